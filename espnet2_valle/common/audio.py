@@ -1,0 +1,55 @@
+"""Reading and writing sound files: mono float32 at a known rate, or a clear error."""
+
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.fileio import atomic_path
+
+
+def resample(wav: np.ndarray, rate: int, target_rate: int) -> np.ndarray:
+    """Resample `wav` (samples,) from `rate` to `target_rate` Hz with soxr's best quality."""
+    if rate == target_rate:
+        return wav
+    import soxr
+
+    return soxr.resample(wav, rate, target_rate, quality="VHQ").astype(np.float32)
+
+
+def read_audio(path: str | Path, sample_rate: int | None = None) -> tuple[np.ndarray, int]:
+    """Read a sound file as mono.
+
+    Args:
+        path: any format that libsndfile reads.
+        sample_rate: resample to this rate (Hz); None keeps the file's own.
+
+    Returns:
+        wav (samples,) float32 in [-1, 1], and its rate in Hz.
+
+    Raises:
+        InputError: missing, unreadable or empty file, or samples that are not finite.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(path, "no such audio file", "Correct the path or remove the utterance")
+    try:
+        wav, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    except (soundfile.LibsndfileError, RuntimeError) as error:
+        raise InputError(
+            path, f"not a readable sound file ({error})", "Convert it to WAV or FLAC or remove it"
+        ) from error
+    if wav.shape[0] == 0:
+        raise InputError(path, "the sound file has no samples", "Replace or remove it")
+    mono = wav.mean(axis=1)
+    if not np.isfinite(mono).all():
+        raise InputError(path, "the sound file has NaN or infinite samples", "Export it again")
+    target = sample_rate or rate
+    return resample(mono, rate, target), target
+
+
+def write_audio(path: str | Path, wav: np.ndarray, sample_rate: int) -> None:
+    """Write mono `wav` (samples,) as 16-bit PCM; the format follows the suffix of `path`."""
+    with atomic_path(path) as temporary:
+        soundfile.write(temporary, wav, sample_rate, subtype="PCM_16")
