@@ -1,0 +1,141 @@
+"""Text -> tokens with ESPnet's tokenizers, made to work from Python packages alone or to say what is missing."""
+
+from pathlib import Path
+from typing import Protocol
+
+from espnet2_valle.common.errors import InputError
+
+TOKEN_TYPES = ("phn", "char", "bpe")
+ESPEAK_REMEDY = "Install the extra: pip install 'espnet2_valle[espeak]', or choose --g2p g2p_en_no_space or --token_type char"
+NLTK_DATA = {
+    "cmudict": ("corpora/cmudict", "corpora/cmudict.zip"),
+    "averaged_perceptron_tagger_eng": (
+        "taggers/averaged_perceptron_tagger_eng",
+        "taggers/averaged_perceptron_tagger_eng.zip",
+    ),
+}
+
+
+class Tokenizer(Protocol):
+    """What `build_tokenizer` returns."""
+
+    def text2tokens(self, line: str) -> list[str]:
+        """Tokens of one text."""
+        ...
+
+
+class CleaningTokenizer:
+    """ESPnet's cleaner followed by one of its tokenizers."""
+
+    def __init__(self, cleaner: object, tokenizer: object):
+        self._clean = cleaner
+        self._tokenizer = tokenizer
+
+    def text2tokens(self, line: str) -> list[str]:
+        """Tokens of one text, in order."""
+        tokens = self._tokenizer.text2tokens(self._clean(line))  # type: ignore[attr-defined,operator]
+        return [token for token in tokens if token]
+
+
+def build_tokenizer(
+    token_type: str, g2p: str | None = None, cleaner: str | None = None, bpemodel: str | Path | None = None
+) -> Tokenizer:
+    """Make the tokenizer of a recipe or of a trained model.
+
+    Args:
+        token_type: phn, char or bpe.
+        g2p: for phn, one of ESPnet's choices (g2p_en_no_space, espeak_ng_english_us_vits, ...).
+        cleaner: one of ESPnet's text cleaners (tacotron, ...); None or "none" for no cleaning.
+        bpemodel: for bpe, a sentencepiece model.
+
+    Raises:
+        InputError: an unknown choice, missing NLTK data, a missing extra or model.
+    """
+    from espnet2.text.build_tokenizer import build_tokenizer as espnet_build_tokenizer
+    from espnet2.text.cleaner import TextCleaner
+
+    if token_type not in TOKEN_TYPES:
+        raise InputError(
+            "--token_type", f"unknown value '{token_type}'", f"Choose one of {', '.join(TOKEN_TYPES)}"
+        )
+    g2p = _none_if_said(g2p)
+    cleaner = _none_if_said(cleaner)
+    if token_type == "phn":
+        _check_g2p(g2p)
+    if token_type == "bpe" and not (bpemodel and Path(bpemodel).is_file()):
+        raise InputError(
+            "--bpemodel", f"no such sentencepiece model: '{bpemodel}'", "Run stage 3 first, or give its path"
+        )
+    try:
+        text_cleaner = TextCleaner(cleaner)
+        text_cleaner("probe")
+        tokenizer = espnet_build_tokenizer(
+            token_type=token_type,
+            bpemodel=str(bpemodel) if token_type == "bpe" else None,
+            g2p_type=g2p if token_type == "phn" else None,
+        )
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"--g2p {g2p}", f"needs the Python package '{error.name}'", f"Run: pip install {error.name}"
+        ) from error
+    except RuntimeError as error:
+        raise InputError(f"--cleaner {cleaner}", str(error), "Choose tacotron or none") from error
+    return CleaningTokenizer(text_cleaner, tokenizer)
+
+
+def _none_if_said(choice: str | None) -> str | None:
+    """Recipes say "none" where ESPnet wants None."""
+    return None if choice is None or choice.lower() == "none" else choice
+
+
+def _check_g2p(g2p: str | None) -> None:
+    """Raise InputError unless this grapheme-to-phoneme choice exists and has what it needs."""
+    from espnet2.text.phoneme_tokenizer import g2p_choices
+
+    if g2p not in g2p_choices:
+        known = ", ".join(choice for choice in g2p_choices if choice)
+        raise InputError("--g2p", f"unknown value '{g2p}'", f"Choose one of {known}")
+    if g2p and g2p.startswith("g2p_en"):
+        check_nltk_data()
+    if g2p and g2p.startswith("espeak_ng"):
+        prepare_espeak()
+
+
+def check_nltk_data() -> None:
+    """Raise InputError unless NLTK finds the data that g2p_en reads."""
+    import nltk
+
+    missing = [
+        name for name, places in NLTK_DATA.items() if not any(_nltk_has(nltk, place) for place in places)
+    ]
+    if missing:
+        raise InputError(
+            "--g2p g2p_en",
+            f"needs the NLTK data {' and '.join(missing)}, found nowhere in {', '.join(nltk.data.path)}",
+            f"Run: python -m nltk.downloader {' '.join(missing)} (or set NLTK_DATA to a folder that has them). "
+            "Without a network choose --g2p espeak_ng_english_us_vits or --token_type char",
+        )
+
+
+def _nltk_has(nltk: object, place: str) -> bool:
+    try:
+        nltk.data.find(place)  # type: ignore[attr-defined]
+    except LookupError:
+        return False
+    return True
+
+
+def prepare_espeak() -> None:
+    """Point phonemizer to the espeak-ng library and voices of the espeakng_loader wheel.
+
+    Raises:
+        InputError: the extra `espeak` is not installed.
+    """
+    try:
+        import espeakng_loader
+        from phonemizer.backend.espeak.wrapper import EspeakWrapper
+    except ModuleNotFoundError as error:
+        raise InputError("espeak phones", f"need the Python package '{error.name}'", ESPEAK_REMEDY) from error
+    EspeakWrapper.set_library(espeakng_loader.get_library_path())
+    if hasattr(EspeakWrapper, "set_data_path"):
+        EspeakWrapper.set_data_path(espeakng_loader.get_data_path())
