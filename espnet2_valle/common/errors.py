@@ -18,5 +18,5 @@ class InputError(Exception):
         self.problem = problem
         self.remedy = remedy
 
-    def __reduce__(self):  # crosses process boundaries in parallel jobs
+    def __reduce__(self) -> tuple[type, tuple[str, str, str]]:  # crosses process boundaries in parallel jobs
         return (type(self), (self.where, self.problem, self.remedy))

@@ -1,4 +1,4 @@
-"""Text -> tokens with ESPnet's tokenizers, made to work from Python packages alone or to say what is missing."""
+"""Text -> tokens with ESPnet's tokenizers, from Python packages alone; what is missing is said."""
 
 from pathlib import Path
 from typing import Protocol
@@ -6,7 +6,10 @@ from typing import Protocol
 from espnet2_valle.common.errors import InputError
 
 TOKEN_TYPES = ("phn", "char", "bpe")
-ESPEAK_REMEDY = "Install the extra: pip install 'espnet2_valle[espeak]', or choose --g2p g2p_en_no_space or --token_type char"
+ESPEAK_REMEDY = (
+    "Install the extra: pip install 'espnet2_valle[espeak]', "
+    "or choose --g2p g2p_en_no_space or --token_type char"
+)
 NLTK_DATA = {
     "cmudict": ("corpora/cmudict", "corpora/cmudict.zip"),
     "averaged_perceptron_tagger_eng": (
@@ -112,8 +115,8 @@ def check_nltk_data() -> None:
         raise InputError(
             "--g2p g2p_en",
             f"needs the NLTK data {' and '.join(missing)}, found nowhere in {', '.join(nltk.data.path)}",
-            f"Run: python -m nltk.downloader {' '.join(missing)} (or set NLTK_DATA to a folder that has them). "
-            "Without a network choose --g2p espeak_ng_english_us_vits or --token_type char",
+            f"Run: python -m nltk.downloader {' '.join(missing)} "
+            "(or set NLTK_DATA to a folder that has them). Without a network choose --g2p espeak_ng_english_us_vits or --token_type char",
         )
 
 

@@ -1,0 +1,175 @@
+"""Read a folder of recordings and transcripts: metadata.csv, .txt beside the audio, or a Kaldi directory."""
+
+import csv
+import logging
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.corpus.datadir import DataDir
+from espnet2_valle.corpus.setaside import set_aside
+
+AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3")
+METADATA = "metadata.csv"
+LAYOUTS = (
+    "a metadata.csv (header id|speaker|text), .txt files beside the sound files, or wav.scp, text and utt2spk"
+)
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One utterance of a corpus: its id begins with its speaker, as Kaldi's sorting wants."""
+
+    utterance: str
+    speaker: str
+    text: str
+    wav: str
+
+
+def read_folder(db: str | Path, max_bad: float = 0.0) -> list[Recording]:
+    """Read one set of recordings in whichever of the three layouts it has.
+
+    Args:
+        db: the folder.
+        max_bad: the share of entries without sound file or transcript that is left out with a warning.
+
+    Raises:
+        InputError: no such folder or layout, ids given twice, or too many bad entries.
+    """
+    db = Path(db)
+    if not db.is_dir():
+        raise InputError(db, "no such folder", "Correct --db")
+    bad: dict[str, InputError] = {}
+    if (db / "wav.scp").is_file():
+        recordings = _read_kaldi(db)
+    elif (db / METADATA).is_file():
+        recordings, bad = _read_metadata(db)
+    else:
+        recordings, bad = _read_text_beside_audio(db)
+    set_aside(bad, len(bad) + len(recordings), max_bad, str(db))
+    if not recordings:
+        raise InputError(db, "has no recording with a transcript", f"Give it {LAYOUTS}")
+    counts = Counter(recording.utterance for recording in recordings)
+    repeated = [utterance for utterance, n in counts.items() if n > 1]
+    if repeated:
+        raise InputError(
+            db, f"utterance id '{repeated[0]}' is there {counts[repeated[0]]} times", "Rename all but one"
+        )
+    return sorted(recordings, key=lambda recording: recording.utterance)
+
+
+def to_data_dir(recordings: Iterable[Recording], path: str | Path) -> DataDir:
+    """The Kaldi data directory of recordings, to be written to `path`."""
+    kept = list(recordings)
+    return DataDir(
+        Path(path),
+        {r.utterance: r.wav for r in kept},
+        {r.utterance: r.text for r in kept},
+        {r.utterance: r.speaker for r in kept},
+    )
+
+
+def _recording(name: str, speaker: str, text: str, wav: Path) -> Recording:
+    speaker, name = _clean_name(speaker), _clean_name(name)
+    utterance = name if name.startswith(speaker) else f"{speaker}-{name}"
+    return Recording(utterance, speaker, " ".join(text.split()), str(wav.absolute()))
+
+
+def _clean_name(name: str) -> str:
+    """A name without spaces, slashes and leading dots: it becomes a key and a file name."""
+    return re.sub(r"[\s/]+", "-", name.strip()).lstrip(".")
+
+
+def _read_kaldi(db: Path) -> list[Recording]:
+    if (db / "segments").is_file():
+        raise InputError(
+            db / "segments",
+            "segments are not supported",
+            "Cut the recordings first, for example with ESPnet's format_wav_scp.sh",
+        )
+    data = DataDir.load(db)
+    for utterance, wav in data.wavs.items():
+        if wav.endswith("|"):
+            raise InputError(
+                db / "wav.scp",
+                f"'{utterance}' is a pipe ({wav})",
+                "Write sound files first, for example with ESPnet's format_wav_scp.sh",
+            )
+    return [
+        _recording(utterance, data.speakers[utterance], data.texts[utterance], _kaldi_path(db, wav))
+        for utterance, wav in data.wavs.items()
+    ]
+
+
+def _kaldi_path(db: Path, wav: str) -> Path:
+    """Paths in wav.scp are relative to where the commands run, else to the directory itself."""
+    return Path(wav) if Path(wav).exists() else db / wav
+
+
+def _read_metadata(db: Path) -> tuple[list[Recording], dict[str, InputError]]:
+    path = db / METADATA
+    recordings: list[Recording] = []
+    bad: dict[str, InputError] = {}
+    audio = {file.relative_to(db).with_suffix("").as_posix(): file for file in _audio_files(db)}
+    used: set[Path] = set()
+    with open(path, encoding="utf-8-sig", newline="") as stream:
+        rows = csv.DictReader(stream, delimiter="|", quoting=csv.QUOTE_NONE)
+        if not {"id", "text"} <= set(rows.fieldnames or ()):
+            raise InputError(
+                path, f"first line is '{'|'.join(rows.fieldnames or ())}'", "Begin it with id|speaker|text"
+            )
+        for row in rows:
+            where, name = f"{path}:{rows.line_num}", (row["id"] or "").strip()
+            stem = name[: -len(Path(name).suffix)] if Path(name).suffix.lower() in AUDIO_SUFFIXES else name
+            file = audio.get(f"wav/{stem}") or audio.get(stem)
+            if not stem or None in row or row["text"] is None:
+                raise InputError(
+                    where, f"is not a row of {len(rows.fieldnames or ())} columns", "Correct the row"
+                )
+            if file is None:
+                bad[where] = InputError(
+                    where, f"'{name}' has no sound file in wav/ or beside", "Add it or remove the row"
+                )
+            elif not row["text"].strip():
+                bad[where] = InputError(
+                    where, f"the transcript of '{name}' is empty", "Write it or remove the row"
+                )
+            else:
+                used.add(file)
+                speaker = (row.get("speaker") or "").strip() or _folder_speaker(file, db)
+                recordings.append(_recording(stem, speaker, row["text"], file))
+    unused = sorted(set(audio.values()) - used)
+    if unused and not bad:
+        logging.warning("%s: %d sound files have no row, the first %s", path, len(unused), unused[0])
+    return recordings, bad
+
+
+def _read_text_beside_audio(db: Path) -> tuple[list[Recording], dict[str, InputError]]:
+    recordings: list[Recording] = []
+    bad: dict[str, InputError] = {}
+    for file in _audio_files(db):
+        text_file = file.with_suffix(".txt")
+        text = text_file.read_text(encoding="utf-8") if text_file.is_file() else ""
+        name = file.relative_to(db).with_suffix("").as_posix()
+        if text.strip():
+            recordings.append(_recording(name, _folder_speaker(file, db), text, file))
+        else:
+            problem = (
+                "the transcript is empty"
+                if text_file.is_file()
+                else f"has no transcript {text_file.name} beside it"
+            )
+            bad[name] = InputError(file, problem, f"Write {text_file} or remove the sound file")
+    return recordings, bad
+
+
+def _folder_speaker(file: Path, db: Path) -> str:
+    """The folder of a sound file names its speaker; `wav` does not."""
+    return db.absolute().name if file.parent in (db, db / "wav") else file.parent.name
+
+
+def _audio_files(db: Path) -> list[Path]:
+    return sorted(file for file in db.rglob("*") if file.suffix.lower() in AUDIO_SUFFIXES and file.is_file())

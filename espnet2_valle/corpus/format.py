@@ -1,0 +1,67 @@
+"""One utterance's sound file -> mono 16-bit FLAC at the codec's rate, checked."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from espnet2_valle.common.audio import read_audio, write_audio
+from espnet2_valle.common.errors import InputError
+
+SILENCE = 1e-4  # a recording whose loudest sample is below this (-80 dBFS) has nothing in it
+
+
+@dataclass(frozen=True)
+class Formatted:
+    """What became of one utterance.
+
+    Attributes:
+        utterance: its id.
+        num_samples: at the target rate; 0 when it could not be used.
+        channels: of the source file; 0 when that was not looked at (done before).
+        rate: of the source file in Hz; 0 when that was not looked at.
+        error: why it could not be used.
+    """
+
+    utterance: str
+    num_samples: int
+    channels: int = 0
+    rate: int = 0
+    error: InputError | None = None
+
+
+def format_utterance(job: tuple[str, str], output_dir: str | Path, sample_rate: int) -> Formatted:
+    """Write `output_dir`/<utterance>.flac unless it is there already and newer than its source.
+
+    Args:
+        job: utterance id and path of its sound file.
+        output_dir: where the FLAC goes.
+        sample_rate: its rate in Hz.
+    """
+    utterance, source = job
+    target = Path(output_dir) / f"{utterance}.flac"
+    done = _samples_if_done(Path(source), target, sample_rate)
+    if done:
+        return Formatted(utterance, done)
+    try:
+        wav, _ = read_audio(source, sample_rate)
+        if np.abs(wav).max() < SILENCE:
+            raise InputError(source, "the sound file is silent", "Record it again or remove the utterance")
+    except InputError as error:
+        target.unlink(missing_ok=True)
+        return Formatted(utterance, 0, error=error)
+    write_audio(target, wav, sample_rate)
+    info = soundfile.info(source)
+    return Formatted(utterance, len(wav), info.channels, info.samplerate)
+
+
+def _samples_if_done(source: Path, target: Path, sample_rate: int) -> int:
+    """Number of samples of a target that need not be written again, else 0."""
+    if not (source.is_file() and target.is_file()) or target.stat().st_mtime < source.stat().st_mtime:
+        return 0
+    try:
+        info = soundfile.info(target)
+    except soundfile.LibsndfileError:
+        return 0
+    return info.frames if info.samplerate == sample_rate else 0
