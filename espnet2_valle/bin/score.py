@@ -1,0 +1,251 @@
+"""Score ground truth, codec resynthesis and VALL-E side by side, by the same judges."""
+
+import argparse
+import json
+import shlex
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from espnet2_valle.common.cli import run_command
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.fileio import atomic_open
+from espnet2_valle.corpus.datadir import read_scp
+from espnet2_valle.corpus.pairs import NO_OTHER, Pair, read_pairs
+from espnet2_valle.score.scorers import AbsScorerPlan, DefaultPlan
+from espnet2_valle.score.systems import compare_words, score_system, summarise, word_figures
+from espnet2_valle.score.table import results_markdown, score_table
+from espnet2_valle.score.utterance import Trial, UtteranceScore
+
+GROUND_TRUTH, CODEC = "ground_truth", "codec"
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Options of the command."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("--pairs", required=True, help="list of pairs, as stage 1 writes it")
+    parser.add_argument(
+        "--data_dir", required=True, help="test set: wav.scp and text of all utterances in the pairs"
+    )
+    parser.add_argument(
+        "--system",
+        action="append",
+        default=[],
+        metavar="NAME=WAV_SCP",
+        help="outputs keyed by pair id; repeatable",
+    )
+    parser.add_argument(
+        "--outcomes",
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        help="lines `pair_id outcome`; repeatable",
+    )
+    parser.add_argument(
+        "--judge", default=None, help="directory of a trained CTC judge; without it pocketsphinx judges"
+    )
+    parser.add_argument(
+        "--vocabulary", default=None, help="all words there are, one a line: pocketsphinx's grammar"
+    )
+    parser.add_argument("--stage_times", default=None, help="lines `stage seconds`, for the report")
+    parser.add_argument("--output_dir", required=True, help="gets scores.json, scores/ and RESULTS.md")
+    parser.add_argument("--nj", type=int, default=1, help="number of processes")
+    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command."""
+    args = get_parser().parse_args(argv)
+    plan = DefaultPlan(args.judge, _read_vocabulary(args.vocabulary))
+    scores = score_run(args, plan)
+    output = Path(args.output_dir)
+    command = "python -m espnet2_valle.bin.score " + shlex.join(_as_argv(args))
+    with atomic_open(output / "scores.json") as stream:
+        json.dump(scores, stream, indent=2, ensure_ascii=False)
+        stream.write("\n")
+    with atomic_open(output / "RESULTS.md") as stream:
+        stream.write(results_markdown(scores, f"Scores of {output.name}", command))
+    print(score_table(scores["systems"]), end="")
+
+
+def score_run(args: argparse.Namespace, plan: AbsScorerPlan) -> dict[str, Any]:
+    """Check the inputs, score every system and return what scores.json holds.
+
+    Raises:
+        InputError: see `read_trials`, `_named_files` and `score_system`.
+    """
+    pairs = read_pairs(args.pairs)
+    wavs = read_scp(Path(args.data_dir) / "wav.scp")
+    trials = read_trials(pairs, wavs, read_scp(Path(args.data_dir) / "text"), args.pairs)
+    listed = {name: read_scp(path) for name, path in _named_files(args.system, "--system").items()}
+    if GROUND_TRUTH in listed:
+        raise InputError("--system", f"{GROUND_TRUTH} is taken from --data_dir", "Leave it out or rename it")
+    systems = {GROUND_TRUTH: {pair.pair_id: wavs[pair.target_utt] for pair in pairs}, **listed}
+    outcomes = {name: read_scp(path) for name, path in _named_files(args.outcomes, "--outcomes").items()}
+    unknown = sorted(outcomes.keys() - systems.keys())
+    if unknown:
+        raise InputError("--outcomes", f"no system is called '{unknown[0]}'", "Name one given by --system")
+    times = _read_times(args.stage_times)
+    folder = Path(args.output_dir) / "scores"
+    rows = {
+        name: score_system(name, trials, outputs, plan, folder / f"{name}.jsonl", args.nj)
+        for name, outputs in systems.items()
+    }
+    return assemble(rows, outcomes, plan, times, args.seed)
+
+
+def read_trials(
+    pairs: Sequence[Pair], wavs: Mapping[str, str], texts: Mapping[str, str], source: str
+) -> list[Trial]:
+    """What each pair asks for.
+
+    Raises:
+        InputError: a pair names an utterance that the data directory lacks.
+    """
+    for pair in pairs:
+        for column, utterance in (
+            ("prompt", pair.prompt_utt), ("target", pair.target_utt), ("other", pair.other_utt),
+        ):  # fmt: skip
+            known = (
+                wavs.keys() & texts.keys() | {NO_OTHER} if column == "other" else wavs.keys() & texts.keys()
+            )
+            if utterance not in known:
+                raise InputError(
+                    source,
+                    f"pair '{pair.pair_id}' has {column} utterance '{utterance}', not in the data",
+                    "Give the data directory that the pairs were chosen from, or choose them again (stage 1)",
+                )
+    return [
+        Trial(
+            pair.pair_id,
+            texts[pair.target_utt],
+            wavs[pair.prompt_utt],
+            None if pair.other_utt == NO_OTHER else wavs[pair.other_utt],
+        )
+        for pair in pairs
+    ]
+
+
+def assemble(
+    rows: Mapping[str, Sequence[UtteranceScore]],
+    outcomes: Mapping[str, Mapping[str, str]],
+    plan: AbsScorerPlan,
+    times: Mapping[str, float],
+    seed: int = 0,
+) -> dict[str, Any]:
+    """The content of scores.json."""
+    scores: dict[str, Any] = {
+        "systems": {name: summarise(r, outcomes.get(name, {}), seed) for name, r in rows.items()},
+        "judge": plan.judge_name,
+        "pairs": len(rows[GROUND_TRUTH]),
+        "commit": git_commit(),
+        "seconds_by_stage": dict(times),
+    }
+    if CODEC in rows:
+        scores["relative_word_accuracy"] = {
+            name: compare_words(r, rows[CODEC], seed)
+            for name, r in rows.items()
+            if name not in (GROUND_TRUTH, CODEC)
+        }
+    if plan.second_name:
+        scores["second_judge"] = {
+            "name": plan.second_name,
+            "systems": {
+                name: word_figures([row.text for row in r], [row.second_heard or "" for row in r], seed)
+                for name, r in rows.items()
+            },
+        }
+    return scores
+
+
+def git_commit() -> str | None:
+    """Commit of the checkout that this file lies in, or None outside of one."""
+    try:
+        found = subprocess.run(
+            ["git", "rev-parse", "HEAD"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return found.stdout.strip()
+
+
+def _named_files(options: Sequence[str], option: str) -> dict[str, str]:
+    """Split `NAME=FILE` options.
+
+    Raises:
+        InputError: no `=`, or a name given twice.
+    """
+    files: dict[str, str] = {}
+    for given in options:
+        name, sign, path = given.partition("=")
+        if not (name and sign and path):
+            raise InputError(
+                option, f"'{given}' is not NAME=FILE", "Write for example valle=exp/mini/decode/wav.scp"
+            )
+        if name in files or "/" in name:
+            raise InputError(
+                option, f"'{name}' is there twice or has a slash", "Give each system a name of its own"
+            )
+        files[name] = path
+    return files
+
+
+def _read_vocabulary(path: str | None) -> tuple[str, ...]:
+    """Words of a closed vocabulary, one a line.
+
+    Raises:
+        InputError: no such file, or no word in it.
+    """
+    if path is None:
+        return ()
+    if not Path(path).is_file():
+        raise InputError(path, "no such vocabulary", "Correct the path or leave out --vocabulary")
+    words = tuple(Path(path).read_text(encoding="utf-8").split())
+    if not words:
+        raise InputError(path, "has no word", "Write one word a line or leave out --vocabulary")
+    return words
+
+
+def _read_times(path: str | None) -> dict[str, float]:
+    """Stage -> seconds, in the order of the file; a stage timed twice keeps its last time.
+
+    Raises:
+        InputError: no such file, or a line that is not `stage seconds`.
+    """
+    if path is None:
+        return {}
+    if not Path(path).is_file():
+        raise InputError(path, "no such file of stage times", "Correct the path or leave out --stage_times")
+    times: dict[str, float] = {}
+    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
+        stage, _, seconds = line.strip().rpartition(" ")
+        try:
+            times[stage.strip()] = float(seconds)
+        except ValueError as error:
+            raise InputError(
+                f"{path}:{number}", f"'{line}' is not `stage seconds`", "Mend or remove the line"
+            ) from error
+    return times
+
+
+def _as_argv(args: argparse.Namespace) -> list[str]:
+    """The options that differ from their defaults, as one would write them."""
+    parser = get_parser()
+    words: list[str] = []
+    for key, value in vars(args).items():
+        for item in value if isinstance(value, list) else [value]:
+            if item != parser.get_default(key):
+                words += [f"--{key}", str(item)]
+    return words
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,176 @@
+"""Score whole systems: rows that outlive an interruption, figures with intervals."""
+
+import json
+import logging
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.fileio import atomic_open
+from espnet2_valle.jobs.pool import parallel_map
+from espnet2_valle.score.bootstrap import complement, ratio_figure, relative_accuracy
+from espnet2_valle.score.scorers import AbsScorerPlan
+from espnet2_valle.score.utterance import Task, Trial, UtteranceScore, fingerprint, score_utterance
+from espnet2_valle.score.words import ErrorCounts, count_characters, count_words
+
+SAVE_SECONDS = 10.0  # a kill loses no more work than this
+NO_AUDIO = "no_audio"
+
+
+def score_system(
+    name: str,
+    trials: Sequence[Trial],
+    wavs: Mapping[str, str],
+    plan: AbsScorerPlan,
+    rows_path: Path,
+    nj: int = 1,
+) -> list[UtteranceScore]:
+    """Score the outputs of one system, one row a trial, in the order of `trials`.
+
+    Rows in `rows_path` whose audio, text and judges are unchanged are kept; the file is rewritten as a whole
+    every few seconds and at the end, also when the work is interrupted.
+
+    Args:
+        name: of the system, for the progress bar and errors.
+        trials: what was asked.
+        wavs: pair_id -> sound file; a pair without one counts as all words missing.
+        plan: the judges.
+        rows_path: JSON lines, read and written.
+        nj: number of processes.
+
+    Raises:
+        InputError: `wavs` has none of the pairs, or a sound file cannot be read.
+    """
+    if not any(trial.pair_id in wavs for trial in trials):
+        raise InputError(
+            f"system {name}",
+            f"has audio for none of the {len(trials)} pairs (the first is '{trials[0].pair_id}')",
+            "Give the wav.scp that was made from this list of pairs, with pair ids as keys",
+        )
+    identity = plan.identity()
+    tasks = [_task(trial, wavs.get(trial.pair_id), identity) for trial in trials]
+    known = {row.fingerprint: row for row in read_rows(rows_path)}
+    done = {t.trial.pair_id: known[t.fingerprint] for t in tasks if t.fingerprint in known}
+    todo = [task for task in tasks if task.trial.pair_id not in done]
+    if todo:
+        _score_and_save(name, trials, todo, done, plan, rows_path, nj)
+    else:
+        logging.info("%s: all %d rows are up to date", name, len(trials))
+    return [done[trial.pair_id] for trial in trials]
+
+
+def _task(trial: Trial, wav: str | None, identity: str) -> Task:
+    return Task(trial, wav, f"{trial.pair_id}-{fingerprint(trial, wav, identity)}")
+
+
+def _score_and_save(
+    name: str,
+    trials: Sequence[Trial],
+    todo: Sequence[Task],
+    done: dict[str, UtteranceScore],
+    plan: AbsScorerPlan,
+    rows_path: Path,
+    nj: int,
+) -> None:
+    """Score `todo` into `done`, saving now and then and at any end."""
+    saved = time.monotonic()
+    try:
+        for row in parallel_map(partial(score_utterance, plan=plan), todo, nj, f"score {name}"):
+            done[row.pair_id] = row
+            if time.monotonic() - saved > SAVE_SECONDS:
+                write_rows(rows_path, trials, done)
+                saved = time.monotonic()
+    finally:
+        write_rows(rows_path, trials, done)
+
+
+def write_rows(path: Path, trials: Sequence[Trial], rows: Mapping[str, UtteranceScore]) -> None:
+    """Write the rows that are there, in the order of `trials`, one JSON object a line."""
+    with atomic_open(path) as stream:
+        for trial in trials:
+            if trial.pair_id in rows:
+                stream.write(json.dumps(asdict(rows[trial.pair_id]), ensure_ascii=False) + "\n")
+
+
+def read_rows(path: Path) -> list[UtteranceScore]:
+    """Rows of an earlier run; none when the file is absent.
+
+    Raises:
+        InputError: a line is not a row.
+    """
+    rows: list[UtteranceScore] = []
+    if not path.is_file():
+        return rows
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            rows.append(UtteranceScore(**json.loads(line)))
+        except (ValueError, TypeError) as error:
+            raise InputError(
+                f"{path}:{number}", f"not a row of scores ({error})", "Remove the file and score again"
+            ) from error
+    return rows
+
+
+def count_outcomes(rows: Iterable[UtteranceScore], outcomes: Mapping[str, str]) -> dict[str, int]:
+    """How many pairs ended how: as decoding said; `no_audio` where it did not say but none is there."""
+    counts: Counter[str] = Counter()
+    for row in rows:
+        said = outcomes.get(row.pair_id, "ok")
+        counts[said if row.has_audio or said != "ok" else NO_AUDIO] += 1
+    return dict(sorted(counts.items()))
+
+
+def summarise(rows: Sequence[UtteranceScore], outcomes: Mapping[str, str], seed: int = 0) -> dict[str, Any]:
+    """Figures of one system.
+
+    word_accuracy is 1 - WER of the whole list (insertions count as errors), not below 0; wer and cer are
+    errors over reference length, summed over the list. A pair without audio counts with all its words and
+    characters deleted. Similarities, prompt_beats_other (share of pairs whose output is nearer to its own
+    prompt than to another speaker's utterance) and dnsmos are means over the pairs that have audio, of which
+    there are `n_audio`.
+
+    Args:
+        rows: of all pairs.
+        outcomes: pair_id -> typed outcome, as decoding wrote them; may be empty.
+        seed: of the bootstrap.
+    """
+    audible = [row for row in rows if row.has_audio]
+    contests = [(row.sim_prompt, row.sim_other) for row in audible if row.sim_other is not None]
+    return {
+        **word_figures([row.text for row in rows], [row.heard for row in rows], seed),
+        "sim_prompt": ratio_figure([row.sim_prompt or 0.0 for row in audible], seed=seed),
+        "sim_other": ratio_figure([other or 0.0 for _, other in contests], seed=seed),
+        "prompt_beats_other": ratio_figure([float((a or 0) > (b or 0)) for a, b in contests], seed=seed),
+        "dnsmos": ratio_figure([row.dnsmos or 0.0 for row in audible], seed=seed),
+        "n": len(rows),
+        "n_audio": len(audible),
+        "outcomes": count_outcomes(rows, outcomes),
+    }
+
+
+def word_figures(texts: Sequence[str], heard: Sequence[str], seed: int = 0) -> dict[str, Any]:
+    """word_accuracy, wer and cer of what a judge heard."""
+    words = [count_words(*pair) for pair in zip(texts, heard)]
+    characters = [count_characters(*pair) for pair in zip(texts, heard)]
+    wer = _error_rate(words, seed)
+    return {"word_accuracy": complement(wer), "wer": wer, "cer": _error_rate(characters, seed)}
+
+
+def _error_rate(counts: Sequence[ErrorCounts], seed: int) -> dict[str, float | None]:
+    return ratio_figure([c.errors for c in counts], [c.length for c in counts], seed)
+
+
+def compare_words(
+    rows: Sequence[UtteranceScore], base: Sequence[UtteranceScore], seed: int = 0
+) -> dict[str, float | None]:
+    """Word accuracy of one system over that of `base`, on the same pairs."""
+    counts = [count_words(row.text, row.heard) for row in rows]
+    base_counts = [count_words(row.text, row.heard) for row in base]
+    return relative_accuracy(
+        [c.errors for c in counts], [c.errors for c in base_counts], [c.length for c in counts], seed
+    )

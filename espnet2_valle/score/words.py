@@ -1,0 +1,79 @@
+"""Word and character errors between what was to be said and what a judge heard."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jiwer import CharacterOutput, WordOutput
+
+APOSTROPHES = str.maketrans({"’": "'", "ʼ": "'", "`": "'"})
+STRAY_APOSTROPHE = re.compile(r"(?<!\w)'|'(?!\w)")
+
+
+def normalise(text: str) -> str:
+    """Lower case, one space between words, no punctuation but an apostrophe inside a word.
+
+    Every other mark parts words (`well-known` is two), in all scripts.
+    """
+    text = unicodedata.normalize("NFKC", text).lower().translate(APOSTROPHES)
+    kept = "".join(" " if char != "'" and unicodedata.category(char)[0] in "PSZC" else char for char in text)
+    return " ".join(STRAY_APOSTROPHE.sub(" ", kept).split())
+
+
+@dataclass(frozen=True)
+class ErrorCounts:
+    """Counts of one alignment, in words or characters."""
+
+    hits: int
+    substitutions: int
+    deletions: int
+    insertions: int
+
+    @property
+    def errors(self) -> int:
+        """All that is wrong: may exceed the length of the reference."""
+        return self.substitutions + self.deletions + self.insertions
+
+    @property
+    def length(self) -> int:
+        """Length of the reference."""
+        return self.hits + self.substitutions + self.deletions
+
+
+def count_words(reference: str, heard: str) -> ErrorCounts:
+    """Count word errors after normalisation; nothing heard counts as all words deleted."""
+    import jiwer
+
+    return _counts(jiwer.process_words(normalise(reference), normalise(heard)))
+
+
+def count_characters(reference: str, heard: str) -> ErrorCounts:
+    """Count character errors (a space is a character) after normalisation."""
+    import jiwer
+
+    return _counts(jiwer.process_characters(normalise(reference), normalise(heard)))
+
+
+def _counts(output: "WordOutput | CharacterOutput") -> ErrorCounts:
+    return ErrorCounts(output.hits, output.substitutions, output.deletions, output.insertions)
+
+
+def align_words(reference: str, heard: str) -> list[tuple[str, str]]:
+    """Align two texts after normalisation.
+
+    Returns:
+        (word to be said, word heard) in order; an empty string where one has no counterpart.
+    """
+    import jiwer
+
+    output = jiwer.process_words(normalise(reference), normalise(heard))
+    said, got = output.references[0], output.hypotheses[0]
+    pairs: list[tuple[str, str]] = []
+    for chunk in output.alignments[0]:
+        left = said[chunk.ref_start_idx : chunk.ref_end_idx]
+        right = got[chunk.hyp_start_idx : chunk.hyp_end_idx]
+        width = max(len(left), len(right))
+        pairs += zip(left + [""] * (width - len(left)), right + [""] * (width - len(right)))
+    return pairs
