@@ -3,7 +3,7 @@
 import argparse
 import logging
 from collections.abc import Sequence
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 
 from espnet2_valle.common.cli import run_command
@@ -11,7 +11,7 @@ from espnet2_valle.common.errors import InputError
 from espnet2_valle.corpus.datadir import read_scp, write_scp
 from espnet2_valle.jobs.pool import parallel_map
 from espnet2_valle.text.bpe import train_bpe
-from espnet2_valle.text.tokenizer import TOKEN_TYPES, Tokenizer, build_tokenizer
+from espnet2_valle.text.tokenizer import TOKEN_TYPES, cached_tokenizer, tokenize
 from espnet2_valle.text.tokens import UNKNOWN, TokenIDs
 
 
@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             raise InputError("--bpemodel", "is missing", "Say where the sentencepiece model is to be written")
         train_bpe(texts.values(), args.bpemodel, args.nbpe)
     choice = (args.token_type, args.g2p, args.cleaner, args.bpemodel)
-    _tokenizer(*choice)  # any error comes now, once, and not from every process
+    cached_tokenizer(*choice)  # any error comes now, once, and not from every process
     work = partial(tokenize, choice=choice)
     tokens = dict(
         zip(texts, parallel_map(work, list(texts.values()), args.nj, f"tokenize {Path(args.data_dir).name}"))
@@ -56,16 +56,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     report_unknown(args.data_dir, tokens, known)
     write_scp(Path(args.output_dir) / "token_int", {u: " ".join(map(str, row)) for u, row in ids.items()})
     write_scp(Path(args.output_dir) / "token_int_shape", {u: len(row) for u, row in ids.items()})
-
-
-def tokenize(text: str, choice: tuple[str, str | None, str | None, str | None]) -> list[str]:
-    """Tokens of one text; each process makes its tokenizer once."""
-    return _tokenizer(*choice).text2tokens(text)
-
-
-@lru_cache(maxsize=1)
-def _tokenizer(token_type: str, g2p: str | None, cleaner: str | None, bpemodel: str | None) -> Tokenizer:
-    return build_tokenizer(token_type, g2p, cleaner, bpemodel)
 
 
 def report_unknown(data_dir: str, tokens: dict[str, list[str]], known: TokenIDs) -> None:

@@ -26,7 +26,7 @@ def set_aside(bad: Mapping[str, InputError], total: int, max_bad: float, where: 
     if len(bad) > max_bad * total:
         raise InputError(
             first.where,
-            f"{first.problem} ({len(bad)} of {total} utterances of {where} are bad, --max_bad is {max_bad:g})",
+            f"{first.problem} ({len(bad)} of {total} utterances of {where} are bad; --max_bad: {max_bad:g})",
             f"{first.remedy}, or raise --max_bad to go on without them",
         )
     logging.warning("%s: %d of %d utterances are bad and LEFT OUT:", where, len(bad), total)

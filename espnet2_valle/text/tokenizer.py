@@ -1,9 +1,11 @@
 """Text -> tokens with ESPnet's tokenizers, from Python packages alone; what is missing is said."""
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.offline import import_g2p_without_download
 
 TOKEN_TYPES = ("phn", "char", "bpe")
 ESPEAK_REMEDY = (
@@ -54,6 +56,7 @@ def build_tokenizer(
     Raises:
         InputError: an unknown choice, missing NLTK data, a missing extra or model.
     """
+    import_g2p_without_download()
     from espnet2.text.build_tokenizer import build_tokenizer as espnet_build_tokenizer
     from espnet2.text.cleaner import TextCleaner
 
@@ -86,6 +89,19 @@ def build_tokenizer(
     return CleaningTokenizer(text_cleaner, tokenizer)
 
 
+@lru_cache(maxsize=4)
+def cached_tokenizer(
+    token_type: str, g2p: str | None = None, cleaner: str | None = None, bpemodel: str | Path | None = None
+) -> Tokenizer:
+    """`build_tokenizer`, once in each process for the same choices."""
+    return build_tokenizer(token_type, g2p, cleaner, bpemodel)
+
+
+def tokenize(text: str, choice: tuple[str, str | None, str | None, str | None]) -> list[str]:
+    """Tokens of one text, for parallel work; `choice` holds the arguments of `build_tokenizer`."""
+    return cached_tokenizer(*choice).text2tokens(text)
+
+
 def _none_if_said(choice: str | None) -> str | None:
     """Recipes say "none" where ESPnet wants None."""
     return None if choice is None or choice.lower() == "none" else choice
@@ -116,7 +132,8 @@ def check_nltk_data() -> None:
             "--g2p g2p_en",
             f"needs the NLTK data {' and '.join(missing)}, found nowhere in {', '.join(nltk.data.path)}",
             f"Run: python -m nltk.downloader {' '.join(missing)} "
-            "(or set NLTK_DATA to a folder that has them). Without a network choose --g2p espeak_ng_english_us_vits or --token_type char",
+            "(or set NLTK_DATA to a folder that has them). "
+            "Without a network choose --g2p espeak_ng_english_us_vits or --token_type char",
         )
 
 
