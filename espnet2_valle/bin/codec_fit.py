@@ -1,0 +1,87 @@
+"""Make a codec ready: fit it on the training set, or check that its weights open; write codec.yaml."""
+
+import argparse
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from espnet2_valle.codec.build import CODECS, build_codec, save_codec_config
+from espnet2_valle.codec.world import WorldCodec, feature_extractor
+from espnet2_valle.common.audio import read_audio
+from espnet2_valle.common.cli import run_command
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.corpus.datadir import read_scp
+from espnet2_valle.jobs.pool import parallel_map
+
+MODEL = "codec.npz"
+CONFIG = "codec.yaml"
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--codec", required=True, choices=CODECS)
+    parser.add_argument("--config", help="YAML with the codec's options; see conf/codec/")
+    parser.add_argument("--codec_model", help="trained weights, for codecs that are not fitted here")
+    parser.add_argument("--wav_scp", help="training utterances, for codecs that are fitted here")
+    parser.add_argument("--output_dir", required=True, help="gets codec.yaml and, where fitted, codec.npz")
+    parser.add_argument("--nj", type=int, default=1, help="processes")
+    return parser
+
+
+def read_config(path: str | None) -> dict[str, Any]:
+    """Read the YAML at `path`; an empty configuration when there is none.
+
+    Raises:
+        InputError: missing file or not a YAML mapping.
+    """
+    if path is None:
+        return {}
+    if not Path(path).is_file():
+        raise InputError(path, "no such configuration", "Correct --config")
+    try:
+        config = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(path, f"not YAML ({error})", "Mend it") from error
+    if not isinstance(config, dict):
+        raise InputError(path, "holds no options", "Write `option: value` lines")
+    return config
+
+
+def analyse_file(config: dict[str, Any], path: str) -> np.ndarray:
+    """World features (T, dim) of one sound file."""
+    extractor = feature_extractor(config, "world codec")
+    wav, _ = read_audio(path, extractor.config.sample_rate)
+    return extractor.analyse(wav)
+
+
+def fit_world(config: dict[str, Any], where: str, wavs: Sequence[str], nj: int) -> WorldCodec:
+    """Fit a world codec on sound files."""
+    feature_extractor(config, where)
+    features = parallel_map(partial(analyse_file, config), wavs, nj=nj, title="analyse")
+    return WorldCodec.fit(config, features, where)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command."""
+    args = get_parser().parse_args(argv)
+    config = read_config(args.config)
+    output = Path(args.output_dir)
+    if args.codec == "world":
+        if args.config is None or args.wav_scp is None:
+            raise InputError("codec_fit", "a world codec is fitted", "Give --config and --wav_scp")
+        world = fit_world(config, args.config, list(read_scp(args.wav_scp).values()), args.nj)
+        world.save(output / MODEL)
+        save_codec_config(output / CONFIG, world, MODEL, {})
+        return
+    model = Path(args.codec_model).resolve() if args.codec_model else None
+    codec = build_codec(args.codec, model, config)
+    save_codec_config(output / CONFIG, codec, str(model) if model else None, config)
+
+
+if __name__ == "__main__":
+    run_command(main)

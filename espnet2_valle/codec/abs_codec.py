@@ -1,0 +1,72 @@
+"""The interface of every codec: waveform <-> integer codes."""
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+from espnet2_valle.codec.spec import CodecSpec
+
+
+class AbsCodec(ABC):
+    """Turns speech into a matrix of small integers and back.
+
+    Encoding is deterministic. The number of rows follows from the number of samples
+    alone: `num_frames(num_samples)`.
+    """
+
+    spec: CodecSpec
+
+    @property
+    def sample_rate(self) -> int:
+        """Hz of the waveforms that go in and come out."""
+        return self.spec.sample_rate
+
+    @property
+    def frame_rate(self) -> float:
+        """Rows of codes a second."""
+        return self.spec.frame_rate
+
+    @property
+    def num_codebooks(self) -> int:
+        """Columns of codes, coarse to fine."""
+        return self.spec.num_codebooks
+
+    @property
+    def codebook_size(self) -> int:
+        """Codes lie in 0 .. codebook_size - 1."""
+        return self.spec.codebook_size
+
+    @property
+    def hop_length(self) -> float:
+        """Samples a row of codes stands for."""
+        return self.sample_rate / self.frame_rate
+
+    def num_frames(self, num_samples: int) -> int:
+        """Rows of codes for `num_samples` samples: every sample belongs to a row (rounded up)."""
+        return int(np.ceil(num_samples / self.hop_length))
+
+    @abstractmethod
+    def encode(self, wav: np.ndarray) -> np.ndarray:
+        """Encode `wav` (S,) float32 in [-1, 1] at `sample_rate` to codes (T, Q) int16."""
+
+    @abstractmethod
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        """Decode `codes` (T, q), the first q <= Q codebooks, to a waveform (S,) float32."""
+
+    def check_wav(self, wav: np.ndarray) -> np.ndarray:
+        """Return `wav` as float32, or raise ValueError when it is not (S,) with S > 0 and finite."""
+        wav = np.asarray(wav, dtype=np.float32)
+        if wav.ndim != 1 or wav.shape[0] == 0 or not np.isfinite(wav).all():
+            raise ValueError(f"a waveform of shape (S,), S > 0, finite, is needed; got shape {wav.shape}")
+        return wav
+
+    def check_codes(self, codes: np.ndarray) -> np.ndarray:
+        """Return `codes` as int64 (T, q), or raise ValueError when a shape or value is impossible."""
+        codes = np.asarray(codes)
+        if codes.ndim != 2 or not 1 <= codes.shape[1] <= self.num_codebooks:
+            raise ValueError(f"codes of shape (T, 1..{self.num_codebooks}) are needed; got {codes.shape}")
+        if codes.size and not (0 <= codes.min() and codes.max() < self.codebook_size):
+            raise ValueError(
+                f"codes must lie in 0..{self.codebook_size - 1}; got {codes.min()}..{codes.max()}"
+            )
+        return codes.astype(np.int64)

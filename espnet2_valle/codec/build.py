@@ -1,0 +1,82 @@
+"""Codecs by name, and codec.yaml, the file that the rest of the system opens a codec by."""
+
+import dataclasses
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from espnet2_valle.codec.abs_codec import AbsCodec
+from espnet2_valle.codec.spec import CodecSpec
+from espnet2_valle.codec.world import WorldCodec
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.fileio import atomic_open
+
+CODECS = ("world",)
+FIELDS = {"type", "model", "options", *(field.name for field in dataclasses.fields(CodecSpec))} - {"name"}
+
+
+def build_codec(name: str, model: Path | None, options: dict[str, Any]) -> AbsCodec:
+    """Open the codec `name` from its `model` file.
+
+    Raises:
+        InputError: unknown name, missing or unusable model.
+    """
+    if name == "world":
+        if model is None:
+            raise InputError("codec", "a world codec needs its model file", "Fit it first (stage 4)")
+        return WorldCodec.load(model)
+    raise InputError("codec", f"unknown type {name!r}", f"Use one of {', '.join(CODECS)}")
+
+
+def save_codec_config(path: str | Path, codec: AbsCodec, model: str | None, options: dict[str, Any]) -> None:
+    """Write codec.yaml: the type, the model file (relative to the yaml or absolute) and the spec."""
+    spec = dataclasses.asdict(codec.spec)
+    content = {"type": spec.pop("name"), "model": model, "options": options, **spec}
+    with atomic_open(path) as stream:
+        yaml.safe_dump(content, stream, sort_keys=False)
+
+
+def read_codec_config(path: str | Path) -> dict[str, Any]:
+    """Read and check codec.yaml.
+
+    Raises:
+        InputError: missing file, unknown or missing key.
+    """
+    if not Path(path).is_file():
+        raise InputError(path, "no such codec configuration", "Run stage 4 first, or correct the path")
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(path, f"not YAML ({error})", "Run stage 4 again") from error
+    if not isinstance(content, dict) or set(content) != FIELDS:
+        found = set(content) if isinstance(content, dict) else set()
+        raise InputError(
+            path, f"its keys differ from a codec.yaml in {sorted(found ^ FIELDS)}", "Run stage 4 again"
+        )
+    return content
+
+
+def load_codec(config: str | Path) -> AbsCodec:
+    """Open the codec that a codec.yaml describes.
+
+    Raises:
+        InputError: a bad codec.yaml, or a model that does not match it.
+    """
+    content = read_codec_config(config)
+    model = content["model"] and Path(config).parent / content["model"]
+    codec = build_codec(content["type"], model, content["options"] or {})
+    for key, found in dataclasses.asdict(codec.spec).items():
+        expected = content["type" if key == "name" else key]
+        if found != expected:
+            raise InputError(
+                config, f"says {key} {expected}, but {model or 'the codec'} has {found}", "Run stage 4 again"
+            )
+    return codec
+
+
+@lru_cache(maxsize=1)
+def open_codec(config: str) -> AbsCodec:
+    """`load_codec`, once a process: for workers that call it for every utterance."""
+    return load_codec(config)
