@@ -1,0 +1,213 @@
+"""Synthesise speech: one text from the command line, or a whole list of (prompt, text) pairs."""
+
+import argparse
+import functools
+import json
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from espnet2.utils import config_argparse
+
+from espnet2_valle.common.audio import write_audio
+from espnet2_valle.common.cli import run_command
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.fileio import atomic_open, atomic_path
+from espnet2_valle.corpus.datadir import DataDir
+from espnet2_valle.corpus.pairs import Pair, read_pairs
+from espnet2_valle.generate.outcome import Outcome
+from espnet2_valle.generate.text2speech import Text2Speech
+from espnet2_valle.jobs.pool import parallel_map
+
+MODEL_OPTIONS = (
+    "ar_train_config",
+    "ar_model_file",
+    "nar_train_config",
+    "nar_model_file",
+    "codec_config",
+)
+OPTIONS_FILE, JOURNAL = "options.json", "journal.jsonl"
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Options of the command; `--config` reads them from YAML."""
+    parser = config_argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    group = parser.add_argument_group("model")
+    group.add_argument("--model_tag", help="a packed model (zip) or a model-zoo name, in place of the files")
+    for option in MODEL_OPTIONS:
+        group.add_argument(f"--{option}")
+    group.add_argument("--device", default="cpu", help="cpu, cuda, cuda:N")
+    group = parser.add_argument_group("decoding; see espnet2_valle.generate.sampling")
+    group.add_argument("--seed", type=int, default=0)
+    group.add_argument("--temperature", type=float, default=1.0)
+    group.add_argument("--top_k", type=int, default=0)
+    group.add_argument("--top_p", type=float, default=1.0)
+    group.add_argument("--repetition_window", type=int, default=0)
+    group.add_argument("--repetition_threshold", type=float, default=0.1)
+    group.add_argument("--min_duration_ratio", type=float, default=0.3)
+    group.add_argument("--max_duration_ratio", type=float, default=3.0)
+    group = parser.add_argument_group("a list of pairs")
+    group.add_argument("--pairs", help="lines `pair_id prompt_utt target_utt other_utt`")
+    group.add_argument("--data_dir", help="wav.scp and text of the utterances in the pairs")
+    group.add_argument("--output_dir", help="gets wav/, codes/, wav.scp and outcomes")
+    group.add_argument("--nj", type=int, default=1, help="processes")
+    group = parser.add_argument_group("one utterance")
+    group.add_argument("--text", help="what to say")
+    group.add_argument("--prompt_speech", help="sound file with the voice, about 3 s")
+    group.add_argument("--prompt_text", help="what is said in it")
+    group.add_argument("--output_wav", help="where the speech goes")
+    return parser
+
+
+@dataclass(frozen=True)
+class Job:
+    """One pair to synthesise."""
+
+    pair_id: str
+    prompt_wav: str
+    prompt_text: str
+    text: str
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Synthesise what the options name."""
+    args = get_parser().parse_args(argv)
+    model = _model_options(args)
+    if args.pairs:
+        _require(args, "data_dir", "output_dir")
+        synthesise_pairs(model, args.pairs, args.data_dir, args.output_dir, args.nj)
+    else:
+        _require(args, "text", "prompt_speech", "prompt_text", "output_wav")
+        result = _open_model(json.dumps(model))(args.text, args.prompt_speech, args.prompt_text)
+        if result["outcome"] is Outcome.NO_SPEECH:
+            raise InputError("--text", "no speech came out", "Try another --seed or a longer prompt")
+        write_audio(args.output_wav, result["wav"].numpy(), _open_model(json.dumps(model)).fs)
+        print(f"{args.output_wav}: {result['outcome'].value}")
+
+
+def synthesise_pairs(
+    model: dict[str, Any], pairs: str | Path, data_dir: str | Path, output_dir: str | Path, nj: int
+) -> None:
+    """Synthesise every pair; a rerun with the same model and options goes on where it was.
+
+    Writes wav/<pair_id>.wav, codes/<pair_id>.npy, wav.scp and outcomes (`pair_id outcome`).
+
+    Raises:
+        InputError: a pair that names an unknown utterance, or a model that cannot be opened.
+    """
+    output = Path(output_dir)
+    jobs = _jobs(read_pairs(pairs), DataDir.load(data_dir), pairs)
+    done = _resume(output, model)
+    pending = [job for job in jobs if job.pair_id not in done]
+    work = functools.partial(_synthesise, json.dumps(model), str(output))
+    with open(output / JOURNAL, "a", encoding="utf-8") as journal:
+        for job, outcome in zip(pending, parallel_map(work, pending, nj, "decode"), strict=True):
+            done[job.pair_id] = outcome
+            journal.write(json.dumps({job.pair_id: outcome}) + "\n")
+            journal.flush()
+    with atomic_open(output / "outcomes") as outcomes, atomic_open(output / "wav.scp") as scp:
+        for job in jobs:
+            outcomes.write(f"{job.pair_id} {done[job.pair_id]}\n")
+            if _wav_path(output, job.pair_id).is_file():
+                scp.write(f"{job.pair_id} {_wav_path(output, job.pair_id)}\n")
+
+
+def _synthesise(model: str, output_dir: str, job: Job) -> str:
+    """Synthesise one pair and write what came out; returns the outcome's name."""
+    text2speech = _open_model(model)
+    seed = zlib.crc32(f"{text2speech.seed} {job.pair_id}".encode())
+    output = Path(output_dir)
+    try:
+        result = text2speech(job.text, job.prompt_wav, job.prompt_text, seed=seed)
+    except InputError as error:
+        print(f"{job.pair_id}: {error}")
+        return Outcome.PROMPT_REJECTED.value
+    if result["outcome"] is not Outcome.NO_SPEECH:
+        with atomic_path(output / "codes" / f"{job.pair_id}.npy") as path:
+            np.save(path, result["codes"].numpy().astype(np.int16))
+        write_audio(_wav_path(output, job.pair_id), result["wav"].numpy(), text2speech.fs)
+    return result["outcome"].value
+
+
+@functools.lru_cache(maxsize=1)
+def _open_model(options: str) -> Text2Speech:
+    """Open the model once in each process; `options` is JSON, so that it can be a key."""
+    chosen = json.loads(options)
+    tag = chosen.pop("model_tag", None)
+    return Text2Speech.from_pretrained(tag, **chosen) if tag else Text2Speech(**chosen)
+
+
+def _model_options(args: argparse.Namespace) -> dict[str, Any]:
+    """The constructor's arguments out of the command's."""
+    decoding = (
+        "device seed temperature top_k top_p repetition_window repetition_threshold "
+        "min_duration_ratio max_duration_ratio"
+    ).split()
+    files = {name: getattr(args, name) for name in (*MODEL_OPTIONS, "model_tag") if getattr(args, name)}
+    return {**files, **{name: getattr(args, name) for name in decoding}}
+
+
+def _require(args: argparse.Namespace, *names: str) -> None:
+    for name in names:
+        if getattr(args, name) is None:
+            raise InputError(f"--{name}", "is not given", "It is needed here; see --help")
+
+
+def _jobs(pairs: Sequence[Pair], data: DataDir, where: str | Path) -> list[Job]:
+    """Look the pairs up in the data.
+
+    Raises:
+        InputError: an utterance that is not there.
+    """
+    for pair in pairs:
+        for utt in (pair.prompt_utt, pair.target_utt):
+            if utt not in data.wavs or utt not in data.texts:
+                raise InputError(
+                    where, f"{pair.pair_id} names '{utt}', which {data.path} lacks", "Run stage 2 again"
+                )
+    return [
+        Job(
+            pair.pair_id, data.wavs[pair.prompt_utt], data.texts[pair.prompt_utt], data.texts[pair.target_utt]
+        )
+        for pair in pairs
+    ]
+
+
+def _resume(output: Path, model: dict[str, Any]) -> dict[str, str]:
+    """Outcomes of an earlier run with the same options and weights; otherwise start anew."""
+    files = [Path(value) for value in model.values() if isinstance(value, str) and Path(value).is_file()]
+    stamp = {"options": model, "modified": {str(path): path.stat().st_mtime for path in files}}
+    options = output / OPTIONS_FILE
+    if options.is_file() and json.loads(options.read_text(encoding="utf-8")) == stamp:
+        return _read_journal(output / JOURNAL)
+    (output / JOURNAL).unlink(missing_ok=True)
+    for old in [*output.glob("wav/*.wav"), *output.glob("codes/*.npy")]:
+        old.unlink()
+    with atomic_open(options) as stream:
+        json.dump(stamp, stream)
+    return {}
+
+
+def _read_journal(path: Path) -> dict[str, str]:
+    """Finished pairs; a last line cut off by a kill does not count."""
+    done: dict[str, str] = {}
+    if path.is_file():
+        for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
+            if line.endswith("\n"):
+                done.update(json.loads(line))
+        with atomic_open(path) as stream:
+            stream.writelines(json.dumps({pair: outcome}) + "\n" for pair, outcome in done.items())
+    return done
+
+
+def _wav_path(output: Path, pair_id: str) -> Path:
+    return output / "wav" / f"{pair_id}.wav"
+
+
+if __name__ == "__main__":
+    run_command(main)

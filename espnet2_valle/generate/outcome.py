@@ -1,0 +1,12 @@
+"""How an utterance ended. Every one gets exactly one of these, and the report counts them."""
+
+from enum import Enum
+
+
+class Outcome(str, Enum):
+    """The typed result of synthesising one utterance."""
+
+    OK = "ok"  # the model said that it was done
+    HIT_LENGTH_CAP = "hit_length_cap"  # it never did; what was there at the cap is returned
+    NO_SPEECH = "no_speech"  # it ended at once, or what came out is silence
+    PROMPT_REJECTED = "prompt_rejected"  # the prompt cannot be used; nothing was synthesised

@@ -1,0 +1,207 @@
+"""The one place where our models meet ESPnet's training."""
+
+import argparse
+from collections.abc import Callable, Collection
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from espnet2.tasks.abs_task import AbsTask
+from espnet2.train.abs_espnet_model import AbsESPnetModel
+from espnet2.train.class_choices import ClassChoices
+from espnet2.train.collate_fn import CommonCollateFn
+from espnet2.train.trainer import Trainer
+from espnet2.utils.get_default_kwargs import get_default_kwargs
+from espnet2.utils.nested_dict_action import NestedDictAction
+from espnet2.utils.types import str2bool, str_or_none
+
+from espnet2_valle.codec.build import read_codec_config
+from espnet2_valle.codec.spec import CodecSpec
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.text.tokenizer import TOKEN_TYPES
+from espnet2_valle.text.tokens import TokenIDs
+from espnet2_valle.train.preprocessor import VALLEPreprocessor
+from espnet2_valle.valle.abs_valle import AbsVALLE
+from espnet2_valle.valle.ar import VALLEAR
+from espnet2_valle.valle.espnet_model import ESPnetVALLEModel
+from espnet2_valle.valle.nar import VALLENAR
+
+valle_choices = ClassChoices(
+    "valle",
+    classes={"ar": VALLEAR, "nar": VALLENAR},
+    type_check=AbsVALLE,
+    default="ar",
+)
+
+# What a model takes from the token list and the codec, never from its configuration.
+DERIVED = ("vocab_size", "num_codebooks", "codebook_size")
+
+
+class VALLETask(AbsTask):
+    """Training of neural codec language models."""
+
+    num_optimizers: int = 1
+    class_choices_list = [valle_choices]
+    trainer = Trainer
+
+    @classmethod
+    def add_task_arguments(cls, parser: argparse.ArgumentParser) -> None:
+        """Add the options of this task to ESPnet's."""
+        group = parser.add_argument_group(description="Task related")
+        required = parser.get_default("required")
+        required += ["token_list", "codec_config"]
+        group.add_argument(
+            "--token_list", type=str_or_none, default=None, help="Token list, one token a line"
+        )
+        group.add_argument(
+            "--codec_config",
+            type=str_or_none,
+            default=None,
+            help="codec.yaml of the codec that made the codes; its numbers are kept in the model's config",
+        )
+        group.add_argument(
+            "--model_conf",
+            action=NestedDictAction,
+            default=get_default_kwargs(ESPnetVALLEModel),
+            help="The keyword arguments for ESPnetVALLEModel",
+        )
+        group = parser.add_argument_group(description="How texts become tokens; kept for inference")
+        group.add_argument("--use_preprocessor", type=str2bool, default=True, help="Check each utterance")
+        group.add_argument("--token_type", type=str, default="phn", choices=TOKEN_TYPES)
+        group.add_argument("--bpemodel", type=str_or_none, default=None, help="Sentencepiece model")
+        group.add_argument("--cleaner", type=str_or_none, default=None, help="ESPnet text cleaner")
+        group.add_argument("--g2p", type=str_or_none, default=None, help="ESPnet g2p, for --token_type phn")
+        for choices in cls.class_choices_list:
+            choices.add_arguments(group)
+
+    @classmethod
+    def build_collate_fn(
+        cls, args: argparse.Namespace, train: bool
+    ) -> Callable[[Collection[tuple[str, dict[str, np.ndarray]]]], tuple[list[str], dict[str, torch.Tensor]]]:
+        """Pad on the right with zeros; lengths go with the batch."""
+        return CommonCollateFn(int_pad_value=0)
+
+    @classmethod
+    def build_preprocess_fn(
+        cls, args: argparse.Namespace, train: bool
+    ) -> Callable[[str, dict[str, np.ndarray]], dict[str, np.ndarray]] | None:
+        """Check each utterance against token list and codec."""
+        if not args.use_preprocessor:
+            return None
+        spec = _resolve_codec_spec(args)
+        return VALLEPreprocessor(len(_resolve_tokens(args)), spec.num_codebooks, spec.codebook_size)
+
+    @classmethod
+    def required_data_names(cls, train: bool = True, inference: bool = False) -> tuple[str, ...]:
+        """Token ids and codes."""
+        return ("text",) if inference else ("text", "codes")
+
+    @classmethod
+    def optional_data_names(cls, train: bool = True, inference: bool = False) -> tuple[str, ...]:
+        """None so far."""
+        return ()
+
+    @classmethod
+    def build_model(cls, args: argparse.Namespace) -> ESPnetVALLEModel:
+        """Build the model that `args` describe, and make `args` portable.
+
+        Token list and codec numbers are written into `args`, which ESPnet saves as config.yaml, so
+        that a trained model needs neither file.
+
+        Raises:
+            InputError: token list or codec configuration missing, or a key that the model does not know.
+        """
+        spec = _resolve_codec_spec(args)
+        tokens = _resolve_tokens(args)
+        model_class = valle_choices.get_class(args.valle)
+        _check_keys("valle_conf", args.valle_conf, get_default_kwargs(model_class), forbidden=DERIVED)
+        _check_keys("model_conf", args.model_conf, get_default_kwargs(ESPnetVALLEModel))
+        try:
+            valle = model_class(
+                vocab_size=len(tokens),
+                num_codebooks=spec.num_codebooks,
+                codebook_size=spec.codebook_size,
+                **args.valle_conf,
+            )
+        except ValueError as error:
+            raise InputError("valle_conf", str(error), "Correct it in the training config") from error
+        return ESPnetVALLEModel(valle=valle, **args.model_conf)
+
+    @classmethod
+    def build_model_from_file(  # type: ignore[override]
+        cls,
+        config_file: str | Path | None = None,
+        model_file: str | Path | None = None,
+        device: str = "cpu",
+    ) -> tuple[AbsESPnetModel, argparse.Namespace]:
+        """Load a trained model; unlike ESPnet's, every key has to match.
+
+        Args:
+            config_file: config.yaml of the training; by default the one beside `model_file`.
+            model_file: the weights; None leaves them as initialised.
+            device: cpu, cuda, cuda:N.
+
+        Returns:
+            the model in evaluation mode, and the training arguments.
+
+        Raises:
+            InputError: a missing file, or weights of another model.
+        """
+        if config_file is None and model_file is None:
+            raise InputError("--model_file", "neither a model nor its config is given", "Give one")
+        config = Path(config_file) if config_file else Path(str(model_file)).parent / "config.yaml"
+        for path in filter(None, (config, model_file)):
+            if not Path(path).is_file():
+                raise InputError(
+                    path, "no such file", "Train the model first (stages 5 and 6) or correct the path"
+                )
+        args = argparse.Namespace(**yaml.safe_load(config.read_text(encoding="utf-8")))
+        if not hasattr(args, "valle"):
+            raise InputError(
+                config, "is not the config of a VALL-E training", "Give config.yaml of stage 5 or 6"
+            )
+        model = cls.build_model(args)
+        if model_file is not None:
+            try:
+                model.load_state_dict(torch.load(model_file, map_location="cpu", weights_only=True))
+            except RuntimeError as error:
+                raise InputError(
+                    model_file,
+                    f"its weights do not fit {config} ({error})",
+                    "Give the config it was trained with",
+                ) from error
+        return model.to(device).eval(), args
+
+
+def codec_spec(args: argparse.Namespace) -> CodecSpec:
+    """The codec that a loaded model was trained for."""
+    return _resolve_codec_spec(args)
+
+
+def _resolve_codec_spec(args: argparse.Namespace) -> CodecSpec:
+    """Read the codec's numbers once; later calls find them in `args`."""
+    if not isinstance(args.codec_config, dict):
+        content = read_codec_config(args.codec_config)
+        names = [field.name for field in fields(CodecSpec) if field.name != "name"]
+        args.codec_config = {"name": content["type"], **{name: content[name] for name in names}}
+    return CodecSpec(**args.codec_config)
+
+
+def _resolve_tokens(args: argparse.Namespace) -> list[str]:
+    """Read the token list once; later calls find it in `args`."""
+    if not isinstance(args.token_list, list):
+        args.token_list = TokenIDs.load(args.token_list).tokens
+    return args.token_list
+
+
+def _check_keys(
+    name: str, given: dict[str, Any], known: dict[str, Any], forbidden: Collection[str] = ()
+) -> None:
+    """Raise InputError at a key that the class has no parameter for."""
+    allowed = sorted(set(known) - set(forbidden))
+    for key in given:
+        if key not in allowed:
+            raise InputError(f"{name}: {key}", "no such key", f"Choose among {', '.join(allowed)}")

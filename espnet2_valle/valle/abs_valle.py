@@ -1,0 +1,29 @@
+"""What a model of the VALL-E family offers to training."""
+
+from abc import ABC, abstractmethod
+
+import torch
+
+
+class AbsVALLE(torch.nn.Module, ABC):
+    """Base of the registered models (`--valle ar`, `--valle nar`)."""
+
+    @abstractmethod
+    def forward(
+        self,
+        text: torch.Tensor,
+        text_lengths: torch.Tensor,
+        codes: torch.Tensor,
+        codes_lengths: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Predict the codes that the model is trained on.
+
+        Args:
+            text: (batch, text_time) token ids.
+            text_lengths: (batch,)
+            codes: (batch, time, Q) codec codes.
+            codes_lengths: (batch,)
+
+        Returns:
+            logits (N, classes) of all predicted codes of the batch, and their targets (N,).
+        """

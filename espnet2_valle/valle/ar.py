@@ -1,0 +1,160 @@
+"""The autoregressive model: text, then codebook 1 (VALL-E, sec. 4.2.1; groups: VALL-E 2, sec. 3.2)."""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+from typeguard import typechecked
+
+from espnet2_valle.valle.abs_valle import AbsVALLE
+from espnet2_valle.valle.cache import KVCache
+from espnet2_valle.valle.embeddings import CodeTables, TextEmbedding, join, length_mask, sinusoids
+from espnet2_valle.valle.transformer import Transformer
+
+
+class VALLEAR(AbsVALLE):
+    """Causal language model over groups of `group_size` codes of codebook 1.
+
+    One sequence per utterance: text, text end, group 1, group 2, ... Each position from the text
+    end on predicts the next group; after the last one, a group of end codes. With `group_size` 1
+    the two group projections do not exist and this is VALL-E.
+
+    Args:
+        vocab_size: text tokens; the last one is <sos/eos>.
+        num_codebooks: Q of the codec (only codebook 1 is used here).
+        codebook_size: entries of codebook 1; id `codebook_size` is the end code.
+        group_size: G, codes per position.
+        layers, width, heads, feed_forward, dropout: of the Transformer.
+    """
+
+    @typechecked
+    def __init__(
+        self,
+        vocab_size: int,
+        num_codebooks: int,
+        codebook_size: int,
+        group_size: int = 1,
+        layers: int = 12,
+        width: int = 1024,
+        heads: int = 16,
+        feed_forward: int = 4096,
+        dropout: float = 0.1,
+    ):
+        super().__init__()
+        self.group_size = group_size
+        self.end = codebook_size
+        self.text = TextEmbedding(vocab_size, width)
+        self.codes = CodeTables(1, codebook_size + 1, width)
+        if group_size > 1:
+            self.group_in = nn.Linear(group_size * width, width)
+            self.group_out = nn.Linear(width, group_size * width)
+        self.dropout = nn.Dropout(dropout)
+        self.transformer = Transformer(layers, width, heads, feed_forward, dropout)
+
+    def forward(
+        self,
+        text: torch.Tensor,
+        text_lengths: torch.Tensor,
+        codes: torch.Tensor,
+        codes_lengths: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """See `AbsVALLE.forward`; predicts every group and the end: N = G * sum(groups + 1)."""
+        groups, group_lengths = self.group(codes[..., 0], codes_lengths)
+        logits = self.logits(text, text_lengths, groups, group_lengths)
+        ended = F.pad(groups, (0, 0, 0, 1)).masked_fill(
+            ~length_mask(group_lengths, groups.shape[1] + 1).unsqueeze(2), self.end
+        )
+        inside = length_mask(group_lengths + 1, ended.shape[1])
+        return logits[inside].flatten(0, 1), ended[inside].flatten()
+
+    def group(self, codes: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Fold codes into groups, clipping leading frames to a multiple of G (VALL-E 2, sec. 3.2).
+
+        Args:
+            codes: (batch, time) of codebook 1.
+            lengths: (batch,)
+
+        Returns:
+            (batch, groups, G) and the number of groups (batch,).
+        """
+        size = self.group_size
+        lengths_in_groups = lengths // size
+        frames = torch.arange(int(lengths_in_groups.max()) * size, device=codes.device)
+        index = (frames + (lengths % size).unsqueeze(1)).clamp(max=codes.shape[1] - 1)
+        return codes.gather(1, index).unflatten(1, (-1, size)), lengths_in_groups
+
+    def logits(
+        self,
+        text: torch.Tensor,
+        text_lengths: torch.Tensor,
+        groups: torch.Tensor,
+        group_lengths: torch.Tensor,
+    ) -> torch.Tensor:
+        """Teacher-forced prediction.
+
+        Args:
+            text: (batch, text_time); text_lengths: (batch,)
+            groups: (batch, groups, G); group_lengths: (batch,)
+
+        Returns:
+            (batch, groups + 1, G, codebook_size + 1): at index t the prediction of group t
+            from the groups before it.
+        """
+        embedded_text, embedded_lengths = self.text(text, text_lengths)
+        x, _ = join([(embedded_text, embedded_lengths), (self._embed(groups, 0), group_lengths)])
+        hidden = self.transformer(self.dropout(x), causal=True)
+        steps = torch.arange(groups.shape[1] + 1, device=text.device)
+        index = (text_lengths.unsqueeze(1) + steps).clamp(max=hidden.shape[1] - 1)
+        return self._predict(hidden.gather(1, index.unsqueeze(2).expand(-1, -1, hidden.shape[2])))
+
+    def new_cache(self, batch: int, max_length: int) -> KVCache:
+        """The state of incremental decoding for `max_length` positions of text, end mark and groups."""
+        return self.transformer.new_cache(batch, max_length)
+
+    @torch.no_grad()
+    def prefill(self, text: torch.Tensor, groups: torch.Tensor, cache: KVCache) -> torch.Tensor:
+        """Read the text and the prompt into an empty cache.
+
+        Args:
+            text: (batch, text_time), without padding.
+            groups: (batch, prompt_groups, G), may be empty.
+            cache: from `new_cache`.
+
+        Returns:
+            logits of the next group, (batch, G, codebook_size + 1).
+        """
+        lengths = torch.full((text.shape[0],), text.shape[1], dtype=torch.long, device=text.device)
+        embedded_text, _ = self.text(text, lengths)
+        x = torch.cat([embedded_text, self._embed(groups, 0).to(embedded_text.dtype)], dim=1)
+        hidden = self.transformer(x, causal=True, cache=cache)
+        return self._predict(hidden[:, -1:])[:, 0]
+
+    @torch.no_grad()
+    def step(self, group: torch.Tensor, position: int, cache: KVCache) -> torch.Tensor:
+        """Add one group.
+
+        Args:
+            group: (batch, G), the group just sampled.
+            position: its index among the audio groups, the prompt's included.
+            cache: state after `prefill` or the former `step`.
+
+        Returns:
+            logits of the next group, (batch, G, codebook_size + 1).
+        """
+        hidden = self.transformer(self._embed(group.unsqueeze(1), position), causal=True, cache=cache)
+        return self._predict(hidden)[:, 0]
+
+    def _embed(self, groups: torch.Tensor, first_position: int) -> torch.Tensor:
+        """(batch, groups, G) -> (batch, groups, width), audio positions from `first_position`."""
+        table = self.codes.weight[0]
+        x = F.embedding(groups, table).flatten(2) * self.codes.scale
+        if self.group_size > 1:
+            x = self.group_in(x)
+        positions = torch.arange(first_position, first_position + groups.shape[1], device=groups.device)
+        return x + sinusoids(positions, table.shape[1])
+
+    def _predict(self, hidden: torch.Tensor) -> torch.Tensor:
+        """(batch, steps, width) -> (batch, steps, G, codebook_size + 1)."""
+        if self.group_size > 1:
+            hidden = self.group_out(hidden)
+        hidden = hidden.unflatten(2, (self.group_size, -1))
+        return F.linear(hidden, self.codes.weight[0])

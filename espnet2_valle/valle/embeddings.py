@@ -1,0 +1,118 @@
+"""Positions, code tables, and the joining of text and audio into one right-padded sequence."""
+
+import math
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+def sinusoids(positions: torch.Tensor, width: int) -> torch.Tensor:
+    """Sinusoidal position embedding (Vaswani et al., 2017).
+
+    Args:
+        positions: (...,) integer positions.
+        width: channels, even.
+
+    Returns:
+        (..., width) float32
+    """
+    half = width // 2
+    rates = torch.exp(-math.log(10000.0) / half * torch.arange(half, device=positions.device))
+    angles = positions.unsqueeze(-1).float() * rates
+    return torch.cat([angles.sin(), angles.cos()], dim=-1)
+
+
+def length_mask(lengths: torch.Tensor, max_length: int) -> torch.Tensor:
+    """(batch,) lengths -> (batch, max_length) bool, True inside."""
+    return torch.arange(max_length, device=lengths.device) < lengths.unsqueeze(1)
+
+
+def join(parts: list[tuple[torch.Tensor, torch.Tensor]]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Lay the valid frames of several padded sequences behind one another, row by row.
+
+    No padding remains between the parts, so under causal attention the padding at the right
+    end changes nothing and no mask is needed.
+
+    Args:
+        parts: pairs of a padded sequence (batch, time_i, width) and its lengths (batch,).
+
+    Returns:
+        (batch, max total length, width), zeros behind each row's end, and total lengths (batch,).
+    """
+    totals = torch.stack([lengths for _, lengths in parts]).sum(0)
+    first = parts[0][0]
+    # Under autocast the parts may differ in type (a projected one is bfloat16): keep the widest.
+    dtype = max((part.dtype for part, _ in parts), key=lambda kind: kind.itemsize)
+    joined = first.new_zeros(first.shape[0], int(totals.max()), first.shape[2], dtype=dtype)
+    start = torch.zeros_like(totals)
+    for part, lengths in parts:
+        inside = length_mask(lengths, part.shape[1])
+        rows, columns = inside.nonzero(as_tuple=True)
+        joined = joined.index_put((rows, columns + start[rows]), part[inside].to(dtype))
+        start = start + lengths
+    return joined, totals
+
+
+class TextEmbedding(nn.Module):
+    """Token ids, with an end mark appended, -> embeddings with positions from zero.
+
+    Args:
+        vocab_size: ids 0..vocab_size-1; the last one is ESPnet's <sos/eos>, used as the end mark.
+        width: channels.
+    """
+
+    def __init__(self, vocab_size: int, width: int):
+        super().__init__()
+        self.end = vocab_size - 1
+        self.table = nn.Embedding(vocab_size, width)
+        nn.init.normal_(self.table.weight, std=width**-0.5)
+        self.scale = math.sqrt(width)
+
+    def forward(self, text: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(batch, time) ids and (batch,) lengths -> (batch, time + 1, width), lengths + 1."""
+        text = F.pad(text, (0, 1)).scatter(1, lengths.unsqueeze(1), self.end)
+        positions = sinusoids(torch.arange(text.shape[1], device=text.device), self.table.embedding_dim)
+        return self.table(text) * self.scale + positions, lengths + 1
+
+
+class CodeTables(nn.Module):
+    """One embedding table for each codebook, tied with the output layer of the same codebook.
+
+    Args:
+        num_codebooks: Q.
+        size: entries of each table.
+        width: channels.
+    """
+
+    def __init__(self, num_codebooks: int, size: int, width: int):
+        super().__init__()
+        self.size = size
+        self.weight = nn.Parameter(torch.randn(num_codebooks, size, width) * width**-0.5)
+        self.scale = math.sqrt(width)
+
+    def sum(self, codes: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
+        """Sum the embeddings of each row's first `levels` codebooks.
+
+        Args:
+            codes: (batch, time, Q) int64.
+            levels: (batch,) how many codebooks of each row count.
+
+        Returns:
+            (batch, time, width)
+        """
+        batch, time, num_codebooks = codes.shape
+        offsets = torch.arange(num_codebooks, device=codes.device)
+        used = (offsets < levels.unsqueeze(1)).to(self.weight.dtype)
+        weights = used * self.scale
+        flat = F.embedding_bag(
+            (codes + offsets * self.size).reshape(-1, num_codebooks),
+            self.weight.reshape(-1, self.weight.shape[2]),
+            per_sample_weights=weights.unsqueeze(1).expand(batch, time, -1).reshape(-1, num_codebooks),
+            mode="sum",
+        )
+        return flat.view(batch, time, -1)
+
+    def logits(self, hidden: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
+        """(batch, time, width) -> (batch, time, size) for codebook `level` (batch,) of each row."""
+        return torch.bmm(hidden, self.weight[level].transpose(1, 2).to(hidden.dtype))

@@ -1,0 +1,69 @@
+"""The model that ESPnet's trainer sees."""
+
+import torch
+from espnet2.torch_utils.device_funcs import force_gatherable
+from espnet2.train.abs_espnet_model import AbsESPnetModel
+from torch.nn import functional as F
+from typeguard import typechecked
+
+from espnet2_valle.valle.abs_valle import AbsVALLE
+
+TOP_K = 10
+
+
+class ESPnetVALLEModel(AbsESPnetModel):
+    """Cross-entropy training of a VALL-E model.
+
+    Args:
+        valle: the AR or the NAR model.
+        bf16: run forward and backward in bfloat16 where autocast deems it safe. Needs no gradient
+            scaler, unlike ESPnet's `use_amp`; weights and optimiser stay in float32.
+    """
+
+    @typechecked
+    def __init__(self, valle: AbsVALLE, bf16: bool = False):
+        super().__init__()
+        self.valle = valle
+        self.bf16 = bf16
+
+    def forward(
+        self,
+        text: torch.Tensor,
+        text_lengths: torch.Tensor,
+        codes: torch.Tensor,
+        codes_lengths: torch.Tensor,
+        **kwargs: object,
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor], torch.Tensor]:
+        """Loss of a batch.
+
+        Args:
+            text: (batch, text_time) token ids; text_lengths: (batch,)
+            codes: (batch, time, Q) codes; codes_lengths: (batch,)
+
+        Returns:
+            loss (mean over predicted codes), stats (loss, acc, acc10), and the number of
+            predicted codes as weight.
+        """
+        text, codes = text[:, : text_lengths.max()], codes[:, : codes_lengths.max()].long()
+        with torch.autocast(codes.device.type, torch.bfloat16, enabled=self.bf16):
+            logits, targets = self.valle(text, text_lengths, codes, codes_lengths)
+        loss = F.cross_entropy(logits.float(), targets)
+        with torch.no_grad():
+            hits = logits.topk(min(TOP_K, logits.shape[1])).indices == targets.unsqueeze(1)
+            stats = {
+                "loss": loss.detach(),
+                "acc": hits[:, 0].float().mean(),
+                "acc10": hits.any(1).float().mean(),
+            }
+        return force_gatherable((loss, stats, targets.numel()), loss.device)
+
+    def collect_feats(
+        self,
+        text: torch.Tensor,
+        text_lengths: torch.Tensor,
+        codes: torch.Tensor,
+        codes_lengths: torch.Tensor,
+        **kwargs: object,
+    ) -> dict[str, torch.Tensor]:
+        """The codes are features already; nothing to extract."""
+        return {"codes": codes, "codes_lengths": codes_lengths}

@@ -1,0 +1,112 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from espnet2_valle.valle.ar import VALLEAR
+
+GROUPS = (1, 2, 3)
+
+
+def build(sizes, group_size):
+    torch.manual_seed(0)
+    return VALLEAR(**sizes, group_size=group_size).eval()
+
+
+def teacher_forced(model, batch):
+    groups, lengths = model.group(batch["codes"][..., 0], batch["codes_lengths"])
+    return model.logits(batch["text"], batch["text_lengths"], groups, lengths), groups, lengths
+
+
+@pytest.mark.parametrize("group_size", GROUPS)
+def test_later_codes_change_no_earlier_logit(sizes, batch, group_size):
+    model = build(sizes, group_size)
+    logits, groups, lengths = teacher_forced(model, batch)
+    changed = groups.clone()
+    changed[:, 2:] = (changed[:, 2:] + 1) % model.end
+    after = model.logits(batch["text"], batch["text_lengths"], changed, lengths)
+    torch.testing.assert_close(after[:, :3], logits[:, :3])
+    assert not torch.allclose(after[:, 3], logits[:, 3])
+
+
+def test_only_codebook_one_counts(sizes, batch):
+    model = build(sizes, 2)
+    logits, targets = model(**batch)
+    batch["codes"][..., 1:] = 0
+    again, same_targets = model(**batch)
+    assert torch.equal(logits, again) and torch.equal(targets, same_targets)
+
+
+@pytest.mark.parametrize("group_size", GROUPS)
+def test_batch_equals_single_and_padding_changes_nothing(sizes, batch, group_size):
+    model = build(sizes, group_size)
+    logits, groups, lengths = teacher_forced(model, batch)
+    for row in range(3):
+        text_length, length = batch["text_lengths"][row], lengths[row]
+        alone = model.logits(
+            batch["text"][row : row + 1, :text_length],
+            text_length[None],
+            groups[row : row + 1, :length],
+            length[None],
+        )
+        torch.testing.assert_close(alone[0], logits[row, : length + 1], atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("group_size", GROUPS)
+def test_targets_are_the_codes_and_then_the_end(sizes, batch, group_size):
+    model = build(sizes, group_size)
+    _, targets = model(**batch)
+    expected = []
+    for codes, length in zip(batch["codes"][..., 0], batch["codes_lengths"], strict=True):
+        kept = codes[length % group_size : length]  # leading frames go, so that groups are full
+        expected += [*kept.tolist(), *[model.end] * group_size]
+    assert targets.tolist() == expected
+
+
+def test_one_frame_groups_are_the_plain_model(sizes, batch):
+    """G = 1 has no group projections and predicts what a plain causal LM over the same weights predicts."""
+    model = build(sizes, 1)
+    assert not any(name.startswith("group") for name, _ in model.named_parameters())
+    row = 1
+    text = batch["text"][row : row + 1, : batch["text_lengths"][row]]
+    codes = batch["codes"][row, : batch["codes_lengths"][row], 0]
+    embedded_text, _ = model.text(text, torch.tensor([text.shape[1]]))
+    embedded = model.codes.weight[0][codes] * model.codes.scale
+    from espnet2_valle.valle.embeddings import sinusoids
+
+    x = torch.cat([embedded_text[0], embedded + sinusoids(torch.arange(len(codes)), 32)])[None]
+    hidden = model.transformer(x, causal=True)[0, text.shape[1] :]
+    plain = hidden @ model.codes.weight[0].T
+    grouped = model.logits(
+        text, torch.tensor([text.shape[1]]), codes[None, :, None], torch.tensor([len(codes)])
+    )
+    torch.testing.assert_close(grouped[0, :, 0], plain)
+
+
+@settings(max_examples=15, deadline=None)
+@given(group_size=st.integers(1, 3), prompt=st.integers(0, 4), new=st.integers(1, 6), text=st.integers(1, 9))
+def test_cached_decoding_equals_uncached(group_size, prompt, new, text):
+    torch.manual_seed(prompt + 10 * new)
+    model = VALLEAR(12, 4, 16, group_size, layers=2, width=32, heads=4, feed_forward=64).eval()
+    ids, groups = torch.randint(0, 11, (2, text)), torch.randint(0, 16, (2, prompt + new, group_size))
+    cache = model.new_cache(2, text + 1 + prompt + new)
+    steps = [model.prefill(ids, groups[:, :prompt], cache)]
+    for position in range(prompt, prompt + new):
+        steps.append(model.step(groups[:, position], position, cache))
+    full = model.logits(ids, torch.full((2,), text), groups, torch.full((2,), prompt + new))
+    torch.testing.assert_close(torch.stack(steps, 1), full[:, prompt:].detach(), atol=1e-5, rtol=1e-4)
+
+
+def test_a_full_cache_says_so(sizes):
+    model = build(sizes, 1)
+    cache = model.new_cache(1, 4)
+    model.prefill(torch.zeros(1, 3, dtype=torch.long), torch.zeros(1, 0, 1, dtype=torch.long), cache)
+    with pytest.raises(IndexError, match="holds 4 positions"):
+        model.step(torch.zeros(1, 1, dtype=torch.long), 0, cache)
+    with pytest.raises(ValueError, match="one step at a time"):
+        model.prefill(torch.zeros(1, 3, dtype=torch.long), torch.zeros(1, 0, 1, dtype=torch.long), cache)
+
+
+def test_heads_must_divide_width(sizes):
+    with pytest.raises(ValueError, match="multiple of heads"):
+        VALLEAR(**{**sizes, "width": 30})

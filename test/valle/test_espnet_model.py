@@ -1,0 +1,82 @@
+import pytest
+import torch
+
+from espnet2_valle.valle.ar import VALLEAR
+from espnet2_valle.valle.espnet_model import ESPnetVALLEModel
+from espnet2_valle.valle.nar import VALLENAR
+
+
+@pytest.mark.parametrize("kind", [VALLEAR, VALLENAR])
+@pytest.mark.parametrize("bf16", [False, True])
+def test_loss_is_finite_and_reaches_every_parameter(sizes, batch, kind, bf16):
+    torch.manual_seed(0)
+    model = ESPnetVALLEModel(kind(**sizes), bf16=bf16)
+    loss, stats, weight = model(**batch)
+    loss.backward()
+    assert torch.isfinite(loss) and 0 <= stats["acc"] <= stats["acc10"] <= 1
+    assert weight > 0
+    unused = [name for name, value in model.named_parameters() if value.grad is None]
+    assert not unused  # an unused parameter would hang data-parallel training
+
+
+@pytest.mark.parametrize("group_size", [1, 2])
+def test_overfit_ar_repeats_its_training_codes(sizes, group_size):
+    """Four utterances, learnt by heart: greedy decoding gives back every code, and stops in time."""
+    from espnet2_valle.generate.ar_decoding import Limits, decode_ar
+    from espnet2_valle.generate.outcome import Outcome
+    from espnet2_valle.generate.sampling import SamplingOptions
+
+    torch.manual_seed(0)
+    codes = torch.randint(0, 16, (4, 12, 4))
+    batch = {
+        "text": torch.randint(0, 11, (4, 6)),
+        "text_lengths": torch.tensor([6, 5, 4, 6]),
+        "codes": codes,
+        "codes_lengths": torch.tensor([12, 10, 8, 12]),
+    }
+    valle = VALLEAR(**sizes, group_size=group_size)
+    model = ESPnetVALLEModel(valle)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.005)
+    for _ in range(150):
+        loss, stats, _ = model(**batch)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert stats["acc"] == 1
+    valle.eval()
+    for row in range(4):
+        text = batch["text"][row, : batch["text_lengths"][row]]
+        length = batch["codes_lengths"][row]
+        prompt = codes[row, :2, 0]
+        drawn, outcome = decode_ar(
+            valle, text, prompt, Limits(0, 30), SamplingOptions(temperature=0), torch.Generator()
+        )
+        assert outcome is Outcome.OK
+        assert torch.equal(drawn, codes[row, 2:length, 0])
+
+
+def test_overfit_nar_repeats_its_training_codes(sizes):
+    torch.manual_seed(0)
+    codes = torch.randint(0, 16, (4, 12, 4))
+    text = torch.randint(0, 11, (4, 6))
+    lengths = {"text_lengths": torch.full((4,), 6), "codes_lengths": torch.full((4,), 12)}
+    valle = VALLENAR(**sizes, prompt_mode="prefix", max_prompt_frames=4)
+    optimizer = torch.optim.AdamW(valle.parameters(), lr=0.005)
+    model = ESPnetVALLEModel(valle)
+    for _ in range(400):
+        loss, _, _ = model(text=text, codes=codes, **lengths)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    valle.eval()
+    assert torch.equal(valle.generate(text, codes[:, :4], codes[:, 4:, 0]), codes[:, 4:])
+
+
+def test_stats_count_top_ten(sizes, batch):
+    model = ESPnetVALLEModel(VALLEAR(**sizes)).eval()
+    loss, stats, weight = model(**batch)
+    logits, targets = model.valle(**batch)
+    ranks = (logits > logits.gather(1, targets[:, None])).sum(1)
+    assert stats["acc"].item() == pytest.approx((ranks == 0).float().mean().item())
+    assert stats["acc10"].item() == pytest.approx((ranks < 10).float().mean().item())
+    assert weight.item() == len(targets)

@@ -1,0 +1,119 @@
+import pytest
+import torch
+
+from espnet2_valle.valle.nar import VALLENAR
+from espnet2_valle.valle.transformer import AdaptiveLayerNorm
+
+
+def build(sizes, **options):
+    torch.manual_seed(0)
+    return VALLENAR(**sizes, **options).eval()
+
+
+def inputs(batch, stage):
+    return {
+        "text": batch["text"],
+        "text_lengths": batch["text_lengths"],
+        "prompt": batch["codes"][:, :5],
+        "prompt_lengths": torch.tensor([5, 3, 4]),
+        "target": batch["codes"],
+        "target_lengths": batch["codes_lengths"],
+        "stage": torch.full((3,), stage),
+    }
+
+
+@pytest.mark.parametrize("stage", [1, 2, 3])
+def test_no_level_sees_itself_or_a_higher_one(sizes, batch, stage):
+    model = build(sizes)
+    given = inputs(batch, stage)
+    logits = model.logits(**given)
+    above = given["target"].clone()
+    above[..., stage:] = (above[..., stage:] + 1) % 16
+    torch.testing.assert_close(model.logits(**{**given, "target": above}), logits)
+    below = given["target"].clone()
+    below[..., stage - 1] = (below[..., stage - 1] + 1) % 16
+    assert not torch.allclose(model.logits(**{**given, "target": below}), logits)
+
+
+def test_prompt_counts_with_all_its_levels(sizes, batch):
+    model = build(sizes)
+    given = inputs(batch, 1)
+    prompt = given["prompt"].clone()
+    prompt[..., -1] = (prompt[..., -1] + 1) % 16
+    assert not torch.allclose(model.logits(**{**given, "prompt": prompt}), model.logits(**given))
+
+
+@pytest.mark.parametrize("stage", [1, 3])
+def test_batch_equals_single_and_padding_changes_nothing(sizes, batch, stage):
+    model = build(sizes)
+    given = inputs(batch, stage)
+    together = model.logits(**given)
+    for row in range(3):
+        one = {name: value[row : row + 1] for name, value in given.items()}
+        for name in ("text", "prompt", "target"):
+            one[name] = one[name][:, : one[f"{name}_lengths"][0]]
+        alone = model.logits(**one)[0]
+        torch.testing.assert_close(alone, together[row, : len(alone)], atol=1e-5, rtol=1e-4)
+
+
+def test_adaptive_norm_starts_as_the_identity():
+    x, stage = torch.randn(3, 5, 8), torch.tensor([0, 2, 1])
+    norm = AdaptiveLayerNorm(8, num_stages=3)
+    torch.testing.assert_close(norm(x, stage), torch.nn.functional.layer_norm(x, (8,)))
+    torch.testing.assert_close(norm(x, None), norm(x, stage))
+
+
+def test_adaptive_norm_learns_each_stage_apart():
+    x = torch.randn(2, 5, 8)
+    norm = AdaptiveLayerNorm(8, num_stages=3)
+    norm(x, torch.tensor([1, 1])).sum().backward()
+    assert norm.shift.grad[1].abs().sum() > 0
+    assert norm.shift.grad[[0, 2]].abs().sum() == 0
+
+
+@pytest.mark.parametrize("mode", ["random", "prefix"])
+def test_targets_are_one_level_of_the_target_part(sizes, batch, mode):
+    model = build(sizes, prompt_mode=mode, max_prompt_frames=4)
+    logits, targets = model(**batch)
+    expected = []
+    for row, length in enumerate(batch["codes_lengths"].tolist()):
+        stage = row % 3 + 1  # evaluation cycles through the stages
+        prompt = int(min(length // 2, 4) * 0.75) if mode == "prefix" else 0
+        expected += batch["codes"][row, prompt:length, stage].tolist()
+    assert targets.tolist() == expected
+    assert logits.shape == (len(expected), 16)
+
+
+def test_training_draws_every_stage(sizes):
+    model = build(sizes).train()
+    torch.manual_seed(0)
+    assert set(model._draw_stages(torch.full((200,), 9)).tolist()) == {1, 2, 3}
+
+
+def test_random_prompts_stay_inside_the_utterance(sizes):
+    model = build(sizes, max_prompt_frames=6).train()
+    lengths = torch.arange(2, 60)
+    for _ in range(20):
+        start, length = model._draw_prompts(lengths)
+        assert (start >= 0).all() and (start + length <= lengths).all() and (length <= 6).all()
+
+
+def test_generate_fills_levels_greedily(sizes, batch):
+    model = build(sizes)
+    text, prompt = batch["text"][:1], batch["codes"][:1, :5]
+    first = batch["codes"][:1, 5:, 0]
+    codes = model.generate(text, prompt, first)
+    assert torch.equal(codes[..., 0], first)
+    sizes_of = [torch.tensor([part.shape[1]]) for part in (text, prompt, codes)]
+    for stage in (1, 2, 3):
+        logits = model.logits(
+            text, sizes_of[0], prompt, sizes_of[1], codes, sizes_of[2], torch.tensor([stage])
+        )
+        assert torch.equal(logits.argmax(-1), codes[..., stage])
+
+
+def test_bad_options(sizes):
+    with pytest.raises(ValueError, match="prompt_mode"):
+        VALLENAR(**sizes, prompt_mode="sufix")
+    with pytest.raises(ValueError, match="two codebooks"):
+        VALLENAR(**{**sizes, "num_codebooks": 1})
