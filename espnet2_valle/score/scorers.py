@@ -5,22 +5,13 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
-
-import numpy as np
 
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.score.mos import AbsQualityScorer, DNSMOSScorer
+from espnet2_valle.score.recognizer import AbsRecognizer, CTCRecognizer, PocketsphinxRecognizer
 from espnet2_valle.score.speaker import AbsSpeakerEncoder, ResemblyzerEncoder
 
-MODEL_FILES = ("*.yaml", "*.pth")
-
-
-class Recogniser(Protocol):
-    """What a judge of words can do; `AbsRecognizer` is one."""
-
-    def transcribe(self, wav: np.ndarray, rate: int) -> str:
-        """Write down what is said in `wav` (samples,) at `rate` Hz."""
+MODEL_FILES = ("config.yaml", "valid.*.pth")
 
 
 @dataclass(frozen=True)
@@ -34,8 +25,8 @@ class Scorers:
         quality: rates the sound.
     """
 
-    judge: Recogniser
-    second: Recogniser | None
+    judge: AbsRecognizer
+    second: AbsRecognizer | None
     speaker: AbsSpeakerEncoder
     quality: AbsQualityScorer
 
@@ -105,17 +96,16 @@ class DefaultPlan(AbsScorerPlan):
         """See AbsScorerPlan; the judge counts with the content of its model files."""
         digest = hashlib.sha1(repr(sorted(self.vocabulary)).encode())
         if self.judge_dir:
-            files = sorted(path for pattern in MODEL_FILES for path in Path(self.judge_dir).rglob(pattern))
+            files = sorted(path for pattern in MODEL_FILES for path in Path(self.judge_dir).glob(pattern))
             for path in files:
-                digest.update(f"{path.relative_to(self.judge_dir)}".encode())
+                digest.update(path.name.encode())
                 digest.update(path.read_bytes())
         names = (self.judge_name, self.second_name, ResemblyzerEncoder.name, DNSMOSScorer.name)
         return f"{names} {digest.hexdigest()}"
 
     def build(self) -> Scorers:
         """See AbsScorerPlan."""
-        from espnet2_valle.score.recognizer import CTCRecognizer, PocketsphinxRecognizer
-
         sphinx = PocketsphinxRecognizer(list(self.vocabulary) or None)
-        judge, second = (CTCRecognizer(self.judge_dir), sphinx) if self.judge_dir else (sphinx, None)
-        return Scorers(judge, second, ResemblyzerEncoder(), DNSMOSScorer())
+        if self.judge_dir is None:
+            return Scorers(sphinx, None, ResemblyzerEncoder(), DNSMOSScorer())
+        return Scorers(CTCRecognizer(self.judge_dir), sphinx, ResemblyzerEncoder(), DNSMOSScorer())

@@ -15,7 +15,14 @@ from espnet2_valle.common.fileio import atomic_open
 from espnet2_valle.jobs.pool import parallel_map
 from espnet2_valle.score.bootstrap import complement, ratio_figure, relative_accuracy
 from espnet2_valle.score.scorers import AbsScorerPlan
-from espnet2_valle.score.utterance import Task, Trial, UtteranceScore, fingerprint, score_utterance
+from espnet2_valle.score.utterance import (
+    Task,
+    Trial,
+    UtteranceScore,
+    content_digest,
+    fingerprint,
+    score_recording,
+)
 from espnet2_valle.score.words import ErrorCounts, count_characters, count_words
 
 SAVE_SECONDS = 10.0  # a kill loses no more work than this
@@ -53,40 +60,37 @@ def score_system(
             "Give the wav.scp that was made from this list of pairs, with pair ids as keys",
         )
     identity = plan.identity()
-    tasks = [_task(trial, wavs.get(trial.pair_id), identity) for trial in trials]
+    marks = {trial.pair_id: fingerprint(trial, wavs.get(trial.pair_id), identity) for trial in trials}
     known = {row.fingerprint: row for row in read_rows(rows_path)}
-    done = {t.trial.pair_id: known[t.fingerprint] for t in tasks if t.fingerprint in known}
-    todo = [task for task in tasks if task.trial.pair_id not in done]
+    done = {pair_id: known[mark] for pair_id, mark in marks.items() if mark in known}
+    todo = [trial for trial in trials if trial.pair_id not in done]
     if todo:
-        _score_and_save(name, trials, todo, done, plan, rows_path, nj)
+        tasks = _group_by_recording(todo, wavs, marks)
+        saved = time.monotonic()
+        try:
+            for rows in parallel_map(partial(score_recording, plan=plan), tasks, nj, f"score {name}"):
+                done.update({row.pair_id: row for row in rows})
+                if time.monotonic() - saved > SAVE_SECONDS:
+                    write_rows(rows_path, trials, done)
+                    saved = time.monotonic()
+        finally:
+            write_rows(rows_path, trials, done)
     else:
         logging.info("%s: all %d rows are up to date", name, len(trials))
     return [done[trial.pair_id] for trial in trials]
 
 
-def _task(trial: Trial, wav: str | None, identity: str) -> Task:
-    return Task(trial, wav, f"{trial.pair_id}-{fingerprint(trial, wav, identity)}")
-
-
-def _score_and_save(
-    name: str,
-    trials: Sequence[Trial],
-    todo: Sequence[Task],
-    done: dict[str, UtteranceScore],
-    plan: AbsScorerPlan,
-    rows_path: Path,
-    nj: int,
-) -> None:
-    """Score `todo` into `done`, saving now and then and at any end."""
-    saved = time.monotonic()
-    try:
-        for row in parallel_map(partial(score_utterance, plan=plan), todo, nj, f"score {name}"):
-            done[row.pair_id] = row
-            if time.monotonic() - saved > SAVE_SECONDS:
-                write_rows(rows_path, trials, done)
-                saved = time.monotonic()
-    finally:
-        write_rows(rows_path, trials, done)
+def _group_by_recording(
+    trials: Sequence[Trial], wavs: Mapping[str, str], marks: Mapping[str, str]
+) -> list[Task]:
+    """Tasks such that no recording is judged twice, however many trials have it as their output."""
+    groups: dict[bytes, list[Trial]] = {}
+    for trial in trials:
+        groups.setdefault(content_digest(wavs.get(trial.pair_id)), []).append(trial)
+    return [
+        Task(wavs.get(group[0].pair_id), tuple(group), tuple(marks[trial.pair_id] for trial in group))
+        for group in groups.values()
+    ]
 
 
 def write_rows(path: Path, trials: Sequence[Trial], rows: Mapping[str, UtteranceScore]) -> None:

@@ -69,15 +69,23 @@ class UtteranceScore:
 
 @dataclass(frozen=True)
 class Task:
-    """Work for one worker: the output `wav` (None when there is none) to one trial."""
+    """Work for one worker: one recording (None when there is none) as the output to one or more trials.
 
-    trial: Trial
+    Several trials share their recording in ground truth and resynthesis, where it depends on the text alone.
+
+    Attributes:
+        wav: sound file.
+        trials: what it is the output to.
+        fingerprints: one a trial.
+    """
+
     wav: str | None
-    fingerprint: str
+    trials: tuple[Trial, ...]
+    fingerprints: tuple[str, ...]
 
 
-def score_utterance(task: Task, plan: AbsScorerPlan) -> UtteranceScore:
-    """Score one output.
+def score_recording(task: Task, plan: AbsScorerPlan) -> list[UtteranceScore]:
+    """Score one recording, a row a trial.
 
     An output that is absent, has no samples or is silent is not judged: nothing was heard.
 
@@ -86,25 +94,35 @@ def score_utterance(task: Task, plan: AbsScorerPlan) -> UtteranceScore:
     """
     scorers = load_scorers(plan)
     audio = _read_output(task.wav)
+    asked = list(zip(task.trials, task.fingerprints))
     if audio is None:
         nothing = "" if plan.second_name else None
-        return UtteranceScore(
-            task.trial.pair_id, task.fingerprint, task.trial.text, "", nothing, 0.0, None, None, None
-        )
+        return [
+            UtteranceScore(t.pair_id, mark, t.text, "", nothing, 0.0, None, None, None) for t, mark in asked
+        ]
     wav, rate = audio
     voice = scorers.speaker.embed(wav, rate)
-    other = task.trial.other
-    return UtteranceScore(
-        pair_id=task.trial.pair_id,
-        fingerprint=task.fingerprint,
-        text=task.trial.text,
-        heard=scorers.judge.transcribe(wav, rate),
-        second_heard=scorers.second.transcribe(wav, rate) if scorers.second else None,
-        seconds=round(len(wav) / rate, DECIMALS),
-        sim_prompt=round(similarity(voice, _voice(plan, task.trial.prompt)), DECIMALS),
-        sim_other=round(similarity(voice, _voice(plan, other)), DECIMALS) if other else None,
-        dnsmos=round(scorers.quality.score(wav, rate), DECIMALS),
-    )
+    heard = scorers.judge.transcribe(wav, rate)
+    second_heard = scorers.second.transcribe(wav, rate) if scorers.second else None
+    dnsmos = round(scorers.quality.score(wav, rate), DECIMALS)
+
+    def likeness(path: str) -> float:
+        return round(similarity(voice, _voice(plan, path)), DECIMALS)
+
+    return [
+        UtteranceScore(
+            pair_id=trial.pair_id,
+            fingerprint=mark,
+            text=trial.text,
+            heard=heard,
+            second_heard=second_heard,
+            seconds=round(len(wav) / rate, DECIMALS),
+            sim_prompt=likeness(trial.prompt),
+            sim_other=likeness(trial.other) if trial.other else None,
+            dnsmos=dnsmos,
+        )
+        for trial, mark in asked
+    ]
 
 
 def _read_output(path: str | None) -> tuple[np.ndarray, int] | None:
@@ -129,19 +147,25 @@ def _voice(plan: AbsScorerPlan, path: str) -> np.ndarray:
 
 
 def fingerprint(trial: Trial, wav: str | None, identity: str) -> str:
-    """A digest of all that a row depends on: text, audio by content, judges.
+    """A digest of all that a row depends on: trial, audio by content, judges.
 
     Raises:
         InputError: a sound file cannot be read.
     """
-    digest = hashlib.sha1(f"{trial.text}\n{identity}".encode())
+    digest = hashlib.sha1(f"{trial.pair_id}\n{trial.text}\n{identity}\n".encode())
     for path in (wav, trial.prompt, trial.other):
-        digest.update(_content_digest(path) if path else b"none")
+        digest.update(content_digest(path))
     return digest.hexdigest()
 
 
-@lru_cache(maxsize=EMBEDDINGS_KEPT)
-def _content_digest(path: str) -> bytes:
+def content_digest(path: str | None) -> bytes:
+    """A digest of a file's content; of nothing where there is no file.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    if path is None:
+        return b""
     try:
         return hashlib.sha1(Path(path).read_bytes()).digest()
     except OSError as error:
