@@ -1,0 +1,114 @@
+"""Judges: sound -> words."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+
+from espnet2_valle.common.audio import resample
+from espnet2_valle.common.errors import InputError
+
+_POCKETSPHINX_RATE = 16000
+_POCKETSPHINX_RMS = 0.1  # it expects speech of ordinary loudness
+_INT16 = 32767
+
+
+class AbsRecognizer(ABC):
+    """Transcribes speech."""
+
+    @abstractmethod
+    def transcribe(self, wav: np.ndarray, rate: int) -> str:
+        """Return the words, separated by spaces, said in `wav` (S,) float32 at `rate` Hz; "" for none."""
+
+
+class CTCRecognizer(AbsRecognizer):
+    """A word-level CTC recogniser trained by `judge_train`, decoded greedily.
+
+    Args:
+        judge_dir: its training directory.
+
+    Raises:
+        InputError: there is no trained judge.
+    """
+
+    def __init__(self, judge_dir: str | Path):
+        judge_dir = Path(judge_dir)
+        config = judge_dir / "config.yaml"
+        model = judge_dir / "valid.loss.best.pth"
+        for path in (config, model):
+            if not path.is_file():
+                raise InputError(path, "no such file, so there is no trained judge", "Run judge_train first")
+        from espnet2_valle.common.offline import import_g2p_without_download
+
+        import_g2p_without_download()
+        from espnet2.tasks.asr import ASRTask
+
+        self._model, args = ASRTask.build_model_from_file(config, model, "cpu")
+        self._model.eval()
+        self._words: list[str] = args.token_list
+        self._rate = int(args.frontend_conf["fs"])
+        self._min_samples = int(args.frontend_conf["fs"] * _MIN_SECONDS)
+
+    def transcribe(self, wav: np.ndarray, rate: int) -> str:
+        """See AbsRecognizer. Audio too short for the encoder has no words."""
+        import torch
+
+        wav = resample(np.asarray(wav, dtype=np.float32), rate, self._rate)
+        peak = float(np.abs(wav).max(initial=0.0))
+        if len(wav) < self._min_samples or peak == 0.0:
+            return ""
+        speech = torch.from_numpy(wav / peak * _TRAINING_PEAK)[None]
+        with torch.inference_mode():
+            encoded, _ = self._model.encode(speech, torch.tensor([speech.shape[1]]))
+            best = self._model.ctc.argmax(encoded)[0].tolist()
+        blank = self._model.blank_id
+        return " ".join(self._words[token] for token, _ in groupby(best) if token != blank)
+
+
+_MIN_SECONDS = 0.25
+_TRAINING_PEAK = 0.5  # speech_volume_normalize of conf/judge
+
+
+class PocketsphinxRecognizer(AbsRecognizer):
+    """CMU Pocketsphinx with the English model of its wheel.
+
+    Args:
+        vocabulary: the only words that can be said, in any order and number; None for free English text.
+
+    Raises:
+        InputError: pocketsphinx is not installed, or a word is not in its dictionary.
+    """
+
+    def __init__(self, vocabulary: Sequence[str] | None = None):
+        try:
+            import pocketsphinx
+        except ImportError as error:
+            raise InputError("pocketsphinx", "not installed", "Run: pip install pocketsphinx") from error
+        if not vocabulary:
+            self._decoder = pocketsphinx.Decoder(samprate=_POCKETSPHINX_RATE, loglevel="FATAL")
+            return
+        self._decoder = pocketsphinx.Decoder(samprate=_POCKETSPHINX_RATE, lm=None, loglevel="FATAL")
+        for word in vocabulary:
+            if self._decoder.lookup_word(word) is None:
+                raise InputError(
+                    "vocabulary", f"pocketsphinx does not know the word '{word}'", "Leave it out"
+                )
+        grammar = f"#JSGF V1.0; grammar words; public <words> = ({' | '.join(vocabulary)})+;"
+        self._decoder.add_jsgf_string("words", grammar)
+        self._decoder.activate_search("words")
+
+    def transcribe(self, wav: np.ndarray, rate: int) -> str:
+        """See AbsRecognizer. The level is evened out first."""
+        wav = resample(np.asarray(wav, dtype=np.float32), rate, _POCKETSPHINX_RATE)
+        rms = float(np.sqrt(np.mean(wav**2))) if len(wav) else 0.0
+        if rms == 0.0:
+            return ""
+        samples = (np.clip(wav * (_POCKETSPHINX_RMS / rms), -1, 1) * _INT16).astype(np.int16)
+        self._decoder.reinit_feat()  # or what was heard before would change what is heard now
+        self._decoder.start_utt()
+        self._decoder.process_raw(samples.tobytes(), full_utt=True)
+        self._decoder.end_utt()
+        hypothesis = self._decoder.hyp()
+        return hypothesis.hypstr if hypothesis else ""
