@@ -63,6 +63,7 @@ def _windows(wav: np.ndarray) -> list[np.ndarray]:
     wav = wav.astype(np.float32)
     if len(wav) < WINDOW_SAMPLES:
         return [np.resize(wav, WINDOW_SAMPLES)]
-    return [
-        wav[start : start + WINDOW_SAMPLES] for start in range(0, len(wav) - WINDOW_SAMPLES + 1, DNSMOS_RATE)
-    ]
+    # As speechmos counts them: only whole seconds of the clip, so its last window may be left out.
+    count = int(len(wav) // DNSMOS_RATE - WINDOW_SECONDS) + 1
+    starts = range(0, count * DNSMOS_RATE, DNSMOS_RATE)
+    return [wav[start : start + WINDOW_SAMPLES] for start in starts]
