@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 
 from espnet2_valle.common.cli import run_command
-from espnet2_valle.zoo.pack import codec_files, pack
+from espnet2_valle.zoo.pack import pack
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             "nar_train_config": args.nar_train_config,
             "codec_config": args.codec_config,
         },
-        extra=[*codec_files(args.codec_config), *args.option],
+        extra=args.option,
         output=args.output,
     )
 

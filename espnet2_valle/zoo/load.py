@@ -1,6 +1,7 @@
 """Open a packed model: a local zip, or a name that espnet_model_zoo resolves."""
 
 from pathlib import Path
+from zipfile import BadZipFile
 
 from espnet2.main_funcs.pack_funcs import unpack as espnet_unpack
 
@@ -33,5 +34,5 @@ def unpack(model_tag: str | Path, cachedir: str | Path | None = None) -> dict[st
     target = cache / f"{path.stem}-{stat.st_size}-{int(stat.st_mtime)}"
     try:
         return espnet_unpack(path, target)
-    except (RuntimeError, KeyError, ValueError) as error:
+    except (RuntimeError, KeyError, ValueError, BadZipFile) as error:
         raise InputError(path, f"is not a packed model ({error})", "Pack it again (stage 10)") from error

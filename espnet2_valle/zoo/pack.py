@@ -1,5 +1,10 @@
 """Put a trained model into one zip."""
 
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
@@ -8,20 +13,24 @@ from espnet2.main_funcs.pack_funcs import pack as espnet_pack
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_path
 
+CODEC_CONFIG = "codec_config"
+
 
 def pack(
-    files: dict[str, str | Path],
-    yaml_files: dict[str, str | Path],
-    extra: list[str | Path],
+    files: Mapping[str, str | Path],
+    yaml_files: Mapping[str, str | Path],
+    extra: Sequence[str | Path],
     output: str | Path,
 ) -> None:
-    """Pack a model so that `Text2Speech.from_pretrained(output)` opens it.
+    """Pack a model so that `Text2Speech.from_pretrained(output)` opens it anywhere.
+
+    Inside, files lie in a folder named by the first word of their argument (ar/, nar/, codec/), the
+    codec's own model beside its codec.yaml, `extra` at the top.
 
     Args:
         files: argument of `Text2Speech` -> weights.
-        yaml_files: argument of `Text2Speech` -> YAML; paths in them that are packed too are rewritten
-            when the zip is unpacked.
-        extra: more files, such as the codec's own model and the table of results.
+        yaml_files: argument of `Text2Speech` -> YAML.
+        extra: more files, such as the table of results.
         output: the zip.
 
     Raises:
@@ -30,14 +39,42 @@ def pack(
     for path in [*files.values(), *yaml_files.values(), *extra]:
         if not Path(path).is_file():
             raise InputError(path, "is to be packed but is not there", "Run the stage that makes it first")
-    with atomic_path(output) as temporary:
-        espnet_pack(files=files, yaml_files=yaml_files, option=extra, outpath=temporary)
+    output = Path(output).resolve()
+    with tempfile.TemporaryDirectory() as folder, atomic_path(output) as temporary:
+        staging = Path(folder)
+        staged = {name: _stage(path, staging / name.split("_")[0]) for name, path in files.items()}
+        staged_yaml = {name: _stage(path, staging / name.split("_")[0]) for name, path in yaml_files.items()}
+        more = [_stage(path, staging) for path in extra]
+        if CODEC_CONFIG in yaml_files:
+            more += _stage_codec_model(Path(yaml_files[CODEC_CONFIG]), staged_yaml[CODEC_CONFIG])
+        # ESPnet names the files in the archive relative to the working directory.
+        with _working_directory(staging):
+            espnet_pack(files=staged, yaml_files=staged_yaml, option=more, outpath=temporary)
 
 
-def codec_files(codec_config: str | Path) -> list[Path]:
-    """The model file that a codec.yaml names, if any."""
-    path = Path(codec_config)
-    if not path.is_file():
-        raise InputError(path, "no such codec configuration", "Run stage 4 first")
-    model = yaml.safe_load(path.read_text(encoding="utf-8")).get("model")
-    return [path.parent / model] if model else []
+def _stage(path: str | Path, folder: Path) -> Path:
+    """Copy `path`, followed if it is a link, into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return Path(shutil.copy(path, folder))
+
+
+def _stage_codec_model(config: Path, staged: Path) -> list[Path]:
+    """Copy the model that a codec.yaml names, if any, beside the staged copy and let that name it there."""
+    content = yaml.safe_load(config.read_text(encoding="utf-8"))
+    if not content.get("model"):
+        return []
+    model = config.parent / content["model"]
+    if not model.is_file():
+        raise InputError(model, f"is named by {config} but is not there", "Run stage 4 first")
+    staged.write_text(yaml.safe_dump({**content, "model": model.name}, sort_keys=False), encoding="utf-8")
+    return [_stage(model, staged.parent)]
+
+
+@contextmanager
+def _working_directory(path: Path) -> Iterator[None]:
+    former = Path.cwd()
+    os.chdir(path)
+    try:
+        yield
+    finally:
+        os.chdir(former)

@@ -1,0 +1,85 @@
+"""A whole small system with random weights: world codec, AR, NAR, two voices and a list of pairs."""
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from espnet2_valle.bin import codec_fit
+from espnet2_valle.common.audio import write_audio
+from espnet2_valle.tasks.valle import VALLETask
+
+RATE = 24000
+WORLD = {
+    "sample_rate": RATE,
+    "frame_rate": 50,
+    "codebook_size": 16,
+    "stages": [{"voicing": 6.0, "pitch": 1.0, "c0-12": 1.0}, {"pitch": 8.0, "c13-23": 1.0, "high": 1.0}],
+}
+TINY = ["layers=1", "width=16", "heads=2", "feed_forward=32"]
+
+
+def buzz(pitch, seconds, seed=0):
+    """A voiced sound (S,) whose pitch wanders: enough for WORLD to find a voice in."""
+    rng = np.random.default_rng(seed)
+    time = np.arange(int(seconds * RATE)) / RATE
+    phase = 2 * np.pi * np.cumsum(pitch * (1 + 0.05 * np.sin(5 * time))) / RATE
+    wav = sum(np.sin(k * phase) / k for k in range(1, 20)) + 0.01 * rng.standard_normal(len(time))
+    return (0.1 * wav).astype(np.float32)
+
+
+def write_model(folder, valle, codec_config, seed=0):
+    """Save config.yaml and random weights as a training would."""
+    (folder / "tokens.txt").parent.mkdir(parents=True, exist_ok=True)
+    (folder / "tokens.txt").write_text("<blank>\n<unk>\n<space>\na\nb\nc\n<sos/eos>\n")
+    command = [f"--output_dir={folder}", f"--valle={valle}", "--token_type=char"]
+    command += [f"--token_list={folder}/tokens.txt", f"--codec_config={codec_config}"]
+    args = VALLETask.get_parser().parse_args([*command, *[f"--valle_conf={item}" for item in TINY]])
+    torch.manual_seed(seed)
+    model = VALLETask.build_model(args)
+    (folder / "config.yaml").write_text(yaml.safe_dump(vars(args)))
+    torch.save(model.state_dict(), folder / "model.pth")
+
+
+@pytest.fixture(scope="session")
+def system(tmp_path_factory):
+    """The folder of the system: codec/, ar/, nar/, data/ and pairs."""
+    root = tmp_path_factory.mktemp("system")
+    data = root / "data"
+    lines = {"wav.scp": [], "text": [], "utt2spk": []}
+    for speaker, pitch in (("low", 110), ("high", 220)):
+        for n, text in enumerate(("a b", "b c a")):
+            utt = f"{speaker}_{n}"
+            write_audio(data / "wav" / f"{utt}.wav", buzz(pitch, 1.0 + 0.2 * n, seed=n), RATE)
+            lines["wav.scp"].append(f"{utt} {data}/wav/{utt}.wav")
+            lines["text"].append(f"{utt} {text}")
+            lines["utt2spk"].append(f"{utt} {speaker}")
+    for name, content in lines.items():
+        (data / name).write_text("\n".join(sorted(content)) + "\n")
+    (data / "spk2utt").write_text("high high_0 high_1\nlow low_0 low_1\n")
+    (root / "pairs").write_text("p1 low_0 low_1 high_0\np2 high_1 high_0 low_0\np3 low_1 low_0 high_1\n")
+    (root / "world.yaml").write_text(yaml.safe_dump({**yaml.safe_load(world_conf()), **WORLD}))
+    command = ["--codec=world", f"--config={root}/world.yaml", f"--wav_scp={data}/wav.scp"]
+    codec_fit.main([*command, f"--output_dir={root}/codec"])
+    for valle in ("ar", "nar"):
+        write_model(root / valle, valle, root / "codec" / "codec.yaml")
+    return root
+
+
+def world_conf():
+    """The world codec's default configuration."""
+    from pathlib import Path
+
+    return (Path(__file__).parents[2] / "conf" / "codec" / "world.yaml").read_text()
+
+
+@pytest.fixture(scope="session")
+def files(system):
+    """Constructor arguments of `Text2Speech`."""
+    return {
+        "ar_train_config": str(system / "ar" / "config.yaml"),
+        "ar_model_file": str(system / "ar" / "model.pth"),
+        "nar_train_config": str(system / "nar" / "config.yaml"),
+        "nar_model_file": str(system / "nar" / "model.pth"),
+        "codec_config": str(system / "codec" / "codec.yaml"),
+    }

@@ -1,0 +1,186 @@
+"""VALLETask through ESPnet's own trainer, on archives small enough for a test."""
+
+from pathlib import Path
+
+import kaldiio
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from espnet2_valle.codec.spec import CodecSpec
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.tasks.valle import VALLETask, codec_spec
+
+CONF = Path(__file__).parents[2] / "conf"
+SPEC = {
+    "type": "world",
+    "model": "codec.npz",
+    "options": {},
+    "sample_rate": 24000,
+    "frame_rate": 50.0,
+    "num_codebooks": 4,
+    "codebook_size": 16,
+}
+TINY = ["layers=1", "width=16", "heads=2", "feed_forward=32"]
+
+
+@pytest.fixture
+def archive(tmp_path):
+    """Token ids and codes of eight utterances, with what the task needs beside them."""
+    rng = np.random.default_rng(0)
+    (tmp_path / "tokens.txt").write_text("<blank>\n<unk>\na\nb\n<sos/eos>\n")
+    (tmp_path / "codec.yaml").write_text(yaml.safe_dump(SPEC))
+    lengths = {f"utt{n}": (int(rng.integers(2, 6)), int(rng.integers(8, 20))) for n in range(8)}
+    texts = {utt: rng.integers(2, 4, size) for utt, (size, _) in lengths.items()}
+    with open(tmp_path / "token_int", "w") as text, open(tmp_path / "token_int_shape", "w") as shape:
+        for utt, ids in texts.items():
+            text.write(f"{utt} {' '.join(map(str, ids))}\n")
+            shape.write(f"{utt} {len(ids)}\n")
+    with (
+        kaldiio.WriteHelper(
+            f"ark,scp:{tmp_path}/codes.ark,{tmp_path}/codes.scp", write_function="numpy"
+        ) as writer,
+        open(tmp_path / "codes_shape", "w") as shape,
+    ):
+        for utt, (_, frames) in lengths.items():
+            writer(utt, rng.integers(0, 16, (frames, 4)).astype(np.int16))
+            shape.write(f"{utt} {frames},4\n")
+    return tmp_path
+
+
+def options(archive, valle, *more):
+    data = []
+    for split in ("train", "valid"):
+        data += [
+            f"--{split}_data_path_and_name_and_type={archive}/token_int,text,text_int",
+            f"--{split}_data_path_and_name_and_type={archive}/codes.scp,codes,kaldi_ark",
+            f"--{split}_shape_file={archive}/token_int_shape",
+            f"--{split}_shape_file={archive}/codes_shape",
+        ]
+    return [
+        f"--config={CONF}/train_{valle}_mini.yaml",
+        f"--token_list={archive}/tokens.txt",
+        f"--codec_config={archive}/codec.yaml",
+        f"--output_dir={archive}/exp",
+        "--num_workers=0",
+        "--batch_bins=200",
+        "--num_iters_per_epoch=2",
+        "--max_epoch=1",
+        *data,
+        *[f"--valle_conf={item}" for item in TINY],
+        *more,
+    ]
+
+
+@pytest.mark.parametrize("valle", ["ar", "nar"])
+def test_training_writes_a_model_that_stands_alone(archive, valle):
+    VALLETask.main(cmd=options(archive, valle))
+    for name in ("tokens.txt", "codec.yaml"):
+        (archive / name).unlink()
+    model, args = VALLETask.build_model_from_file(model_file=archive / "exp" / "valid.loss.ave.pth")
+    assert args.token_list == ["<blank>", "<unk>", "a", "b", "<sos/eos>"]
+    assert codec_spec(args) == CodecSpec("world", 24000, 50.0, 4, 16)
+    assert not model.training
+    saved = torch.load(archive / "exp" / "valid.loss.ave.pth", weights_only=True)
+    assert all(torch.equal(value, saved[name]) for name, value in model.state_dict().items())
+
+
+def test_training_resumes_where_it_stopped(archive):
+    VALLETask.main(cmd=options(archive, "ar"))
+    first = (archive / "exp" / "1epoch.pth").stat().st_mtime_ns
+    VALLETask.main(cmd=options(archive, "ar", "--max_epoch=2", "--resume=true"))
+    reporter = torch.load(archive / "exp" / "checkpoint.pth", weights_only=False)["reporter"]
+    assert sorted(reporter["stats"]) == [1, 2]
+    assert (archive / "exp" / "1epoch.pth").stat().st_mtime_ns == first
+
+
+@pytest.mark.parametrize("path", sorted(CONF.glob("train_*.yaml")), ids=lambda path: path.stem)
+def test_every_config_builds_its_model(archive, path):
+    """A dry run of each config, as a lab would do it, and the sizes that the configs claim."""
+    valle = "nar" if "_nar_" in path.name else "ar"
+    command = [item for item in options(archive, valle) if not item.startswith(("--valle_conf", "--config"))]
+    VALLETask.main(cmd=[*command, f"--config={path}", "--dry_run=true"])
+    args = VALLETask.get_parser().parse_args([*command, f"--config={path}"])
+    model = VALLETask.build_model(args)
+    total = sum(p.numel() for p in model.parameters())
+    matrices = sum(p.numel() for p in model.valle.transformer.parameters() if p.dim() == 2)
+    claimed = {"paper": 151e6, "base": 38e6, "mini": 3.2e6}[path.stem.split("_")[2]]
+    assert matrices == pytest.approx(claimed, rel=0.02)
+    assert total < claimed * 1.25
+
+
+def test_paper_size_with_the_papers_codec(archive):
+    """EnCodec's eight codebooks of 1 024: AR and NAR have about the paper's 151 M parameters each."""
+    (archive / "codec.yaml").write_text(
+        yaml.safe_dump({**SPEC, "num_codebooks": 8, "codebook_size": 1024, "frame_rate": 75.0})
+    )
+    for valle in ("ar", "nar"):
+        command = [item for item in options(archive, valle) if not item.startswith(("--valle_", "--config"))]
+        args = VALLETask.get_parser().parse_args([*command, f"--config={CONF}/train_{valle}_paper.yaml"])
+        with torch.device("meta"):
+            model = VALLETask.build_model(args)
+        transformer = sum(p.numel() for p in model.valle.transformer.parameters())
+        assert transformer == pytest.approx(151e6, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("option", "named"),
+    [
+        ("--valle_conf=widht=3", "widht"),
+        ("--valle_conf=num_codebooks=3", "num_codebooks"),
+        ("--model_conf=bf61=true", "bf61"),
+        ("--valle_conf=heads=3", "multiple of heads"),
+    ],
+)
+def test_a_misspelt_key_is_named(archive, option, named):
+    with pytest.raises(InputError, match=named):
+        VALLETask.main(cmd=options(archive, "ar", option))
+    assert not (archive / "exp" / "checkpoint.pth").exists()
+
+
+def test_a_misspelt_key_in_a_config_file_is_named(archive, capsys):
+    config = archive / "train.yaml"
+    config.write_text("valle: ar\nbatch_bin: 3\n")
+    with pytest.raises(SystemExit):
+        VALLETask.main(cmd=options(archive, "ar", f"--config={config}"))
+    assert "batch_bin" in capsys.readouterr().err
+
+
+def test_codes_of_another_codec_are_named(archive):
+    (archive / "codec.yaml").write_text(yaml.safe_dump({**SPEC, "num_codebooks": 8}))
+    with pytest.raises(InputError, match=r"utterance utt\d: codes of shape .* 8 codebooks"):
+        VALLETask.main(cmd=options(archive, "ar"))
+    (archive / "codec.yaml").write_text(yaml.safe_dump({**SPEC, "codebook_size": 8}))
+    with pytest.raises(InputError, match=r"utterance utt\d: code \d+ is outside the codebook of 8"):
+        VALLETask.main(cmd=options(archive, "ar"))
+
+
+def test_token_ids_of_another_list_are_named(archive):
+    (archive / "tokens.txt").write_text("<unk>\na\n<sos/eos>\n")
+    with pytest.raises(InputError, match="outside the token list of 3"):
+        VALLETask.main(cmd=options(archive, "ar"))
+
+
+def test_weights_must_fit_to_the_last_key(archive):
+    VALLETask.main(cmd=options(archive, "ar"))
+    path = archive / "exp" / "1epoch.pth"
+    weights = torch.load(path, weights_only=True)
+    weights.pop("valle.text.table.weight")
+    torch.save(weights, path)
+    with pytest.raises(InputError, match=r"valle\.text\.table\.weight"):
+        VALLETask.build_model_from_file(model_file=path)
+
+
+def test_missing_files_say_what_to_run(archive):
+    with pytest.raises(InputError, match="stages 5 and 6"):
+        VALLETask.build_model_from_file(model_file=archive / "exp" / "none.pth")
+    with pytest.raises(InputError, match="token list"):
+        VALLETask.main(cmd=options(archive, "ar", f"--token_list={archive}/none.txt"))
+    (archive / "asr.yaml").write_text("encoder: conformer\n")
+    with pytest.raises(InputError, match="not the config of a VALL-E training"):
+        VALLETask.build_model_from_file(config_file=archive / "asr.yaml")
+
+
+def test_ar_is_the_default_model():
+    assert VALLETask.get_parser().parse_args(["--output_dir", "x"]).valle == "ar"
