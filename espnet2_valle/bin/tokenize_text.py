@@ -14,6 +14,8 @@ from espnet2_valle.text.bpe import train_bpe
 from espnet2_valle.text.tokenizer import TOKEN_TYPES, cached_tokenizer, tokenize
 from espnet2_valle.text.tokens import UNKNOWN, TokenIDs
 
+TEXTS_PER_PROCESS = 5000  # a process takes seconds to start, so few texts are done in this one
+
 
 def get_parser() -> argparse.ArgumentParser:
     """Options of the command."""
@@ -31,7 +33,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--cleaner", default="none", help="any of ESPnet's text cleaners")
     parser.add_argument("--bpemodel", help="for bpe; written with --write_token_list")
     parser.add_argument("--nbpe", type=int, default=500, help="pieces of the BPE model")
-    parser.add_argument("--nj", type=int, default=1, help="processes")
+    parser.add_argument("--nj", type=int, default=1, help="most processes")
     return parser
 
 
@@ -46,8 +48,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     choice = (args.token_type, args.g2p, args.cleaner, args.bpemodel)
     cached_tokenizer(*choice)  # any error comes now, once, and not from every process
     work = partial(tokenize, choice=choice)
+    nj = min(args.nj, 1 + len(texts) // TEXTS_PER_PROCESS)
     tokens = dict(
-        zip(texts, parallel_map(work, list(texts.values()), args.nj, f"tokenize {Path(args.data_dir).name}"))
+        zip(texts, parallel_map(work, list(texts.values()), nj, f"tokenize {Path(args.data_dir).name}"))
     )
     if args.write_token_list:
         TokenIDs.collect(tokens.values()).write(args.token_list)

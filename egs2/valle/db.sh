@@ -1,0 +1,3 @@
+#!/usr/bin/env bash
+# Where corpora lie, if --db does not say.
+export FOLDER=

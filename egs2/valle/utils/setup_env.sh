@@ -1,0 +1,87 @@
+#!/usr/bin/env bash
+# Sourced. Gives the commands a Python that has espnet2_valle: the active environment if ESPnet is in it, and nothing is
+# installed into that one; else .venv at the root of the checkout, made and filled once.
+#   setup_env ROOT EXTRAS      EXTRAS such as espeak,score
+# Sets PATH, PYTHONPATH and PYTHON.
+
+setup_env() {
+    local root=$1 extras=$2
+    PYTHON=$(command -v python || command -v python3 || true)
+    if [ -n "${PYTHON}" ] && _has_espnet "${PYTHON}" && [[ ${PYTHON} != "${root}"/.venv/* ]]; then
+        _use_active "${root}" "${extras}"
+    else
+        _use_venv "${root}" "${extras}"
+    fi
+    # This checkout, whichever one pip knows of.
+    export PYTHONPATH="${root}${PYTHONPATH:+:${PYTHONPATH}}" PYTHONUTF8=1 PYTHON
+}
+
+_has_espnet() {
+    "$1" - >/dev/null 2>&1 <<'PYTHON'
+from importlib.util import find_spec
+raise SystemExit(0 if find_spec("espnet2") and find_spec("torch") else 1)
+PYTHON
+}
+
+_use_active() {
+    "${PYTHON}" "$1/egs2/valle/utils/check_requirements.py" "$1" "$2" || exit 1
+}
+
+_use_venv() {
+    local root=$1 extras=$2 venv=$1/.venv stamp log started key
+    stamp=${venv}/.installed
+    log=${root}/egs2/valle/.setup.log
+    key=$(cat "${root}/setup.py" | cksum)
+    PYTHON=${venv}/bin/python3
+    PATH=${venv}/bin:${PATH}
+    export PATH
+    if [ -f "${stamp}" ] && _is_installed "${stamp}" "${key}" "${extras}"; then
+        echo "environment: ${venv}"
+        return
+    fi
+    started=${SECONDS}
+    echo "installing into ${venv} with [${extras}], once; this takes some minutes. Log: ${log}"
+    mkdir -p "$(dirname "${log}")"
+    if ! [ -f "${stamp}" ]; then
+        rm -rf "${venv}"
+        "$(_find_python)" -m venv "${venv}" || _setup_failed "${log}" "python's venv module does not work; Debian and Ubuntu have it in the package python3-venv"
+    fi
+    rm -f "${stamp}"
+    { "${PYTHON}" -m pip install --upgrade "pip>=24" && "${PYTHON}" -m pip install -e "${root}[${extras}]"; } >"${log}" 2>&1 ||
+        _setup_failed "${log}" "pip could not install everything"
+    printf '%s\n%s\n' "${key}" "${extras}" >"${stamp}"
+    echo $((SECONDS - started)) >"${venv}/.setup_seconds"
+    echo "installed in $((SECONDS - started)) s"
+}
+
+# _is_installed STAMP KEY EXTRAS: the stamp is of this setup.py and names all the extras.
+_is_installed() {
+    local extra have
+    [ "$(head -n 1 "$1")" = "$2" ] || return 1
+    have=,$(tail -n 1 "$1"),
+    for extra in ${3//,/ }; do
+        [[ ${have} == *,${extra},* ]] || return 1
+    done
+}
+
+# The first Python from 3.10 to 3.12.
+_find_python() {
+    local name
+    for name in python3 python3.11 python3.12 python3.10 python; do
+        if "${name}" -c 'import sys; raise SystemExit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null; then
+            command -v "${name}"
+            return
+        fi
+    done
+    echo "error: no Python 3.10, 3.11 or 3.12 found (python3 is $(python3 --version 2>&1)). Install one, or activate an ESPnet environment" >&2
+    exit 1
+}
+
+_setup_failed() {
+    [ -f "$1" ] && tail -n 15 "$1" >&2
+    echo "error: the installation failed: $2. Whole log: $1" >&2
+    if ! command -v c++ >/dev/null && ! command -v g++ >/dev/null; then
+        echo "ESPnet's dependency pyworld is compiled on Linux and no C++ compiler is here: install g++ (Debian, Ubuntu: apt install g++ python3-dev)" >&2
+    fi
+    exit 1
+}

@@ -1,0 +1,307 @@
+#!/usr/bin/env bash
+# The stages of a VALL-E recipe; run.sh calls it with what is particular to a corpus.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+# General
+stage=1                # first stage
+stop_stage=10          # last stage
+skip_data_prep=false   # skip stages 1 to 4
+skip_train=false       # skip stages 5 and 6
+skip_eval=false        # skip stages 7 to 9
+skip_upload_hf=true    # there is no upload yet
+ngpu=0                 # GPUs a node for training; 0 trains on the CPU
+num_nodes=1            # nodes for training
+nj=                    # processes of the data stages; default: all cores
+inference_nj=          # processes of decoding and scoring; default: nj
+gpu_inference=false    # decode on a GPU
+dumpdir=dump           # where formatted data goes
+expdir=exp             # where models and results go
+python=                # default: the environment that path.sh chooses
+
+# Data
+corpus=mini            # local/${corpus}.sh prepares it
+db=                    # folder of the corpus, if it has one
+tag=mini               # name of the run
+local_data_opts=       # more options of local/${corpus}.sh
+train_set=train
+valid_set=valid
+test_sets="test"       # one
+fs=24000               # Hz; the codec's rate
+min_duration=0.3       # seconds
+max_duration=20        # seconds
+max_bad=0.01           # share of unusable sound files that is left out with a warning
+
+# Text
+token_type=phn         # phn, char or bpe
+g2p=espeak_ng_english_us_vits
+cleaner=none
+nbpe=500               # pieces, for bpe
+
+# Codec
+codec=world            # world, encodec or espnet
+codec_config=          # default: ../../conf/codec/${codec}.yaml if there is one
+codec_model=           # weights of a trained codec
+
+# Training
+model_size=mini        # mini, base or paper: chooses the two configs
+ar_config=             # default: ../../conf/train_ar_${model_size}.yaml
+nar_config=            # default: ../../conf/train_nar_${model_size}.yaml
+train_config=          # one config for both, in place of the two
+ar_args=               # options of valle_train, such as "--max_epoch 5"
+nar_args=
+train_args=            # the same for both
+judge_config=          # of the recogniser that scores closed vocabularies
+
+# Decoding
+inference_config=../../conf/decode.yaml
+inference_args=        # options of valle_inference, such as "--top_p 0.9"
+inference_tag=         # results go to exp/NAME/decode_TAG instead of exp/NAME
+inference_model=valid.loss.ave.pth
+download_model=        # decode with this packed model (zip or model-zoo name) in place of the trained one
+
+help_message="usage: ./valle.sh [--option value] ...     (run.sh chooses --corpus, --tag and --db)
+stages: 1 data, 2 format, 3 text, 4 codec, 5 train AR, 6 train NAR, 7 decode, 8 score, 9 report, 10 pack
+options and their defaults:
+$(sed -n '/^# General/,/^help_message/{/^[a-z0-9_]*=/{/^help_message/d;s/^/  --/;s/=/ /;s/"//g;p;};}' valle.sh)"
+
+# shellcheck source=utils/parse_options.sh
+. utils/parse_options.sh
+[ $# -eq 0 ] || { echo "error: $0: unexpected argument '$1'. See $0 --help" >&2 && exit 2; }
+# shellcheck source=utils/steps.sh
+. utils/steps.sh
+for option in stage stop_stage ngpu num_nodes fs nbpe; do
+    [[ ${!option} =~ ^[0-9]+$ ]] || die "--${option}: '${!option}' is not a whole number"
+done
+[[ ${tag} =~ ^[A-Za-z0-9][A-Za-z0-9._-]*$ ]] || die "--tag: '${tag}' cannot name a folder. Use letters, digits, '.', '_' and '-'"
+[[ ${test_sets} != *\ * ]] || die "--test_sets: '${test_sets}': a run has one test set. Give other sets a run with a --tag of their own"
+[ "${skip_upload_hf}" = true ] || die "--skip_upload_hf: there is no upload stage yet; upload exp/${tag}/model.zip by hand"
+[ -f "local/${corpus}.sh" ] || die "--corpus: there is no local/${corpus}.sh"
+
+# shellcheck source=path.sh
+. ./path.sh
+# shellcheck source=cmd.sh
+. ./cmd.sh
+PYTHON=${python:-${PYTHON}}
+export PYTHON
+nj=${nj:-$("${PYTHON}" -c "import os; print(os.cpu_count())")}
+inference_nj=${inference_nj:-${nj}}
+ar_config=${ar_config:-${train_config:-../../conf/train_ar_${model_size}.yaml}}
+nar_config=${nar_config:-${train_config:-../../conf/train_nar_${model_size}.yaml}}
+judge_config=${judge_config:-../../conf/judge/train_asr_ctc.yaml}
+if [ -z "${codec_config}" ] && [ -f "../../conf/codec/${codec}.yaml" ]; then codec_config=../../conf/codec/${codec}.yaml; fi
+for file in "${ar_config}" "${nar_config}" "${inference_config}" "${judge_config}" ${codec_config:+"${codec_config}"}; do
+    [ -f "${file}" ] || die "${file}: no such config (relative to $(pwd))"
+done
+
+data=data/${tag}
+raw=${dumpdir}/${tag}/raw
+token=${dumpdir}/${tag}/token
+codes=${dumpdir}/${tag}/codec
+exp=${expdir}/${tag}
+decode=${exp}/decode${inference_tag:+_${inference_tag}}
+results=${exp}
+[ -z "${inference_tag}" ] || results=${decode}
+stage_times=${exp}/stage_times
+sets="${train_set} ${valid_set} ${test_sets}"
+text_options=(--token_type "${token_type}" --g2p "${g2p}" --cleaner "${cleaner}")
+[ "${token_type}" != bpe ] || text_options+=(--bpemodel "${token}/bpe.model")
+trap end_stage EXIT
+setup_seconds=${root}/.venv/.setup_seconds
+if [ -f "${setup_seconds}" ] && ! grep -qs '^setup ' "${stage_times}"; then add_time setup "$(cat "${setup_seconds}")"; fi
+
+# wanted NUMBER: this stage was asked for.
+wanted() { [ "${stage}" -le "$1" ] && [ "${stop_stage}" -ge "$1" ]; }
+
+# list_corpus: every file of the corpus with size and time, so that a changed corpus is prepared again.
+list_corpus() {
+    [ -z "${db}" ] || "${PYTHON}" - "${db}" <<'PYTHON'
+import os, sys
+for folder, folders, files in os.walk(sys.argv[1], followlinks=True):
+    folders.sort()
+    for path in (os.path.join(folder, name) for name in sorted(files)):
+        if os.path.exists(path):
+            print(path, os.stat(path).st_size, os.stat(path).st_mtime_ns)
+PYTHON
+}
+
+# launch_training DIR COMMAND...: on this machine's CPU or GPU, or through ESPnet's launcher on several GPUs.
+launch_training() {
+    local dir=$1
+    shift
+    if [ "${ngpu}" -le 1 ] && [ "${num_nodes}" -le 1 ]; then
+        utils/run_local.sh "${dir}/train.log" "$@" --ngpu "${ngpu}"
+        return
+    fi
+    "${PYTHON}" -m espnet2.bin.launch --cmd "${train_cmd}" --log "${dir}/train.log" --ngpu "${ngpu}" \
+        --num_nodes "${num_nodes}" --init_file_prefix "${dir}/.dist_init_" --multiprocessing_distributed true -- "$@"
+}
+
+# train_model KIND CONFIG ARGS: stages 5 and 6.
+train_model() {
+    local kind=$1 config=$2 dir=${exp}/$1 set command more=() inputs=("${exp}/codec/codec.yaml" "${token}/tokens.txt")
+    read -ra more <<<"${train_args} $3"
+    command=("${PYTHON}" -m espnet2_valle.bin.valle_train --valle "${kind}" --config "${config}"
+        --codec_config "${exp}/codec/codec.yaml" --token_list "${token}/tokens.txt" "${text_options[@]}"
+        --output_dir "${dir}" --resume true)
+    for set in "${train_set}" "${valid_set}"; do
+        need "${token}/${set}/.done" 3
+        need "${codes}/${set}/.done" 4
+        inputs+=("${token}/${set}/token_int_shape" "${codes}/${set}/codes_shape")
+    done
+    for set in "train ${train_set}" "valid ${valid_set}"; do
+        command+=(
+            "--${set% *}_data_path_and_name_and_type" "${token}/${set#* }/token_int,text,text_int"
+            "--${set% *}_data_path_and_name_and_type" "${codes}/${set#* }/codes.scp,codes,kaldi_ark"
+            "--${set% *}_shape_file" "${token}/${set#* }/token_int_shape"
+            "--${set% *}_shape_file" "${codes}/${set#* }/codes_shape"
+        )
+    done
+    command+=(${more[@]+"${more[@]}"})
+    start_training "${dir}" "${inputs[@]}" -- "${command[@]}"
+    step "${dir}/.done" "${dir}/${inference_model}" "${dir}/.started" -- launch_training "${dir}" "${command[@]}"
+}
+
+if wanted 1 && ! "${skip_data_prep}"; then
+    begin_stage 1 data
+    read -ra more <<<"${local_data_opts}"
+    mkdir -p "${data}"
+    list_corpus >"${data}/.corpus"
+    step "${data}/.done" "${data}/${test_sets}/pairs" "${data}/.corpus" -- \
+        "local/${corpus}.sh" ${db:+--db "${db}"} --output_dir "${data}" --nj "${nj}" ${more[@]+"${more[@]}"}
+    end_stage
+fi
+
+if wanted 2 && ! "${skip_data_prep}"; then
+    begin_stage 2 format
+    need "${data}/.done" 1
+    for set in ${sets}; do
+        step "${raw}/${set}/.done" "${raw}/${set}/wav.scp" "${data}/.done" -- \
+            "${PYTHON}" -m espnet2_valle.bin.format_data --data_dir "${data}/${set}" --output_dir "${raw}/${set}" \
+            --fs "${fs}" --min_duration "${min_duration}" --max_duration "${max_duration}" --max_bad "${max_bad}" --nj "${nj}"
+    done
+    end_stage
+fi
+
+if wanted 3 && ! "${skip_data_prep}"; then
+    begin_stage 3 text
+    list_from=
+    for set in ${sets}; do # the training set first: the token list is made from it
+        need "${raw}/${set}/.done" 2
+        step "${token}/${set}/.done" "${token}/${set}/token_int" "${raw}/${set}/.done" ${list_from:+"${list_from}"} -- \
+            "${PYTHON}" -m espnet2_valle.bin.tokenize_text --data_dir "${raw}/${set}" --output_dir "${token}/${set}" \
+            --token_list "${token}/tokens.txt" --write_token_list "$([ -n "${list_from}" ] && echo false || echo true)" \
+            "${text_options[@]}" --nbpe "${nbpe}" --nj "${nj}"
+        list_from=${token}/${train_set}/.done
+    done
+    end_stage
+fi
+
+if wanted 4 && ! "${skip_data_prep}"; then
+    begin_stage 4 codec
+    for set in ${sets}; do need "${raw}/${set}/.done" 2; done
+    step "${exp}/codec/.done" "${exp}/codec/codec.yaml" "${raw}/${train_set}/.done" -- \
+        "${PYTHON}" -m espnet2_valle.bin.codec_fit --codec "${codec}" ${codec_config:+--config "${codec_config}"} \
+        ${codec_model:+--codec_model "${codec_model}"} --wav_scp "${raw}/${train_set}/wav.scp" \
+        --output_dir "${exp}/codec" --nj "${nj}"
+    rate=$(awk '$1 == "sample_rate:" { print $2 }' "${exp}/codec/codec.yaml")
+    [ "${rate}" = "${fs}" ] || die "--fs: stage 2 wrote ${fs} Hz and the codec works at ${rate} Hz. Run stages 2 to 4 with --fs ${rate}"
+    for set in ${sets}; do
+        step "${codes}/${set}/.done" "${codes}/${set}/codes.scp" "${raw}/${set}/.done" "${exp}/codec/.done" -- \
+            "${PYTHON}" -m espnet2_valle.bin.codec_tokenize --codec_config "${exp}/codec/codec.yaml" \
+            --wav_scp "${raw}/${set}/wav.scp" --output_dir "${codes}/${set}" --nj "${nj}"
+    done
+    end_stage
+fi
+
+if wanted 5 && ! "${skip_train}"; then
+    begin_stage 5 train_ar
+    train_model ar "${ar_config}" "${ar_args}"
+    end_stage
+fi
+
+if wanted 6 && ! "${skip_train}"; then
+    begin_stage 6 train_nar
+    train_model nar "${nar_config}" "${nar_args}"
+    end_stage
+fi
+
+model_files=()
+for kind in ar nar; do
+    model_files+=("--${kind}_train_config" "${exp}/${kind}/config.yaml" "--${kind}_model_file" "${exp}/${kind}/${inference_model}")
+done
+model_files+=(--codec_config "${exp}/codec/codec.yaml")
+
+if wanted 7 && ! "${skip_eval}"; then
+    begin_stage 7 decode
+    need "${raw}/${test_sets}/.done" 2
+    need "${exp}/codec/.done" 4
+    if [ -n "${download_model}" ]; then
+        model=(--model_tag "${download_model}")
+        made=()
+    else
+        need "${exp}/ar/.done" 5
+        need "${exp}/nar/.done" 6
+        model=("${model_files[@]}")
+        made=("${exp}/ar/.done" "${exp}/nar/.done")
+    fi
+    read -ra more <<<"${inference_args}"
+    step "${decode}/.done" "${decode}/wav.scp" "${raw}/${test_sets}/.done" ${made[@]+"${made[@]}"} -- \
+        "${PYTHON}" -m espnet2_valle.bin.valle_inference --config "${inference_config}" "${model[@]}" \
+        --pairs "${raw}/${test_sets}/pairs" --data_dir "${raw}/${test_sets}" --output_dir "${decode}" \
+        --nj "${inference_nj}" --device "$("${gpu_inference}" && echo cuda || echo cpu)" ${more[@]+"${more[@]}"}
+    step "${exp}/resynthesis/.done" "${exp}/resynthesis/wav.scp" "${raw}/${test_sets}/.done" "${exp}/codec/.done" -- \
+        "${PYTHON}" -m espnet2_valle.bin.codec_resynthesize --codec_config "${exp}/codec/codec.yaml" \
+        --wav_scp "${raw}/${test_sets}/wav.scp" --pairs "${raw}/${test_sets}/pairs" \
+        --output_dir "${exp}/resynthesis" --nj "${inference_nj}"
+    end_stage
+fi
+
+if wanted 8 && ! "${skip_eval}"; then
+    begin_stage 8 score
+    need "${decode}/.done" 7
+    need "${exp}/resynthesis/.done" 7
+    judge=()
+    judge_done=()
+    if [ -f "${data}/vocabulary" ]; then
+        for set in "${train_set}" "${valid_set}"; do need "${raw}/${set}/.done" 2; done
+        step "${exp}/judge/.done" "${exp}/judge" "${raw}/${train_set}/.done" "${data}/vocabulary" -- \
+            "${PYTHON}" -m espnet2_valle.bin.judge_train --train_dir "${raw}/${train_set}" --valid_dir "${raw}/${valid_set}" \
+            --config "${judge_config}" --output_dir "${exp}/judge"
+        judge=(--judge "${exp}/judge" --vocabulary "${data}/vocabulary")
+        judge_done=("${exp}/judge/.done")
+    fi
+    step "${results}/.done_score" "${results}/scores.json" \
+        "${decode}/.done" "${exp}/resynthesis/.done" ${judge_done[@]+"${judge_done[@]}"} -- \
+        "${PYTHON}" -m espnet2_valle.bin.score --pairs "${raw}/${test_sets}/pairs" --data_dir "${raw}/${test_sets}" \
+        --system "codec=${exp}/resynthesis/wav.scp" --system "valle=${decode}/wav.scp" \
+        --outcomes "valle=${decode}/outcomes" ${judge[@]+"${judge[@]}"} --stage_times "${stage_times}" \
+        --output_dir "${results}" --nj "${inference_nj}"
+    end_stage
+fi
+
+if wanted 9 && ! "${skip_eval}"; then
+    begin_stage 9 report
+    need "${results}/.done_score" 8
+    step "${results}/.done_report" "${results}/report.html" "${results}/.done_score" -- \
+        "${PYTHON}" -m espnet2_valle.bin.report --score_dir "${results}"
+    end_stage
+fi
+
+if wanted 10; then
+    begin_stage 10 pack
+    need "${exp}/ar/.done" 5
+    need "${exp}/nar/.done" 6
+    step "${exp}/.done_pack" "${exp}/model.zip" "${exp}/ar/.done" "${exp}/nar/.done" "${exp}/codec/.done" -- \
+        "${PYTHON}" -m espnet2_valle.bin.pack "${model_files[@]}" --output "${exp}/model.zip"
+    end_stage
+fi
+
+if [ -f "${results}/.done_score" ]; then
+    echo
+    cat "${results}/RESULTS.md"
+    echo
+fi
+for file in "${results}/report.html" "${exp}/model.zip"; do
+    if [ -f "${file}" ]; then log "$(pwd)/${file}"; fi
+done

@@ -1,0 +1,26 @@
+"""The commands that pip puts on the path: `valle_score` is `python -m espnet2_valle.bin.score`, and so on."""
+
+from functools import partial
+from importlib import import_module
+
+from espnet2_valle.common.cli import run_command
+
+
+def run(module: str) -> None:
+    """Run the command of one module in this folder with the words of the command line."""
+    run_command(import_module(f"espnet2_valle.bin.{module}").main)
+
+
+valle_train = partial(run, "valle_train")
+valle_inference = partial(run, "valle_inference")
+prepare_mini = partial(run, "prepare_mini")
+prepare_folder = partial(run, "prepare_folder")
+format_data = partial(run, "format_data")
+tokenize_text = partial(run, "tokenize_text")
+codec_fit = partial(run, "codec_fit")
+codec_tokenize = partial(run, "codec_tokenize")
+codec_resynthesize = partial(run, "codec_resynthesize")
+judge_train = partial(run, "judge_train")
+score = partial(run, "score")
+report = partial(run, "report")
+pack = partial(run, "pack")
