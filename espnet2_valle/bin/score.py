@@ -76,20 +76,20 @@ def score_run(args: argparse.Namespace, plan: AbsScorerPlan) -> dict[str, Any]:
     """Check the inputs, score every system and return what scores.json holds.
 
     Raises:
-        InputError: see `read_trials`, `_named_files` and `score_system`.
+        InputError: see `read_trials`, `named_files` and `score_system`.
     """
     pairs = read_pairs(args.pairs)
     wavs = read_scp(Path(args.data_dir) / "wav.scp")
     trials = read_trials(pairs, wavs, read_scp(Path(args.data_dir) / "text"), args.pairs)
-    listed = {name: read_scp(path) for name, path in _named_files(args.system, "--system").items()}
+    listed = {name: read_scp(path) for name, path in named_files(args.system, "--system").items()}
     if GROUND_TRUTH in listed:
         raise InputError("--system", f"{GROUND_TRUTH} is taken from --data_dir", "Leave it out or rename it")
     systems = {GROUND_TRUTH: {pair.pair_id: wavs[pair.target_utt] for pair in pairs}, **listed}
-    outcomes = {name: read_scp(path) for name, path in _named_files(args.outcomes, "--outcomes").items()}
+    outcomes = {name: read_scp(path) for name, path in named_files(args.outcomes, "--outcomes").items()}
     unknown = sorted(outcomes.keys() - systems.keys())
     if unknown:
         raise InputError("--outcomes", f"no system is called '{unknown[0]}'", "Name one given by --system")
-    times = _read_times(args.stage_times)
+    times = read_times(args.stage_times)
     folder = Path(args.output_dir) / "scores"
     rows = {
         name: score_system(name, trials, outputs, plan, folder / f"{name}.jsonl", args.nj)
@@ -177,7 +177,7 @@ def git_commit() -> str | None:
     return found.stdout.strip()
 
 
-def _named_files(options: Sequence[str], option: str) -> dict[str, str]:
+def named_files(options: Sequence[str], option: str) -> dict[str, str]:
     """Split `NAME=FILE` options.
 
     Raises:
@@ -214,7 +214,7 @@ def _read_vocabulary(path: str | None) -> tuple[str, ...]:
     return words
 
 
-def _read_times(path: str | None) -> dict[str, float]:
+def read_times(path: str | None) -> dict[str, float]:
     """Stage -> seconds, in the order of the file; a stage timed twice keeps its last time.
 
     Raises:

@@ -1,0 +1,114 @@
+"""Write the report of a run: scores, players, spectrograms, training curves in one HTML file."""
+
+import argparse
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from espnet2_valle.bin.score import GROUND_TRUTH, named_files, read_times, read_trials
+from espnet2_valle.common.cli import run_command
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.fileio import atomic_open
+from espnet2_valle.corpus.datadir import read_scp
+from espnet2_valle.corpus.pairs import read_pairs
+from espnet2_valle.score.report.page import Run, render
+from espnet2_valle.score.systems import read_rows
+
+DEFAULT_OUTPUTS = {"codec": "resynthesis/wav.scp", "valle": "decode/wav.scp"}
+DEFAULT_OUTCOMES = "decode/outcomes"
+MODELS = ("ar", "nar", "judge")
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Options of the command."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("--exp_dir", required=True, help="of the run: training directories, stage_times")
+    parser.add_argument("--score_dir", default=None, help="with scores.json and scores/; default: exp_dir")
+    parser.add_argument("--pairs", required=True, help="list of pairs, as stage 1 writes it")
+    parser.add_argument("--data_dir", required=True, help="test set: wav.scp and text")
+    parser.add_argument(
+        "--system", action="append", default=[], metavar="NAME=WAV_SCP",
+        help="outputs to listen to; default: exp_dir's resynthesis and decode",
+    )  # fmt: skip
+    parser.add_argument("--outcomes", default=None, help="of VALL-E; default: exp_dir's decode/outcomes")
+    parser.add_argument("--num_examples", type=int, default=12, help="pairs to listen to")
+    parser.add_argument("--seed", type=int, default=0, help="of the choice of examples")
+    parser.add_argument("--output", default=None, help="default: report.html in score_dir")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command."""
+    args = get_parser().parse_args(argv)
+    score_dir = Path(args.score_dir or args.exp_dir)
+    output = Path(args.output or score_dir / "report.html")
+    page = render(read_run(args, score_dir), args.num_examples, args.seed)
+    with atomic_open(output) as stream:
+        stream.write(page)
+    print(output)
+
+
+def read_run(args: argparse.Namespace, score_dir: Path) -> Run:
+    """Gather what there is of the run; only scores, pairs and data are a must.
+
+    Raises:
+        InputError: no scores, or pairs and data that do not match.
+    """
+    exp_dir = Path(args.exp_dir)
+    scores = read_scores(score_dir / "scores.json")
+    pairs = read_pairs(args.pairs)
+    wavs = read_scp(Path(args.data_dir) / "wav.scp")
+    trials = read_trials(pairs, wavs, read_scp(Path(args.data_dir) / "text"), args.pairs)
+    given = named_files(args.system, "--system")
+    outputs = {name: Path(given.get(name) or exp_dir / path) for name, path in DEFAULT_OUTPUTS.items()}
+    outputs |= {name: Path(path) for name, path in given.items()}
+    outcomes = Path(args.outcomes or exp_dir / DEFAULT_OUTCOMES)
+    times = exp_dir / "stage_times"
+    return Run(
+        name=exp_dir.resolve().name,
+        scores=scores,
+        rows={name: read_rows(score_dir / "scores" / f"{name}.jsonl") for name in scores["systems"]},
+        trials={trial.pair_id: trial for trial in trials},
+        wavs={
+            GROUND_TRUTH: {pair.pair_id: wavs[pair.target_utt] for pair in pairs},
+            **{name: read_scp(path) for name, path in outputs.items() if _is_there(path)},
+        },
+        outcomes=read_scp(outcomes) if _is_there(outcomes) else {},
+        train_dirs={model: exp_dir / model for model in MODELS},
+        # Longer than what scores.json holds: the scoring itself is in it by now.
+        seconds_by_stage=read_times(str(times)) if times.is_file() else scores.get("seconds_by_stage", {}),
+    )
+
+
+def read_scores(path: Path) -> dict[str, Any]:
+    """The content of scores.json.
+
+    Raises:
+        InputError: no such file, or not one that the score command wrote.
+    """
+    if not path.is_file():
+        raise InputError(path, "no such file", "Score the run first (stage 8)")
+    try:
+        scores = json.loads(path.read_text(encoding="utf-8"))
+        missing = {"systems", "judge", "pairs", "commit"} - scores.keys()
+    except (ValueError, AttributeError) as error:
+        raise InputError(
+            path, f"is not a file of scores ({error})", "Score the run again (stage 8)"
+        ) from error
+    if missing or not scores["systems"]:
+        raise InputError(path, f"lacks {sorted(missing) or 'systems'}", "Score the run again (stage 8)")
+    return scores
+
+
+def _is_there(path: Path) -> bool:
+    if not path.is_file():
+        logging.warning("%s is not there: the report does without", path)
+    return path.is_file()
+
+
+if __name__ == "__main__":
+    run_command(main)

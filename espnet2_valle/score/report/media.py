@@ -1,0 +1,61 @@
+"""Sound and pictures as data URIs, so that the report is one file."""
+
+import base64
+import io
+
+import numpy as np
+import soundfile
+
+from espnet2_valle.common.audio import resample
+
+AUDIO_FORMATS = (("MP3", "MPEG_LAYER_III", "audio/mpeg"), ("FLAC", "PCM_16", "audio/flac"))
+SPECTROGRAM_RATE = 16000
+WINDOW = 512  # samples: 32 ms
+HOP = 96  # samples: 6 ms
+TOP_HERTZ = 6000  # little of speech lies above
+DYNAMIC_RANGE = 60.0  # dB below the loudest point
+MAX_WIDTH = 800  # pixels
+COLOURS = "magma"
+
+
+def data_uri(content: bytes, kind: str) -> str:
+    """`content` as a URI of its own."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def audio_uri(wav: np.ndarray, rate: int) -> str:
+    """`wav` (samples,) as MP3, or as FLAC where libsndfile cannot write MP3."""
+    wav = np.clip(wav, -1, 1)
+    for name, subtype, kind in AUDIO_FORMATS:
+        if name not in soundfile.available_formats():
+            continue
+        stream = io.BytesIO()
+        try:
+            soundfile.write(stream, wav, rate, format=name, subtype=subtype)
+        except (soundfile.LibsndfileError, ValueError):  # a rate that the format does not have
+            continue
+        return data_uri(stream.getvalue(), kind)
+    raise ValueError(f"libsndfile writes none of {[name for name, *_ in AUDIO_FORMATS]} at {rate} Hz")
+
+
+def spectrogram_uri(wav: np.ndarray, rate: int) -> str:
+    """A picture of the spectrum of `wav` (samples,) over time, low frequencies below, as PNG."""
+    import matplotlib.image
+
+    levels = spectrogram(resample(wav, rate, SPECTROGRAM_RATE))
+    step = -(-levels.shape[1] // MAX_WIDTH)
+    stream = io.BytesIO()
+    matplotlib.image.imsave(
+        stream, levels[::-1, ::step], cmap=COLOURS, vmin=-DYNAMIC_RANGE, vmax=0.0, format="png"
+    )
+    return data_uri(stream.getvalue(), "image/png")
+
+
+def spectrogram(wav: np.ndarray) -> np.ndarray:
+    """Levels (frequencies, frames) in dB below the loudest of `wav` (samples,) at SPECTROGRAM_RATE."""
+    padded = np.pad(wav, WINDOW // 2)
+    frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::HOP]
+    power = np.abs(np.fft.rfft(frames * np.hanning(WINDOW), axis=1)) ** 2
+    kept = power[:, : TOP_HERTZ * WINDOW // SPECTROGRAM_RATE].T
+    floor = 10 ** (-DYNAMIC_RANGE / 10)
+    return 10 * np.log10(kept / max(kept.max(), np.finfo(float).tiny) + floor)
