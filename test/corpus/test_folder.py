@@ -1,0 +1,155 @@
+import logging
+
+import pytest
+
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.corpus.folder import read_folder, to_data_dir
+
+
+def touch(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    return path
+
+
+def write_metadata(db, rows, header="id|speaker|text"):
+    db.mkdir(parents=True, exist_ok=True)
+    (db / "metadata.csv").write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+
+
+def test_metadata_names_files_in_wav_or_beside(tmp_path):
+    touch(tmp_path / "wav" / "u1.flac")
+    touch(tmp_path / "u2.wav")
+    touch(tmp_path / "wav" / "deep" / "u3.wav")
+    write_metadata(tmp_path, ["u1|ann| Hello,  world ", 'u2.wav|bob|it\'s "fine"', "deep/u3|bob|three"])
+    found = {r.utterance: r for r in read_folder(tmp_path)}
+    assert list(found) == ["ann-u1", "bob-deep-u3", "bob-u2"]
+    assert found["ann-u1"].text == "Hello, world"
+    assert found["ann-u1"].wav == str(tmp_path / "wav" / "u1.flac")
+    assert found["bob-u2"].text == 'it\'s "fine"'
+
+
+def test_an_id_that_begins_with_its_speaker_stays_as_it_is(tmp_path):
+    touch(tmp_path / "ann_1.wav")
+    write_metadata(tmp_path, ["ann_1|ann|hello"])
+    assert read_folder(tmp_path)[0].utterance == "ann_1"
+
+
+def test_metadata_without_speakers_takes_the_folders_name(tmp_path):
+    touch(tmp_path / "jane" / "wav" / "u1.wav")
+    write_metadata(tmp_path / "jane", ["u1|hello"], "id|text")
+    assert read_folder(tmp_path / "jane")[0].speaker == "jane"
+
+
+def test_text_beside_audio_and_the_folder_names_the_speaker(tmp_path):
+    for name in ("ann/1", "bob/1"):
+        touch(tmp_path / f"{name}.wav")
+        (tmp_path / f"{name}.txt").write_text(f"said in {name}\n", encoding="utf-8")
+    found = read_folder(tmp_path)
+    assert [(r.utterance, r.speaker, r.text) for r in found] == [
+        ("ann-1", "ann", "said in ann/1"),
+        ("bob-1", "bob", "said in bob/1"),
+    ]
+
+
+def test_names_become_keys_without_spaces(tmp_path):
+    touch(tmp_path / "Ann Lee" / "take 1.wav")
+    (tmp_path / "Ann Lee" / "take 1.txt").write_text("hello")
+    found = read_folder(tmp_path)[0]
+    assert (found.utterance, found.speaker) == ("Ann-Lee-take-1", "Ann-Lee")
+
+
+def test_a_kaldi_directory_is_read(tmp_path):
+    wav = touch(tmp_path / "audio" / "1.wav")
+    (tmp_path / "wav.scp").write_text(f"ann-1 {wav}\nann-2 audio/1.wav\n")
+    (tmp_path / "text").write_text("ann-1 hello\nann-2 there\n")
+    (tmp_path / "utt2spk").write_text("ann-1 ann\nann-2 ann\n")
+    assert [r.wav for r in read_folder(tmp_path)] == [str(wav), str(wav)]
+
+
+def test_a_kaldi_pipe_is_refused(tmp_path):
+    (tmp_path / "wav.scp").write_text("ann-1 sph2pipe x.sph |\n")
+    (tmp_path / "text").write_text("ann-1 hello\n")
+    (tmp_path / "utt2spk").write_text("ann-1 ann\n")
+    with pytest.raises(InputError, match="'ann-1' is a pipe"):
+        read_folder(tmp_path)
+
+
+def test_kaldi_segments_are_refused(tmp_path):
+    touch(tmp_path / "wav.scp")
+    touch(tmp_path / "segments")
+    with pytest.raises(InputError, match="segments are not supported"):
+        read_folder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("gone|ann|hello", "metadata.csv:3: 'gone' has no sound file"),
+        ("u1|ann|  ", "metadata.csv:3: the transcript of 'u1' is empty"),
+        ("u1|ann", "metadata.csv:3: is not a row of 3 columns"),
+        ("u1|ann|hello|more", "metadata.csv:3: is not a row of 3 columns"),
+        ("u0|ann|again", "utterance id 'ann-u0' is there 2 times"),
+    ],
+)
+def test_bad_rows_are_named(tmp_path, row, message):
+    touch(tmp_path / "u0.wav")
+    touch(tmp_path / "u1.wav")
+    write_metadata(tmp_path, ["u0|ann|hello", row])
+    with pytest.raises(InputError, match=message):
+        read_folder(tmp_path)
+
+
+def test_metadata_without_header_is_an_error_that_says_how_to_begin(tmp_path):
+    touch(tmp_path / "u0.wav")
+    write_metadata(tmp_path, [], "u0|ann|hello")
+    with pytest.raises(InputError, match=r"first line is 'u0\|ann\|hello'. Begin it with id\|speaker\|text"):
+        read_folder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [(None, "has no transcript"), (" \n", "the transcript is empty")]
+)
+def test_audio_without_transcript_is_named(tmp_path, text, message):
+    touch(tmp_path / "ann" / "1.wav")
+    if text is not None:
+        (tmp_path / "ann" / "1.txt").write_text(text)
+    with pytest.raises(InputError, match=f"1.wav: {message}"):
+        read_folder(tmp_path)
+
+
+def test_a_few_bad_entries_are_left_out_loudly(tmp_path, caplog):
+    rows = [f"u{n}|ann|text {n}" for n in range(10)]
+    for n in range(9):
+        touch(tmp_path / f"u{n}.wav")
+    write_metadata(tmp_path, rows)
+    with caplog.at_level(logging.WARNING):
+        found = read_folder(tmp_path, max_bad=0.1)
+    assert len(found) == 9
+    assert "1 of 10 utterances are bad and LEFT OUT" in caplog.text
+    assert "'u9' has no sound file" in caplog.text
+    with pytest.raises(InputError, match=r"1 of 10 utterances .* --max_bad: 0.09"):
+        read_folder(tmp_path, max_bad=0.09)
+
+
+def test_audio_without_a_row_is_told(tmp_path, caplog):
+    touch(tmp_path / "u0.wav")
+    touch(tmp_path / "extra.wav")
+    write_metadata(tmp_path, ["u0|ann|hello"])
+    with caplog.at_level(logging.WARNING):
+        assert len(read_folder(tmp_path)) == 1
+    assert "1 sound files have no row" in caplog.text
+
+
+def test_a_folder_with_nothing_is_an_error_that_says_what_is_read(tmp_path):
+    with pytest.raises(InputError, match="no recording with a transcript. Give it a metadata.csv"):
+        read_folder(tmp_path)
+    with pytest.raises(InputError, match="no such folder"):
+        read_folder(tmp_path / "nothing")
+
+
+def test_recordings_become_a_data_directory(tmp_path):
+    touch(tmp_path / "db" / "u0.wav")
+    write_metadata(tmp_path / "db", ["u0|ann|hello"])
+    to_data_dir(read_folder(tmp_path / "db"), tmp_path / "out").write()
+    assert (tmp_path / "out" / "text").read_text() == "ann-u0 hello\n"

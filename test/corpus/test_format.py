@@ -1,0 +1,67 @@
+import os
+
+import numpy as np
+import pytest
+import soundfile
+
+from espnet2_valle.corpus.format import format_utterance
+
+
+def tone(seconds=0.5, rate=8000, channels=1):
+    wave = 0.3 * np.sin(2 * np.pi * 220 * np.arange(int(seconds * rate)) / rate)
+    return np.stack([wave, 0.5 * wave], 1) if channels == 2 else wave
+
+
+def test_stereo_at_another_rate_becomes_mono_16_bit_at_the_target_rate(tmp_path):
+    soundfile.write(tmp_path / "s.wav", tone(channels=2), 8000, subtype="FLOAT")
+    result = format_utterance(("u", str(tmp_path / "s.wav")), tmp_path / "out", 24000)
+    info = soundfile.info(tmp_path / "out" / "u.flac")
+    assert (info.samplerate, info.channels, info.subtype) == (24000, 1, "PCM_16")
+    assert (result.channels, result.rate, result.error) == (2, 8000, None)
+    assert result.num_samples == info.frames == 12000
+
+
+def test_what_is_done_is_not_done_again_until_the_source_changes(tmp_path):
+    source, target = tmp_path / "s.wav", tmp_path / "out" / "u.flac"
+    soundfile.write(source, tone(), 8000)
+    format_utterance(("u", str(source)), tmp_path / "out", 16000)
+    before = target.stat().st_mtime_ns
+    again = format_utterance(("u", str(source)), tmp_path / "out", 16000)
+    assert (again.num_samples, again.channels) == (8000, 0)
+    assert target.stat().st_mtime_ns == before
+    later = target.stat().st_mtime + 5
+    os.utime(source, (later, later))
+    assert format_utterance(("u", str(source)), tmp_path / "out", 16000).channels == 1
+
+
+def test_another_rate_is_written_again(tmp_path):
+    soundfile.write(tmp_path / "s.wav", tone(), 8000)
+    format_utterance(("u", str(tmp_path / "s.wav")), tmp_path, 16000)
+    assert format_utterance(("u", str(tmp_path / "s.wav")), tmp_path, 24000).num_samples == 12000
+
+
+def test_a_half_written_target_is_written_again(tmp_path):
+    soundfile.write(tmp_path / "s.wav", tone(), 8000)
+    (tmp_path / "u.flac").write_bytes(b"fLaC")
+    assert format_utterance(("u", str(tmp_path / "s.wav")), tmp_path, 16000).num_samples == 8000
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (None, "no such audio file"),
+        (b"not audio", "not a readable sound file"),
+        (np.zeros(4000), "the sound file is silent"),
+        (np.zeros(0), "has no samples"),
+    ],
+)
+def test_bad_files_are_told_and_leave_nothing(tmp_path, content, problem):
+    source = tmp_path / "s.wav"
+    if isinstance(content, bytes):
+        source.write_bytes(content)
+    elif content is not None:
+        soundfile.write(source, content, 8000)
+    result = format_utterance(("u", str(source)), tmp_path / "out", 16000)
+    assert problem in str(result.error)
+    assert str(source) in str(result.error)
+    assert not list((tmp_path / "out").glob("*")) if (tmp_path / "out").exists() else True

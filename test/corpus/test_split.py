@@ -1,0 +1,117 @@
+import pytest
+
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.corpus.folder import Recording
+from espnet2_valle.corpus.split import closed_vocabulary, read_splits, words_of
+
+
+def write_set(db, rows):
+    """rows: (id, speaker, text)"""
+    db.mkdir(parents=True)
+    for name, _, _ in rows:
+        (db / f"{name}.wav").touch()
+    table = "\n".join("|".join(row) for row in rows)
+    (db / "metadata.csv").write_text(f"id|speaker|text\n{table}\n")
+
+
+def many(speakers, utterances, text="text {n}"):
+    return [(f"{s}_{n}", s, text.format(n=n, s=s)) for s in speakers for n in range(utterances)]
+
+
+def speakers_of(recordings):
+    return {recording.speaker for recording in recordings}
+
+
+def texts_of(recordings):
+    return {recording.text for recording in recordings}
+
+
+def test_given_splits_are_kept_and_validation_is_held_out_of_training(tmp_path):
+    write_set(tmp_path / "db" / "train", many("ab", 40, "{s} {n}"))
+    write_set(tmp_path / "db" / "test", many("c", 5))
+    splits = read_splits(tmp_path / "db", valid_share=0.1)
+    assert [len(splits[name]) for name in ("train", "valid", "test")] == [72, 8, 5]
+    assert not texts_of(splits["train"]) & texts_of(splits["valid"])
+
+
+def test_a_given_validation_set_is_taken(tmp_path):
+    for name, speaker in (("train", "a"), ("valid", "b"), ("test", "c")):
+        write_set(tmp_path / name, many(speaker, 3))
+    splits = read_splits(tmp_path)
+    assert [speakers_of(splits[name]) for name in ("train", "valid", "test")] == [{"a"}, {"b"}, {"c"}]
+
+
+def test_ids_that_two_sets_share_are_made_unique(tmp_path):
+    for name in ("train", "test"):
+        write_set(tmp_path / name, many("a", 4))
+    splits = read_splits(tmp_path)
+    ids = [recording.utterance for recordings in splits.values() for recording in recordings]
+    assert len(set(ids)) == len(ids) == 8
+    assert {recording.utterance for recording in splits["test"]} == {f"a_{n}-test" for n in range(4)}
+
+
+def test_one_set_of_many_speakers_holds_out_whole_speakers(tmp_path):
+    write_set(tmp_path / "db", many("abcdefgh", 10, "{s} {n}"))
+    splits = read_splits(tmp_path / "db")
+    assert len(speakers_of(splits["test"])) == 2
+    assert not speakers_of(splits["test"]) & speakers_of(splits["train"] + splits["valid"])
+    assert sum(map(len, splits.values())) == 80
+    three = read_splits(tmp_path / "db", num_test_speakers=3)
+    assert len(speakers_of(three["test"])) == 3
+    assert read_splits(tmp_path / "db") == splits
+    assert any(read_splits(tmp_path / "db", seed=seed)["test"] != splits["test"] for seed in range(1, 5))
+
+
+@pytest.mark.parametrize("speakers", ["a", "ab"])
+def test_one_set_of_few_speakers_is_split_by_text(tmp_path, speakers):
+    rows = many(speakers, 40) + [(f"{s}_again{n}", s, f"text {n}") for s in speakers for n in range(40)]
+    write_set(tmp_path / "db", rows)
+    splits = read_splits(tmp_path / "db", test_share=0.2)
+    assert not texts_of(splits["test"]) & texts_of(splits["train"] + splits["valid"])
+    assert speakers_of(splits["test"]) == set(speakers)
+    assert 0.2 <= len(splits["test"]) / len(rows) < 0.3
+
+
+@pytest.mark.parametrize(
+    ("rows", "arguments", "message"),
+    [
+        (many("abc", 5), {"num_test_speakers": 3}, "3 of the 3 speakers"),
+        (many("a", 1), {}, "none is left for the train set"),
+    ],
+)
+def test_a_set_too_small_to_split_is_named(tmp_path, rows, arguments, message):
+    write_set(tmp_path / "db", rows)
+    with pytest.raises(InputError, match=message):
+        read_splits(tmp_path / "db", **arguments)
+
+
+def test_train_without_test_is_named(tmp_path):
+    write_set(tmp_path / "train", many("a", 4))
+    with pytest.raises(InputError, match="has train/ but not both"):
+        read_splits(tmp_path)
+
+
+def spoken(text, copies=1):
+    return [Recording(f"u{n}", "a", text, "u.wav") for n in range(copies)]
+
+
+def test_few_words_often_are_a_closed_vocabulary():
+    splits = {"train": spoken("Two one, don't!", 10), "valid": spoken("one"), "test": spoken("one two")}
+    assert closed_vocabulary(splits) == ["don't", "one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "max_words"),
+    [
+        (spoken("one two", 10), spoken("three"), 100),  # the test has another word
+        (spoken("one two", 9), spoken("one"), 100),  # too seldom to be sure
+        (spoken("one two three", 30), spoken("one"), 2),  # too many
+        (spoken("..."), spoken("..."), 100),  # no word
+    ],
+)
+def test_other_corpora_have_none(train, test, max_words):
+    assert closed_vocabulary({"train": train, "valid": [], "test": test}, max_words) is None
+
+
+def test_words_are_lower_case_without_punctuation():
+    assert words_of("Hello, World's -- end.") == ["hello", "world's", "end"]
