@@ -284,7 +284,9 @@ if wanted 9 && ! "${skip_eval}"; then
     begin_stage 9 report
     need "${results}/.done_score" 8
     step "${results}/.done_report" "${results}/report.html" "${results}/.done_score" -- \
-        "${PYTHON}" -m espnet2_valle.bin.report --score_dir "${results}"
+        "${PYTHON}" -m espnet2_valle.bin.report --exp_dir "${exp}" --score_dir "${results}" \
+        --pairs "${raw}/${test_sets}/pairs" --data_dir "${raw}/${test_sets}" \
+        --system "valle=${decode}/wav.scp" --outcomes "${decode}/outcomes"
     end_stage
 fi
 
