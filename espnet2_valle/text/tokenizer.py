@@ -37,8 +37,15 @@ class CleaningTokenizer:
         self._tokenizer = tokenizer
 
     def text2tokens(self, line: str) -> list[str]:
-        """Tokens of one text, in order."""
-        tokens = self._tokenizer.text2tokens(self._clean(line))  # type: ignore[attr-defined,operator]
+        """Tokens of one text, in order.
+
+        Raises:
+            InputError: a package that some of ESPnet's g2p choices import only now is missing.
+        """
+        try:
+            tokens = self._tokenizer.text2tokens(self._clean(line))  # type: ignore[attr-defined,operator]
+        except ModuleNotFoundError as error:
+            raise _missing_package(error) from error
         return [token for token in tokens if token]
 
 
@@ -81,9 +88,7 @@ def build_tokenizer(
             g2p_type=g2p if token_type == "phn" else None,
         )
     except ModuleNotFoundError as error:
-        raise InputError(
-            f"--g2p {g2p}", f"needs the Python package '{error.name}'", f"Run: pip install {error.name}"
-        ) from error
+        raise _missing_package(error) from error
     except RuntimeError as error:
         raise InputError(f"--cleaner {cleaner}", str(error), "Choose tacotron or none") from error
     return CleaningTokenizer(text_cleaner, tokenizer)
@@ -100,6 +105,12 @@ def cached_tokenizer(
 def tokenize(text: str, choice: tuple[str, str | None, str | None, str | None]) -> list[str]:
     """Tokens of one text, for parallel work; `choice` holds the arguments of `build_tokenizer`."""
     return cached_tokenizer(*choice).text2tokens(text)
+
+
+def _missing_package(error: ModuleNotFoundError) -> InputError:
+    return InputError(
+        "--g2p", f"this choice needs the Python package '{error.name}'", f"Run: pip install {error.name}"
+    )
 
 
 def _none_if_said(choice: str | None) -> str | None:

@@ -1,0 +1,191 @@
+"""Stages 1 to 3 as commands: prepare_folder, format_data, tokenize_text."""
+
+import logging
+
+import numpy as np
+import pytest
+import soundfile
+
+from espnet2_valle.bin import format_data, prepare_folder, tokenize_text
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.corpus.datadir import DataDir, read_scp
+from espnet2_valle.corpus.pairs import read_pairs
+
+RATE = 8000
+
+
+def write_corpus(db, speakers="abcdef", utterances=6, seconds=1.5, channels=1):
+    (db / "wav").mkdir(parents=True)
+    rows = ["id|speaker|text"]
+    wave = 0.2 * np.sin(np.arange(int(seconds * RATE)) / 5)
+    for speaker in speakers:
+        for n in range(utterances):
+            soundfile.write(db / "wav" / f"{speaker}{n}.wav", np.stack([wave] * channels, 1), RATE)
+            rows.append(f"{speaker}{n}|{speaker}|{['yes', 'no'][n % 2]} please")
+    (db / "metadata.csv").write_text("\n".join(rows) + "\n")
+    return db
+
+
+def prepare(tmp_path, *options):
+    prepare_folder.main(["--db", str(tmp_path / "db"), "--output_dir", str(tmp_path / "data"), *options])
+
+
+def format_set(tmp_path, name, *options, fs="16000"):
+    data, output = str(tmp_path / "data" / name), str(tmp_path / "raw" / name)
+    format_data.main(["--data_dir", data, "--output_dir", output, "--fs", fs, *options])
+
+
+def test_three_stages_from_a_folder_to_ids(tmp_path):
+    write_corpus(tmp_path / "db")
+    prepare(tmp_path, "--num_pairs", "20")
+    assert (tmp_path / "data" / "vocabulary").read_text() == "no\nplease\nyes\n"
+    assert len(read_pairs(tmp_path / "data" / "test" / "pairs")) == 20
+    for name in ("train", "valid", "test"):
+        format_set(tmp_path, name)
+        tokenize_text.main(
+            ["--data_dir", str(tmp_path / "raw" / name), "--output_dir", str(tmp_path / "token" / name)]
+            + ["--token_list", str(tmp_path / "token" / "tokens.txt"), "--token_type", "char"]
+            + ["--write_token_list", "true" if name == "train" else "false"]
+        )
+        raw = DataDir.load(tmp_path / "raw" / name)
+        assert set(read_scp(tmp_path / "raw" / name / "utt2num_samples").values()) == {"24000"}
+        ids = read_scp(tmp_path / "token" / name / "token_int")
+        shapes = read_scp(tmp_path / "token" / name / "token_int_shape")
+        assert list(ids) == list(raw.wavs) == list(shapes)
+        assert {u: str(len(row.split())) for u, row in ids.items()} == shapes
+    assert soundfile.info(next(iter(raw.wavs.values()))).samplerate == 16000
+
+
+def test_the_same_command_gives_the_same_files(tmp_path):
+    write_corpus(tmp_path / "db")
+    prepare(tmp_path)
+    first = {path: path.read_bytes() for path in (tmp_path / "data").rglob("*") if path.is_file()}
+    prepare(tmp_path)
+    assert first == {path: path.read_bytes() for path in (tmp_path / "data").rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(("choice", "expected"), [("none", None), ("words", "up\ndown\n")])
+def test_the_vocabulary_can_be_said(tmp_path, choice, expected):
+    write_corpus(tmp_path / "db")
+    prepare(tmp_path)
+    (tmp_path / "words").write_text("up down")
+    prepare(tmp_path, "--vocabulary", str(tmp_path / choice) if choice == "words" else choice)
+    path = tmp_path / "data" / "vocabulary"
+    assert (path.read_text() if path.exists() else None) == expected
+
+
+def test_a_vocabulary_that_is_not_there_is_named(tmp_path):
+    write_corpus(tmp_path / "db")
+    with pytest.raises(InputError, match="--vocabulary: no such file 'gone'"):
+        prepare(tmp_path, "--vocabulary", "gone")
+
+
+def test_no_possible_test_pair_writes_nothing(tmp_path):
+    write_corpus(tmp_path / "db", seconds=0.5)
+    with pytest.raises(InputError, match="no test pair can be made"):
+        prepare(tmp_path)
+    assert not (tmp_path / "data").exists()
+
+
+def test_stereo_is_mixed_down_with_a_note(tmp_path, caplog):
+    write_corpus(tmp_path / "db", channels=2)
+    prepare(tmp_path)
+    with caplog.at_level(logging.INFO):
+        format_set(tmp_path, "test")
+    assert "12 files have several channels and were mixed down" in caplog.text
+    assert "12 files resampled from 8000 to 16000 Hz" in caplog.text
+
+
+def break_one(tmp_path, name="train"):
+    utterance, path = next(iter(read_scp(tmp_path / "data" / name / "wav.scp").items()))
+    with open(path, "wb") as stream:
+        stream.write(b"noise")
+    return utterance, path
+
+
+def test_a_bad_file_is_named_and_nothing_is_listed(tmp_path):
+    write_corpus(tmp_path / "db")
+    prepare(tmp_path)
+    _, path = break_one(tmp_path)
+    with pytest.raises(InputError, match=f"{path}: not a readable sound file"):
+        format_set(tmp_path, "train")
+    assert not (tmp_path / "raw" / "train" / "wav.scp").exists()
+
+
+def test_a_bad_file_within_the_allowed_share_is_left_out(tmp_path, caplog):
+    write_corpus(tmp_path / "db")
+    prepare(tmp_path)
+    utterance, _ = break_one(tmp_path)
+    format_set(tmp_path, "train", "--max_bad", "0.1")
+    assert utterance not in DataDir.load(tmp_path / "raw" / "train").wavs
+    assert "LEFT OUT" in caplog.text
+
+
+def test_pairs_lose_utterances_that_were_dropped(tmp_path, caplog):
+    write_corpus(tmp_path / "db")
+    prepare(tmp_path)
+    utterance, _ = break_one(tmp_path, "test")
+    format_set(tmp_path, "test", "--max_bad", "0.1")
+    pairs = read_pairs(tmp_path / "raw" / "test" / "pairs")
+    assert pairs
+    assert utterance not in {u for p in pairs for u in (p.prompt_utt, p.target_utt, p.other_utt)}
+    assert f"{len(pairs)} of 36 pairs left" in caplog.text
+
+
+def test_short_and_long_utterances_are_dropped_and_counted(tmp_path, caplog):
+    write_corpus(tmp_path / "db")
+    prepare(tmp_path)
+    paths = list(read_scp(tmp_path / "data" / "train" / "wav.scp").items())
+    for (_, path), seconds in zip(paths, (0.2, 4.0)):
+        soundfile.write(path, 0.1 * np.ones(int(seconds * RATE)), RATE)
+    format_set(tmp_path, "train", "--max_duration", "3")
+    assert len(DataDir.load(tmp_path / "raw" / "train").wavs) == len(paths) - 2
+    assert "1 utterances shorter than 0.3 s dropped" in caplog.text
+    assert "1 utterances longer than 3 s dropped" in caplog.text
+    with pytest.raises(InputError, match="no utterance lasts 5 to 20 s"):
+        format_set(tmp_path, "train", "--min_duration", "5")
+
+
+def test_a_broken_off_run_goes_on(tmp_path):
+    write_corpus(tmp_path / "db")
+    prepare(tmp_path)
+    format_set(tmp_path, "train")
+    wavs = sorted((tmp_path / "raw" / "train" / "wav").iterdir())
+    wavs[0].unlink()
+    before = wavs[1].stat().st_mtime_ns
+    format_set(tmp_path, "train")
+    assert wavs[0].exists()
+    assert wavs[1].stat().st_mtime_ns == before
+
+
+def tokenize(tmp_path, texts, *options):
+    tmp_path.mkdir(exist_ok=True)
+    (tmp_path / "text").write_text("".join(f"u{n} {text}\n" for n, text in enumerate(texts)))
+    tokenize_text.main(
+        ["--data_dir", str(tmp_path), "--output_dir", str(tmp_path / "out")]
+        + ["--token_list", str(tmp_path / "tokens.txt"), "--token_type", "char", *options]
+    )
+
+
+def test_a_text_of_unknown_symbols_is_named_with_its_utterance(tmp_path):
+    tokenize(tmp_path, ["abc"], "--write_token_list", "true")
+    with pytest.raises(InputError, match="utterance 'u1': text '中文' has no symbol"):
+        tokenize(tmp_path, ["abc", "中文"])
+
+
+def test_single_unknown_symbols_become_unk_with_a_warning(tmp_path, caplog):
+    tokenize(tmp_path, ["abc"], "--write_token_list", "true")
+    tokenize(tmp_path, ["axz"])
+    assert (tmp_path / "out" / "token_int").read_text() == "u0 2 1 1\n"
+    assert "become <unk>: x z" in caplog.text
+
+
+def test_bpe_is_fitted_with_the_token_list(tmp_path):
+    model = str(tmp_path / "bpe.model")
+    options = ["--token_type", "bpe", "--bpemodel", model, "--nbpe", "12"]
+    tokenize(tmp_path, ["low lower"] * 9, *options, "--write_token_list", "true")
+    first = (tmp_path / "out" / "token_int").read_text()
+    tokenize(tmp_path, ["low lower"] * 9, *options)
+    assert (tmp_path / "out" / "token_int").read_text() == first
+    with pytest.raises(InputError, match="--bpemodel: is missing"):
+        tokenize(tmp_path, ["low"], "--token_type", "bpe", "--write_token_list", "true")
