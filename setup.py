@@ -83,6 +83,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10,<3.13",
     packages=find_packages(include=["espnet2_valle*"]),
+    package_data={"espnet2_valle.score.report": ["*.j2"]},
     install_requires=CORE,
     extras_require=EXTRAS,
     entry_points={"console_scripts": [command(name) for name in COMMANDS]},

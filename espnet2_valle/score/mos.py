@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from espnet2_valle.common.audio import resample
-from espnet2_valle.common.errors import InputError
+from espnet2_valle.score.extras import import_extra
 
 DNSMOS_RATE = 16000
 WINDOW_SECONDS = 9.01  # what the network was trained on
@@ -35,13 +35,8 @@ class DNSMOSScorer(AbsQualityScorer):
     name = "DNSMOS P.835 overall"
 
     def __init__(self) -> None:
-        try:
-            import onnxruntime
-            from speechmos import dnsmos
-        except ImportError as error:
-            raise InputError(
-                "DNSMOS", f"needs the package speechmos ({error})", "Run `pip install speechmos`"
-            ) from error
+        onnxruntime = import_extra("onnxruntime", "DNSMOS")
+        dnsmos = import_extra("speechmos.dnsmos", "DNSMOS")
         model = Path(dnsmos.__file__).parent / "dnsmos_models" / "sig_bak_ovr.onnx"
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1  # several workers share the cores

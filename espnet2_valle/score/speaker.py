@@ -1,12 +1,11 @@
 """How alike two voices are."""
 
-import warnings
 from abc import ABC, abstractmethod
 
 import numpy as np
 
 from espnet2_valle.common.audio import resample
-from espnet2_valle.common.errors import InputError
+from espnet2_valle.score.extras import import_extra
 
 RESEMBLYZER_RATE = 16000
 
@@ -40,16 +39,7 @@ class ResemblyzerEncoder(AbsSpeakerEncoder):
     name = "Resemblyzer"
 
     def __init__(self) -> None:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                import resemblyzer
-        except ImportError as error:
-            raise InputError(
-                "speaker similarity",
-                f"needs the package resemblyzer ({error})",
-                "Run `pip install resemblyzer`",
-            ) from error
+        resemblyzer = import_extra("resemblyzer", "speaker similarity")
         self._preprocess = resemblyzer.preprocess_wav
         self._encoder = resemblyzer.VoiceEncoder(device="cpu", verbose=False)
 

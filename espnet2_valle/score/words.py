@@ -5,6 +5,8 @@ import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from espnet2_valle.score.extras import import_extra
+
 if TYPE_CHECKING:
     from jiwer import CharacterOutput, WordOutput
 
@@ -44,15 +46,13 @@ class ErrorCounts:
 
 def count_words(reference: str, heard: str) -> ErrorCounts:
     """Count word errors after normalisation; nothing heard counts as all words deleted."""
-    import jiwer
-
+    jiwer = import_extra("jiwer", "word errors")
     return _counts(jiwer.process_words(normalise(reference), normalise(heard)))
 
 
 def count_characters(reference: str, heard: str) -> ErrorCounts:
     """Count character errors (a space is a character) after normalisation."""
-    import jiwer
-
+    jiwer = import_extra("jiwer", "word errors")
     return _counts(jiwer.process_characters(normalise(reference), normalise(heard)))
 
 
@@ -66,8 +66,7 @@ def align_words(reference: str, heard: str) -> list[tuple[str, str]]:
     Returns:
         (word to be said, word heard) in order; an empty string where one has no counterpart.
     """
-    import jiwer
-
+    jiwer = import_extra("jiwer", "word errors")
     output = jiwer.process_words(normalise(reference), normalise(heard))
     said, got = output.references[0], output.hypotheses[0]
     pairs: list[tuple[str, str]] = []

@@ -91,7 +91,7 @@ def make_clip(title: str, path: str | None, row: UtteranceScore | None = None, n
     except InputError as error:
         return Clip(title, f"The recording cannot be read: {error.problem}.", heard=heard, row=row)
     if np.abs(wav).max() <= SILENCE_PEAK:
-        note = "The recording is silent."
+        note = "silent"
     return Clip(title, note, audio_uri(wav, rate), spectrogram_uri(wav, rate), len(wav) / rate, heard, row)
 
 

@@ -10,12 +10,13 @@ from espnet2_valle.common.audio import resample
 
 AUDIO_FORMATS = (("MP3", "MPEG_LAYER_III", "audio/mpeg"), ("FLAC", "PCM_16", "audio/flac"))
 SPECTROGRAM_RATE = 16000
-WINDOW = 512  # samples: 32 ms
-HOP = 96  # samples: 6 ms
+WINDOW = 400  # samples: 25 ms
+HOP = 128  # samples: 8 ms
 TOP_HERTZ = 6000  # little of speech lies above
 DYNAMIC_RANGE = 60.0  # dB below the loudest point
-MAX_WIDTH = 800  # pixels
+MAX_WIDTH = 360  # pixels
 COLOURS = "magma"
+NUM_COLOURS = 24
 
 
 def data_uri(content: bytes, kind: str) -> str:
@@ -39,15 +40,19 @@ def audio_uri(wav: np.ndarray, rate: int) -> str:
 
 
 def spectrogram_uri(wav: np.ndarray, rate: int) -> str:
-    """A picture of the spectrum of `wav` (samples,) over time, low frequencies below, as PNG."""
-    import matplotlib.image
+    """A picture of the spectrum of `wav` (samples,) over time, low frequencies below, as a small PNG."""
+    import matplotlib
+    from PIL import Image
 
     levels = spectrogram(resample(wav, rate, SPECTROGRAM_RATE))
-    step = -(-levels.shape[1] // MAX_WIDTH)
+    shades = np.round((levels / DYNAMIC_RANGE + 1) * (NUM_COLOURS - 1)).clip(0, NUM_COLOURS - 1)
+    picture = Image.fromarray(shades[::-1].astype(np.uint8))
+    if picture.width > MAX_WIDTH:
+        picture = picture.resize((MAX_WIDTH, picture.height), Image.Resampling.BOX)
+    colours = matplotlib.colormaps[COLOURS](np.linspace(0, 1, NUM_COLOURS))[:, :3]
+    picture.putpalette((colours * 255).astype(np.uint8).tobytes())
     stream = io.BytesIO()
-    matplotlib.image.imsave(
-        stream, levels[::-1, ::step], cmap=COLOURS, vmin=-DYNAMIC_RANGE, vmax=0.0, format="png"
-    )
+    picture.save(stream, "PNG", optimize=True)
     return data_uri(stream.getvalue(), "image/png")
 
 

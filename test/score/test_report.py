@@ -1,0 +1,246 @@
+"""The report from a run of stub scores: whole, with parts missing, with hostile text."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+import soundfile
+from scoring_stubs import RATE, StubPlan, write
+
+from espnet2_valle.bin import report, score
+from espnet2_valle.common.errors import InputError
+
+VOID = {"meta", "img", "br", "link", "input", "line", "circle", "polyline"}
+TEXTS = {"a1": "one two", "a2": "three", "b1": "four five", "b2": "two two one"}
+
+
+class Page(HTMLParser):
+    """Elements in order; fails on tags that do not close each other."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.tags, self.words = [], [], []
+        self.feed(text)
+        self.close()
+        assert not self.open, f"never closed: {self.open}"
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open.pop() == tag, f"</{tag}> closes another element (line {self.getpos()[0]})"
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+    def all(self, name):
+        return [attrs for tag, attrs in self.tags if tag == name]
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.words).split())
+
+
+def scp(path, entries):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(f"{key} {value}\n" for key, value in sorted(entries.items())))
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """A scored run of three pairs, one without audio; returns its directory."""
+    return make_run(tmp_path, monkeypatch)
+
+
+def make_run(tmp_path, monkeypatch, texts=TEXTS):
+    exp, data = tmp_path / "exp" / "demo", tmp_path / "dump"
+    wavs = {u: write(data / f"{u}.wav", text, 0.9 if u[0] == "a" else 0.3) for u, text in TEXTS.items()}
+    scp(data / "wav.scp", wavs)
+    scp(data / "text", texts)
+    (tmp_path / "pairs").write_text("p1 a2 a1 b1\np2 a1 a2 b1\np3 b2 b1 a1\n")
+    for folder, said in (
+        ("resynthesis", ("one two", "three", "four five")),
+        ("decode", ("one one", "three")),
+    ):
+        outputs = {f"p{n}": write(exp / folder / f"p{n}.wav", text) for n, text in enumerate(said, 1)}
+        scp(exp / folder / "wav.scp", outputs)
+    scp(exp / "decode" / "outcomes", {"p1": "ok", "p2": "hit_length_cap", "p3": "prompt_rejected"})
+    scp(exp / "stage_times", {"data": 3, "ar": 125})
+    monkeypatch.setattr(score, "DefaultPlan", lambda *_: StubPlan(str(tmp_path / "log")))
+    options = ["--pairs", tmp_path / "pairs", "--data_dir", data, "--output_dir", exp]
+    options += ["--system", f"codec={exp}/resynthesis/wav.scp", "--system", f"valle={exp}/decode/wav.scp"]
+    score.main([*map(str, options), "--outcomes", f"valle={exp}/decode/outcomes"])
+    return exp
+
+
+def make(exp, *more):
+    root = exp.parent.parent
+    options = ["--exp_dir", exp, "--pairs", root / "pairs", "--data_dir", root / "dump", *more]
+    report.main(list(map(str, options)))
+    text = (exp / "report.html").read_text(encoding="utf-8")
+    return Page(text), text
+
+
+def record_training(folder, epochs=5):
+    writer = pytest.importorskip("torch.utils.tensorboard").SummaryWriter
+    train, valid = (writer(str(folder / "tensorboard" / name)) for name in ("train", "valid"))
+    for epoch in range(1, epochs + 1):
+        step = 10 * epoch
+        train.add_scalar("loss", 99.0, step - 5)  # of a few batches: not plotted
+        train.add_scalar("loss", 98.0, step)
+        train.add_scalar("loss", 5.0 / epoch, step)
+        train.add_scalar("iter_epoch", epoch, step)
+        valid.add_scalar("loss", 6.0 / epoch, step)
+        valid.add_scalar("acc", float("nan"), step)
+    train.close()
+    valid.close()
+
+
+def test_a_whole_run(run):
+    for model in ("ar", "nar", "judge"):
+        record_training(run / model)
+    page, text = make(run)
+    for part in ("Ground truth", "Codec resynthesis", "VALL-E", "hit_length_cap", "2 min 5 s", "tones again"):
+        assert part in page.text
+    assert "in all 3 pairs" in page.text
+    # prompt, reference and resynthesis of each pair, and two outputs
+    assert len(page.all("audio")) == len(page.all("img")) == 3 * 3 + 2
+    assert page.text.count("There is no recording.") == 1
+    assert text.count("<polyline") == 6
+    assert "not found" not in page.text
+
+
+def test_nothing_is_fetched_and_no_script_runs(run):
+    page, text = make(run)
+    assert not re.search(r"https?://", text)
+    assert not page.all("script")
+    sources = [attrs["src"] for tag, attrs in page.tags if "src" in attrs]
+    assert sources
+    assert all(source.startswith("data:") for source in sources)
+    policy = [attrs for attrs in page.all("meta") if attrs.get("http-equiv") == "Content-Security-Policy"]
+    assert "default-src 'none'" in policy[0]["content"]
+
+
+def test_those_who_cannot_see_are_told(run):
+    record_training(run / "ar")
+    page, _ = make(run)
+    assert page.all("html")[0]["lang"] == "en"
+    assert all(attrs["alt"].startswith("Spectrogram of") for attrs in page.all("img"))
+    assert all(attrs["aria-label"] for attrs in page.all("audio"))
+    charts = page.all("svg")
+    assert "train from 5 in epoch 1 to 1 in epoch 5" in charts[0]["aria-label"]
+    assert "viewport" in {attrs.get("name") for attrs in page.all("meta")}
+
+
+def test_errors_are_marked_in_what_was_heard(run):
+    _, text = make(run)
+    assert re.search(r"one <del [^>]*>two</del>&nbsp;<ins [^>]*>one</ins>", text)
+    assert re.search(r'<del title="missing">four</del> <del title="missing">five</del>', text)
+
+
+def test_hostile_text_stays_text(tmp_path, monkeypatch):
+    evil = '<script>alert("x")</script> & <img src=http://x>'
+    exp = make_run(tmp_path, monkeypatch, {**TEXTS, "a1": evil})
+    rows = exp / "scores" / "valle.jsonl"
+    lines = [json.loads(line) for line in rows.read_text().splitlines()]
+    lines[1]["heard"] = "<b>bold"
+    rows.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    page, text = make(exp)
+    assert not page.all("script")
+    assert not page.all("b") or all(attrs == {} for attrs in page.all("b"))
+    assert evil in page.text
+    assert "&lt;script&gt;" in text
+
+
+@pytest.mark.parametrize(
+    ("gone", "said"),
+    [
+        ("scores/valle.jsonl", "There is nothing to listen to"),
+        ("resynthesis/wav.scp", "There is no recording."),
+        ("decode/outcomes", "hit_length_cap"),
+        ("stage_times", "The time of the stages was not recorded."),
+        ("ar", "ar/tensorboard"),
+    ],
+)
+def test_a_missing_part_is_said_and_the_rest_is_there(run, gone, said):
+    record_training(run / "ar")
+    if (run / gone).is_dir():
+        (run / gone).rename(run / "elsewhere")
+    else:
+        (run / gone).unlink()
+    page, _ = make(run)
+    assert said in page.text
+    assert "Word accuracy" in page.text
+
+
+def test_a_recording_that_cannot_be_read_is_said(run):
+    (run / "decode" / "p1.wav").write_text("not a sound")
+    page, _ = make(run)
+    assert "The recording cannot be read" in page.text
+
+
+def test_a_silent_recording_is_said(run):
+    soundfile.write(run / "decode" / "p1.wav", np.zeros(RATE), RATE)
+    page, _ = make(run)
+    assert "1.0 s, silent" in page.text.replace("\xa0", " ")
+
+
+@pytest.mark.parametrize(("count", "articles"), [(0, 0), (1, 1), (2, 2), (50, 3)])
+def test_the_number_of_examples_is_heeded(run, count, articles):
+    page, _ = make(run, "--num_examples", count)
+    assert len(page.all("article")) == articles
+
+
+def test_a_judge_that_mishears_ground_truth_is_doubted(run):
+    page, _ = make(run)
+    assert "The judge hears only" not in page.text
+    scores = json.loads((run / "scores.json").read_text())
+    scores["systems"]["ground_truth"]["word_accuracy"] = {"value": 0.6, "low": 0.5, "high": 0.7}
+    (run / "scores.json").write_text(json.dumps(scores))
+    page, _ = make(run)
+    assert "The judge hears only 60.0 % of the words" in page.text
+
+
+def test_figures_without_value_are_dashes(run):
+    scores = json.loads((run / "scores.json").read_text())
+    nothing = {"value": None, "low": None, "high": None}
+    for system in scores["systems"].values():
+        system.update(dict.fromkeys(("sim_other", "prompt_beats_other"), nothing))
+    (run / "scores.json").write_text(json.dumps(scores))
+    page, _ = make(run)
+    assert "–" in page.text
+
+
+def test_the_same_run_gives_the_same_page(run):
+    assert make(run)[1] == make(run)[1]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "no such file"),
+        ("{", "is not a file of scores"),
+        ("[]", "is not a file of scores"),
+        ("{}", "lacks"),
+    ],
+)
+def test_scores_are_a_must(run, content, message):
+    path = run / "scores.json"
+    path.unlink() if content is None else path.write_text(content)
+    with pytest.raises(InputError, match=message):
+        make(run)
+    assert not (run / "report.html").exists()
+
+
+def test_pairs_of_another_corpus_are_refused(run):
+    (run.parent.parent / "pairs").write_text("p1 x y z\n")
+    with pytest.raises(InputError, match="pair 'p1' has prompt utterance 'x'"):
+        make(run)
