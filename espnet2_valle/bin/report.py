@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from espnet2_valle.bin.score import GROUND_TRUTH, named_files, read_times, read_trials
+from espnet2_valle.bin.score import GROUND_TRUTH
+from espnet2_valle.bin.score_inputs import named_files, read_times, read_trials
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open

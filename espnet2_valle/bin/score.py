@@ -8,15 +8,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from espnet2_valle.bin.score_inputs import named_files, read_times, read_trials, read_vocabulary
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
 from espnet2_valle.corpus.datadir import read_scp
-from espnet2_valle.corpus.pairs import NO_OTHER, Pair, read_pairs
+from espnet2_valle.corpus.pairs import read_pairs
 from espnet2_valle.score.scorers import AbsScorerPlan, DefaultPlan
 from espnet2_valle.score.systems import compare_words, score_system, summarise, word_figures
 from espnet2_valle.score.table import results_markdown, score_table
-from espnet2_valle.score.utterance import Trial, UtteranceScore
+from espnet2_valle.score.utterance import UtteranceScore
 
 GROUND_TRUTH, CODEC = "ground_truth", "codec"
 
@@ -60,7 +61,7 @@ def get_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     args = get_parser().parse_args(argv)
-    plan = DefaultPlan(args.judge, _read_vocabulary(args.vocabulary))
+    plan = DefaultPlan(args.judge, read_vocabulary(args.vocabulary))
     scores = score_run(args, plan)
     output = Path(args.output_dir)
     command = "python -m espnet2_valle.bin.score " + shlex.join(_as_argv(args))
@@ -96,38 +97,6 @@ def score_run(args: argparse.Namespace, plan: AbsScorerPlan) -> dict[str, Any]:
         for name, outputs in systems.items()
     }
     return assemble(rows, outcomes, plan, times, args.seed)
-
-
-def read_trials(
-    pairs: Sequence[Pair], wavs: Mapping[str, str], texts: Mapping[str, str], source: str
-) -> list[Trial]:
-    """What each pair asks for.
-
-    Raises:
-        InputError: a pair names an utterance that the data directory lacks.
-    """
-    for pair in pairs:
-        for column, utterance in (
-            ("prompt", pair.prompt_utt), ("target", pair.target_utt), ("other", pair.other_utt),
-        ):  # fmt: skip
-            known = (
-                wavs.keys() & texts.keys() | {NO_OTHER} if column == "other" else wavs.keys() & texts.keys()
-            )
-            if utterance not in known:
-                raise InputError(
-                    source,
-                    f"pair '{pair.pair_id}' has {column} utterance '{utterance}', not in the data",
-                    "Give the data directory that the pairs were chosen from, or choose them again (stage 1)",
-                )
-    return [
-        Trial(
-            pair.pair_id,
-            texts[pair.target_utt],
-            wavs[pair.prompt_utt],
-            None if pair.other_utt == NO_OTHER else wavs[pair.other_utt],
-        )
-        for pair in pairs
-    ]
 
 
 def assemble(
@@ -175,65 +144,6 @@ def git_commit() -> str | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     return found.stdout.strip()
-
-
-def named_files(options: Sequence[str], option: str) -> dict[str, str]:
-    """Split `NAME=FILE` options.
-
-    Raises:
-        InputError: no `=`, or a name given twice.
-    """
-    files: dict[str, str] = {}
-    for given in options:
-        name, sign, path = given.partition("=")
-        if not (name and sign and path):
-            raise InputError(
-                option, f"'{given}' is not NAME=FILE", "Write for example valle=exp/mini/decode/wav.scp"
-            )
-        if name in files or "/" in name:
-            raise InputError(
-                option, f"'{name}' is there twice or has a slash", "Give each system a name of its own"
-            )
-        files[name] = path
-    return files
-
-
-def _read_vocabulary(path: str | None) -> tuple[str, ...]:
-    """Words of a closed vocabulary, one a line.
-
-    Raises:
-        InputError: no such file, or no word in it.
-    """
-    if path is None:
-        return ()
-    if not Path(path).is_file():
-        raise InputError(path, "no such vocabulary", "Correct the path or leave out --vocabulary")
-    words = tuple(Path(path).read_text(encoding="utf-8").split())
-    if not words:
-        raise InputError(path, "has no word", "Write one word a line or leave out --vocabulary")
-    return words
-
-
-def read_times(path: str | None) -> dict[str, float]:
-    """Stage -> seconds, in the order of the file; a stage timed twice keeps its last time.
-
-    Raises:
-        InputError: no such file, or a line that is not `stage seconds`.
-    """
-    if path is None:
-        return {}
-    if not Path(path).is_file():
-        raise InputError(path, "no such file of stage times", "Correct the path or leave out --stage_times")
-    times: dict[str, float] = {}
-    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
-        stage, _, seconds = line.strip().rpartition(" ")
-        try:
-            times[stage.strip()] = float(seconds)
-        except ValueError as error:
-            raise InputError(
-                f"{path}:{number}", f"'{line}' is not `stage seconds`", "Mend or remove the line"
-            ) from error
-    return times
 
 
 def _as_argv(args: argparse.Namespace) -> list[str]:
