@@ -15,6 +15,7 @@ num_nodes=1            # nodes for training
 nj=                    # processes of the data stages; default: all cores
 inference_nj=          # processes of decoding and scoring; default: nj
 gpu_inference=false    # decode on a GPU
+datadir=data           # where the corpus is described
 dumpdir=dump           # where formatted data goes
 expdir=exp             # where models and results go
 python=                # default: the environment that path.sh chooses
@@ -94,7 +95,7 @@ for file in "${ar_config}" "${nar_config}" "${inference_config}" "${judge_config
     [ -f "${file}" ] || die "${file}: no such config (relative to $(pwd))"
 done
 
-data=data/${tag}
+data=${datadir}/${tag}
 raw=${dumpdir}/${tag}/raw
 token=${dumpdir}/${tag}/token
 codes=${dumpdir}/${tag}/codec
@@ -130,7 +131,7 @@ launch_training() {
     local dir=$1
     shift
     if [ "${ngpu}" -le 1 ] && [ "${num_nodes}" -le 1 ]; then
-        utils/run_local.sh "${dir}/train.log" "$@" --ngpu "${ngpu}"
+        run_logged "${dir}/train.log" "$@" --ngpu "${ngpu}"
         return
     fi
     "${PYTHON}" -m espnet2.bin.launch --cmd "${train_cmd}" --log "${dir}/train.log" --ngpu "${ngpu}" \
@@ -266,7 +267,7 @@ if wanted 8 && ! "${skip_eval}"; then
     if [ -f "${data}/vocabulary" ]; then
         for set in "${train_set}" "${valid_set}"; do need "${raw}/${set}/.done" 2; done
         step "${exp}/judge/.done" "${exp}/judge" "${raw}/${train_set}/.done" "${data}/vocabulary" -- \
-            "${PYTHON}" -m espnet2_valle.bin.judge_train --train_dir "${raw}/${train_set}" --valid_dir "${raw}/${valid_set}" \
+            run_logged "${exp}/judge/train.log" "${PYTHON}" -m espnet2_valle.bin.judge_train --train_dir "${raw}/${train_set}" --valid_dir "${raw}/${valid_set}" \
             --config "${judge_config}" --output_dir "${exp}/judge"
         judge=(--judge "${exp}/judge" --vocabulary "${data}/vocabulary")
         judge_done=("${exp}/judge/.done")
@@ -305,5 +306,5 @@ if [ -f "${results}/.done_score" ]; then
     echo
 fi
 for file in "${results}/report.html" "${exp}/model.zip"; do
-    if [ -f "${file}" ]; then log "$(pwd)/${file}"; fi
+    if [ -f "${file}" ]; then log "$(cd "$(dirname "${file}")" && pwd)/${file##*/}"; fi
 done

@@ -4,8 +4,8 @@
 def import_g2p_without_download() -> None:
     """Import g2p_en, as `espnet2.text` will, without its attempt to fetch NLTK data.
 
-    g2p_en tries that whenever it is imported and the data is missing, whatever tokenizer is asked for: behind a
-    firewall each command would wait for a connection. Call this before importing from `espnet2`.
+    g2p_en tries that whenever it is imported and the data is missing, whatever tokenizer is asked for:
+    behind a firewall each command would wait for a connection. Call this before importing from `espnet2`.
     """
     import nltk
 

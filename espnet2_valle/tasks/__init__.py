@@ -1,0 +1,5 @@
+"""What of ours ESPnet's training knows."""
+
+from espnet2_valle.common.offline import import_g2p_without_download
+
+import_g2p_without_download()  # before this package imports espnet2

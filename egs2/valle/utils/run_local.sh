@@ -11,5 +11,5 @@ fi
 log=$1
 shift
 mkdir -p "$(dirname "${log}")"
-echo "# $*" >"${log}"
+echo "# $*" >>"${log}"
 "$@" 2>&1 | tee -a "${log}"

@@ -9,6 +9,19 @@ die() {
     exit 1
 }
 
+# run_logged LOG COMMAND...: ESPnet's trainers say much; all of it goes to LOG, the epochs go to the screen.
+run_logged() {
+    local log_file=$1
+    shift
+    mkdir -p "$(dirname "${log_file}")"
+    log "training; log: ${log_file}"
+    echo "# $*" >>"${log_file}"
+    "$@" 2>&1 | tee -a "${log_file}" | awk '/epoch started|epoch results/ { print; fflush() }' || {
+        tail -n 25 "${log_file}" >&2
+        die "the training was broken off. Its log: ${log_file}. Run the same command again to go on from the last epoch"
+    }
+}
+
 # Digest of standard input.
 digest() {
     if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi | cut -c1-64

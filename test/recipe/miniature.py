@@ -1,0 +1,80 @@
+"""The smallest configuration of the recipe that still passes through all of it."""
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+RUN = ROOT / "egs2" / "valle" / "run.sh"
+
+
+def edited(source: str, target: Path, **changes: Any) -> Path:
+    """Write a copy of conf/`source` with some keys changed; a dict changes keys below."""
+    config = yaml.safe_load((ROOT / "conf" / source).read_text(encoding="utf-8"))
+    for key, value in changes.items():
+        if isinstance(value, dict) and isinstance(config.get(key), dict):
+            config[key] = {**config[key], **value}
+        else:
+            config[key] = value
+    target.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    return target
+
+
+def write_configs(folder: Path) -> list[str]:
+    """Write configs of a few voices and a few steps; return the options of run.sh that name them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    mini = yaml.safe_load((ROOT / "conf" / "mini.yaml").read_text(encoding="utf-8"))
+    corpus = edited(
+        "mini.yaml",
+        folder / "mini.yaml",
+        train_voices=mini["train_voices"][:12:4],
+        valid_voices=mini["valid_voices"][:1],
+        test_voices=mini["test_voices"][:2],
+        train={"utterances": 8, "words": [2, 4]},
+        valid={"utterances": 3, "words": [2, 3]},
+        prompts={"utterances": 2, "words": [3, 3]},
+        targets={"utterances": 2, "words": [2, 2]},
+    )
+    small = {"layers": 1, "width": 32, "heads": 2, "feed_forward": 64}
+    steps = {"num_iters_per_epoch": 4, "max_epoch": 2, "num_workers": 0, "batch_bins": 2000}
+    ar = edited("train_ar_mini.yaml", folder / "train_ar.yaml", valle_conf=small, **steps)
+    nar = edited("train_nar_mini.yaml", folder / "train_nar.yaml", valle_conf=small, **steps)
+    judge = edited(
+        "judge/train_asr_ctc.yaml",
+        folder / "judge.yaml",
+        encoder_conf={"output_size": 32, "linear_units": 32, "num_blocks": 1},
+        num_iters_per_epoch=3,
+        max_epoch=1,
+        batch_size=4,
+    )
+    codec = edited("codec/world.yaml", folder / "world.yaml", codebook_size=64, fit={"iterations": 2})
+    decode = edited("decode.yaml", folder / "decode.yaml", max_duration_ratio=1.0)
+    return [
+        *("--local_data_opts", f"--config {corpus}", "--ar_config", str(ar), "--nar_config", str(nar)),
+        *("--codec_config", str(codec), "--judge_config", str(judge), "--inference_config", str(decode)),
+        *(
+            "--datadir",
+            str(folder / "data"),
+            "--dumpdir",
+            str(folder / "dump"),
+            "--expdir",
+            str(folder / "exp"),
+        ),
+        *("--nj", "1"),
+    ]
+
+
+def run(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run run.sh to its end."""
+    return subprocess.run(
+        [str(RUN), *options],
+        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )

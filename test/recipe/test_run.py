@@ -1,0 +1,184 @@
+"""run.sh itself, on a miniature configuration: all stages, again, broken off, and used wrongly."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from miniature import ROOT, RUN, run, write_configs
+
+pytestmark = [pytest.mark.recipe, pytest.mark.xdist_group("recipe")]
+STAGES = ("data", "format", "text", "codec", "train_ar", "train_nar", "decode", "score", "report", "pack")
+SYSTEMS = ("ground_truth", "codec", "valle")
+FIGURES = ("word_accuracy", "wer", "cer", "sim_prompt", "sim_other", "prompt_beats_other", "dnsmos")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """Folder and options of a run of all stages, and what it printed."""
+    folder = tmp_path_factory.mktemp("recipe")
+    options = write_configs(folder)
+    done = run(*options)
+    assert done.returncode == 0, done.stdout
+    return folder, options, done.stdout
+
+
+def state(folder: Path) -> dict[str, int]:
+    """When each file was written; what every start writes is left out."""
+    return {
+        str(path): path.stat().st_mtime_ns
+        for path in folder.rglob("*")
+        if path.is_file() and path.name not in ("stage_times", ".corpus", ".started")
+    }
+
+
+def test_all_stages_leave_what_they_promise(finished):
+    folder, _, printed = finished
+    exp = folder / "exp" / "mini"
+    scores = json.loads((exp / "scores.json").read_text())
+    assert set(SYSTEMS) <= scores["systems"].keys()
+    pairs = (folder / "dump" / "mini" / "raw" / "test" / "pairs").read_text().splitlines()
+    assert scores["pairs"] == len(pairs)
+    for system in SYSTEMS:
+        assert scores["systems"][system]["n"] == len(pairs)
+        for figure in FIGURES:
+            assert {"value", "low", "high"} <= scores["systems"][system][figure].keys()
+    assert sum(scores["systems"]["valle"]["outcomes"].values()) == len(pairs)
+    times = [line.split()[0] for line in (exp / "stage_times").read_text().splitlines()]
+    assert [name for name in times if name != "setup"] == list(STAGES)
+    assert (exp / "RESULTS.md").read_text().strip() in printed
+    assert f"{exp}/report.html" in printed
+    assert f"{exp}/model.zip" in printed
+
+
+def test_the_packed_model_speaks(finished):
+    import soundfile
+
+    from espnet2_valle.generate.text2speech import Text2Speech
+
+    folder, _, _ = finished
+    raw = folder / "dump" / "mini" / "raw" / "test"
+    utterance, path = (raw / "wav.scp").read_text().splitlines()[0].split()
+    text = dict(line.split(maxsplit=1) for line in (raw / "text").read_text().splitlines())[utterance]
+    tts = Text2Speech.from_pretrained(str(folder / "exp" / "mini" / "model.zip"), max_duration_ratio=1.0)
+    wav, rate = soundfile.read(path, dtype="float32")
+    assert rate == tts.fs
+    said = tts("one two", prompt_speech=wav, prompt_text=text)
+    assert said["wav"].ndim == 1
+
+
+def test_a_second_run_does_nothing_again(finished):
+    folder, options, _ = finished
+    before = state(folder)
+    again = run(*options)
+    assert again.returncode == 0, again.stdout
+    assert state(folder) == before
+    assert "training" not in again.stdout
+    assert str(folder / "exp" / "mini" / "report.html") in again.stdout
+
+
+def test_changed_decoding_is_done_again_and_training_is_not(finished):
+    folder, options, _ = finished
+    before = state(folder)
+    again = run(*options, "--inference_args", "--top_k 3", "--inference_tag", "top3", "--stop_stage", "7")
+    assert again.returncode == 0, again.stdout
+    after = state(folder)
+    new = {path for path in after if before.get(path) != after[path]}
+    assert str(folder / "exp" / "mini" / "decode_top3" / "wav.scp") in new
+    assert all("decode_top3" in path for path in new)
+
+
+def test_other_training_settings_do_not_spoil_a_trained_model(finished):
+    folder, options, _ = finished
+    before = state(folder / "exp" / "mini" / "ar")
+    refused = run(*options, "--stage", "5", "--ar_args", "--max_epoch 9")
+    assert refused.returncode == 1
+    assert "holds a training with another config, codec or data. Choose another --tag" in refused.stdout
+    assert state(folder / "exp" / "mini" / "ar") == before
+
+
+def test_a_killed_training_goes_on_where_it_was(finished):
+    folder, options, _ = finished
+    shutil.copytree(folder / "dump", folder / "dump2")
+    options = [*options, "--expdir", str(folder / "exp2"), "--dumpdir", str(folder / "dump2")]
+    options += ["--stage", "4", "--stop_stage", "5"]
+    options += ["--ar_args", "--max_epoch 40"]
+    process = subprocess.Popen(
+        [str(RUN), *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    ar = folder / "exp2" / "mini" / "ar"
+    while process.poll() is None and not (ar / "2epoch.pth").exists():
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert (ar / "checkpoint.pth").exists()
+    assert not (ar / ".done").exists()
+    done = run(*options)
+    assert done.returncode == 0, done.stdout
+    log = (ar / "train.log").read_text()
+    assert "The training was resumed" in log
+    assert log.count(" 1/40epoch started") == 1
+    assert (ar / "valid.loss.ave.pth").exists()
+
+
+@pytest.mark.parametrize(
+    ("stage", "needed"), [(2, 1), (3, 2), (4, 2), (5, 3), (6, 3), (7, 2), (8, 7), (9, 8), (10, 5)]
+)
+def test_a_stage_before_the_one_it_needs_names_that_stage(tmp_path, stage, needed):
+    options = ["--datadir", str(tmp_path), "--dumpdir", str(tmp_path), "--expdir", str(tmp_path)]
+    refused = run(*options, "--stage", str(stage), "--stop_stage", str(stage))
+    assert refused.returncode == 1
+    assert f"stage {stage} needs what stage {needed} writes" in refused.stdout
+    assert f"Run stage {needed} first: --stage {needed}" in refused.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--tokn_type", "char"], "unknown option '--tokn_type'"),
+        (["--PATH", "x"], "unknown option '--PATH'"),
+        (["--stage"], "option '--stage' has no value"),
+        (["--stage", "two"], "--stage: 'two' is not a whole number"),
+        (["--skip_train", "yes"], "option '--skip_train' is true or false, not 'yes'"),
+        (["--corpus", "nothing"], "--corpus: unknown corpus 'nothing'"),
+        (["--corpus", "folder"], "which folder? Give --db DIR"),
+        (["--corpus", "folder", "--db", "/no/such"], "--db: no such folder"),
+        (["--ar_config", "gone.yaml"], "gone.yaml: no such config"),
+        (["--tag", "a/b"], "--tag: 'a/b' cannot name a folder"),
+        (["--skip_upload_hf", "false"], "there is no upload stage yet"),
+        (["more"], "unexpected argument 'more'"),
+    ],
+)
+def test_wrong_options_are_named(options, message):
+    refused = run(*options)
+    assert refused.returncode in (1, 2)
+    assert message in refused.stdout
+
+
+def test_help_tells_all_options():
+    shown = run("--help")
+    assert shown.returncode == 0
+    for option in ("--corpus", "--stage", "--g2p", "--train_args", "--inference_tag", "--gpu_inference"):
+        assert option in shown.stdout
+
+
+def test_a_real_folder_goes_the_same_way_as_far_as_its_tokens(tmp_path):
+    """Stages 1 to 3 on sentences that a woman read, if they are there."""
+    shared = Path(os.environ.get("ESPNET2_VALLE_SHARED", ROOT.parent / "shared"))
+    corpus = shared / "corpora" / "ljspeech_en"
+    if not corpus.is_dir():
+        pytest.skip("the recordings are not in ../shared")
+    options = ["--corpus", "folder", "--db", str(corpus), "--nj", "1", "--stop_stage", "3"]
+    options += ["--token_type", "char", "--local_data_opts", "--test_share 0.3"]
+    options += ["--datadir", str(tmp_path / "data"), "--dumpdir", str(tmp_path / "dump")]
+    done = run(*options, "--expdir", str(tmp_path / "exp"))
+    assert done.returncode == 0, done.stdout
+    pairs = (tmp_path / "dump" / "ljspeech_en" / "raw" / "test" / "pairs").read_text().splitlines()
+    assert len(pairs) >= 20
+    assert all(pair.endswith(" -") for pair in pairs)  # one speaker: no other voice
+    assert not (tmp_path / "data" / "ljspeech_en" / "vocabulary").exists()
+    assert (tmp_path / "dump" / "ljspeech_en" / "token" / "tokens.txt").exists()
