@@ -132,17 +132,18 @@ def assemble(
 
 
 def git_commit() -> str | None:
-    """Commit of the checkout that this file lies in, or None outside of one."""
+    """Commit of the checkout that this file belongs to, or None outside of one."""
+    here = Path(__file__).resolve()
     try:
-        found = subprocess.run(
-            ["git", "rev-parse", "HEAD"],
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        # An installed copy may lie inside a checkout of something else.
+        _git(here, "ls-files", "--error-unmatch", here.name)
+        return _git(here, "rev-parse", "HEAD")
     except (OSError, subprocess.CalledProcessError):
         return None
+
+
+def _git(here: Path, *arguments: str) -> str:
+    found = subprocess.run(["git", *arguments], cwd=here.parent, capture_output=True, text=True, check=True)
     return found.stdout.strip()
 
 
