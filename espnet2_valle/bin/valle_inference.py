@@ -2,6 +2,7 @@
 
 import argparse
 import functools
+import inspect
 import json
 import zlib
 from collections.abc import Sequence
@@ -29,6 +30,16 @@ MODEL_OPTIONS = (
     "nar_model_file",
     "codec_config",
 )
+DECODING_OPTIONS: dict[str, type] = {
+    "seed": int,
+    "temperature": float,
+    "top_k": int,
+    "top_p": float,
+    "repetition_window": int,
+    "repetition_threshold": float,
+    "min_duration_ratio": float,
+    "max_duration_ratio": float,
+}
 OPTIONS_FILE, JOURNAL = "options.json", "journal.jsonl"
 
 
@@ -42,15 +53,10 @@ def get_parser() -> argparse.ArgumentParser:
     for option in MODEL_OPTIONS:
         group.add_argument(f"--{option}")
     group.add_argument("--device", default="cpu", help="cpu, cuda, cuda:N")
-    group = parser.add_argument_group("decoding; see espnet2_valle.generate.sampling")
-    group.add_argument("--seed", type=int, default=0)
-    group.add_argument("--temperature", type=float, default=1.0)
-    group.add_argument("--top_k", type=int, default=0)
-    group.add_argument("--top_p", type=float, default=1.0)
-    group.add_argument("--repetition_window", type=int, default=0)
-    group.add_argument("--repetition_threshold", type=float, default=0.1)
-    group.add_argument("--min_duration_ratio", type=float, default=0.3)
-    group.add_argument("--max_duration_ratio", type=float, default=3.0)
+    group = parser.add_argument_group("decoding; see espnet2_valle.generate.text2speech.Text2Speech")
+    defaults = inspect.signature(Text2Speech).parameters
+    for name, kind in DECODING_OPTIONS.items():
+        group.add_argument(f"--{name}", type=kind, default=defaults[name].default)
     group = parser.add_argument_group("a list of pairs")
     group.add_argument("--pairs", help="lines `pair_id prompt_utt target_utt other_utt`")
     group.add_argument("--data_dir", help="wav.scp and text of the utterances in the pairs")
@@ -144,12 +150,8 @@ def _open_model(options: str) -> Text2Speech:
 
 def _model_options(args: argparse.Namespace) -> dict[str, Any]:
     """The constructor's arguments out of the command's."""
-    decoding = (
-        "device seed temperature top_k top_p repetition_window repetition_threshold "
-        "min_duration_ratio max_duration_ratio"
-    ).split()
     files = {name: getattr(args, name) for name in (*MODEL_OPTIONS, "model_tag") if getattr(args, name)}
-    return {**files, **{name: getattr(args, name) for name in decoding}}
+    return {**files, **{name: getattr(args, name) for name in ("device", *DECODING_OPTIONS)}}
 
 
 def _require(args: argparse.Namespace, *names: str) -> None:

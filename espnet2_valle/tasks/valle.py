@@ -131,7 +131,7 @@ class VALLETask(AbsTask):
         return ESPnetVALLEModel(valle=valle, **args.model_conf)
 
     @classmethod
-    def build_model_from_file(  # type: ignore[override]
+    def build_model_from_file(
         cls,
         config_file: str | Path | None = None,
         model_file: str | Path | None = None,
@@ -153,8 +153,8 @@ class VALLETask(AbsTask):
         if config_file is None and model_file is None:
             raise InputError("--model_file", "neither a model nor its config is given", "Give one")
         config = Path(config_file) if config_file else Path(str(model_file)).parent / "config.yaml"
-        for path in filter(None, (config, model_file)):
-            if not Path(path).is_file():
+        for path in (config, model_file):
+            if path is not None and not Path(path).is_file():
                 raise InputError(
                     path, "no such file", "Train the model first (stages 5 and 6) or correct the path"
                 )

@@ -24,6 +24,10 @@ class VALLEAR(AbsVALLE):
         codebook_size: entries of codebook 1; id `codebook_size` is the end code.
         group_size: G, codes per position.
         layers, width, heads, feed_forward, dropout: of the Transformer.
+        history_dropout: share of audio positions whose codes are hidden from the model in training, so
+            that it has to look at the text (word dropout: Bowman et al., 2016). Not in the papers, where
+            data abounds; without it a small model on little data learns to babble long before it learns
+            to read.
     """
 
     @typechecked
@@ -38,9 +42,11 @@ class VALLEAR(AbsVALLE):
         heads: int = 16,
         feed_forward: int = 4096,
         dropout: float = 0.1,
+        history_dropout: float = 0.0,
     ):
         super().__init__()
         self.group_size = group_size
+        self.history_dropout = history_dropout
         self.end = codebook_size
         self.text = TextEmbedding(vocab_size, width)
         self.codes = CodeTables(1, codebook_size + 1, width)
@@ -149,6 +155,8 @@ class VALLEAR(AbsVALLE):
         x = F.embedding(groups, table).flatten(2) * self.codes.scale
         if self.group_size > 1:
             x = self.group_in(x)
+        if self.training and self.history_dropout:
+            x = x * (torch.rand(x.shape[:2], device=x.device) >= self.history_dropout).unsqueeze(2)
         positions = torch.arange(first_position, first_position + groups.shape[1], device=groups.device)
         return x + sinusoids(positions, table.shape[1])
 

@@ -66,7 +66,7 @@ class VALLENAR(AbsVALLE):
         codes: torch.Tensor,
         codes_lengths: torch.Tensor,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """See `AbsVALLE.forward`; predicts one codebook of each utterance's target: N = sum of target lengths."""
+        """See `AbsVALLE.forward`; N = sum of target lengths, one codebook of each."""
         stage = self._draw_stages(codes_lengths)
         start, length = self._draw_prompts(codes_lengths)
         prompt = _cut(codes, start, length)

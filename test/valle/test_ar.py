@@ -34,7 +34,8 @@ def test_only_codebook_one_counts(sizes, batch):
     logits, targets = model(**batch)
     batch["codes"][..., 1:] = 0
     again, same_targets = model(**batch)
-    assert torch.equal(logits, again) and torch.equal(targets, same_targets)
+    assert torch.equal(logits, again)
+    assert torch.equal(targets, same_targets)
 
 
 @pytest.mark.parametrize("group_size", GROUPS)

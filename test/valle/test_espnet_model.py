@@ -13,7 +13,8 @@ def test_loss_is_finite_and_reaches_every_parameter(sizes, batch, kind, bf16):
     model = ESPnetVALLEModel(kind(**sizes), bf16=bf16)
     loss, stats, weight = model(**batch)
     loss.backward()
-    assert torch.isfinite(loss) and 0 <= stats["acc"] <= stats["acc10"] <= 1
+    assert torch.isfinite(loss)
+    assert 0 <= stats["acc"] <= stats["acc10"] <= 1
     assert weight > 0
     unused = [name for name, value in model.named_parameters() if value.grad is None]
     assert not unused  # an unused parameter would hang data-parallel training

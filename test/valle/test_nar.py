@@ -95,7 +95,9 @@ def test_random_prompts_stay_inside_the_utterance(sizes):
     lengths = torch.arange(2, 60)
     for _ in range(20):
         start, length = model._draw_prompts(lengths)
-        assert (start >= 0).all() and (start + length <= lengths).all() and (length <= 6).all()
+        assert (start >= 0).all()
+        assert (start + length <= lengths).all()
+        assert (length <= 6).all()
 
 
 def test_generate_fills_levels_greedily(sizes, batch):
