@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Everything that must hold before a change goes in: format, lint, types, layers, scripts, tests.
+#   test/run.sh [--quick true]     quick leaves out the tests that run the recipe itself
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+quick=false
+# shellcheck source=../egs2/valle/utils/parse_options.sh
+. egs2/valle/utils/parse_options.sh
+# shellcheck source=../egs2/valle/utils/setup_env.sh
+. egs2/valle/utils/setup_env.sh
+setup_env "$(pwd)" espeak,score,test,dev
+
+check() {
+    echo "== $*"
+    "$@"
+}
+mapfile -t scripts < <(find egs2 test .ci -name '*.sh' -not -path '*/exp/*' -o -path .ci/run | sort)
+
+check "${PYTHON}" -m ruff format --check .
+check "${PYTHON}" -m ruff check .
+check "${PYTHON}" -m mypy
+check "$(dirname "${PYTHON}")/lint-imports"
+check "$(dirname "${PYTHON}")/shellcheck" -x "${scripts[@]}"
+what=()
+if "${quick}"; then what=(-m "not recipe"); fi
+export OMP_NUM_THREADS=1 # two workers on two cores
+check "${PYTHON}" -m pytest -n 2 --dist loadgroup ${what[@]+"${what[@]}"}
+echo "all passed in ${SECONDS} s"
