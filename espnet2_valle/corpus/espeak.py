@@ -1,4 +1,4 @@
-"""The espeak-ng library of the `espeakng_loader` wheel, driven in-process: text and a voice in, samples out."""
+"""The espeak-ng library of the `espeakng_loader` wheel, in-process: text and a voice in, samples out."""
 
 import _ctypes
 import ctypes

@@ -75,8 +75,13 @@ def highest_frequency(data: DataDir, rate: int) -> float:
     power = np.zeros(size // 2 + 1)
     for utterance in utterances:
         wav, _ = read_audio(data.wavs[utterance])
-        frames = np.pad(wav, (0, -len(wav) % size)).reshape(-1, size) * np.hanning(size)
+        if len(wav) < size:
+            continue
+        # Whole frames only: the edge of a padded one would have sound at all frequencies.
+        frames = wav[: len(wav) // size * size].reshape(-1, size) * np.hanning(size)
         power += np.square(np.abs(np.fft.rfft(frames))).sum(axis=0)
+    if not power.any():
+        return min(_HIGHEST_HZ, rate / 2)
     level = 10 * np.log10(power / power.max() + 1e-12)
     top = float(np.flatnonzero(level > _BAND_FLOOR_DB).max()) * rate / size
     return min(top, _HIGHEST_HZ, rate / 2)

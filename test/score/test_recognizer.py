@@ -1,0 +1,146 @@
+"""Judges: a recogniser trained for a few steps can be loaded; pocketsphinx keeps to its grammar."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from espnet2_valle.bin import judge_train
+from espnet2_valle.common.audio import write_audio
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.corpus.datadir import DataDir
+from espnet2_valle.corpus.espeak import Espeak, EspeakVoice
+from espnet2_valle.corpus.mini import MiniUtterance, speak
+from espnet2_valle.score.judge import highest_frequency, is_trained, train_judge
+from espnet2_valle.score.recognizer import CTCRecognizer, PocketsphinxRecognizer
+
+RATE = 16000
+VOICE = EspeakVoice("en-us", "Hugo", pitch=20, pitch_range=50, rate=175)
+TEXTS = ("one two", "two one two", "two two", "one", "one one two", "two one")
+OF_ONE_STEP = {
+    "max_epoch": 1,
+    "num_iters_per_epoch": 1,
+    "batch_size": 2,
+    "num_workers": 0,
+    "encoder_conf": {"output_size": 16, "attention_heads": 2, "linear_units": 16, "num_blocks": 1},
+}
+
+
+def say(text: str, rate: int = RATE) -> np.ndarray:
+    return speak(MiniUtterance("key", "speaker", VOICE, tuple(text.split())), Espeak(), rate, 0.05)
+
+
+def write_set(path: Path, texts: tuple[str, ...], rate: int = RATE) -> DataDir:
+    wavs = {}
+    for number, text in enumerate(texts):
+        wav = path / f"{number}.wav"
+        write_audio(wav, say(text, rate), rate)
+        wavs[f"u{number}"] = str(wav)
+    data = DataDir(
+        path, wavs, {f"u{n}": text for n, text in enumerate(texts)}, dict.fromkeys(wavs, "speaker")
+    )
+    data.write()
+    return data
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Path:
+    """A judge after one step of a tiny model; everything else is the shipped config."""
+    folder = tmp_path_factory.mktemp("judge")
+    train, valid = write_set(folder / "train", TEXTS), write_set(folder / "valid", TEXTS[:2])
+    config = yaml.safe_load(judge_train.DEFAULT_CONFIG.read_text(encoding="utf-8"))
+    config["encoder_conf"] |= OF_ONE_STEP["encoder_conf"]
+    config |= {key: value for key, value in OF_ONE_STEP.items() if key != "encoder_conf"}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    arguments = ["--train_dir", train.path, "--valid_dir", valid.path, "--output_dir", folder / "exp"]
+    judge_train.main([str(a) for a in [*arguments, "--config", folder / "config.yaml"]])
+    return folder / "exp"
+
+
+def test_trained_judge_transcribes_with_its_words_only(trained):
+    judge = CTCRecognizer(trained)
+    for rate in (RATE, 24000):
+        heard = judge.transcribe(say("one two", rate), rate).split()
+        assert set(heard) <= {"one", "two", "<unk>", "<sos/eos>"}
+
+
+@pytest.mark.parametrize("wav", [np.zeros(0), np.zeros(RATE), np.ones(10)])
+def test_judge_hears_nothing_in_silence_or_scraps(trained, wav):
+    assert CTCRecognizer(trained).transcribe(wav.astype(np.float32), RATE) == ""
+
+
+def test_judge_does_not_hear_how_loud_speech_is(trained):
+    judge, wav = CTCRecognizer(trained), say("one two two")
+    assert judge.transcribe(wav, RATE) == judge.transcribe(0.1 * wav, RATE)
+
+
+def test_trained_judge_is_not_trained_again(trained):
+    before = {p: p.stat().st_mtime_ns for p in trained.rglob("*")}
+    folder = trained.parent
+    judge_train.main(
+        [
+            "--train_dir",
+            str(folder / "train"),
+            "--valid_dir",
+            str(folder / "valid"),
+            "--output_dir",
+            str(trained),
+        ]
+    )
+    assert is_trained(trained)
+    assert before == {p: p.stat().st_mtime_ns for p in trained.rglob("*")}
+
+
+def test_missing_judge_says_how_to_get_one(tmp_path):
+    with pytest.raises(InputError, match="judge_train"):
+        CTCRecognizer(tmp_path)
+
+
+def test_word_unheard_in_training_is_named(tmp_path):
+    train, valid = write_set(tmp_path / "train", ("one",)), write_set(tmp_path / "valid", ("seven",))
+    with pytest.raises(InputError, match="seven"):
+        train_judge(train.path, valid.path, tmp_path / "exp", judge_train.DEFAULT_CONFIG)
+    assert not is_trained(tmp_path / "exp")
+
+
+def test_sets_of_two_rates_are_an_input_error(tmp_path):
+    train, valid = (
+        write_set(tmp_path / "train", ("one",)),
+        write_set(tmp_path / "valid", ("one",), rate=24000),
+    )
+    with pytest.raises(InputError, match="sample rate"):
+        train_judge(train.path, valid.path, tmp_path / "exp", judge_train.DEFAULT_CONFIG)
+
+
+def test_missing_config_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"absent\.yaml"):
+        train_judge(tmp_path, tmp_path, tmp_path / "exp", tmp_path / "absent.yaml")
+
+
+@pytest.mark.parametrize("top", [1000, 3000])
+def test_band_ends_where_the_sound_does(tmp_path, top):
+    noise = np.random.default_rng(0).standard_normal(2 * RATE)
+    spectrum = np.fft.rfft(noise)
+    spectrum[round(top * len(noise) / RATE) :] = 0
+    wav = np.fft.irfft(spectrum)
+    write_audio(tmp_path / "u.wav", 0.5 * wav / np.abs(wav).max(), RATE)
+    data = DataDir(tmp_path, {"u": str(tmp_path / "u.wav")}, {"u": "one"}, {"u": "s"})
+    assert abs(highest_frequency(data, RATE) - top) < 200
+
+
+def test_pocketsphinx_keeps_to_its_grammar():
+    judge = PocketsphinxRecognizer(["three", "seven", "window"])
+    assert judge.transcribe(say("seven window three"), RATE).split() == ["seven", "window", "three"]
+    assert set(judge.transcribe(say("cancel open music"), RATE).split()) <= {"three", "seven", "window"}
+
+
+def test_pocketsphinx_hears_free_text_and_silence():
+    judge = PocketsphinxRecognizer(None)
+    assert judge.transcribe(say("yes open the window"), RATE)
+    assert judge.transcribe(np.zeros(RATE, dtype=np.float32), RATE) == ""
+
+
+def test_pocketsphinx_names_a_word_it_does_not_know():
+    with pytest.raises(InputError, match="xyzzy"):
+        PocketsphinxRecognizer(["one", "xyzzy"])
