@@ -1,6 +1,7 @@
 """Make a codec ready: fit it on the training set, or check that its weights open; write codec.yaml."""
 
 import argparse
+import random
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,7 @@ import yaml
 
 from espnet2_valle.codec.build import CODECS, build_codec, save_codec_config
 from espnet2_valle.codec.world import WorldCodec, feature_extractor
-from espnet2_valle.common.audio import read_audio
+from espnet2_valle.common.audio import audio_seconds, read_audio
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.corpus.datadir import read_scp
@@ -59,9 +60,21 @@ def analyse_file(config: dict[str, Any], path: str) -> np.ndarray:
     return extractor.analyse(wav)
 
 
+def enough_wavs(wavs: Sequence[str], seconds: float, seed: int) -> list[str]:
+    """Draw sound files until they last `seconds`; analysing more would only be thrown away."""
+    drawn: list[str] = []
+    for path in random.Random(seed).sample(list(wavs), len(wavs)):
+        if seconds <= 0:
+            break
+        drawn.append(path)
+        seconds -= audio_seconds(path)
+    return drawn
+
+
 def fit_world(config: dict[str, Any], where: str, wavs: Sequence[str], nj: int) -> WorldCodec:
-    """Fit a world codec on sound files."""
+    """Fit a world codec on as many sound files as hold the frames that the fit wants."""
     feature_extractor(config, where)
+    wavs = enough_wavs(wavs, config["fit"]["max_frames"] / config["frame_rate"], config["fit"]["seed"])
     features = parallel_map(partial(analyse_file, config), wavs, nj=nj, title="analyse")
     return WorldCodec.fit(config, features, where)
 

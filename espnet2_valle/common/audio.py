@@ -1,5 +1,7 @@
 """Reading and writing sound files: mono float32 at a known rate, or a clear error."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,29 @@ def resample(wav: np.ndarray, rate: int, target_rate: int) -> np.ndarray:
     return soxr.resample(wav, rate, target_rate, quality="VHQ").astype(np.float32)
 
 
+@contextmanager
+def _clear_errors(path: Path) -> Iterator[None]:
+    """Turn what soundfile raises about `path` into InputError."""
+    if not path.is_file():
+        raise InputError(path, "no such audio file", "Correct the path or remove the utterance")
+    try:
+        yield
+    except (soundfile.LibsndfileError, RuntimeError) as error:
+        raise InputError(
+            path, f"not a readable sound file ({error})", "Convert it to WAV or FLAC or remove it"
+        ) from error
+
+
+def audio_seconds(path: str | Path) -> float:
+    """Duration of a sound file, read from its header.
+
+    Raises:
+        InputError: missing or unreadable file.
+    """
+    with _clear_errors(Path(path)):
+        return float(soundfile.info(path).duration)
+
+
 def read_audio(path: str | Path, sample_rate: int | None = None) -> tuple[np.ndarray, int]:
     """Read a sound file as mono.
 
@@ -31,15 +56,8 @@ def read_audio(path: str | Path, sample_rate: int | None = None) -> tuple[np.nda
     Raises:
         InputError: missing, unreadable or empty file, or samples that are not finite.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(path, "no such audio file", "Correct the path or remove the utterance")
-    try:
+    with _clear_errors(Path(path)):
         wav, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise InputError(
-            path, f"not a readable sound file ({error})", "Convert it to WAV or FLAC or remove it"
-        ) from error
     if wav.shape[0] == 0:
         raise InputError(path, "the sound file has no samples", "Replace or remove it")
     mono = wav.mean(axis=1)

@@ -21,9 +21,14 @@ def test_a_file_is_whole_or_as_it_was(tmp_path):
     path = tmp_path / "deep" / "list.txt"
     with atomic_open(path) as stream:
         stream.write("old")
-    with pytest.raises(RuntimeError), atomic_open(path) as stream:
-        stream.write("half")
-        raise RuntimeError
+
+    def break_off():
+        with atomic_open(path) as stream:
+            stream.write("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        break_off()
     assert path.read_text() == "old"
     assert [entry.name for entry in path.parent.iterdir()] == ["list.txt"]
 

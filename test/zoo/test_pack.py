@@ -1,4 +1,5 @@
 import zipfile
+from pathlib import Path
 
 import pytest
 import yaml
@@ -55,8 +56,8 @@ def test_a_pack_carries_everything_under_plain_names(run):
 def test_unpacking_gives_the_arguments_back(run):
     pack_run(run, run / "model.zip")
     opened = unpack(run / "model.zip", run / "cache")
-    assert open(opened["ar_model_file"]).read() == "ar"  # the link's target, not the link
-    codec = yaml.safe_load(open(opened["codec_config"]).read())
+    assert Path(opened["ar_model_file"]).read_text() == "ar"  # the link's target, not the link
+    codec = yaml.safe_load(Path(opened["codec_config"]).read_text())
     assert codec["model"] == "weights.th"  # beside codec.yaml now
     assert unpack(run / "model.zip", run / "cache") == opened
 
