@@ -11,7 +11,7 @@ import numpy as np
 import yaml
 
 from espnet2_valle.codec.build import CODECS, build_codec, save_codec_config
-from espnet2_valle.codec.world import WorldCodec, feature_extractor
+from espnet2_valle.codec.world import FIT_DEFAULTS, WorldCodec, feature_extractor
 from espnet2_valle.common.audio import audio_seconds, read_audio
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.errors import InputError
@@ -74,7 +74,8 @@ def enough_wavs(wavs: Sequence[str], seconds: float, seed: int) -> list[str]:
 def fit_world(config: dict[str, Any], where: str, wavs: Sequence[str], nj: int) -> WorldCodec:
     """Fit a world codec on as many sound files as hold the frames that the fit wants."""
     feature_extractor(config, where)
-    wavs = enough_wavs(wavs, config["fit"]["max_frames"] / config["frame_rate"], config["fit"]["seed"])
+    options = FIT_DEFAULTS | dict(config.get("fit") or {})
+    wavs = enough_wavs(wavs, options["max_frames"] / config["frame_rate"], options["seed"])
     features = parallel_map(partial(analyse_file, config), wavs, nj=nj, title="analyse")
     return WorldCodec.fit(config, features, where)
 
