@@ -4,6 +4,9 @@
 #   setup_env ROOT EXTRAS      EXTRAS such as espeak,score
 # Sets PATH, PYTHONPATH and PYTHON.
 
+# From 26.3 on pip refuses ci_sdr, which espnet needs, for a dependency by URL of an extra that nobody asks for.
+PIP_VERSION="pip>=24,<26.3"
+
 setup_env() {
     local root=$1 extras=$2
     PYTHON=$(command -v python || command -v python3 || true)
@@ -47,7 +50,7 @@ _use_venv() {
         "$(_find_python)" -m venv "${venv}" || _setup_failed "${log}" "python's venv module does not work; Debian and Ubuntu have it in the package python3-venv"
     fi
     rm -f "${stamp}"
-    { "${PYTHON}" -m pip install --upgrade "pip>=24" && "${PYTHON}" -m pip install -e "${root}[${extras}]"; } >"${log}" 2>&1 ||
+    { "${PYTHON}" -m pip install --upgrade "${PIP_VERSION}" && "${PYTHON}" -m pip install -e "${root}[${extras}]"; } >"${log}" 2>&1 ||
         _setup_failed "${log}" "pip could not install everything"
     printf '%s\n%s\n' "${key}" "${extras}" >"${stamp}"
     echo $((SECONDS - started)) >"${venv}/.setup_seconds"
