@@ -2,6 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+import errno
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +12,8 @@ import soundfile
 
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_path
+
+PCM_16_BYTES = 2
 
 
 def resample(wav: np.ndarray, rate: int, target_rate: int) -> np.ndarray:
@@ -68,6 +73,15 @@ def read_audio(path: str | Path, sample_rate: int | None = None) -> tuple[np.nda
 
 
 def write_audio(path: str | Path, wav: np.ndarray, sample_rate: int) -> None:
-    """Write mono `wav` (samples,) as 16-bit PCM; the format follows the suffix of `path`."""
+    """Write mono `wav` (samples,) as 16-bit PCM; the format follows the suffix of `path`.
+
+    Raises:
+        OSError: it could not be written; ENOSPC, which libsndfile does not tell, if the disk is full.
+    """
     with atomic_path(path) as temporary:
-        soundfile.write(temporary, wav, sample_rate, subtype="PCM_16")
+        try:
+            soundfile.write(temporary, wav, sample_rate, subtype="PCM_16")
+        except soundfile.LibsndfileError as error:
+            full = shutil.disk_usage(temporary.parent).free < wav.size * PCM_16_BYTES
+            number = errno.ENOSPC if full else errno.EIO
+            raise OSError(number, os.strerror(number), str(path)) from error
