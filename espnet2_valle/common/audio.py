@@ -1,10 +1,10 @@
 """Reading and writing sound files: mono float32 at a known rate, or a clear error."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 import errno
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
