@@ -31,7 +31,7 @@ _use_active() {
 }
 
 _use_venv() {
-    local root=$1 extras=$2 venv=$1/.venv stamp log started key
+    local root=$1 extras=$2 venv=$1/.venv stamp log started key found
     stamp=${venv}/.installed
     log=${root}/egs2/valle/.setup.log
     key=$(cat "${root}/setup.py" | cksum)
@@ -46,8 +46,9 @@ _use_venv() {
     echo "installing into ${venv} with [${extras}], once; this takes some minutes. Log: ${log}"
     mkdir -p "$(dirname "${log}")"
     if ! [ -f "${stamp}" ]; then
+        found=$(_find_python) || exit 1
         rm -rf "${venv}"
-        "$(_find_python)" -m venv "${venv}" || _setup_failed "${log}" "python's venv module does not work; Debian and Ubuntu have it in the package python3-venv"
+        "${found}" -m venv "${venv}" || _setup_failed "${log}" "python's venv module does not work; Debian and Ubuntu have it in the package python3-venv"
     fi
     rm -f "${stamp}"
     { "${PYTHON}" -m pip install --upgrade "${PIP_VERSION}" && "${PYTHON}" -m pip install -e "${root}[${extras}]"; } >"${log}" 2>&1 ||

@@ -1,0 +1,135 @@
+"""The set-up of run.sh and test/run.sh, with a python that only writes down what it was asked."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+UTILS = ROOT / "egs2" / "valle" / "utils"
+FAKE_PYTHON = """#!/bin/bash
+case "$*" in
+-) exit 1 ;;
+"-m venv "*) echo "venv" >>"{log}"; mkdir -p "$3/bin"; cp "$0" "$3/bin/python3" ;;
+"-m pip "*) echo "$*" >>"{log}"; [ ! -e "{folder}/no_network" ] ;;
+-c*) [ ! -e "{folder}/too_old" ] ;;
+--version) echo "Python 3.9.1" ;;
+esac
+"""
+
+
+@pytest.fixture
+def machine(tmp_path):
+    """A checkout, and a PATH on which every python is the fake one."""
+    (tmp_path / "root" / "egs2" / "valle").mkdir(parents=True)
+    (tmp_path / "root" / "setup.py").write_text("first")
+    (tmp_path / "bin").mkdir()
+    script = FAKE_PYTHON.format(log=tmp_path / "log", folder=tmp_path)
+    for name in ("python", "python3", "python3.10", "python3.11", "python3.12"):
+        (tmp_path / "bin" / name).write_text(script)
+        (tmp_path / "bin" / name).chmod(0o755)
+    return tmp_path
+
+
+def setup(machine, extras="espeak,score"):
+    """Run setup_env; return its exit status, what it printed, and what python was asked."""
+    log = machine / "log"
+    log.write_text("")
+    done = subprocess.run(
+        [
+            "bash",
+            "-c",
+            f'set -euo pipefail; . {UTILS}/setup_env.sh; setup_env "$1" "$2"; echo "PYTHON $PYTHON"',
+        ]
+        + ["-", str(machine / "root"), extras],
+        env={"PATH": f"{machine / 'bin'}:/usr/bin:/bin", "HOME": str(machine)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr, log.read_text().splitlines()
+
+
+def test_a_bare_machine_gets_a_venv_once(machine):
+    status, printed, asked = setup(machine)
+    assert status == 0, printed
+    assert asked[0] == "venv"
+    assert asked[-1].endswith("/root[espeak,score]")
+    assert f"PYTHON {machine}/root/.venv/bin/python3" in printed
+    status, printed, asked = setup(machine)
+    assert (status, asked) == (0, [])
+    assert "environment: " in printed
+
+
+def test_a_changed_setup_py_is_installed_into_the_same_venv(machine):
+    setup(machine)
+    (machine / "root" / "setup.py").write_text("second")
+    status, _, asked = setup(machine)
+    assert status == 0
+    assert "venv" not in asked
+    assert len(asked) == 2
+
+
+def test_more_extras_are_added_and_fewer_are_there_already(machine):
+    setup(machine, "espeak")
+    assert setup(machine, "espeak,test")[2][-1].endswith("[espeak,test]")
+    assert setup(machine, "espeak")[2] == []
+
+
+def test_a_failed_installation_says_so_and_is_done_anew(machine):
+    (machine / "no_network").touch()
+    status, printed, _ = setup(machine)
+    assert status == 1
+    assert "the installation failed: pip could not install everything" in printed
+    assert ".setup.log" in printed
+    leftover = machine / "root" / ".venv" / "leftover"
+    leftover.touch()
+    (machine / "no_network").unlink()
+    status, _, asked = setup(machine)
+    assert status == 0
+    assert asked[0] == "venv"
+    assert not leftover.exists()
+
+
+def test_an_unfit_python_is_named(machine):
+    (machine / "too_old").touch()
+    status, printed, asked = setup(machine)
+    assert status == 1
+    assert "no Python 3.10, 3.11 or 3.12 found (python3 is Python 3.9.1)" in printed
+    assert asked == []
+    assert "installation failed" not in printed
+
+
+def check_requirements(root, core, extra):
+    (root / "setup.py").write_text(f"CORE = {core!r}\nEXTRAS = {{'more': {extra!r}}}\n")
+    return subprocess.run(
+        [sys.executable, str(UTILS / "check_requirements.py"), str(root), "more"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_an_active_environment_is_told(tmp_path):
+    done = check_requirements(tmp_path, ["torch>=1", "espnet==1.0"], ["numpy"])
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"environment: {sys.executable}, active (espnet ")
+
+
+def test_what_an_active_environment_lacks_is_named_with_the_command(tmp_path):
+    done = check_requirements(tmp_path, ["torch>=1"], ["no-such-package>=2", "numpy>=99"])
+    assert done.returncode == 1
+    assert f"{sys.executable} -m pip install 'no-such-package>=2' 'numpy>=99'" in done.stderr
+
+
+def test_the_real_list_fits_this_environment():
+    done = subprocess.run(
+        [sys.executable, str(UTILS / "check_requirements.py"), str(ROOT), "espeak,score"],
+        env=dict(os.environ),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
