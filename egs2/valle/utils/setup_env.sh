@@ -46,8 +46,8 @@ _use_venv() {
     echo "installing into ${venv} with [${extras}], once; this takes some minutes. Log: ${log}"
     mkdir -p "$(dirname "${log}")"
     if ! [ -f "${stamp}" ]; then
+        rm -rf "${venv}" # first, lest its python be found
         found=$(_find_python) || exit 1
-        rm -rf "${venv}"
         "${found}" -m venv "${venv}" || _setup_failed "${log}" "python's venv module does not work; Debian and Ubuntu have it in the package python3-venv"
     fi
     rm -f "${stamp}"
