@@ -11,7 +11,8 @@ import numpy as np
 import yaml
 
 from espnet2_valle.codec.build import CODECS, build_codec, save_codec_config
-from espnet2_valle.codec.world import FIT_DEFAULTS, WorldCodec, feature_extractor
+from espnet2_valle.codec.world import WorldCodec, build_features, stage_scales
+from espnet2_valle.codec.world_config import WorldConfig
 from espnet2_valle.common.audio import audio_seconds, read_audio
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.errors import InputError
@@ -53,11 +54,10 @@ def read_config(path: str | None) -> dict[str, Any]:
     return config
 
 
-def analyse_file(config: dict[str, Any], path: str) -> np.ndarray:
+def analyse_file(config: WorldConfig, path: str) -> np.ndarray:
     """World features (T, dim) of one sound file."""
-    extractor = feature_extractor(config, "world codec")
-    wav, _ = read_audio(path, extractor.config.sample_rate)
-    return extractor.analyse(wav)
+    wav, _ = read_audio(path, config.sample_rate)
+    return build_features(config).analyse(wav)
 
 
 def enough_wavs(wavs: Sequence[str], seconds: float, seed: int) -> list[str]:
@@ -71,13 +71,13 @@ def enough_wavs(wavs: Sequence[str], seconds: float, seed: int) -> list[str]:
     return drawn
 
 
-def fit_world(config: dict[str, Any], where: str, wavs: Sequence[str], nj: int) -> WorldCodec:
+def fit_world(options: dict[str, Any], where: str, wavs: Sequence[str], nj: int) -> WorldCodec:
     """Fit a world codec on as many sound files as hold the frames that the fit wants."""
-    feature_extractor(config, where)
-    options = FIT_DEFAULTS | dict(config.get("fit") or {})
-    wavs = enough_wavs(wavs, options["max_frames"] / config["frame_rate"], options["seed"])
+    config = WorldConfig.from_dict(options, where)
+    stage_scales(config.stages, build_features(config), where)  # a mistake is told before the long work
+    wavs = enough_wavs(wavs, config.fit.max_frames / config.frame_rate, config.fit.seed)
     features = parallel_map(partial(analyse_file, config), wavs, nj=nj, title="analyse")
-    return WorldCodec.fit(config, features, where)
+    return WorldCodec.fit(options, features, where)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -65,7 +65,7 @@ class AbsCodec(ABC):
         codes = np.asarray(codes)
         if codes.ndim != 2 or not 1 <= codes.shape[1] <= self.num_codebooks:
             raise ValueError(f"codes of shape (T, 1..{self.num_codebooks}) are needed; got {codes.shape}")
-        if codes.size and not (0 <= codes.min() and codes.max() < self.codebook_size):
+        if codes.size and (codes.min() < 0 or codes.max() >= self.codebook_size):
             raise ValueError(
                 f"codes must lie in 0..{self.codebook_size - 1}; got {codes.min()}..{codes.max()}"
             )

@@ -73,8 +73,8 @@ class ResidualQuantizer:
     ) -> "ResidualQuantizer":
         """Fit on `vectors` (N, D) with frame weights (N,); the same input gives the same bits.
 
-        The first stage's codewords are means over all dimensions; a later stage changes only
-        those it looks at.
+        A stage codes the dimensions of positive scale; a tiny one lets it carry along a dimension that
+        its choice does not depend on.
         """
         rng = np.random.default_rng(seed)
         residual = vectors.astype(np.float32)
@@ -86,9 +86,6 @@ class ResidualQuantizer:
                 used = scale > 0
                 points = residual[:, used] * scale[used]
                 centroids = kmeans(points, weights, size, iterations, rng)
-                if stage == 0:
-                    means = group_means(residual, weights, nearest(points, centroids), size)
-                    codebooks[stage] = means
                 codebooks[stage][:, used] = centroids / scale[used]
                 chosen = nearest(points, codebooks[stage][:, used] * scale[used])
                 residual = residual - codebooks[stage][chosen]
@@ -108,4 +105,5 @@ class ResidualQuantizer:
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """Vectors (T, D) float32 of `codes` (T, q): the sum of the first q stages."""
         levels = range(codes.shape[1])
-        return np.sum([self.codebooks[level][codes[:, level]] for level in levels], axis=0, dtype=np.float32)
+        chosen = [self.codebooks[level][codes[:, level]] for level in levels]
+        return np.asarray(np.sum(chosen, axis=0, dtype=np.float32))

@@ -1,8 +1,7 @@
 """The codec that needs no download: WORLD features and a residual quantiser fitted on the training set."""
 
-import dataclasses
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,65 +10,46 @@ import numpy as np
 from espnet2_valle.codec.abs_codec import AbsCodec
 from espnet2_valle.codec.quantizer import ResidualQuantizer
 from espnet2_valle.codec.spec import CodecSpec
-from espnet2_valle.codec.world_features import FeatureConfig, WorldFeatures
+from espnet2_valle.codec.world_config import FitConfig, WorldConfig
+from espnet2_valle.codec.world_features import MEL_POINTS, WorldFeatures
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_path
 
-SECTIONS = {"sample_rate", "frame_rate", "codebook_size", "features", "stages", "fit"}
-FIT_DEFAULTS = {"max_frames": 100000, "iterations": 15, "silence_weight": 0.2, "seed": 0}
-SILENCE = 3.0  # nepers below the mean level of active speech: a frame weaker than that holds no speech
+SILENCE = 3.0  # nepers below loud speech: a frame weaker than that holds no speech
 LOUD_QUANTILE = 0.9
+LIFTED_SHARE = 0.5  # of the frames
+LIFT_RIPPLE = 0.1  # of the lift, between bands
 
 
-def feature_extractor(config: dict[str, Any], where: str | Path) -> WorldFeatures:
-    """Build the analysis of a world codec from its configuration.
+def build_features(config: WorldConfig) -> WorldFeatures:
+    """The analysis of a world codec."""
+    return WorldFeatures(config.sample_rate, config.frame_rate, config.features)
+
+
+def stage_scales(stages: list[dict[str, float]], features: WorldFeatures, where: str | Path) -> np.ndarray:
+    """Weights of each dimension in each stage, (Q, dim), from their configuration.
 
     Raises:
-        InputError: an unknown key or an impossible value.
+        InputError: an unknown dimension, a weight that is no positive number, or a stage without any.
     """
-    unknown = set(config) - SECTIONS
-    if unknown:
-        raise InputError(
-            where, f"unknown key {sorted(unknown)[0]!r}", f"Known keys: {', '.join(sorted(SECTIONS))}"
-        )
-    missing = SECTIONS - {"fit", "features"} - set(config)
-    if missing:
-        raise InputError(where, f"no {sorted(missing)[0]!r}", "Start from conf/codec/world.yaml")
-    rates = {"sample_rate": int(config["sample_rate"]), "frame_rate": float(config["frame_rate"])}
-    features = dict(config.get("features") or {})
-    known = {field.name for field in dataclasses.fields(FeatureConfig)} - set(rates)
-    if set(features) - known:
-        raise InputError(
-            where,
-            f"unknown feature option {sorted(set(features) - known)[0]!r}",
-            f"Known: {', '.join(sorted(known))}",
-        )
-    if rates["sample_rate"] % rates["frame_rate"]:
-        raise InputError(
-            where, f"frame_rate {rates['frame_rate']} does not divide sample_rate", "Change either"
-        )
-    if features.get("f0_method", "harvest") not in ("harvest", "dio"):
-        raise InputError(where, f"f0_method {features['f0_method']!r}", "Use harvest or dio")
-    return WorldFeatures(FeatureConfig(**rates, **features))
-
-
-def stage_scales(stages: list[dict[str, float]], extractor: WorldFeatures, where: str | Path) -> np.ndarray:
-    """Weights of each dimension in each stage, (Q, dim), from their configuration."""
-    scales = np.zeros((len(stages), extractor.dim), dtype=np.float32)
-    for number, stage in enumerate(stages):
+    scales = np.zeros((len(stages), features.dim), dtype=np.float32)
+    for number, stage in enumerate(stages, 1):
+        if not stage:
+            raise InputError(where, f"stage {number} looks at nothing", "Give it a dimension or remove it")
         for key, weight in stage.items():
             try:
-                scales[number, extractor.columns(key)] = float(weight)
+                columns = features.columns(key)
             except KeyError as error:
                 raise InputError(
                     where,
-                    f"stage {number + 1} names an unknown dimension {key!r}",
-                    f"Known: {extractor.names}",
+                    f"stage {number} names an unknown dimension {key!r}",
+                    f"Known: {' '.join(features.names)}",
                 ) from error
-        if not scales[number].any():
-            raise InputError(
-                where, f"stage {number + 1} looks at nothing", "Give it a dimension or remove it"
-            )
+            if not isinstance(weight, int | float) or weight <= 0:
+                raise InputError(
+                    where, f"stage {number} gives {key} the weight {weight!r}", "Give a positive number"
+                )
+            scales[number - 1, columns] = weight
     return scales
 
 
@@ -77,52 +57,62 @@ class WorldCodec(AbsCodec):
     """WORLD features, quantised stage by stage.
 
     Args:
-        config: what conf/codec/world.yaml holds.
+        options: what conf/codec/world.yaml holds.
         quantizer: its codebooks.
+        where: the file to name in errors.
     """
 
-    def __init__(self, config: dict[str, Any], quantizer: ResidualQuantizer):
-        self.config = config
-        self.features = feature_extractor(config, "world codec")
+    def __init__(
+        self, options: Mapping[str, Any], quantizer: ResidualQuantizer, where: str | Path = "world codec"
+    ):
+        config = WorldConfig.from_dict(options, where)
+        self.options = dict(options)
+        self.features = build_features(config)
         self.quantizer = quantizer
-        self.spec = world_spec(config)
+        self.spec = CodecSpec(
+            name="world",
+            sample_rate=config.sample_rate,
+            frame_rate=config.frame_rate,
+            num_codebooks=len(config.stages),
+            codebook_size=config.codebook_size,
+        )
+        expected = (self.num_codebooks, self.codebook_size, self.features.dim)
+        if quantizer.codebooks.shape != expected:
+            raise InputError(
+                where,
+                f"codebooks of shape {quantizer.codebooks.shape}, not {expected}",
+                "Fit it again (stage 4)",
+            )
 
     @classmethod
     def fit(
-        cls, config: dict[str, Any], features: Iterable[np.ndarray], where: str | Path = "world codec"
+        cls, options: Mapping[str, Any], features: Iterable[np.ndarray], where: str | Path = "world codec"
     ) -> "WorldCodec":
         """Fit codebooks on the features (T, dim) of the training utterances.
 
         Raises:
             InputError: fewer frames than codewords, or a configuration at fault.
         """
-        extractor = feature_extractor(config, where)
-        scales = stage_scales(config["stages"], extractor, where)
-        options = FIT_DEFAULTS | dict(config.get("fit") or {})
-        if set(options) - set(FIT_DEFAULTS):
-            raise InputError(
-                where,
-                f"unknown fit option {sorted(set(options) - set(FIT_DEFAULTS))[0]!r}",
-                f"Known: {sorted(FIT_DEFAULTS)}",
-            )
+        config = WorldConfig.from_dict(options, where)
+        extractor = build_features(config)
+        scales = stage_scales(config.stages, extractor, where)
         vectors = np.concatenate(list(features))
-        size = int(config["codebook_size"])
-        if len(vectors) < size:
+        if len(vectors) < config.codebook_size:
             raise InputError(
                 where,
-                f"{len(vectors)} frames cannot fill {size} codewords",
+                f"{len(vectors)} frames cannot fill {config.codebook_size} codewords",
                 "Give more speech or lower codebook_size",
             )
-        rng = np.random.default_rng(options["seed"])
-        chosen = np.sort(rng.permutation(len(vectors))[: int(options["max_frames"])])
-        vectors = vectors[chosen]
-        level = vectors[:, extractor.columns("c0")[0]]
-        quiet = level < np.quantile(level, LOUD_QUANTILE) - SILENCE * np.sqrt(extractor.basis.shape[1])
-        weights = np.where(quiet, float(options["silence_weight"]), 1.0)
+        rng = np.random.default_rng(config.fit.seed)
+        chosen = np.sort(rng.permutation(len(vectors))[: config.fit.max_frames])
+        vectors = widen(vectors[chosen], extractor, config.fit, rng)
+        level = vectors[:, extractor.level_column]
+        quiet = level < np.quantile(level, LOUD_QUANTILE) - SILENCE * np.sqrt(MEL_POINTS)
+        weights = np.where(quiet, config.fit.silence_weight, 1.0)
         quantizer = ResidualQuantizer.fit(
-            vectors, weights, scales, size, int(options["iterations"]), int(options["seed"])
+            vectors, weights, scales, config.codebook_size, config.fit.iterations, config.fit.seed
         )
-        return cls(config, quantizer)
+        return cls(options, quantizer, where)
 
     def encode(self, wav: np.ndarray) -> np.ndarray:
         """Encode `wav` (S,) to codes (T, Q) int16, T = ceil(S / hop)."""
@@ -142,7 +132,7 @@ class WorldCodec(AbsCodec):
                 temporary,
                 codebooks=self.quantizer.codebooks,
                 scales=self.quantizer.scales,
-                config=np.array(json.dumps(self.config, sort_keys=True)),
+                options=np.array(json.dumps(self.options, sort_keys=True)),
             )
 
     @classmethod
@@ -156,19 +146,35 @@ class WorldCodec(AbsCodec):
             raise InputError(path, "no such codec", "Fit it first (stage 4)")
         try:
             with np.load(path, allow_pickle=False) as stored:
-                config = json.loads(str(stored["config"]))
-                quantizer = ResidualQuantizer(stored["codebooks"], stored["scales"])
+                options = json.loads(str(stored["options" if "options" in stored else "config"]))
+                codebooks, scales = stored["codebooks"], stored["scales"]
         except (OSError, ValueError, KeyError, EOFError) as error:
             raise InputError(path, f"not a world codec ({error})", "Fit it again (stage 4)") from error
-        return cls(config, quantizer)
+        if "options" not in stored:
+            codebooks, scales = (
+                np.pad(part, [(0, 0)] * (part.ndim - 1) + [(0, 1)]) for part in (codebooks, scales)
+            )
+        return cls(options, ResidualQuantizer(codebooks, scales), path)
 
 
-def world_spec(config: dict[str, Any]) -> CodecSpec:
-    """The spec that `config` stands for."""
-    return CodecSpec(
-        name="world",
-        sample_rate=int(config["sample_rate"]),
-        frame_rate=float(config["frame_rate"]),
-        num_codebooks=len(config["stages"]),
-        codebook_size=int(config["codebook_size"]),
-    )
+def widen(
+    vectors: np.ndarray, features: WorldFeatures, config: FitConfig, rng: np.random.Generator
+) -> np.ndarray:
+    """Spread `vectors` (N, dim) over what the training set may lack, so that other recordings find codewords.
+
+    The cepstra above c0 get noise of `cepstrum_jitter` times their spread; half of the frames get energy
+    above `split`, as a wide-band recording has; the gain becomes any between two levels.
+    """
+    vectors = vectors.astype(np.float64)
+    count = len(vectors)
+    shape = [column for column, name in enumerate(features.names) if name.startswith("c") and name != "c0"]
+    noise = rng.standard_normal((count, len(shape)))
+    vectors[:, shape] += config.cepstrum_jitter * vectors[:, shape].std(axis=0) * noise
+    high = features.columns("high")
+    lifted = rng.random((count, 1)) < LIFTED_SHARE
+    vectors[:, high] += config.high_lift * np.where(lifted, rng.random((count, 1)), 0.0)
+    vectors[:, high] += config.high_lift * LIFT_RIPPLE * rng.standard_normal((count, len(high)))
+    levels = np.array([config.lowest_level, config.highest_level]) - features.config.level
+    lowest, highest = np.log(10.0) / 20 * levels
+    vectors[:, features.gain_column] = rng.uniform(lowest, highest, count)
+    return vectors.astype(np.float32)

@@ -1,41 +1,32 @@
 """Speech <-> a small feature vector a frame, by the WORLD vocoder.
 
 Source: Morise et al., "WORLD: a vocoder-based high-quality speech synthesis system", 2016.
-A frame holds, in this order: voicing (0 or 1), pitch (natural log of F0, interpolated through
+A frame holds, in this order: voicing (0 .. 1), pitch (natural log of F0, interpolated through
 unvoiced stretches), c0 .. (cosine transform of the log envelope on a mel axis up to `split` Hz),
-high0 .. (mean log envelope of bands above `split`), breath0 .. (aperiodicity of voiced frames).
+high0 .. (mean log envelope of bands above `split`), breath0 .. (aperiodicity of voiced frames) and gain
+(natural log of the utterance's level, the same in all frames; the rest is measured after it is taken away).
 The envelope above `split` is kept apart, so that a recording without it shares the cepstra
 of one that has it.
 """
 
 import re
-from dataclasses import dataclass
 
 import numpy as np
+
+from espnet2_valle.codec.pitch import track_pitch
+from espnet2_valle.codec.world_config import FeatureConfig
 
 MEL_POINTS = 80
 DEFAULT_F0 = 120.0
 APERIODICITY_SCALE = 10.0  # WORLD's coded aperiodicity is in dB; a tenth of it has the size of the rest
 LEVEL_BLOCK = 0.02  # seconds
 ACTIVE_FRACTION = 0.05  # blocks below this part of the mean power are pauses
-HIGHEST_GAIN = 1e4
+LOWEST_RATIO = 1e-4  # silence is not made louder than by the inverse of it
 DITHER_SEED = 0
-
-
-@dataclass(frozen=True)
-class FeatureConfig:
-    """How speech is analysed; see conf/codec/world.yaml for units and meaning."""
-
-    sample_rate: int
-    frame_rate: float
-    f0_method: str = "harvest"
-    f0_floor: float = 60.0
-    f0_ceil: float = 500.0
-    level: float = -26.0
-    floor: float = -80.0
-    split: float = 8000.0
-    num_cepstra: int = 24
-    num_high: int = 3
+PART = 0.005  # seconds, about: frames are analysed in parts and synthesised in parts
+HARVEST_PERIOD = 1.0  # milliseconds
+LEAP = 0.45  # nepers of mean log envelope from one frame to the next
+LEAP_STEEPNESS = 3.0
 
 
 def mel(frequency: np.ndarray | float) -> np.ndarray:
@@ -63,29 +54,38 @@ class WorldFeatures:
     """Analysis to and synthesis from feature vectors.
 
     Args:
+        sample_rate: in Hz.
+        frame_rate: frames a second.
         config: how to analyse.
     """
 
-    def __init__(self, config: FeatureConfig):
+    def __init__(self, sample_rate: int, frame_rate: float, config: FeatureConfig):
         import pyworld
 
         self.config = config
+        self.sample_rate = sample_rate
         self.world = pyworld
-        self.hop = round(config.sample_rate / config.frame_rate)
-        self.period = 1000.0 * self.hop / config.sample_rate
-        self.fft_size = pyworld.get_cheaptrick_fft_size(config.sample_rate, config.f0_floor)
-        self.num_breath = pyworld.get_num_aperiodicities(config.sample_rate)
+        self.hop = round(self.sample_rate / frame_rate)
+        self.parts = max(1, round(1 / frame_rate / PART))
+        self.fft_size = pyworld.get_cheaptrick_fft_size(self.sample_rate, pyworld.default_f0_floor)
+        self.envelope_floor = pyworld.get_cheaptrick_f0_floor(self.sample_rate, self.fft_size)
+        self.num_breath = pyworld.get_num_aperiodicities(self.sample_rate)
         self.basis = cosine_basis(MEL_POINTS, config.num_cepstra)
-        self.bins = np.fft.rfftfreq(self.fft_size, 1.0 / config.sample_rate)
+        self.bins = np.fft.rfftfreq(self.fft_size, 1.0 / self.sample_rate)
         self.mel_points = mel(config.split) * (np.arange(MEL_POINTS) + 0.5) / MEL_POINTS
-        nyquist = config.sample_rate / 2
+        nyquist = self.sample_rate / 2
         self.high_edges = np.linspace(config.split, nyquist, config.num_high + 1)
         self.names = (
             ["voicing", "pitch"]
             + [f"c{i}" for i in range(config.num_cepstra)]
             + [f"high{i}" for i in range(config.num_high)]
             + [f"breath{i}" for i in range(self.num_breath)]
+            + ["gain"]
         )
+        self.gain_column = self.names.index("gain")
+        self.level_column = self.names.index("c0")
+        self.is_envelope = np.array([name.startswith(("c", "high")) for name in self.names])
+        self.is_breath = np.array([name.startswith("breath") for name in self.names])
 
     @property
     def dim(self) -> int:
@@ -110,42 +110,49 @@ class WorldFeatures:
         return [self.names.index(name) for name in wanted]
 
     def analyse(self, wav: np.ndarray) -> np.ndarray:
-        """Features (T, dim) float32 of `wav` (S,); T = ceil(S / hop). The level of `wav` does not matter."""
-        wav = self.normalise(np.asarray(wav, dtype=np.float64))
+        """Features (T, dim) float32 of `wav` (S,); T = ceil(S / hop). The level of `wav` does not matter.
+
+        A frame stands for `hop` samples. Its voicing and pitch are means over parts of it; its envelope is
+        that of its middle, since a mean of log envelopes is further from any voice.
+        """
+        wav, gain = self.normalise(np.asarray(wav, dtype=np.float64))
         num_frames = -(-len(wav) // self.hop)
         wav = np.pad(wav, (0, num_frames * self.hop - len(wav)))
-        f0, envelope, aperiodicity = (part[:num_frames] for part in self.world_parts(wav))
-        voiced = f0 > 0
-        breath = self.world.code_aperiodicity(aperiodicity, self.config.sample_rate) / APERIODICITY_SCALE
-        return np.concatenate(
-            [
-                voiced[:, None],
-                interpolate_pitch(f0)[:, None],
-                self.code_envelope(envelope),
-                np.where(voiced[:, None], breath, 0.0),
-            ],
-            axis=1,
-        ).astype(np.float32)
+        times = (np.arange(num_frames * self.parts) + 0.5) * self.hop / self.parts / self.sample_rate
+        f0 = self.f0(wav, times)
+        voiced = (f0 > 0).reshape(num_frames, self.parts).mean(axis=1, keepdims=True)
+        log_f0 = interpolate_pitch(f0).reshape(num_frames, self.parts).mean(axis=1)
+        smooth_f0 = np.maximum(np.exp(log_f0), self.envelope_floor)
+        middles = (np.arange(num_frames) + 0.5) * self.hop / self.sample_rate
+        of_frames = (wav, smooth_f0, middles, self.sample_rate)
+        coded = self.code_envelope(self.world.cheaptrick(*of_frames, fft_size=self.fft_size))
+        aperiodicity = self.world.d4c(*of_frames, fft_size=self.fft_size)
+        breath = self.world.code_aperiodicity(aperiodicity, self.sample_rate) / APERIODICITY_SCALE
+        breath = np.where(voiced > 0, breath, 0.0)
+        gains = np.full((num_frames, 1), gain)
+        return np.concatenate([voiced, log_f0[:, None], coded, breath, gains], axis=1).astype(np.float32)
 
-    def normalise(self, wav: np.ndarray) -> np.ndarray:
-        """Bring active speech to the configured level and add the noise that stands for silence."""
+    def f0(self, wav: np.ndarray, times: np.ndarray) -> np.ndarray:
+        """F0 (T,) in Hz of `wav` at `times`, 0 where unvoiced."""
+        config = self.config
+        if config.f0_method == "harvest":
+            found, where = self.world.harvest(
+                wav, self.sample_rate, config.f0_floor, config.f0_ceil, frame_period=HARVEST_PERIOD
+            )
+            return found[np.clip(np.round(times * 1000 / HARVEST_PERIOD).astype(int), 0, len(where) - 1)]
+        found = track_pitch(wav, self.sample_rate, times, config.f0_floor, config.f0_ceil)
+        return self.world.stonemask(wav, found, times, self.sample_rate)
+
+    def normalise(self, wav: np.ndarray) -> tuple[np.ndarray, float]:
+        """Bring active speech to the configured level and add the noise that stands for silence.
+
+        Returns:
+            The new waveform, and its former level over the configured one as a natural logarithm.
+        """
         target = 10 ** (self.config.level / 20)
-        level = active_level(wav, self.config.sample_rate)
-        gain = min(target / level, HIGHEST_GAIN) if level > 0 else 1.0
+        ratio = max(active_level(wav, self.sample_rate) / target, LOWEST_RATIO)
         noise = np.random.default_rng(DITHER_SEED).standard_normal(len(wav))
-        return gain * wav + target * 10 ** (self.config.floor / 20) * noise
-
-    def world_parts(self, wav: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """F0 (T,) in Hz, power envelope (T, bins) and aperiodicity (T, bins) of `wav`."""
-        rate, limits = self.config.sample_rate, (self.config.f0_floor, self.config.f0_ceil)
-        if self.config.f0_method == "dio":
-            f0, times = self.world.dio(wav, rate, *limits, frame_period=self.period)
-            f0 = self.world.stonemask(wav, f0, times, rate)
-        else:
-            f0, times = self.world.harvest(wav, rate, *limits, frame_period=self.period)
-        envelope = self.world.cheaptrick(wav, f0, times, rate, fft_size=self.fft_size)
-        aperiodicity = self.world.d4c(wav, f0, times, rate, fft_size=self.fft_size)
-        return f0, envelope, aperiodicity
+        return wav / ratio + target * 10 ** (self.config.floor / 20) * noise, float(np.log(ratio))
 
     def code_envelope(self, envelope: np.ndarray) -> np.ndarray:
         """Cepstra and high bands (T, num_cepstra + num_high) of a power envelope (T, bins)."""
@@ -173,18 +180,35 @@ class WorldFeatures:
 
     def synthesise(self, features: np.ndarray) -> np.ndarray:
         """Waveform (T * hop,) float32 of features (T, dim)."""
-        features = np.asarray(features, dtype=np.float64)
-        breath_from = self.dim - self.num_breath
+        num_samples = len(features) * self.hop
+        features = self.refine(np.asarray(features, dtype=np.float64))
         voiced = features[:, 0] > 0.5
         pitch = np.clip(np.exp(features[:, 1]), self.config.f0_floor, self.config.f0_ceil)
         f0 = np.where(voiced, pitch, 0.0)
-        envelope = np.ascontiguousarray(self.decode_envelope(features[:, 2:breath_from]))
-        breath = np.minimum(features[:, breath_from:] * APERIODICITY_SCALE, 0.0)
+        envelope = np.ascontiguousarray(self.decode_envelope(features[:, self.is_envelope]))
+        breath = np.minimum(features[:, self.is_breath] * APERIODICITY_SCALE, 0.0)
         coded = np.ascontiguousarray(np.where(voiced[:, None], breath, 0.0))
-        aperiodicity = self.world.decode_aperiodicity(coded, self.config.sample_rate, self.fft_size)
-        wav = self.world.synthesize(f0, envelope, aperiodicity, self.config.sample_rate, self.period)
-        wav = np.pad(wav, (0, max(0, len(f0) * self.hop - len(wav))))[: len(f0) * self.hop]
+        aperiodicity = self.world.decode_aperiodicity(coded, self.sample_rate, self.fft_size)
+        period = 1000.0 * self.hop / self.parts / self.sample_rate
+        wav = self.world.synthesize(f0, envelope, aperiodicity, self.sample_rate, period)
+        wav = wav[:num_samples] * np.exp(features[:, self.gain_column].mean())
         return np.clip(wav, -1.0, 1.0).astype(np.float32)
+
+    def refine(self, features: np.ndarray) -> np.ndarray:
+        """Features (T * parts + 1, dim) at 0, 1 / parts, 2 / parts .. of a frame, drawn between the middles.
+
+        Lines, but where the level leaps (a stop, an onset) the envelope crosses over in a fraction of the
+        way: a line would smear the leap. WORLD itself would draw F0 from an unvoiced frame's 0 up to the next
+        voiced one, which is heard as a glide; short steps leave it no room.
+        """
+        position = np.clip(np.arange(len(features) * self.parts + 1) / self.parts - 0.5, 0, len(features) - 1)
+        below = np.minimum(position.astype(int), max(len(features) - 2, 0))
+        before, after = features[below], features[np.minimum(below + 1, len(features) - 1)]
+        line = (position - below)[:, None]
+        steep = np.clip((line - 0.5) * LEAP_STEEPNESS + 0.5, 0.0, 1.0)
+        leap = np.abs(after - before)[:, [self.level_column]] > LEAP * np.sqrt(MEL_POINTS)
+        part = np.where(leap & self.is_envelope, steep, line)
+        return (1 - part) * before + part * after
 
 
 def interpolate_pitch(f0: np.ndarray) -> np.ndarray:
