@@ -94,6 +94,7 @@ if [ -z "${codec_config}" ] && [ -f "../../conf/codec/${codec}.yaml" ]; then cod
 for file in "${ar_config}" "${nar_config}" "${inference_config}" "${judge_config}" ${codec_config:+"${codec_config}"}; do
     [ -f "${file}" ] || die "${file}: no such config (relative to $(pwd))"
 done
+[ -z "${download_model}" ] || skip_train=true
 
 data=${datadir}/${tag}
 raw=${dumpdir}/${tag}/raw
@@ -291,7 +292,7 @@ if wanted 9 && ! "${skip_eval}"; then
     end_stage
 fi
 
-if wanted 10; then
+if wanted 10 && [ -z "${download_model}" ]; then
     begin_stage 10 pack
     need "${exp}/ar/.done" 5
     need "${exp}/nar/.done" 6
