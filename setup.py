@@ -39,7 +39,7 @@ EXTRAS = {
         "pocketsphinx>=5.0",
         "jiwer>=3.0",
     ],
-    "test": ["pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.100"],
+    "test": ["pytest>=8", "pytest-xdist>=3.7", "hypothesis>=6.100"],
     "dev": [
         "ruff>=0.8",
         "mypy>=1.13",
