@@ -11,6 +11,7 @@ import numpy as np
 import yaml
 
 from espnet2_valle.codec.build import CODECS, build_codec, save_codec_config
+from espnet2_valle.codec.encodec import fetch_weights
 from espnet2_valle.codec.world import WorldCodec, build_features, stage_scales
 from espnet2_valle.codec.world_config import WorldConfig
 from espnet2_valle.common.audio import audio_seconds, read_audio
@@ -93,8 +94,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         save_codec_config(output / CONFIG, world, MODEL, {})
         return
     model = Path(args.codec_model).resolve() if args.codec_model else None
+    if model is None and args.codec == "encodec":
+        model = fetch_weights()
     codec = build_codec(args.codec, model, config)
-    save_codec_config(output / CONFIG, codec, str(model) if model else None, config)
+    save_codec_config(output / CONFIG, codec, str(model), config)
 
 
 if __name__ == "__main__":

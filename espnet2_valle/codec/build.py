@@ -13,21 +13,42 @@ from espnet2_valle.codec.world import WorldCodec
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
 
-CODECS = ("world",)
+CODECS = ("world", "encodec", "espnet")
+OPTIONS: dict[str, set[str]] = {"world": set(), "encodec": {"bandwidth"}, "espnet": {"train_config"}}
 FIELDS = {"type", "model", "options", *(field.name for field in dataclasses.fields(CodecSpec))} - {"name"}
 
 
 def build_codec(name: str, model: Path | None, options: dict[str, Any]) -> AbsCodec:
     """Open the codec `name` from its `model` file.
 
+    Args:
+        name: one of CODECS.
+        model: its weights.
+        options: what its constructor takes beside the model.
+
     Raises:
-        InputError: unknown name, missing or unusable model.
+        InputError: unknown name or option, missing or unusable model.
     """
+    if name not in CODECS:
+        raise InputError("codec", f"unknown type {name!r}", f"Use one of {', '.join(CODECS)}")
+    if model is None:
+        raise InputError("codec", f"{name} needs its model file", "Give --codec_model, or fit it (stage 4)")
+    known = OPTIONS[name]
+    if set(options) - known:
+        raise InputError(
+            "codec",
+            f"{name} has no option {sorted(set(options) - known)[0]!r}",
+            f"Known: {', '.join(sorted(known)) or 'none'}",
+        )
     if name == "world":
-        if model is None:
-            raise InputError("codec", "a world codec needs its model file", "Fit it first (stage 4)")
         return WorldCodec.load(model)
-    raise InputError("codec", f"unknown type {name!r}", f"Use one of {', '.join(CODECS)}")
+    if name == "encodec":
+        from espnet2_valle.codec.encodec import EncodecCodec
+
+        return EncodecCodec(model, **options)
+    from espnet2_valle.codec.espnet_codec import ESPnetCodec
+
+    return ESPnetCodec(model, **options)
 
 
 def save_codec_config(path: str | Path, codec: AbsCodec, model: str | None, options: dict[str, Any]) -> None:

@@ -19,6 +19,7 @@ OCTAVE_COST = 0.01  # an octave: prefers the higher of two equal candidates
 JUMP_COST = 0.35  # an octave of pitch change in 10 ms
 VOICING_COST = 0.14  # a change of voicing in 10 ms
 REFERENCE_STEP = 0.01  # seconds
+QUIETEST = 1e-9  # amplitude of a waveform that is all silence
 CHUNK = 2048  # frames at a time
 
 
@@ -55,7 +56,7 @@ def candidates(
     starts = np.round(times * WORKING_RATE).astype(int) + length - length // 2
     starts = np.minimum(starts, len(padded) - length)
     frames = np.lib.stride_tricks.sliding_window_view(padded, length)
-    loudest = max(float(np.abs(wav - wav.mean()).max(initial=0.0)), np.finfo(np.float64).tiny)
+    loudest = max(float(np.abs(wav - wav.mean()).max(initial=0.0)), QUIETEST)
     frequency = np.zeros((num_frames, NUM_CANDIDATES + 1))
     strength = np.full((num_frames, NUM_CANDIDATES + 1), -np.inf)
     for first in range(0, num_frames, CHUNK):

@@ -100,7 +100,7 @@ def build_section(kind: type[Section], options: Mapping[str, Any], where: str | 
     for name, value in options.items():
         wanted = fields[name].type
         try:
-            converted[name] = wanted(value) if wanted in (int, float) else value  # type: ignore[operator]
+            converted[name] = wanted(value) if wanted in (int, float) else value
         except (TypeError, ValueError) as error:
             raise InputError(where, f"{name} is {value!r}", "Write a number") from error
     return kind(**converted)

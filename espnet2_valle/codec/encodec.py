@@ -1,0 +1,111 @@
+"""EnCodec at 24 kHz, the codec of the VALL-E paper, through its own package."""
+
+from pathlib import Path
+
+import numpy as np
+
+from espnet2_valle.codec.abs_codec import AbsCodec
+from espnet2_valle.codec.spec import CodecSpec
+from espnet2_valle.common.errors import InputError
+
+CHECKPOINT = "encodec_24khz-d7cc33bc.th"
+URL = f"https://dl.fbaipublicfiles.com/encodec/v0/{CHECKPOINT}"
+DEFAULT_BANDWIDTH = 6.0  # kilobits a second: 8 codebooks, as in the paper
+REMEDY = f"Download {URL} where there is a network and give it as --codec_model PATH"
+
+
+class EncodecCodec(AbsCodec):
+    """The `encodec` package's 24 kHz model.
+
+    Args:
+        model: file with its weights.
+        bandwidth: kbit/s, one of those the model was trained for; fixes the number of codebooks.
+
+    Raises:
+        InputError: package or weights missing or unusable, or an unknown bandwidth.
+    """
+
+    def __init__(self, model: Path, bandwidth: float = DEFAULT_BANDWIDTH):
+        import torch
+
+        package = import_encodec()
+        self.torch = torch
+        self.model = package.EncodecModel.encodec_model_24khz(pretrained=False)
+        if bandwidth not in self.model.target_bandwidths:
+            raise InputError(
+                "encodec", f"unknown bandwidth {bandwidth!r}", f"Use one of {self.model.target_bandwidths}"
+            )
+        self.model.load_state_dict(read_weights(model, self.model.state_dict()))
+        self.model.set_target_bandwidth(bandwidth)
+        self.model.eval()
+        self.spec = CodecSpec(
+            name="encodec",
+            sample_rate=self.model.sample_rate,
+            frame_rate=float(self.model.frame_rate),
+            num_codebooks=self.model.quantizer.get_num_quantizers_for_bandwidth(
+                self.model.frame_rate, bandwidth
+            ),
+            codebook_size=self.model.quantizer.bins,
+        )
+
+    def encode(self, wav: np.ndarray) -> np.ndarray:
+        """Encode `wav` (S,) to codes (T, Q) int16, T = ceil(S / 320)."""
+        wav = self.check_wav(wav)
+        with self.torch.inference_mode():
+            [(codes, _)] = self.model.encode(self.torch.from_numpy(wav)[None, None])
+        return codes[0].T.numpy().astype(np.int16)
+
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        """Decode `codes` (T, q), q <= Q, to (T * 320,) float32."""
+        codes = self.check_codes(codes)
+        if len(codes) == 0:
+            return np.zeros(0, dtype=np.float32)
+        with self.torch.inference_mode():
+            wav = self.model.decode([(self.torch.from_numpy(codes.T.copy())[None], None)])
+        return wav[0, 0].clamp(-1, 1).numpy()
+
+
+def import_encodec():  # type: ignore[no-untyped-def]  # a module
+    """The package, or an InputError that says how to get it."""
+    try:
+        import encodec
+    except ImportError as error:
+        raise InputError("encodec", "the package is not installed", "Run: pip install encodec") from error
+    return encodec
+
+
+def read_weights(path: Path, expected: dict) -> dict:
+    """Read a state dict from `path` and check that it has the names and shapes of `expected`."""
+    import torch
+
+    if not path.is_file():
+        raise InputError(path, "no such file of EnCodec weights", REMEDY)
+    try:
+        weights = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds for a bad file
+        raise InputError(path, f"not a file of weights ({error})", REMEDY) from error
+    if not isinstance(weights, dict) or set(weights) != set(expected):
+        raise InputError(path, "these are not the weights of EnCodec at 24 kHz", REMEDY)
+    wrong = [name for name, value in expected.items() if weights[name].shape != value.shape]
+    if wrong:
+        raise InputError(path, f"{wrong[0]} has another shape than in EnCodec at 24 kHz", REMEDY)
+    return weights
+
+
+def fetch_weights() -> Path:
+    """Path of EnCodec's weights in torch's cache, downloaded on first use.
+
+    Raises:
+        InputError: no network.
+    """
+    import torch
+
+    target = Path(torch.hub.get_dir()) / "checkpoints" / CHECKPOINT
+    if not target.is_file():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        checksum = CHECKPOINT.split("-")[1].removesuffix(".th")
+        try:
+            torch.hub.download_url_to_file(URL, str(target), hash_prefix=checksum)
+        except (OSError, RuntimeError) as error:
+            raise InputError("encodec", f"its weights could not be downloaded ({error})", REMEDY) from error
+    return target

@@ -1,0 +1,180 @@
+import shutil
+
+import numpy as np
+import pytest
+import yaml
+from codec_samples import OPTIONS, RATE, voices, vowel
+
+from espnet2_valle.bin import codec_fit, codec_resynthesize, codec_tokenize
+from espnet2_valle.codec.build import load_codec
+from espnet2_valle.common.audio import read_audio, write_audio
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.corpus.codes import read_codes
+
+
+def write_scp(folder, wavs, rate=RATE):
+    lines = []
+    for number, wav in enumerate(wavs):
+        path = folder / f"utt{number}.wav"
+        write_audio(path, wav, rate)
+        lines.append(f"utt{number} {path}\n")
+    (folder / "wav.scp").write_text("".join(lines))
+    return str(folder / "wav.scp")
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory):
+    """A folder with wav.scp, world.yaml and a codec fitted by the command."""
+    folder = tmp_path_factory.mktemp("fitted")
+    (folder / "world.yaml").write_text(yaml.safe_dump(OPTIONS))
+    fit(folder, write_scp(folder, voices()), folder / "codec")
+    return folder
+
+
+def fit(folder, scp, output, nj=1):
+    codec_fit.main(
+        ["--codec", "world", "--config", str(folder / "world.yaml"), "--wav_scp", scp]
+        + ["--output_dir", str(output), "--nj", str(nj)]
+    )
+
+
+@pytest.fixture
+def short(tmp_path):
+    """Six short utterances."""
+    return write_scp(tmp_path, [vowel(0.2 + 0.05 * i, 100 + 20 * i, seed=i) for i in range(6)])
+
+
+def tokenise(fitted, scp, output, *more):
+    codec_tokenize.main(
+        ["--codec_config", str(fitted / "codec" / "codec.yaml"), "--wav_scp", str(scp)]
+        + ["--output_dir", str(output), "--shard_size", "2", *more]
+    )
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_number_of_processes_changes_no_bit(fitted, short, tmp_path):
+    fit(fitted, str(fitted / "wav.scp"), tmp_path / "codec", nj=2)
+    assert contents(tmp_path / "codec") == contents(fitted / "codec")
+    tokenise(fitted, short, tmp_path / "codes")
+    one = contents(tmp_path / "codes")
+    shutil.rmtree(tmp_path / "codes")
+    tokenise(fitted, short, tmp_path / "codes", "--nj", "2")
+    assert contents(tmp_path / "codes") == one
+
+
+def test_codes_are_those_of_the_codec_in_the_order_of_the_scp(fitted, short, tmp_path):
+    tokenise(fitted, short, tmp_path / "codes")
+    found = read_codes(tmp_path / "codes" / "codes.scp")
+    assert list(found) == [f"utt{i}" for i in range(6)]
+    codec = load_codec(fitted / "codec" / "codec.yaml")
+    wav, _ = read_audio(tmp_path / "utt3.wav")
+    np.testing.assert_array_equal(found["utt3"], codec.encode(wav))
+    shapes = dict(line.split() for line in (tmp_path / "codes" / "codes_shape").read_text().splitlines())
+    assert shapes["utt3"] == f"{codec.num_frames(len(wav))},3"
+
+
+def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(fitted, short, tmp_path, monkeypatch):
+    tokenise(fitted, short, tmp_path / "codes")
+    whole = contents(tmp_path / "codes")
+    shutil.rmtree(tmp_path / "codes")
+    encoded = []
+    encode_file = codec_tokenize.encode_file
+
+    def encode_until_killed(config, item):
+        encoded.append(item[0])
+        if len(encoded) == 4:
+            raise KeyboardInterrupt
+        return encode_file(config, item)
+
+    monkeypatch.setattr(codec_tokenize, "encode_file", encode_until_killed)
+    with pytest.raises(KeyboardInterrupt):
+        tokenise(fitted, short, tmp_path / "codes")
+    assert not (tmp_path / "codes" / "codes.scp").exists()
+    tokenise(fitted, short, tmp_path / "codes")
+    assert encoded[4:] == ["utt2", "utt3", "utt4", "utt5"]  # the first shard was done
+    assert contents(tmp_path / "codes") == whole
+
+
+def test_a_second_run_does_nothing_and_a_new_codec_does_all(fitted, short, tmp_path, monkeypatch):
+    tokenise(fitted, short, tmp_path / "codes")
+    encoded = []
+    encode_file = codec_tokenize.encode_file
+    monkeypatch.setattr(
+        codec_tokenize, "encode_file", lambda c, item: encoded.append(item[0]) or encode_file(c, item)
+    )
+    tokenise(fitted, short, tmp_path / "codes")
+    assert encoded == []
+    other = tmp_path / "other"
+    shutil.copytree(fitted, other)
+    (other / "world.yaml").write_text(yaml.safe_dump({**OPTIONS, "fit": {"iterations": 1}}))
+    fit(other, str(fitted / "wav.scp"), other / "codec")
+    tokenise(other, short, tmp_path / "codes")
+    assert len(encoded) == 6
+
+
+def test_a_bad_sound_file_is_named_and_nothing_half_written_stays(fitted, short, tmp_path):
+    (tmp_path / "utt5.wav").write_bytes(b"not sound")
+    with pytest.raises(InputError, match=r"utt5\.wav"):
+        tokenise(fitted, short, tmp_path / "codes")
+    assert not (tmp_path / "codes" / "codes.scp").exists()
+    assert not [path for path in tmp_path.rglob(".*") if path.is_file()]
+
+
+def test_other_rates_are_resampled(fitted, tmp_path):
+    scp = write_scp(tmp_path, [vowel(0.5, 120, rate=8000)], rate=8000)
+    tokenise(fitted, scp, tmp_path / "codes")
+    assert read_codes(tmp_path / "codes" / "codes.scp")["utt0"].shape == (25, 3)
+
+
+def test_resynthesis_of_each_utterance(fitted, short, tmp_path):
+    config = str(fitted / "codec" / "codec.yaml")
+    codec_resynthesize.main(
+        ["--codec_config", config, "--wav_scp", short, "--output_dir", str(tmp_path / "out")]
+    )
+    lines = (tmp_path / "out" / "wav.scp").read_text().splitlines()
+    assert [line.split()[0] for line in lines] == [f"utt{i}" for i in range(6)]
+    wav, rate = read_audio(lines[2].split()[1])
+    codec = load_codec(config)
+    expected = codec.decode(codec.encode(read_audio(tmp_path / "utt2.wav")[0]))
+    assert rate == RATE
+    np.testing.assert_allclose(wav, expected, atol=1e-4)
+
+
+def test_resynthesis_of_the_targets_of_pairs(fitted, short, tmp_path):
+    (tmp_path / "pairs").write_text("p1 utt0 utt2 utt5\np2 utt1 utt3 utt5\n")
+    arguments = ["--codec_config", str(fitted / "codec" / "codec.yaml"), "--wav_scp", short]
+    arguments += ["--pairs", str(tmp_path / "pairs"), "--output_dir", str(tmp_path / "out")]
+    codec_resynthesize.main([*arguments, "--codebooks", "1"])
+    scp = dict(line.split() for line in (tmp_path / "out" / "wav.scp").read_text().splitlines())
+    assert list(scp) == ["p1", "p2"]
+    codec = load_codec(fitted / "codec" / "codec.yaml")
+    codes = codec.encode(read_audio(tmp_path / "utt2.wav")[0])
+    np.testing.assert_allclose(read_audio(scp["p1"])[0], codec.decode(codes[:, :1]), atol=1e-4)
+    (tmp_path / "pairs").write_text("p1 utt0 utt9 utt5\n")
+    with pytest.raises(InputError, match="target utt9 of p1"):
+        codec_resynthesize.main(arguments)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--codec", "world"], "Give --config and --wav_scp"),
+        (["--codec", "espnet"], "espnet needs its model file"),
+        (["--codec", "world", "--config", "nowhere.yaml", "--wav_scp", "x"], "nowhere.yaml"),
+    ],
+)
+def test_what_fit_needs(tmp_path, more, message):
+    with pytest.raises(InputError, match=message):
+        codec_fit.main([*more, "--output_dir", str(tmp_path / "out")])
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_codebook_count_that_is_not_there(fitted, short, tmp_path):
+    with pytest.raises(InputError, match=r"4 is not in 1\.\.3"):
+        codec_resynthesize.main(
+            ["--codec_config", str(fitted / "codec" / "codec.yaml"), "--wav_scp", short]
+            + ["--output_dir", str(tmp_path), "--codebooks", "4"]
+        )

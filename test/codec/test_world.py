@@ -1,0 +1,160 @@
+import numpy as np
+import pytest
+from codec_samples import OPTIONS, RATE, vowel
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from espnet2_valle.codec.world import WorldCodec
+from espnet2_valle.common.errors import InputError
+
+HOP = 320
+GAIN_STAGE = 1  # the one that codes the level
+
+
+@settings(max_examples=15, deadline=None)
+@given(samples=st.integers(1, 3 * HOP + 1), seed=st.integers(0, 99))
+def test_shapes_types_and_range(codec, samples, seed):
+    wav = (0.1 * np.random.default_rng(seed).standard_normal(samples)).astype(np.float32)
+    codes = codec.encode(wav)
+    assert codes.shape == (-(-samples // HOP), 3) == (codec.num_frames(samples), 3)
+    assert codes.dtype == np.int16
+    assert 0 <= codes.min() <= codes.max() < 32
+    sound = codec.decode(codes)
+    assert sound.shape == (len(codes) * HOP,)
+    assert sound.dtype == np.float32
+    assert np.isfinite(sound).all()
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    codes=st.lists(st.lists(st.integers(0, 31), min_size=3, max_size=3), min_size=1, max_size=9),
+    levels=st.integers(1, 3),
+)
+def test_any_codes_decode_to_sound(codec, codes, levels):
+    sound = codec.decode(np.array(codes)[:, :levels])
+    assert sound.shape == (len(codes) * HOP,)
+    assert np.isfinite(sound).all()
+    assert np.abs(sound).max() <= 1
+
+
+@pytest.mark.parametrize("decibels", [-12, 12])
+def test_a_shift_of_level_changes_no_code_but_the_gain(codec, decibels):
+    wav = vowel(1.5, 170, seed=9)
+    codes = codec.encode(wav)
+    shifted = codec.encode(wav * np.float32(10 ** (decibels / 20)))
+    others = [stage for stage in range(3) if stage != GAIN_STAGE]
+    assert (codes[:, others] == shifted[:, others]).mean() > 0.995
+    assert (codes[:, GAIN_STAGE] != shifted[:, GAIN_STAGE]).mean() > 0.9
+
+
+@pytest.mark.parametrize("decibels", [-20, 0, 12])
+def test_the_level_comes_back(codec, decibels):
+    wav = vowel(1.5, 170, seed=9) * np.float32(10 ** (decibels / 20))
+    sound = codec.decode(codec.encode(wav))
+    change = 10 * np.log10(np.mean(sound**2) / np.mean(wav**2))
+    assert abs(change) < 5  # 32 codewords for pitch and 60 dB of gain
+
+
+def test_pitch_and_spectrum_come_back(codec, features):
+    wav = vowel(1.5, 180, seed=5)
+    before = features.analyse(wav)
+    after = features.analyse(codec.decode(codec.encode(wav)))
+    voiced = (before[:, 0] > 0.9) & (after[:, 0] > 0.9)
+    assert voiced.mean() > 0.3
+    assert np.median(np.abs(before - after)[voiced, 1]) < 0.06
+    assert np.corrcoef(before[voiced, 3], after[voiced, 3])[0, 1] > 0.7
+
+
+def test_each_codebook_brings_the_features_nearer(codec, analysed):
+    vectors = np.concatenate(analysed)
+    codes = codec.quantizer.encode(vectors)
+    shape = codec.features.columns("c1-11")
+    errors = [
+        ((vectors - codec.quantizer.decode(codes[:, :levels]))[:, shape] ** 2).mean() for levels in (1, 3)
+    ]
+    assert errors[1] < 0.8 * errors[0] < 0.8 * vectors[:, shape].var(axis=0).mean()
+
+
+def test_encoding_is_deterministic(codec):
+    wav = vowel(0.5, 120)
+    np.testing.assert_array_equal(codec.encode(wav), codec.encode(wav))
+
+
+def test_the_same_fit_gives_the_same_bytes(analysed, codec, tmp_path):
+    WorldCodec.fit(OPTIONS, analysed).save(tmp_path / "a.npz")
+    codec.save(tmp_path / "b.npz")
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+
+
+def test_save_and_load(codec, tmp_path):
+    codec.save(tmp_path / "codec.npz")
+    again = WorldCodec.load(tmp_path / "codec.npz")
+    wav = vowel(0.7, 130)
+    codes = codec.encode(wav)
+    np.testing.assert_array_equal(again.encode(wav), codes)
+    np.testing.assert_array_equal(again.decode(codes), codec.decode(codes))
+    assert again.spec == codec.spec
+
+
+@pytest.mark.parametrize("samples", [1, 100, RATE])
+def test_silence(codec, samples):
+    codes = codec.encode(np.zeros(samples, dtype=np.float32))
+    assert np.abs(codec.decode(codes)).max() < 0.02
+
+
+@pytest.mark.parametrize(
+    "wav", [np.zeros(0), np.zeros((2, 100)), np.array([0.1, np.nan] * 400)], ids=["empty", "stereo", "nan"]
+)
+def test_what_is_no_waveform(codec, wav):
+    with pytest.raises(ValueError, match="waveform of shape"):
+        codec.encode(wav)
+
+
+@pytest.mark.parametrize("codes", [np.zeros((5, 4)), np.zeros(5), np.full((5, 3), 32), np.full((5, 3), -1)])
+def test_what_are_no_codes(codec, codes):
+    with pytest.raises(ValueError, match="codes"):
+        codec.decode(codes)
+
+
+def test_no_codes_are_no_sound(codec):
+    assert codec.decode(np.zeros((0, 3), dtype=np.int16)).shape == (0,)
+
+
+def test_too_little_speech_to_fit(analysed):
+    with pytest.raises(InputError, match=r"30 frames cannot fill 32 codewords"):
+        WorldCodec.fit(OPTIONS, [analysed[0][:30]])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"frame_rte": 50}, "unknown option 'frame_rte'"),
+        ({"features": {"num_cepstrum": 3}}, "unknown option 'num_cepstrum'"),
+        ({"fit": {"iteration": 3}}, "unknown option 'iteration'"),
+        ({"features": {"f0_method": "swipe"}}, "f0_method 'swipe'"),
+        ({"frame_rate": 51}, "frame_rate 51 does not divide"),
+        ({"codebook_size": "many"}, "codebook_size is 'many'"),
+        ({"stages": []}, "stages are empty"),
+        ({"stages": [{}]}, "stage 1 looks at nothing"),
+        ({"stages": [{"c0": 1.0}, {"c12": 1.0}]}, "stage 2 names an unknown dimension 'c12'"),
+        ({"stages": [{"c0": -1}]}, "gives c0 the weight -1"),
+        ({"features": {"split": 8000.0}}, "split 8000 is not below half"),
+    ],
+)
+def test_a_configuration_at_fault_is_told(analysed, change, message):
+    with pytest.raises(InputError, match=message):
+        WorldCodec.fit({**OPTIONS, **change}, analysed, "world.yaml")
+
+
+def test_a_missing_option_is_told(analysed):
+    options = {key: value for key, value in OPTIONS.items() if key != "stages"}
+    with pytest.raises(InputError, match="no option 'stages'"):
+        WorldCodec.fit(options, analysed)
+
+
+def test_a_file_that_is_no_codec(tmp_path):
+    with pytest.raises(InputError, match=r"a\.npz: no such codec"):
+        WorldCodec.load(tmp_path / "a.npz")
+    (tmp_path / "a.npz").write_bytes(b"nothing")
+    with pytest.raises(InputError, match=r"a\.npz: not a world codec"):
+        WorldCodec.load(tmp_path / "a.npz")
