@@ -28,6 +28,9 @@ class VALLEAR(AbsVALLE):
             that it has to look at the text (word dropout: Bowman et al., 2016). Not in the papers, where
             data abounds; without it a small model on little data learns to babble long before it learns
             to read.
+        position_rate: what an audio position counts in text positions, so that speech and text that belong
+            together have about the same position and attention starts near the diagonal (Deep Voice 3,
+            Ping et al., 2018, sec. 3.5). About the text tokens spoken during one group; 1 is VALL-E.
     """
 
     @typechecked
@@ -43,10 +46,12 @@ class VALLEAR(AbsVALLE):
         feed_forward: int = 4096,
         dropout: float = 0.1,
         history_dropout: float = 0.0,
+        position_rate: float = 1.0,
     ):
         super().__init__()
         self.group_size = group_size
         self.history_dropout = history_dropout
+        self.position_rate = position_rate
         self.end = codebook_size
         self.text = TextEmbedding(vocab_size, width)
         self.codes = CodeTables(1, codebook_size + 1, width)
@@ -158,7 +163,7 @@ class VALLEAR(AbsVALLE):
         if self.training and self.history_dropout:
             x = x * (torch.rand(x.shape[:2], device=x.device) >= self.history_dropout).unsqueeze(2)
         positions = torch.arange(first_position, first_position + groups.shape[1], device=groups.device)
-        return x + sinusoids(positions, table.shape[1])
+        return x + sinusoids(positions * self.position_rate, table.shape[1])
 
     def _predict(self, hidden: torch.Tensor) -> torch.Tensor:
         """(batch, steps, width) -> (batch, steps, G, codebook_size + 1)."""

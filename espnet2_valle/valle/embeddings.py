@@ -11,7 +11,7 @@ def sinusoids(positions: torch.Tensor, width: int) -> torch.Tensor:
     """Sinusoidal position embedding (Vaswani et al., 2017).
 
     Args:
-        positions: (...,) integer positions.
+        positions: (...,) positions; fractions are allowed.
         width: channels, even.
 
     Returns:

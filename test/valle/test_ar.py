@@ -84,11 +84,37 @@ def test_one_frame_groups_are_the_plain_model(sizes, batch):
     torch.testing.assert_close(grouped[0, :, 0], plain)
 
 
+def test_history_dropout_hides_codes_in_training_only(sizes, batch):
+    torch.manual_seed(0)
+    model = VALLEAR(**sizes, history_dropout=1.0)
+    blind, _ = model.train()(**batch)
+    batch["codes"] = (batch["codes"] + 1) % 16
+    torch.testing.assert_close(model(**batch)[0], blind)
+    seeing, _ = model.eval()(**batch)
+    assert not torch.allclose(seeing, blind)
+
+
+def test_position_rate_puts_speech_beside_its_text(sizes, batch):
+    """With half a text position a group, group 2n has the position of token n."""
+    model = VALLEAR(**sizes, position_rate=0.5).eval()
+    groups, _ = model.group(batch["codes"][..., 0], batch["codes_lengths"])
+    embedded = model._embed(groups, 0) - model.codes.weight[0][groups[..., 0]] * model.codes.scale
+    text, _ = model.text(batch["text"], batch["text_lengths"])
+    plain = text[0, :4] - model.text.table(batch["text"][0, :4]) * model.text.scale
+    torch.testing.assert_close(embedded[0, :8:2], plain, atol=1e-5, rtol=1e-4)
+
+
 @settings(max_examples=15, deadline=None)
-@given(group_size=st.integers(1, 3), prompt=st.integers(0, 4), new=st.integers(1, 6), text=st.integers(1, 9))
-def test_cached_decoding_equals_uncached(group_size, prompt, new, text):
+@given(
+    rate=st.sampled_from([1.0, 0.4]),
+    group_size=st.integers(1, 3),
+    prompt=st.integers(0, 4),
+    new=st.integers(1, 6),
+    text=st.integers(1, 9),
+)
+def test_cached_decoding_equals_uncached(rate, group_size, prompt, new, text):
     torch.manual_seed(prompt + 10 * new)
-    model = VALLEAR(12, 4, 16, group_size, layers=2, width=32, heads=4, feed_forward=64).eval()
+    model = VALLEAR(12, 4, 16, group_size, 2, 32, 4, 64, position_rate=rate).eval()
     ids, groups = torch.randint(0, 11, (2, text)), torch.randint(0, 16, (2, prompt + new, group_size))
     cache = model.new_cache(2, text + 1 + prompt + new)
     steps = [model.prefill(ids, groups[:, :prompt], cache)]
