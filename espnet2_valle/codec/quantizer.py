@@ -65,39 +65,59 @@ class ResidualQuantizer:
     def fit(
         cls,
         vectors: np.ndarray,
+        widened: np.ndarray,
+        jitter: np.ndarray,
         weights: np.ndarray,
         scales: np.ndarray,
         size: int,
         iterations: int,
         seed: int,
     ) -> "ResidualQuantizer":
-        """Fit on `vectors` (N, D) with frame weights (N,); the same input gives the same bits.
+        """Fit codebooks; the same input gives the same bits.
 
         A stage codes the dimensions of positive scale; a tiny one lets it carry along a dimension that
         its choice does not depend on.
+
+        Args:
+            vectors: (N, D) for the first stage, which is to hold what is typical.
+            widened: (N, D) the same with more variety, for the stages that code what is left.
+            jitter: (D,) noise for those stages, in parts of the spread of what the first one leaves.
+            weights: (N,) how much each vector counts.
+            scales: (Q, D) see the class.
+            size: K, codewords a stage.
+            iterations: of k-means.
+            seed: of where k-means starts.
         """
         rng = np.random.default_rng(seed)
-        residual = vectors.astype(np.float32)
         codebooks = np.zeros((len(scales), size, vectors.shape[1]), dtype=np.float32)
+        fitted = cls(codebooks, scales)
+        residual = vectors.astype(np.float32)
         with threadpool_limits(limits=1):
-            for stage, scale in enumerate(
-                tqdm(scales.astype(np.float32), desc="fit codebooks", disable=None)
-            ):
-                used = scale > 0
-                points = residual[:, used] * scale[used]
-                centroids = kmeans(points, weights, size, iterations, rng)
-                codebooks[stage][:, used] = centroids / scale[used]
-                chosen = nearest(points, codebooks[stage][:, used] * scale[used])
-                residual = residual - codebooks[stage][chosen]
-        return cls(codebooks, scales)
+            for stage in tqdm(range(len(scales)), desc="fit codebooks", disable=None):
+                used = fitted.scales[stage] > 0
+                scale = fitted.scales[stage][used]
+                centroids = kmeans(residual[:, used] * scale, weights, size, iterations, rng)
+                fitted.codebooks[stage][:, used] = centroids / scale
+                if stage == 0:
+                    residual = widened.astype(np.float32)
+                residual = residual - fitted.codebooks[stage][fitted.choose(stage, residual)]
+                if stage == 0:
+                    noise = rng.standard_normal(residual.shape, dtype=np.float32)
+                    residual += (jitter * residual.std(axis=0)).astype(np.float32) * noise
+        return fitted
+
+    def choose(self, stage: int, residual: np.ndarray) -> np.ndarray:
+        """Codeword (T,) of `stage` for what earlier ones left of each vector, (T, D)."""
+        used = self.scales[stage] > 0
+        scale = self.scales[stage][used]
+        return nearest(residual[:, used] * scale, self.codebooks[stage][:, used] * scale)
 
     def encode(self, vectors: np.ndarray) -> np.ndarray:
         """Codes (T, Q) int16 of `vectors` (T, D)."""
         residual = vectors.astype(np.float32)
         codes = np.empty((len(vectors), len(self.codebooks)), dtype=np.int16)
-        for stage, (codebook, scale) in enumerate(zip(self.codebooks, self.scales, strict=True)):
-            used = scale > 0
-            chosen = nearest(residual[:, used] * scale[used], codebook[:, used] * scale[used])
+        for stage, codebook in enumerate(self.codebooks):
+            chosen = self.choose(stage, residual)
             codes[:, stage] = chosen
             residual = residual - codebook[chosen]
         return codes

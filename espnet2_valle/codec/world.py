@@ -105,12 +105,20 @@ class WorldCodec(AbsCodec):
             )
         rng = np.random.default_rng(config.fit.seed)
         chosen = np.sort(rng.permutation(len(vectors))[: config.fit.max_frames])
-        vectors = widen(vectors[chosen], extractor, config.fit, rng)
+        vectors = vectors[chosen]
         level = vectors[:, extractor.level_column]
         quiet = level < np.quantile(level, LOUD_QUANTILE) - SILENCE * np.sqrt(MEL_POINTS)
         weights = np.where(quiet, config.fit.silence_weight, 1.0)
+        jitter = np.where(extractor.is_shape, config.fit.cepstrum_jitter, 0.0)
         quantizer = ResidualQuantizer.fit(
-            vectors, weights, scales, config.codebook_size, config.fit.iterations, config.fit.seed
+            vectors,
+            widen(vectors, extractor, config.fit, rng),
+            jitter,
+            weights,
+            scales,
+            config.codebook_size,
+            config.fit.iterations,
+            config.fit.seed,
         )
         return cls(options, quantizer, where)
 
@@ -119,7 +127,10 @@ class WorldCodec(AbsCodec):
         return self.quantizer.encode(self.features.analyse(self.check_wav(wav)))
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
-        """Decode `codes` (T, q), q <= Q, to (T * hop,) float32; stages left out count as their mean."""
+        """Decode `codes` (T, q), q <= Q, to (T * hop,) float32; stages left out count as their mean.
+
+        Where the original was loud the samples may pass 1.
+        """
         codes = self.check_codes(codes)
         if len(codes) == 0:
             return np.zeros(0, dtype=np.float32)
@@ -162,14 +173,11 @@ def widen(
 ) -> np.ndarray:
     """Spread `vectors` (N, dim) over what the training set may lack, so that other recordings find codewords.
 
-    The cepstra above c0 get noise of `cepstrum_jitter` times their spread; half of the frames get energy
-    above `split`, as a wide-band recording has; the gain becomes any between two levels.
+    Half of the frames get energy above `split`, as a wide-band recording has; the gain becomes any between
+    two levels.
     """
     vectors = vectors.astype(np.float64)
     count = len(vectors)
-    shape = [column for column, name in enumerate(features.names) if name.startswith("c") and name != "c0"]
-    noise = rng.standard_normal((count, len(shape)))
-    vectors[:, shape] += config.cepstrum_jitter * vectors[:, shape].std(axis=0) * noise
     high = features.columns("high")
     lifted = rng.random((count, 1)) < LIFTED_SHARE
     vectors[:, high] += config.high_lift * np.where(lifted, rng.random((count, 1)), 0.0)

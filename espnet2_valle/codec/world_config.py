@@ -20,7 +20,7 @@ class FeatureConfig:
     f0_floor: float = 60.0
     f0_ceil: float = 500.0
     level: float = -26.0
-    floor: float = -80.0
+    floor: float = -90.0
     split: float = 8000.0
     num_cepstra: int = 32
     num_high: int = 3
@@ -33,8 +33,8 @@ class FitConfig:
     max_frames: int = 100000
     iterations: int = 15
     silence_weight: float = 0.2
-    cepstrum_jitter: float = 0.5
-    high_lift: float = 4.0
+    cepstrum_jitter: float = 0.7
+    high_lift: float = 5.0
     lowest_level: float = -66.0
     highest_level: float = -6.0
     seed: int = 0

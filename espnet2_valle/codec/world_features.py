@@ -85,6 +85,7 @@ class WorldFeatures:
         self.gain_column = self.names.index("gain")
         self.level_column = self.names.index("c0")
         self.is_envelope = np.array([name.startswith(("c", "high")) for name in self.names])
+        self.is_shape = np.array([re.fullmatch(r"c[1-9]\d*", name) is not None for name in self.names])
         self.is_breath = np.array([name.startswith("breath") for name in self.names])
 
     @property
@@ -179,7 +180,7 @@ class WorldFeatures:
         return np.exp(2 * ((1 - part) * values[:, below] + part * values[:, below + 1]))
 
     def synthesise(self, features: np.ndarray) -> np.ndarray:
-        """Waveform (T * hop,) float32 of features (T, dim)."""
+        """Waveform (T * hop,) float32, not clipped, of features (T, dim)."""
         num_samples = len(features) * self.hop
         features = self.refine(np.asarray(features, dtype=np.float64))
         voiced = features[:, 0] > 0.5
@@ -192,7 +193,7 @@ class WorldFeatures:
         period = 1000.0 * self.hop / self.parts / self.sample_rate
         wav = self.world.synthesize(f0, envelope, aperiodicity, self.sample_rate, period)
         wav = wav[:num_samples] * np.exp(features[:, self.gain_column].mean())
-        return np.clip(wav, -1.0, 1.0).astype(np.float32)
+        return wav.astype(np.float32)
 
     def refine(self, features: np.ndarray) -> np.ndarray:
         """Features (T * parts + 1, dim) at 0, 1 / parts, 2 / parts .. of a frame, drawn between the middles.

@@ -7,7 +7,7 @@ RATE = 16000
 OPTIONS = {
     "sample_rate": RATE,
     "frame_rate": 50,
-    "codebook_size": 32,
+    "codebook_size": 64,
     "features": {"split": 6000.0, "num_cepstra": 12, "num_high": 2},
     "stages": [
         {"voicing": 4.0, "pitch": 0.1, "c0": 0.3, "c1-11": 1.0, "high": 0.1, "breath": 0.1},
