@@ -12,6 +12,7 @@ import yaml
 
 from espnet2_valle.codec.build import CODECS, build_codec, save_codec_config
 from espnet2_valle.codec.encodec import fetch_weights
+from espnet2_valle.codec.espnet_codec import read_train_config
 from espnet2_valle.codec.world import WorldCodec, build_features, stage_scales
 from espnet2_valle.codec.world_config import WorldConfig
 from espnet2_valle.common.audio import audio_seconds, read_audio
@@ -96,6 +97,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     model = Path(args.codec_model).resolve() if args.codec_model else None
     if model is None and args.codec == "encodec":
         model = fetch_weights()
+    if args.codec == "espnet" and model is not None:  # codec.yaml holds it, so that the model can be moved
+        config["train_config"] = read_train_config(model, config.get("train_config"))
     codec = build_codec(args.codec, model, config)
     save_codec_config(output / CONFIG, codec, str(model), config)
 

@@ -1,8 +1,12 @@
 """Any codec trained with ESPnet's codec recipe, through `espnet2.bin.gan_codec_inference.AudioCoding`."""
 
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import yaml
 
 from espnet2_valle.codec.abs_codec import AbsCodec
 from espnet2_valle.codec.spec import CodecSpec
@@ -17,29 +21,20 @@ class ESPnetCodec(AbsCodec):
 
     Args:
         model: the trained model file.
-        train_config: its configuration; None for the config.yaml beside the model.
+        train_config: its configuration: what that file held, its path, or None for the config.yaml beside
+            the model.
 
     Raises:
         InputError: files missing, unusable, or not belonging together.
     """
 
-    def __init__(self, model: Path, train_config: str | None = None):
+    def __init__(self, model: Path, train_config: Mapping[str, Any] | str | None = None):
         import torch
-        from espnet2.bin.gan_codec_inference import AudioCoding
 
-        config = Path(train_config) if train_config else model.parent / CONFIG
-        for path in (model, config):
-            if not path.is_file():
-                raise InputError(path, "no such file of an ESPnet codec", REMEDY)
         self.torch = torch
-        try:
-            saved = torch.load(model, map_location="cpu", weights_only=True)
-            self.coding = AudioCoding(train_config=str(config), model_file=str(model))
-        except Exception as error:  # torch and the task raise many kinds for a bad file
-            raise InputError(model, f"not a codec that {config} describes ({error})", REMEDY) from error
-        missing = set(self.coding.model.state_dict()) - set(saved)
-        if missing:  # ESPnet itself would go on with random weights
-            raise InputError(model, f"has no {sorted(missing)[0]}, which {config} asks for", REMEDY)
+        if not isinstance(train_config, Mapping):
+            train_config = read_train_config(model, train_config)
+        self.coding = open_coding(model, train_config)
         about = self.coding.model.meta_info()
         probe = self.coding(torch.zeros(int(about["frame_shift"])), encode_only=True)["codes"]
         self.spec = CodecSpec(
@@ -66,3 +61,47 @@ class ESPnetCodec(AbsCodec):
         streams = self.torch.from_numpy(codes.T.copy())[:, None]
         wav = self.coding.decode(streams)["resyn_audio"]
         return wav.reshape(-1).clamp(-1, 1).numpy()
+
+
+def read_train_config(model: Path, path: str | None = None) -> dict[str, Any]:
+    """What the training configuration of `model` holds, by default the config.yaml beside it.
+
+    Raises:
+        InputError: missing, or no codec's configuration.
+    """
+    config = Path(path) if path else model.parent / CONFIG
+    for needed in (model, config):
+        if not needed.is_file():
+            raise InputError(needed, "no such file of an ESPnet codec", REMEDY)
+    try:
+        content = yaml.safe_load(config.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(config, f"not YAML ({error})", REMEDY) from error
+    if not isinstance(content, dict) or "codec" not in content:
+        raise InputError(config, "not the configuration of a codec", REMEDY)
+    return content
+
+
+def open_coding(model: Path, train_config: Mapping[str, Any]) -> Any:
+    """ESPnet's AudioCoding of a model file and what its configuration held.
+
+    Raises:
+        InputError: a model that is no such codec, or lacks some of its weights.
+    """
+    import torch
+    from espnet2.bin.gan_codec_inference import AudioCoding
+
+    if not model.is_file():
+        raise InputError(model, "no such file of an ESPnet codec", REMEDY)
+    with tempfile.TemporaryDirectory() as folder:
+        config = Path(folder) / CONFIG
+        config.write_text(yaml.safe_dump(dict(train_config)), encoding="utf-8")
+        try:
+            saved = torch.load(model, map_location="cpu", weights_only=True)
+            coding = AudioCoding(train_config=str(config), model_file=str(model))
+        except Exception as error:  # torch and the task raise many kinds for a bad file
+            raise InputError(model, f"not a codec as its {CONFIG} says ({error})", REMEDY) from error
+    missing = set(coding.model.state_dict()) - set(saved)
+    if missing:  # ESPnet itself would go on with random weights
+        raise InputError(model, f"has no {sorted(missing)[0]}, which its {CONFIG} asks for", REMEDY)
+    return coding

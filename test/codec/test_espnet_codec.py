@@ -1,10 +1,13 @@
+import shutil
+
 import numpy as np
 import pytest
 import torch
 import yaml
 from codebooks import spread_codebooks
 
-from espnet2_valle.codec.build import load_codec, save_codec_config
+from espnet2_valle.bin import codec_fit
+from espnet2_valle.codec.build import load_codec
 from espnet2_valle.codec.espnet_codec import ESPnetCodec
 from espnet2_valle.common.errors import InputError
 
@@ -85,10 +88,22 @@ def test_encoding_is_deterministic_and_uses_its_codebooks(codec):
     assert len(np.unique(codes)) > 4
 
 
-def test_it_opens_through_codec_yaml(codec, model_file, tmp_path):
-    save_codec_config(tmp_path / "codec.yaml", codec, str(model_file), {})
-    again = load_codec(tmp_path / "codec.yaml")
+def test_the_codec_yaml_of_the_command_and_the_model_are_all_it_needs(codec, model_file, tmp_path):
+    codec_fit.main(
+        ["--codec", "espnet", "--codec_model", str(model_file), "--output_dir", str(tmp_path / "codec")]
+    )
+    config = tmp_path / "codec" / "codec.yaml"
+    shutil.copy(model_file, config.parent / "model.pth")
+    config.write_text(config.read_text().replace(str(model_file), "model.pth"))
+    again = load_codec(config)
     np.testing.assert_array_equal(again.encode(noise(2000)), codec.encode(noise(2000)))
+
+
+def test_a_config_of_something_else_is_named(model_file, tmp_path):
+    shutil.copy(model_file, tmp_path / "a.pth")
+    (tmp_path / "config.yaml").write_text("model: transducer\n")
+    with pytest.raises(InputError, match=r"config\.yaml: not the configuration of a codec"):
+        ESPnetCodec(tmp_path / "a.pth")
 
 
 def test_a_model_without_its_config_is_named(model_file, tmp_path):
