@@ -157,14 +157,10 @@ class WorldCodec(AbsCodec):
             raise InputError(path, "no such codec", "Fit it first (stage 4)")
         try:
             with np.load(path, allow_pickle=False) as stored:
-                options = json.loads(str(stored["options" if "options" in stored else "config"]))
+                options = json.loads(str(stored["options"]))
                 codebooks, scales = stored["codebooks"], stored["scales"]
         except (OSError, ValueError, KeyError, EOFError) as error:
             raise InputError(path, f"not a world codec ({error})", "Fit it again (stage 4)") from error
-        if "options" not in stored:
-            codebooks, scales = (
-                np.pad(part, [(0, 0)] * (part.ndim - 1) + [(0, 1)]) for part in (codebooks, scales)
-            )
         return cls(options, ResidualQuantizer(codebooks, scales), path)
 
 
