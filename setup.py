@@ -58,11 +58,13 @@ COMMANDS = [
     "tokenize_text",
     "codec_fit",
     "codec_tokenize",
+    "join_utterances",
     "codec_resynthesize",
     "judge_train",
     "score",
     "report",
     "pack",
+    "benchmark_codec",
 ]
 
 

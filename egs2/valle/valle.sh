@@ -45,6 +45,7 @@ codec_config=          # default: ../../conf/codec/${codec}.yaml if there is one
 codec_model=           # weights of a trained codec
 
 # Training
+join_seconds=8         # longest training utterance made by joining two of a speaker; 0 makes none
 model_size=mini        # mini, base or paper: chooses the two configs
 ar_config=             # default: ../../conf/train_ar_${model_size}.yaml
 nar_config=            # default: ../../conf/train_nar_${model_size}.yaml
@@ -100,6 +101,7 @@ data=${datadir}/${tag}
 raw=${dumpdir}/${tag}/raw
 token=${dumpdir}/${tag}/token
 codes=${dumpdir}/${tag}/codec
+joined=${dumpdir}/${tag}/joined # the training set and pairs of its utterances, as codes and token ids
 exp=${expdir}/${tag}
 decode=${exp}/decode${inference_tag:+_${inference_tag}}
 results=${exp}
@@ -141,22 +143,22 @@ launch_training() {
 
 # train_model KIND CONFIG ARGS: stages 5 and 6.
 train_model() {
-    local kind=$1 config=$2 dir=${exp}/$1 set command more=() inputs=("${exp}/codec/codec.yaml" "${token}/tokens.txt")
+    local kind=$1 config=$2 dir=${exp}/$1 set split texts archive command more=() inputs=("${exp}/codec/codec.yaml" "${token}/tokens.txt")
     read -ra more <<<"${train_args} $3"
     command=("${PYTHON}" -m espnet2_valle.bin.valle_train --valle "${kind}" --config "${config}"
         --codec_config "${exp}/codec/codec.yaml" --token_list "${token}/tokens.txt" "${text_options[@]}"
         --output_dir "${dir}" --resume true)
-    for set in "${train_set}" "${valid_set}"; do
-        need "${token}/${set}/.done" 3
-        need "${codes}/${set}/.done" 4
-        inputs+=("${token}/${set}/token_int_shape" "${codes}/${set}/codes_shape")
-    done
-    for set in "train ${train_set}" "valid ${valid_set}"; do
+    need "${joined}/.done" 4
+    need "${token}/${valid_set}/.done" 3
+    need "${codes}/${valid_set}/.done" 4
+    for set in "train ${joined} ${joined}" "valid ${token}/${valid_set} ${codes}/${valid_set}"; do
+        read -r split texts archive <<<"${set}"
+        inputs+=("${texts}/token_int_shape" "${archive}/codes_shape")
         command+=(
-            "--${set% *}_data_path_and_name_and_type" "${token}/${set#* }/token_int,text,text_int"
-            "--${set% *}_data_path_and_name_and_type" "${codes}/${set#* }/codes.scp,codes,kaldi_ark"
-            "--${set% *}_shape_file" "${token}/${set#* }/token_int_shape"
-            "--${set% *}_shape_file" "${codes}/${set#* }/codes_shape"
+            "--${split}_data_path_and_name_and_type" "${texts}/token_int,text,text_int"
+            "--${split}_data_path_and_name_and_type" "${archive}/codes.scp,codes,kaldi_ark"
+            "--${split}_shape_file" "${texts}/token_int_shape"
+            "--${split}_shape_file" "${archive}/codes_shape"
         )
     done
     command+=(${more[@]+"${more[@]}"})
@@ -213,6 +215,11 @@ if wanted 4 && ! "${skip_data_prep}"; then
             "${PYTHON}" -m espnet2_valle.bin.codec_tokenize --codec_config "${exp}/codec/codec.yaml" \
             --wav_scp "${raw}/${set}/wav.scp" --output_dir "${codes}/${set}" --nj "${nj}"
     done
+    need "${token}/${train_set}/.done" 3
+    step "${joined}/.done" "${joined}/codes.scp" "${codes}/${train_set}/.done" "${token}/${train_set}/.done" -- \
+        "${PYTHON}" -m espnet2_valle.bin.join_utterances --codes_dir "${codes}/${train_set}" \
+        --token_dir "${token}/${train_set}" --token_list "${token}/tokens.txt" --codec_config "${exp}/codec/codec.yaml" \
+        --utt2spk "${raw}/${train_set}/utt2spk" --max_seconds "${join_seconds}" --output_dir "${joined}"
     end_stage
 fi
 
