@@ -148,9 +148,9 @@ train_model() {
     command=("${PYTHON}" -m espnet2_valle.bin.valle_train --valle "${kind}" --config "${config}"
         --codec_config "${exp}/codec/codec.yaml" --token_list "${token}/tokens.txt" "${text_options[@]}"
         --output_dir "${dir}" --resume true)
-    need "${joined}/.done" 4
-    need "${token}/${valid_set}/.done" 3
+    for set in "${train_set}" "${valid_set}"; do need "${token}/${set}/.done" 3; done
     need "${codes}/${valid_set}/.done" 4
+    need "${joined}/.done" 4
     for set in "train ${joined} ${joined}" "valid ${token}/${valid_set} ${codes}/${valid_set}"; do
         read -r split texts archive <<<"${set}"
         inputs+=("${texts}/token_int_shape" "${archive}/codes_shape")
