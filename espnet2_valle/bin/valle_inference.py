@@ -20,7 +20,7 @@ from espnet2_valle.common.fileio import atomic_open, atomic_path
 from espnet2_valle.corpus.datadir import DataDir
 from espnet2_valle.corpus.pairs import Pair, read_pairs
 from espnet2_valle.generate.outcome import Outcome
-from espnet2_valle.generate.text2speech import Text2Speech
+from espnet2_valle.generate.text2speech import Text2Speech, open_text2speech
 from espnet2_valle.jobs.pool import parallel_map
 
 MODEL_OPTIONS = (
@@ -89,10 +89,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         synthesise_pairs(model, args.pairs, args.data_dir, args.output_dir, args.nj)
     else:
         _require(args, "text", "prompt_speech", "prompt_text", "output_wav")
-        result = _open_model(json.dumps(model))(args.text, args.prompt_speech, args.prompt_text)
+        result = open_text2speech(json.dumps(model))(args.text, args.prompt_speech, args.prompt_text)
         if result["outcome"] is Outcome.NO_SPEECH:
             raise InputError("--text", "no speech came out", "Try another --seed or a longer prompt")
-        write_audio(args.output_wav, result["wav"].numpy(), _open_model(json.dumps(model)).fs)
+        write_audio(args.output_wav, result["wav"].numpy(), open_text2speech(json.dumps(model)).fs)
         print(f"{args.output_wav}: {result['outcome'].value}")
 
 
@@ -125,7 +125,7 @@ def synthesise_pairs(
 
 def _synthesise(model: str, output_dir: str, job: Job) -> str:
     """Synthesise one pair and write what came out; returns the outcome's name."""
-    text2speech = _open_model(model)
+    text2speech = open_text2speech(model)
     seed = zlib.crc32(f"{text2speech.seed} {job.pair_id}".encode())
     output = Path(output_dir)
     try:
@@ -138,14 +138,6 @@ def _synthesise(model: str, output_dir: str, job: Job) -> str:
             np.save(path, result["codes"].numpy().astype(np.int16))
         write_audio(_wav_path(output, job.pair_id), result["wav"].numpy(), text2speech.fs)
     return result["outcome"].value
-
-
-@functools.lru_cache(maxsize=1)
-def _open_model(options: str) -> Text2Speech:
-    """Open the model once in each process; `options` is JSON, so that it can be a key."""
-    chosen = json.loads(options)
-    tag = chosen.pop("model_tag", None)
-    return Text2Speech.from_pretrained(tag, **chosen) if tag else Text2Speech(**chosen)
 
 
 def _model_options(args: argparse.Namespace) -> dict[str, Any]:

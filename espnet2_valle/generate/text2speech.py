@@ -1,5 +1,7 @@
 """Text and a prompt in, speech in the prompt's voice out."""
 
+import functools
+import json
 from pathlib import Path
 from typing import Any
 
@@ -155,3 +157,18 @@ def _expect(kind: type[Any], model: torch.nn.Module, option: str) -> Any:
     if not isinstance(model, kind):
         raise InputError(option, f"holds a {type(model).__name__}", f"Give a {kind.__name__}")
     return model
+
+
+@functools.lru_cache(maxsize=1)
+def open_text2speech(options: str) -> Text2Speech:
+    """Open a model once in each process.
+
+    Lives here and not in the command that calls it: what is cached can only be sent to a worker by its
+    name, and a command's own name is `__main__`.
+
+    Args:
+        options: JSON of `Text2Speech`'s arguments, so that it can be a key; `model_tag` for a packed model.
+    """
+    chosen = json.loads(options)
+    tag = chosen.pop("model_tag", None)
+    return Text2Speech.from_pretrained(tag, **chosen) if tag else Text2Speech(**chosen)
