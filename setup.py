@@ -65,6 +65,7 @@ COMMANDS = [
     "report",
     "pack",
     "benchmark_codec",
+    "benchmark",
 ]
 
 

@@ -7,3 +7,5 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 setup_env "${root}" espeak,score
 
 export LC_ALL=C # Kaldi's sorting order
+# oneDNN compiles a kernel for each shape of matrices; its default of 1024 is less than an epoch has, and forgets them.
+export ONEDNN_PRIMITIVE_CACHE_CAPACITY=${ONEDNN_PRIMITIVE_CACHE_CAPACITY:-16384}

@@ -4,6 +4,8 @@ from abc import ABC, abstractmethod
 
 import torch
 
+from espnet2_valle.valle.embeddings import SHAPE_STEP
+
 
 class AbsVALLE(torch.nn.Module, ABC):
     """Base of the registered models (`--valle ar`, `--valle nar`)."""
@@ -27,3 +29,8 @@ class AbsVALLE(torch.nn.Module, ABC):
         Returns:
             logits (N, classes) of all predicted codes of the batch, and their targets (N,).
         """
+
+    @property
+    def shape_step(self) -> int:
+        """What padded lengths are rounded up to: in training batches share shapes, else nothing is added."""
+        return SHAPE_STEP if self.training else 1

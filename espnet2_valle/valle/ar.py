@@ -7,7 +7,14 @@ from typeguard import typechecked
 
 from espnet2_valle.valle.abs_valle import AbsVALLE
 from espnet2_valle.valle.cache import KVCache
-from espnet2_valle.valle.embeddings import CodeTables, TextEmbedding, join, length_mask, sinusoids
+from espnet2_valle.valle.embeddings import (
+    CodeTables,
+    TextEmbedding,
+    join,
+    length_mask,
+    round_up,
+    sinusoids,
+)
 from espnet2_valle.valle.transformer import Transformer
 
 
@@ -85,11 +92,12 @@ class VALLEAR(AbsVALLE):
             lengths: (batch,)
 
         Returns:
-            (batch, groups, G) and the number of groups (batch,).
+            (batch, groups, G) and the number of groups (batch,). In training `groups` is rounded up.
         """
         size = self.group_size
         lengths_in_groups = lengths // size
-        frames = torch.arange(int(lengths_in_groups.max()) * size, device=codes.device)
+        longest = round_up(int(lengths_in_groups.max()), self.shape_step)
+        frames = torch.arange(longest * size, device=codes.device)
         index = (frames + (lengths % size).unsqueeze(1)).clamp(max=codes.shape[1] - 1)
         return codes.gather(1, index).unflatten(1, (-1, size)), lengths_in_groups
 
@@ -111,7 +119,8 @@ class VALLEAR(AbsVALLE):
             from the groups before it.
         """
         embedded_text, embedded_lengths = self.text(text, text_lengths)
-        x, _ = join([(embedded_text, embedded_lengths), (self._embed(groups, 0), group_lengths)])
+        parts = [(embedded_text, embedded_lengths), (self._embed(groups, 0), group_lengths)]
+        x, _ = join(parts, self.shape_step)
         hidden = self.transformer(self.dropout(x), causal=True)
         steps = torch.arange(groups.shape[1] + 1, device=text.device)
         index = (text_lengths.unsqueeze(1) + steps).clamp(max=hidden.shape[1] - 1)

@@ -7,6 +7,16 @@ from torch import nn
 from torch.nn import functional as F
 
 
+# Training pads lengths to multiples of this. CPU kernels are compiled for each shape they meet; left alone,
+# nearly every batch has a shape of its own, and compiling costs more than computing.
+SHAPE_STEP = 16
+
+
+def round_up(length: int, step: int) -> int:
+    """The smallest multiple of `step` that is not below `length`."""
+    return -(-length // step) * step
+
+
 def sinusoids(positions: torch.Tensor, width: int) -> torch.Tensor:
     """Sinusoidal position embedding (Vaswani et al., 2017).
 
@@ -28,7 +38,7 @@ def length_mask(lengths: torch.Tensor, max_length: int) -> torch.Tensor:
     return torch.arange(max_length, device=lengths.device) < lengths.unsqueeze(1)
 
 
-def join(parts: list[tuple[torch.Tensor, torch.Tensor]]) -> tuple[torch.Tensor, torch.Tensor]:
+def join(parts: list[tuple[torch.Tensor, torch.Tensor]], step: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
     """Lay the valid frames of several padded sequences behind one another, row by row.
 
     No padding remains between the parts, so under causal attention the padding at the right
@@ -36,15 +46,16 @@ def join(parts: list[tuple[torch.Tensor, torch.Tensor]]) -> tuple[torch.Tensor, 
 
     Args:
         parts: pairs of a padded sequence (batch, time_i, width) and its lengths (batch,).
+        step: the padded length becomes a multiple of this.
 
     Returns:
-        (batch, max total length, width), zeros behind each row's end, and total lengths (batch,).
+        (batch, max total length or more, width), zeros behind each row's end, and total lengths (batch,).
     """
     totals = torch.stack([lengths for _, lengths in parts]).sum(0)
     first = parts[0][0]
     # Under autocast the parts may differ in type (a projected one is bfloat16): keep the widest.
     dtype = max((part.dtype for part, _ in parts), key=lambda kind: kind.itemsize)
-    joined = first.new_zeros(first.shape[0], int(totals.max()), first.shape[2], dtype=dtype)
+    joined = first.new_zeros(first.shape[0], round_up(int(totals.max()), step), first.shape[2], dtype=dtype)
     start = torch.zeros_like(totals)
     for part, lengths in parts:
         inside = length_mask(lengths, part.shape[1])

@@ -5,7 +5,14 @@ from torch import nn
 from typeguard import typechecked
 
 from espnet2_valle.valle.abs_valle import AbsVALLE
-from espnet2_valle.valle.embeddings import CodeTables, TextEmbedding, join, length_mask, sinusoids
+from espnet2_valle.valle.embeddings import (
+    CodeTables,
+    TextEmbedding,
+    join,
+    length_mask,
+    round_up,
+    sinusoids,
+)
 from espnet2_valle.valle.transformer import Transformer
 
 PROMPT_MODES = ("random", "prefix")
@@ -69,11 +76,12 @@ class VALLENAR(AbsVALLE):
         """See `AbsVALLE.forward`; N = sum of target lengths, one codebook of each."""
         stage = self._draw_stages(codes_lengths)
         start, length = self._draw_prompts(codes_lengths)
-        prompt = _cut(codes, start, length)
+        prompt = _cut(codes, start, length, self.shape_step)
         if self.prompt_mode == "prefix":
-            target, target_lengths = _cut(codes, length, codes_lengths - length), codes_lengths - length
+            start, target_lengths = length, codes_lengths - length
         else:
-            target, target_lengths = codes, codes_lengths
+            start, target_lengths = torch.zeros_like(length), codes_lengths
+        target = _cut(codes, start, target_lengths, self.shape_step)
         logits = self.logits(text, text_lengths, prompt, length, target, target_lengths, stage)
         inside = length_mask(target_lengths, target.shape[1])
         answer = target.gather(2, stage.view(-1, 1, 1).expand(-1, target.shape[1], 1)).squeeze(2)
@@ -110,7 +118,8 @@ class VALLENAR(AbsVALLE):
             ]
         )
         audio = audio + sinusoids(torch.arange(audio.shape[1], device=audio.device), audio.shape[2])
-        x, lengths = join([(embedded_text, embedded_lengths), (audio, audio_lengths)])
+        parts = [(embedded_text, embedded_lengths), (audio, audio_lengths)]
+        x, lengths = join(parts, self.shape_step)
         hidden = self.transformer(
             self.dropout(x), causal=False, mask=_padding_mask(lengths, x), stage=stage - 1
         )
@@ -158,18 +167,18 @@ class VALLENAR(AbsVALLE):
         return (drawn[0] * (lengths - longest + 1)).long(), longest
 
 
-def _cut(codes: torch.Tensor, start: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
+def _cut(codes: torch.Tensor, start: torch.Tensor, length: torch.Tensor, step: int) -> torch.Tensor:
     """Rows' segments codes[b, start_b : start_b + length_b], padded with what follows or code 0.
 
     Args:
         codes: (batch, time, Q); start, length: (batch,)
+        step: the padded length becomes a multiple of this.
 
     Returns:
-        (batch, max length, Q)
+        (batch, max length or more, Q)
     """
-    index = (start.unsqueeze(1) + torch.arange(int(length.max()), device=codes.device)).clamp(
-        max=codes.shape[1] - 1
-    )
+    frames = torch.arange(round_up(int(length.max()), step), device=codes.device)
+    index = (start.unsqueeze(1) + frames).clamp(max=codes.shape[1] - 1)
     return codes.gather(1, index.unsqueeze(2).expand(-1, -1, codes.shape[2]))
 
 
