@@ -6,7 +6,6 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-
 # Training pads lengths to multiples of this. CPU kernels are compiled for each shape they meet; left alone,
 # nearly every batch has a shape of its own, and compiling costs more than computing.
 SHAPE_STEP = 16
