@@ -21,6 +21,7 @@ def decode_ar(
     model: VALLEAR,
     text: torch.Tensor,
     prompt: torch.Tensor,
+    prompt_tokens: int,
     limits: Limits,
     options: SamplingOptions,
     generator: torch.Generator,
@@ -34,6 +35,7 @@ def decode_ar(
         model: in evaluation mode.
         text: (text_time,) ids of prompt text and text together.
         prompt: (prompt_time,) codebook 1 of the prompt.
+        prompt_tokens: how many of the text's ids are the prompt's.
         limits: shortest and longest output.
         options: how codes are drawn.
         generator: source of randomness.
@@ -46,7 +48,8 @@ def decode_ar(
     prompt_groups = int(lengths[0])
     max_groups = limits.max_frames // size
     cache = model.new_cache(1, len(text) + 1 + prompt_groups + max_groups)
-    logits = model.prefill(text.unsqueeze(0), groups, cache)[0]
+    rates = model.position_rates(torch.tensor([prompt_tokens], device=prompt.device), lengths)
+    logits = model.prefill(text.unsqueeze(0), groups, cache, rates)[0]
     history = groups.flatten().tolist()
     drawn: list[int] = []
     outcome = Outcome.HIT_LENGTH_CAP
@@ -65,5 +68,5 @@ def decode_ar(
             break
         if len(drawn) < max_groups * size:
             group = torch.tensor([drawn[-size:]], device=text.device)
-            logits = model.step(group, prompt_groups + len(drawn) // size - 1, cache)[0]
+            logits = model.step(group, prompt_groups + len(drawn) // size - 1, cache, rates)[0]
     return torch.tensor(drawn, dtype=torch.long, device=text.device), outcome

@@ -124,7 +124,9 @@ class Text2Speech:
         prompt = torch.from_numpy(self.codec.encode(wav).astype(np.int64)).to(self.device)
         generator = torch.Generator(self.device).manual_seed(self.seed if seed is None else seed)
         limits = self._limits(len(prompt) / len(prompt_ids) * len(ids))
-        first, outcome = decode_ar(self.ar, both, prompt[:, 0], limits, self.sampling, generator)
+        first, outcome = decode_ar(
+            self.ar, both, prompt[:, 0], len(prompt_ids), limits, self.sampling, generator
+        )
         if outcome is Outcome.NO_SPEECH:
             empty = torch.empty(0, self.codec.num_codebooks, dtype=torch.long)
             return {"wav": torch.empty(0), "codes": empty, "outcome": outcome}

@@ -50,7 +50,7 @@ def test_overfit_ar_repeats_its_training_codes(sizes, group_size):
         length = batch["codes_lengths"][row]
         prompt = codes[row, :2, 0]
         drawn, outcome = decode_ar(
-            valle, text, prompt, Limits(0, 30), SamplingOptions(temperature=0), torch.Generator()
+            valle, text, prompt, 0, Limits(0, 30), SamplingOptions(temperature=0), torch.Generator()
         )
         assert outcome is Outcome.OK
         assert torch.equal(drawn, codes[row, 2:length, 0])
