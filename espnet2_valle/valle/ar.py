@@ -119,7 +119,7 @@ class VALLEAR(AbsVALLE):
             from the groups before it.
         """
         embedded_text, embedded_lengths = self.text(text, text_lengths)
-        parts = [(embedded_text, embedded_lengths), (self._embed(groups, 0), group_lengths)]
+        parts = [(embedded_text, embedded_lengths), (self._embed(groups), group_lengths)]
         x, _ = join(parts, self.shape_step)
         hidden = self.transformer(self.dropout(x), causal=True)
         steps = torch.arange(groups.shape[1] + 1, device=text.device)
@@ -144,39 +144,42 @@ class VALLEAR(AbsVALLE):
         """
         lengths = torch.full((text.shape[0],), text.shape[1], dtype=torch.long, device=text.device)
         embedded_text, _ = self.text(text, lengths)
-        x = torch.cat([embedded_text, self._embed(groups, 0).to(embedded_text.dtype)], dim=1)
+        x = torch.cat([embedded_text, self._embed(groups).to(embedded_text.dtype)], dim=1)
         hidden = self.transformer(x, causal=True, cache=cache)
         return self._predict(hidden[:, -1:])[:, 0]
 
     @torch.no_grad()
-    def step(self, group: torch.Tensor, position: int, cache: KVCache) -> torch.Tensor:
-        """Add one group.
+    def step(self, group: torch.Tensor, position: torch.Tensor, cache: KVCache) -> torch.Tensor:
+        """Add one group to each row.
 
         Args:
-            group: (batch, G), the group just sampled.
-            position: its index among the audio groups, the prompt's included.
+            group: (batch, G), the groups just sampled.
+            position: (batch,), their index among the row's audio groups, the prompt's included.
             cache: state after `prefill` or the former `step`.
 
         Returns:
             logits of the next group, (batch, G, codebook_size + 1).
         """
-        hidden = self.transformer(self._embed(group.unsqueeze(1), position), causal=True, cache=cache)
-        return self._predict(hidden)[:, 0]
+        x = self._embed(group.unsqueeze(1), position.unsqueeze(1))
+        return self._predict(self.transformer(x, causal=True, cache=cache))[:, 0]
 
-    def _embed(self, groups: torch.Tensor, first_position: int) -> torch.Tensor:
-        """(batch, groups, G) -> (batch, groups, width), audio positions from `first_position`."""
+    def _embed(self, groups: torch.Tensor, positions: torch.Tensor | None = None) -> torch.Tensor:
+        """(batch, groups, G) -> (batch, groups, width), at audio `positions` (batch, groups) or from zero."""
         table = self.codes.weight[0]
         x = F.embedding(groups, table).flatten(2) * self.codes.scale
         if self.group_size > 1:
             x = self.group_in(x)
         if self.training and self.history_dropout:
             x = x * (torch.rand(x.shape[:2], device=x.device) >= self.history_dropout).unsqueeze(2)
-        positions = torch.arange(first_position, first_position + groups.shape[1], device=groups.device)
+        if positions is None:
+            positions = torch.arange(groups.shape[1], device=groups.device)
         return x + sinusoids(positions * self.position_rate, table.shape[1])
 
     def _predict(self, hidden: torch.Tensor) -> torch.Tensor:
         """(batch, steps, width) -> (batch, steps, G, codebook_size + 1)."""
         if self.group_size > 1:
             hidden = self.group_out(hidden)
-        hidden = hidden.unflatten(2, (self.group_size, -1))
-        return F.linear(hidden, self.codes.weight[0])
+        table = self.codes.weight[0]
+        if not torch.is_autocast_enabled(hidden.device.type):
+            hidden = hidden.to(table.dtype)  # projections of smaller type return that type
+        return F.linear(hidden.unflatten(2, (self.group_size, -1)), table)
