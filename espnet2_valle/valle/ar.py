@@ -143,7 +143,7 @@ class VALLEAR(AbsVALLE):
             from the groups before it.
         """
         embedded_text, embedded_lengths = self.text(text, text_lengths)
-        parts = [(embedded_text, embedded_lengths), (self._embed(groups, 0, rates), group_lengths)]
+        parts = [(embedded_text, embedded_lengths), (self._embed(groups, rates=rates), group_lengths)]
         x, _ = join(parts, self.shape_step)
         hidden = self.transformer(self.dropout(x), causal=True)
         steps = torch.arange(groups.shape[1] + 1, device=text.device)
@@ -171,37 +171,47 @@ class VALLEAR(AbsVALLE):
         """
         lengths = torch.full((text.shape[0],), text.shape[1], dtype=torch.long, device=text.device)
         embedded_text, _ = self.text(text, lengths)
-        x = torch.cat([embedded_text, self._embed(groups, 0, rates).to(embedded_text.dtype)], dim=1)
+        x = torch.cat([embedded_text, self._embed(groups, rates=rates).to(embedded_text.dtype)], dim=1)
         hidden = self.transformer(x, causal=True, cache=cache)
         return self._predict(hidden[:, -1:])[:, 0]
 
     @torch.no_grad()
     def step(
-        self, group: torch.Tensor, position: int, cache: KVCache, rates: torch.Tensor | None = None
+        self,
+        group: torch.Tensor,
+        position: torch.Tensor,
+        cache: KVCache,
+        rates: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Add one group.
+        """Add one group to each row.
 
         Args:
-            group: (batch, G), the group just sampled.
-            position: its index among the audio groups, the prompt's included.
+            group: (batch, G), the groups just sampled.
+            position: (batch,), their index among the row's audio groups, the prompt's included.
             cache: state after `prefill` or the former `step`.
-            rates: the same as in `prefill`.
+            rates: the rows' of `prefill`.
 
         Returns:
             logits of the next group, (batch, G, codebook_size + 1).
         """
-        hidden = self.transformer(self._embed(group.unsqueeze(1), position, rates), causal=True, cache=cache)
-        return self._predict(hidden)[:, 0]
+        x = self._embed(group.unsqueeze(1), position.unsqueeze(1), rates)
+        return self._predict(self.transformer(x, causal=True, cache=cache))[:, 0]
 
-    def _embed(self, groups: torch.Tensor, first_position: int, rates: torch.Tensor | None) -> torch.Tensor:
-        """(batch, groups, G) -> (batch, groups, width), audio positions from `first_position`."""
+    def _embed(
+        self,
+        groups: torch.Tensor,
+        positions: torch.Tensor | None = None,
+        rates: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """(batch, groups, G) -> (batch, groups, width), at audio `positions` (batch, groups) or from zero."""
         table = self.codes.weight[0]
         x = F.embedding(groups, table).flatten(2) * self.codes.scale
         if self.group_size > 1:
             x = self.group_in(x)
         if self.training and self.history_dropout:
             x = x * (torch.rand(x.shape[:2], device=x.device) >= self.history_dropout).unsqueeze(2)
-        positions = torch.arange(first_position, first_position + groups.shape[1], device=groups.device)
+        if positions is None:
+            positions = torch.arange(groups.shape[1], device=groups.device)
         rate = self.position_rate if rates is None else rates.unsqueeze(1)
         return x + sinusoids(positions * rate, table.shape[1])
 
@@ -209,5 +219,7 @@ class VALLEAR(AbsVALLE):
         """(batch, steps, width) -> (batch, steps, G, codebook_size + 1)."""
         if self.group_size > 1:
             hidden = self.group_out(hidden)
-        hidden = hidden.unflatten(2, (self.group_size, -1))
-        return F.linear(hidden, self.codes.weight[0])
+        table = self.codes.weight[0]
+        if not torch.is_autocast_enabled(hidden.device.type):
+            hidden = hidden.to(table.dtype)  # projections of smaller type return that type
+        return F.linear(hidden.unflatten(2, (self.group_size, -1)), table)

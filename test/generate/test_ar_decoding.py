@@ -1,9 +1,10 @@
 import pytest
 import torch
 
-from espnet2_valle.generate.ar_decoding import Limits, decode_ar
+from espnet2_valle.generate.ar_decoding import Utterance, decode_ar
 from espnet2_valle.generate.outcome import Outcome
 from espnet2_valle.generate.sampling import SamplingOptions
+from espnet2_valle.generate.stopping import Limits
 from espnet2_valle.valle.ar import VALLEAR
 
 GREEDY = SamplingOptions(temperature=0)
@@ -17,7 +18,9 @@ def model(request):
 
 
 def decode(model, limits, options=GREEDY, seed=0):
-    return decode_ar(model, TEXT, PROMPT, 2, limits, options, torch.Generator().manual_seed(seed))
+    utterance = Utterance(TEXT, PROMPT, limits, torch.Generator().manual_seed(seed), prompt_tokens=2)
+    result = decode_ar(model, [utterance], options)[0]
+    return result.codes, result.outcome
 
 
 def prefer_end(model, bias):

@@ -98,7 +98,7 @@ def test_position_rate_puts_speech_beside_its_text(sizes, batch):
     """With half a text position a group, group 2n has the position of token n."""
     model = VALLEAR(**sizes, position_rate=0.5).eval()
     groups, _ = model.group(batch["codes"][..., 0], batch["codes_lengths"])
-    embedded = model._embed(groups, 0, None) - model.codes.weight[0][groups[..., 0]] * model.codes.scale
+    embedded = model._embed(groups) - model.codes.weight[0][groups[..., 0]] * model.codes.scale
     text, _ = model.text(batch["text"], batch["text_lengths"])
     plain = text[0, :4] - model.text.table(batch["text"][0, :4]) * model.text.scale
     torch.testing.assert_close(embedded[0, :8:2], plain, atol=1e-5, rtol=1e-4)
@@ -140,7 +140,7 @@ def test_cached_decoding_equals_uncached(own, rate, group_size, prompt, new, tex
     rates = torch.tensor([0.3, 1.7]) if own else None
     steps = [model.prefill(ids, groups[:, :prompt], cache, rates)]
     for position in range(prompt, prompt + new):
-        steps.append(model.step(groups[:, position], position, cache, rates))
+        steps.append(model.step(groups[:, position], torch.full((2,), position), cache, rates))
     full = model.logits(ids, torch.full((2,), text), groups, torch.full((2,), prompt + new), rates)
     torch.testing.assert_close(torch.stack(steps, 1), full[:, prompt:].detach(), atol=1e-5, rtol=1e-4)
 
@@ -150,7 +150,7 @@ def test_a_full_cache_says_so(sizes):
     cache = model.new_cache(1, 4)
     model.prefill(torch.zeros(1, 3, dtype=torch.long), torch.zeros(1, 0, 1, dtype=torch.long), cache)
     with pytest.raises(IndexError, match="holds 4 positions"):
-        model.step(torch.zeros(1, 1, dtype=torch.long), 0, cache)
+        model.step(torch.zeros(1, 1, dtype=torch.long), torch.zeros(1), cache)
     with pytest.raises(ValueError, match="one step at a time"):
         model.prefill(torch.zeros(1, 3, dtype=torch.long), torch.zeros(1, 0, 1, dtype=torch.long), cache)
 
