@@ -38,7 +38,10 @@ EXTRAS = {
         "onnxruntime>=1.18",
         "pocketsphinx>=5.0",
         "jiwer>=3.0",
+        "librosa>=0.10",
     ],
+    "whisper": ["faster-whisper>=1.0", "whisper-normalizer>=0.1"],
+    "transformers": ["transformers>=4.40"],
     "test": ["pytest>=8", "pytest-xdist>=3.7", "hypothesis>=6.100"],
     "dev": [
         "ruff>=0.8",

@@ -54,6 +54,7 @@ ar_args=               # options of valle_train, such as "--max_epoch 5"
 nar_args=
 train_args=            # the same for both
 judge_config=          # of the recogniser that scores closed vocabularies
+score_config=          # judges, protocol and figures: conf/score/*.yaml
 
 # Decoding
 inference_config=../../conf/decode.yaml
@@ -91,8 +92,9 @@ inference_nj=${inference_nj:-${nj}}
 ar_config=${ar_config:-${train_config:-../../conf/train_ar_${model_size}.yaml}}
 nar_config=${nar_config:-${train_config:-../../conf/train_nar_${model_size}.yaml}}
 judge_config=${judge_config:-../../conf/judge/train_asr_ctc.yaml}
+score_config=${score_config:-../../conf/score/default.yaml}
 if [ -z "${codec_config}" ] && [ -f "../../conf/codec/${codec}.yaml" ]; then codec_config=../../conf/codec/${codec}.yaml; fi
-for file in "${ar_config}" "${nar_config}" "${inference_config}" "${judge_config}" ${codec_config:+"${codec_config}"}; do
+for file in "${ar_config}" "${nar_config}" "${inference_config}" "${judge_config}" "${score_config}" ${codec_config:+"${codec_config}"}; do
     [ -f "${file}" ] || die "${file}: no such config (relative to $(pwd))"
 done
 [ -z "${download_model}" ] || skip_train=true
@@ -284,6 +286,7 @@ if wanted 8 && ! "${skip_eval}"; then
         "${decode}/.done" "${exp}/resynthesis/.done" ${judge_done[@]+"${judge_done[@]}"} -- \
         "${PYTHON}" -m espnet2_valle.bin.score --pairs "${raw}/${test_sets}/pairs" --data_dir "${raw}/${test_sets}" \
         --system "codec=${exp}/resynthesis/wav.scp" --system "valle=${decode}/wav.scp" \
+        --config "${score_config}" --prompt_resynthesis "${exp}/resynthesis/prompts.scp" \
         --outcomes "valle=${decode}/outcomes" ${judge[@]+"${judge[@]}"} --stage_times "${stage_times}" \
         --output_dir "${results}" --nj "${inference_nj}"
     end_stage
