@@ -5,7 +5,7 @@ from torch import nn
 from torch.nn import functional as F
 from typeguard import typechecked
 
-from espnet2_valle.valle.abs_valle import AbsVALLE
+from espnet2_valle.valle.abs_valle import AbsVALLE, Lengths
 from espnet2_valle.valle.cache import KVCache
 from espnet2_valle.valle.embeddings import (
     CodeTables,
@@ -83,6 +83,10 @@ class VALLEAR(AbsVALLE):
         )
         inside = length_mask(group_lengths + 1, ended.shape[1])
         return logits[inside].flatten(0, 1), ended[inside].flatten()
+
+    def positions(self, text_lengths: Lengths, codes_lengths: Lengths) -> Lengths:
+        """See `AbsVALLE.positions`: text, text end, and groups."""
+        return text_lengths + 1 + codes_lengths // self.group_size
 
     def group(self, codes: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Fold codes into groups, clipping leading frames to a multiple of G (VALL-E 2, sec. 3.2).
