@@ -61,7 +61,7 @@ COMMANDS = [
     "tokenize_text",
     "codec_fit",
     "codec_tokenize",
-    "join_utterances",
+    "build_index",
     "codec_resynthesize",
     "judge_train",
     "score",

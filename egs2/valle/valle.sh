@@ -103,7 +103,7 @@ data=${datadir}/${tag}
 raw=${dumpdir}/${tag}/raw
 token=${dumpdir}/${tag}/token
 codes=${dumpdir}/${tag}/codec
-joined=${dumpdir}/${tag}/joined # the training set and pairs of its utterances, as codes and token ids
+index=${dumpdir}/${tag}/index # what training reads: where the codes and token ids of each utterance lie
 exp=${expdir}/${tag}
 decode=${exp}/decode${inference_tag:+_${inference_tag}}
 results=${exp}
@@ -145,23 +145,17 @@ launch_training() {
 
 # train_model KIND CONFIG ARGS: stages 5 and 6.
 train_model() {
-    local kind=$1 config=$2 dir=${exp}/$1 set split texts archive command more=() inputs=("${exp}/codec/codec.yaml" "${token}/tokens.txt")
+    local kind=$1 config=$2 dir=${exp}/$1 set split name command more=() inputs=("${exp}/codec/codec.yaml" "${token}/tokens.txt")
     read -ra more <<<"${train_args} $3"
     command=("${PYTHON}" -m espnet2_valle.bin.valle_train --valle "${kind}" --config "${config}"
         --codec_config "${exp}/codec/codec.yaml" --token_list "${token}/tokens.txt" "${text_options[@]}"
-        --output_dir "${dir}" --resume true)
-    for set in "${train_set}" "${valid_set}"; do need "${token}/${set}/.done" 3; done
-    need "${codes}/${valid_set}/.done" 4
-    need "${joined}/.done" 4
-    for set in "train ${joined} ${joined}" "valid ${token}/${valid_set} ${codes}/${valid_set}"; do
-        read -r split texts archive <<<"${set}"
-        inputs+=("${texts}/token_int_shape" "${archive}/codes_shape")
-        command+=(
-            "--${split}_data_path_and_name_and_type" "${texts}/token_int,text,text_int"
-            "--${split}_data_path_and_name_and_type" "${archive}/codes.scp,codes,kaldi_ark"
-            "--${split}_shape_file" "${texts}/token_int_shape"
-            "--${split}_shape_file" "${archive}/codes_shape"
-        )
+        --join_seconds "${join_seconds}" --output_dir "${dir}" --resume true)
+    for set in "train ${train_set}" "valid ${valid_set}"; do
+        read -r split name <<<"${set}"
+        need "${token}/${name}/.done" 3
+        need "${index}/${name}/.done" 4
+        inputs+=("${index}/${name}/index.json" "${index}/${name}/frames.npy" "${index}/${name}/tokens.npy")
+        command+=("--${split}_data_path_and_name_and_type" "${index}/${name},index,valle_index")
     done
     command+=(${more[@]+"${more[@]}"})
     start_training "${dir}" "${inputs[@]}" -- "${command[@]}"
@@ -217,11 +211,12 @@ if wanted 4 && ! "${skip_data_prep}"; then
             "${PYTHON}" -m espnet2_valle.bin.codec_tokenize --codec_config "${exp}/codec/codec.yaml" \
             --wav_scp "${raw}/${set}/wav.scp" --output_dir "${codes}/${set}" --nj "${nj}"
     done
-    need "${token}/${train_set}/.done" 3
-    step "${joined}/.done" "${joined}/codes.scp" "${codes}/${train_set}/.done" "${token}/${train_set}/.done" -- \
-        "${PYTHON}" -m espnet2_valle.bin.join_utterances --codes_dir "${codes}/${train_set}" \
-        --token_dir "${token}/${train_set}" --token_list "${token}/tokens.txt" --codec_config "${exp}/codec/codec.yaml" \
-        --utt2spk "${raw}/${train_set}/utt2spk" --max_seconds "${join_seconds}" --output_dir "${joined}"
+    for set in ${train_set} ${valid_set}; do
+        need "${token}/${set}/.done" 3
+        step "${index}/${set}/.done" "${index}/${set}/index.json" "${codes}/${set}/.done" "${token}/${set}/.done" -- \
+            "${PYTHON}" -m espnet2_valle.bin.build_index --codes_dir "${codes}/${set}" \
+            --token_int "${token}/${set}/token_int" --utt2spk "${raw}/${set}/utt2spk" --output_dir "${index}/${set}"
+    done
     end_stage
 fi
 

@@ -5,7 +5,7 @@ from torch import nn
 from torch.nn import functional as F
 from typeguard import typechecked
 
-from espnet2_valle.valle.abs_valle import AbsVALLE
+from espnet2_valle.valle.abs_valle import AbsVALLE, Lengths
 from espnet2_valle.valle.cache import KVCache
 from espnet2_valle.valle.embeddings import (
     CodeTables,
@@ -105,6 +105,10 @@ class VALLEAR(AbsVALLE):
         known = (tokens > 0) & (groups > 0)
         own = torch.where(known, tokens / groups.clamp(min=1), self.position_rate)
         return self.position_rate ** (1 - self.own_rate_weight) * own**self.own_rate_weight
+
+    def positions(self, text_lengths: Lengths, codes_lengths: Lengths) -> Lengths:
+        """See `AbsVALLE.positions`: text, text end, and groups."""
+        return text_lengths + 1 + codes_lengths // self.group_size
 
     def group(self, codes: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Fold codes into groups, clipping leading frames to a multiple of G (VALL-E 2, sec. 3.2).

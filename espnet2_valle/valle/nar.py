@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from typeguard import typechecked
 
-from espnet2_valle.valle.abs_valle import AbsVALLE
+from espnet2_valle.valle.abs_valle import AbsVALLE, Lengths
 from espnet2_valle.valle.embeddings import (
     CodeTables,
     TextEmbedding,
@@ -86,6 +86,13 @@ class VALLENAR(AbsVALLE):
         inside = length_mask(target_lengths, target.shape[1])
         answer = target.gather(2, stage.view(-1, 1, 1).expand(-1, target.shape[1], 1)).squeeze(2)
         return logits[inside], answer[inside]
+
+    def positions(self, text_lengths: Lengths, codes_lengths: Lengths) -> Lengths:
+        """See `AbsVALLE.positions`: text, text end, the prompt where it is a copy, and the utterance."""
+        whole = text_lengths + 1 + codes_lengths
+        if self.prompt_mode == "prefix":
+            return whole
+        return whole + (codes_lengths // 2).clip(max=self.max_prompt_frames)
 
     def logits(
         self,
