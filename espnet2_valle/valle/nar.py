@@ -147,14 +147,24 @@ class VALLENAR(AbsVALLE):
             (batch, time, Q)
         """
         batch, time = first_codes.shape
-        codes = first_codes.new_zeros(batch, time, self.num_codebooks)
-        codes[..., 0] = first_codes
-        sizes = [torch.full((batch,), part.shape[1], device=text.device) for part in (text, prompt, codes)]
+        text_lengths = torch.full((batch,), text.shape[1], device=text.device)
+        embedded_text, _ = self.text(text, text_lengths)
+        audio = torch.cat(
+            [
+                self.codes.sum(prompt, torch.full_like(text_lengths, self.num_codebooks)),
+                self.codes.embed(first_codes, 0),
+            ],
+            dim=1,
+        )
+        audio = audio + sinusoids(torch.arange(audio.shape[1], device=audio.device), audio.shape[2])
+        x = torch.cat([embedded_text, audio], dim=1)
+        codes = [first_codes]
+        # Text and prompt are embedded once; each stage only adds its level to the target.
         for stage in range(1, self.num_codebooks):
-            stages = torch.full_like(sizes[0], stage)
-            logits = self.logits(text, sizes[0], prompt, sizes[1], codes, sizes[2], stages)
-            codes[..., stage] = logits.argmax(-1)
-        return codes
+            hidden = self.transformer(x, causal=False, stage=stage - 1)[:, -time:]
+            codes.append(self.codes.logits(hidden, torch.full_like(text_lengths, stage)).argmax(-1))
+            x[:, -time:] += self.codes.embed(codes[-1], stage)
+        return torch.stack(codes, dim=2)
 
     def _draw_stages(self, lengths: torch.Tensor) -> torch.Tensor:
         """A stage 1..Q-1 for each row; in evaluation they cycle, so that losses can be compared."""

@@ -25,10 +25,10 @@ class AdaptiveLayerNorm(nn.Module):
         self.scale = nn.Parameter(torch.ones(num_stages, width))
         self.shift = nn.Parameter(torch.zeros(num_stages, width))
 
-    def forward(self, x: torch.Tensor, stage: torch.Tensor | None = None) -> torch.Tensor:
-        """Normalise `x` (batch, time, width) for `stage` (batch,), int64; None means stage 0 for all."""
-        if stage is None:
-            return F.layer_norm(x, (self.width,), self.scale[0], self.shift[0])
+    def forward(self, x: torch.Tensor, stage: torch.Tensor | int = 0) -> torch.Tensor:
+        """Normalise `x` (batch, time, width) for `stage`: (batch,) int64, or one for all rows."""
+        if not isinstance(stage, torch.Tensor):
+            return F.layer_norm(x, (self.width,), self.scale[stage], self.shift[stage])
         normalised = F.layer_norm(x, (self.width,))
         return normalised * self.scale[stage].unsqueeze(1) + self.shift[stage].unsqueeze(1)
 
@@ -68,9 +68,9 @@ class SelfAttention(nn.Module):
         if cache is not None:
             if cache.length and time > 1:
                 raise ValueError("a filled cache takes one step at a time")
-            key, value = cache.append(layer, key, value)
+            keys, values = cache.append(layer, key, value)
             if time == 1:
-                return self.out(_attend_once(query, key, value, cache.mask(time)))
+                return self.out(_attend_once(query, keys, values, cache.mask(time)))
         attended = F.scaled_dot_product_attention(
             query,
             key,
@@ -121,7 +121,7 @@ class Block(nn.Module):
         x: torch.Tensor,
         causal: bool,
         mask: torch.Tensor | None,
-        stage: torch.Tensor | None,
+        stage: torch.Tensor | int,
         cache: KVCache | None,
         layer: int,
     ) -> torch.Tensor:
@@ -176,7 +176,7 @@ class Transformer(nn.Module):
         x: torch.Tensor,
         causal: bool,
         mask: torch.Tensor | None = None,
-        stage: torch.Tensor | None = None,
+        stage: torch.Tensor | int = 0,
         cache: KVCache | None = None,
     ) -> torch.Tensor:
         """Run all blocks.
@@ -185,7 +185,7 @@ class Transformer(nn.Module):
             x: (batch, time, width).
             causal: see `SelfAttention`.
             mask: additive attention mask, or None.
-            stage: (batch,) NAR stage of each row, or None.
+            stage: NAR stage of each row (batch,), or one for all.
             cache: state of incremental decoding; it is advanced by `time`.
 
         Returns:
