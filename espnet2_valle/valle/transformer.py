@@ -57,7 +57,7 @@ class SelfAttention(nn.Module):
             x: (batch, time, width).
             causal: position t sees positions <= t only.
             mask: additive, broadcastable to (batch, heads, time, time); for full attention.
-            cache: past keys and values. Longer input than one step needs an empty cache.
+            cache: past keys and values. Causal input longer than one step needs an empty cache.
             layer: which of the cache's layers this is.
 
         Returns:
@@ -66,8 +66,8 @@ class SelfAttention(nn.Module):
         batch, time, width = x.shape
         query, key, value = self.qkv(x).view(batch, time, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         if cache is not None:
-            if cache.length and time > 1:
-                raise ValueError("a filled cache takes one step at a time")
+            if causal and cache.length and time > 1:
+                raise ValueError("a filled cache takes one causal step at a time")
             key, value = cache.append(layer, key, value)
         # One query that sees every key needs no mask; `is_causal` without a mask keeps the fast kernels.
         attended = F.scaled_dot_product_attention(
