@@ -54,6 +54,7 @@ ar_args=               # options of valle_train, such as "--max_epoch 5"
 nar_args=
 train_args=            # the same for both
 judge_config=          # of the recogniser that scores closed vocabularies
+score_config=          # judges, protocol and figures: conf/score/*.yaml
 
 # Decoding
 inference_config=../../conf/decode.yaml
@@ -91,8 +92,9 @@ inference_nj=${inference_nj:-${nj}}
 ar_config=${ar_config:-${train_config:-../../conf/train_ar_${model_size}.yaml}}
 nar_config=${nar_config:-${train_config:-../../conf/train_nar_${model_size}.yaml}}
 judge_config=${judge_config:-../../conf/judge/train_asr_ctc.yaml}
+score_config=${score_config:-../../conf/score/default.yaml}
 if [ -z "${codec_config}" ] && [ -f "../../conf/codec/${codec}.yaml" ]; then codec_config=../../conf/codec/${codec}.yaml; fi
-for file in "${ar_config}" "${nar_config}" "${inference_config}" "${judge_config}" ${codec_config:+"${codec_config}"}; do
+for file in "${ar_config}" "${nar_config}" "${inference_config}" "${judge_config}" "${score_config}" ${codec_config:+"${codec_config}"}; do
     [ -f "${file}" ] || die "${file}: no such config (relative to $(pwd))"
 done
 [ -z "${download_model}" ] || skip_train=true
@@ -101,7 +103,7 @@ data=${datadir}/${tag}
 raw=${dumpdir}/${tag}/raw
 token=${dumpdir}/${tag}/token
 codes=${dumpdir}/${tag}/codec
-joined=${dumpdir}/${tag}/joined # the training set and pairs of its utterances, as codes and token ids
+index=${dumpdir}/${tag}/index # what training reads: where the codes and token ids of each utterance lie
 exp=${expdir}/${tag}
 decode=${exp}/decode${inference_tag:+_${inference_tag}}
 results=${exp}
@@ -143,23 +145,17 @@ launch_training() {
 
 # train_model KIND CONFIG ARGS: stages 5 and 6.
 train_model() {
-    local kind=$1 config=$2 dir=${exp}/$1 set split texts archive command more=() inputs=("${exp}/codec/codec.yaml" "${token}/tokens.txt")
+    local kind=$1 config=$2 dir=${exp}/$1 set split name command more=() inputs=("${exp}/codec/codec.yaml" "${token}/tokens.txt")
     read -ra more <<<"${train_args} $3"
     command=("${PYTHON}" -m espnet2_valle.bin.valle_train --valle "${kind}" --config "${config}"
         --codec_config "${exp}/codec/codec.yaml" --token_list "${token}/tokens.txt" "${text_options[@]}"
-        --output_dir "${dir}" --resume true)
-    for set in "${train_set}" "${valid_set}"; do need "${token}/${set}/.done" 3; done
-    need "${codes}/${valid_set}/.done" 4
-    need "${joined}/.done" 4
-    for set in "train ${joined} ${joined}" "valid ${token}/${valid_set} ${codes}/${valid_set}"; do
-        read -r split texts archive <<<"${set}"
-        inputs+=("${texts}/token_int_shape" "${archive}/codes_shape")
-        command+=(
-            "--${split}_data_path_and_name_and_type" "${texts}/token_int,text,text_int"
-            "--${split}_data_path_and_name_and_type" "${archive}/codes.scp,codes,kaldi_ark"
-            "--${split}_shape_file" "${texts}/token_int_shape"
-            "--${split}_shape_file" "${archive}/codes_shape"
-        )
+        --join_seconds "${join_seconds}" --output_dir "${dir}" --resume true)
+    for set in "train ${train_set}" "valid ${valid_set}"; do
+        read -r split name <<<"${set}"
+        need "${token}/${name}/.done" 3
+        need "${index}/${name}/.done" 4
+        inputs+=("${index}/${name}/index.json" "${index}/${name}/frames.npy" "${index}/${name}/tokens.npy")
+        command+=("--${split}_data_path_and_name_and_type" "${index}/${name},index,valle_index")
     done
     command+=(${more[@]+"${more[@]}"})
     start_training "${dir}" "${inputs[@]}" -- "${command[@]}"
@@ -215,11 +211,12 @@ if wanted 4 && ! "${skip_data_prep}"; then
             "${PYTHON}" -m espnet2_valle.bin.codec_tokenize --codec_config "${exp}/codec/codec.yaml" \
             --wav_scp "${raw}/${set}/wav.scp" --output_dir "${codes}/${set}" --nj "${nj}"
     done
-    need "${token}/${train_set}/.done" 3
-    step "${joined}/.done" "${joined}/codes.scp" "${codes}/${train_set}/.done" "${token}/${train_set}/.done" -- \
-        "${PYTHON}" -m espnet2_valle.bin.join_utterances --codes_dir "${codes}/${train_set}" \
-        --token_dir "${token}/${train_set}" --token_list "${token}/tokens.txt" --codec_config "${exp}/codec/codec.yaml" \
-        --utt2spk "${raw}/${train_set}/utt2spk" --max_seconds "${join_seconds}" --output_dir "${joined}"
+    for set in ${train_set} ${valid_set}; do
+        need "${token}/${set}/.done" 3
+        step "${index}/${set}/.done" "${index}/${set}/index.json" "${codes}/${set}/.done" "${token}/${set}/.done" -- \
+            "${PYTHON}" -m espnet2_valle.bin.build_index --codes_dir "${codes}/${set}" \
+            --token_int "${token}/${set}/token_int" --utt2spk "${raw}/${set}/utt2spk" --output_dir "${index}/${set}"
+    done
     end_stage
 fi
 
@@ -284,6 +281,7 @@ if wanted 8 && ! "${skip_eval}"; then
         "${decode}/.done" "${exp}/resynthesis/.done" ${judge_done[@]+"${judge_done[@]}"} -- \
         "${PYTHON}" -m espnet2_valle.bin.score --pairs "${raw}/${test_sets}/pairs" --data_dir "${raw}/${test_sets}" \
         --system "codec=${exp}/resynthesis/wav.scp" --system "valle=${decode}/wav.scp" \
+        --config "${score_config}" --prompt_resynthesis "${exp}/resynthesis/prompts.scp" \
         --outcomes "valle=${decode}/outcomes" ${judge[@]+"${judge[@]}"} --stage_times "${stage_times}" \
         --output_dir "${results}" --nj "${inference_nj}"
     end_stage

@@ -20,11 +20,22 @@ def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--codec_config", required=True, help="codec.yaml")
     parser.add_argument("--wav_scp", required=True)
-    parser.add_argument("--pairs", help="resynthesise the target of each pair, named by the pair")
-    parser.add_argument("--output_dir", required=True, help="gets wav/ and wav.scp")
+    parser.add_argument(
+        "--pairs", help="resynthesise the target of each pair, named by the pair, and the prompts"
+    )
+    parser.add_argument(
+        "--output_dir",
+        required=True,
+        help="gets wav/ and wav.scp; with --pairs also prompts/ and prompts.scp, by utterance",
+    )
     parser.add_argument("--codebooks", type=int, help="decode only the first so many codebooks; default all")
     parser.add_argument("--nj", type=int, default=1, help="processes")
     return parser
+
+
+def prompts(pairs: str, wavs: dict[str, str]) -> dict[str, str]:
+    """The sound files of the prompts that a `pairs` file names, by utterance."""
+    return {pair.prompt_utt: wavs[pair.prompt_utt] for pair in read_pairs(pairs) if pair.prompt_utt in wavs}
 
 
 def targets(pairs: str, wavs: dict[str, str]) -> dict[str, str]:
@@ -63,11 +74,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     wanted = targets(args.pairs, wavs) if args.pairs else wavs
     output = Path(args.output_dir)
     paths = {key: output / "wav" / f"{key}.wav" for key in wanted}
+    voices = prompts(args.pairs, wavs) if args.pairs else {}
+    voice_paths = {key: output / "prompts" / f"{key}.wav" for key in voices}
     jobs = [(source, paths[key]) for key, source in wanted.items()]
+    jobs += [(source, voice_paths[key]) for key, source in voices.items()]
     for _ in parallel_map(
         partial(resynthesise, args.codec_config, args.codebooks), jobs, nj=args.nj, title="resynthesise"
     ):
         pass
+    if voices:
+        with atomic_open(output / "prompts.scp") as scp:
+            scp.writelines(f"{key} {path}\n" for key, path in voice_paths.items())
     with atomic_open(output / "wav.scp") as scp:
         scp.writelines(f"{key} {path}\n" for key, path in paths.items())
 

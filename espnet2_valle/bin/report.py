@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from espnet2_valle.bin.score import GROUND_TRUTH
 from espnet2_valle.bin.score_inputs import named_files, read_times, read_trials
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.errors import InputError
@@ -15,6 +14,7 @@ from espnet2_valle.common.fileio import atomic_open
 from espnet2_valle.corpus.datadir import read_scp
 from espnet2_valle.corpus.pairs import read_pairs
 from espnet2_valle.score.report.page import Run, render
+from espnet2_valle.score.scorecard import GROUND_TRUTH
 from espnet2_valle.score.systems import read_rows
 
 DEFAULT_OUTPUTS = {"codec": "resynthesis/wav.scp", "valle": "decode/wav.scp"}

@@ -1,25 +1,33 @@
-"""Score ground truth, codec resynthesis and VALL-E side by side, by the same judges."""
+"""Score systems side by side, by the same judges: ground truth, codec resynthesis and VALL-E, or any others.
+
+What was asked comes as pairs of a data directory (--pairs, --data_dir) or as a list in Seed-TTS-eval's format
+(--list); what a system answered as a wav.scp or a folder of sound files named by the pairs' ids.
+"""
 
 import argparse
 import json
 import shlex
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from espnet2_valle.bin.score_inputs import named_files, read_times, read_trials, read_vocabulary
+from espnet2_valle.bin.score_inputs import (
+    Asked,
+    named_files,
+    read_asked,
+    read_times,
+    read_vocabulary,
+)
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
-from espnet2_valle.corpus.datadir import read_scp
-from espnet2_valle.corpus.pairs import read_pairs
+from espnet2_valle.score.lists import read_samples
+from espnet2_valle.score.reference import speaker_reference
+from espnet2_valle.score.scorecard import GROUND_TRUTH, Scored, assemble, with_best
 from espnet2_valle.score.scorers import AbsScorerPlan, DefaultPlan
-from espnet2_valle.score.systems import compare_words, score_system, summarise, word_figures
+from espnet2_valle.score.settings import Settings, read_settings
+from espnet2_valle.score.systems import score_system, write_rows
 from espnet2_valle.score.table import results_markdown, score_table
-from espnet2_valle.score.utterance import UtteranceScore
-
-GROUND_TRUTH, CODEC = "ground_truth", "codec"
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -27,23 +35,33 @@ def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    parser.add_argument("--pairs", required=True, help="list of pairs, as stage 1 writes it")
+    parser.add_argument("--pairs", default=None, help="list of pairs, as stage 1 writes it")
     parser.add_argument(
-        "--data_dir", required=True, help="test set: wav.scp and text of all utterances in the pairs"
+        "--data_dir", default=None, help="test set: wav.scp and text of all utterances in the pairs"
     )
+    parser.add_argument(
+        "--list", default=None, help="in place of pairs: id|prompt text|prompt sound|text[|reference sound]"
+    )
+    parser.add_argument("--config", default=None, help="conf/score/*.yaml: judges, protocol and the like")
     parser.add_argument(
         "--system",
         action="append",
         default=[],
         metavar="NAME=WAV_SCP",
-        help="outputs keyed by pair id; repeatable",
+        help="outputs keyed by pair id, or a folder of them; repeatable. Several with commas between are "
+        "samples of one system: figures are over all, and the best of each pair is a system of its own",
     )
     parser.add_argument(
         "--outcomes",
         action="append",
         default=[],
         metavar="NAME=FILE",
-        help="lines `pair_id outcome`; repeatable",
+        help="lines `pair_id outcome`, files of several samples with commas between; repeatable",
+    )
+    parser.add_argument(
+        "--prompt_resynthesis",
+        default=None,
+        help="wav.scp of prompts after the codec, keyed by utterance (by pair with --list): SIM-r",
     )
     parser.add_argument(
         "--judge", default=None, help="directory of a trained CTC judge; without it pocketsphinx judges"
@@ -61,8 +79,9 @@ def get_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     args = get_parser().parse_args(argv)
-    plan = DefaultPlan(args.judge, read_vocabulary(args.vocabulary))
-    scores = score_run(args, plan)
+    settings = read_settings(args.config)
+    plan = DefaultPlan(args.judge, read_vocabulary(args.vocabulary), settings)
+    scores = score_run(args, plan, settings)
     output = Path(args.output_dir)
     command = "python -m espnet2_valle.bin.score " + shlex.join(_as_argv(args))
     with atomic_open(output / "scores.json") as stream:
@@ -73,78 +92,71 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(score_table(scores["systems"]), end="")
 
 
-def score_run(args: argparse.Namespace, plan: AbsScorerPlan) -> dict[str, Any]:
+def score_run(
+    args: argparse.Namespace, plan: AbsScorerPlan, settings: Settings | None = None
+) -> dict[str, Any]:
     """Check the inputs, score every system and return what scores.json holds.
 
     Raises:
-        InputError: see `read_trials`, `named_files` and `score_system`.
+        InputError: see `read_asked`, `read_samples` and `score_system`.
     """
-    pairs = read_pairs(args.pairs)
-    wavs = read_scp(Path(args.data_dir) / "wav.scp")
-    trials = read_trials(pairs, wavs, read_scp(Path(args.data_dir) / "text"), args.pairs)
-    listed = {name: read_scp(path) for name, path in named_files(args.system, "--system").items()}
+    settings = settings or Settings()
+    asked = read_asked(args.pairs, args.data_dir, args.list, args.prompt_resynthesis, settings)
+    listed = {name: read_samples(path) for name, path in named_files(args.system, "--system").items()}
     if GROUND_TRUTH in listed:
-        raise InputError("--system", f"{GROUND_TRUTH} is taken from --data_dir", "Leave it out or rename it")
-    systems = {GROUND_TRUTH: {pair.pair_id: wavs[pair.target_utt] for pair in pairs}, **listed}
-    outcomes = {name: read_scp(path) for name, path in named_files(args.outcomes, "--outcomes").items()}
-    unknown = sorted(outcomes.keys() - systems.keys())
-    if unknown:
-        raise InputError("--outcomes", f"no system is called '{unknown[0]}'", "Name one given by --system")
+        raise InputError(
+            "--system", f"{GROUND_TRUTH} is taken from --data_dir or --list", "Leave it out or rename it"
+        )
+    references = {trial.pair_id: trial.reference for trial in asked.trials if trial.reference}
+    systems = ({GROUND_TRUTH: [references]} if len(references) == len(asked.trials) else {}) | listed
+    if not systems:
+        raise InputError("--list", "has no reference recordings, and no system is given", "Give --system")
+    outcomes = read_outcomes(args.outcomes, systems)
     times = read_times(args.stage_times)
     folder = Path(args.output_dir) / "scores"
-    rows = {
-        name: score_system(name, trials, outputs, plan, folder / f"{name}.jsonl", args.nj)
-        for name, outputs in systems.items()
-    }
-    return assemble(rows, outcomes, plan, times, args.seed)
+    scored: dict[str, Scored] = {}
+    for name, samples in systems.items():
+        rows = [
+            score_system(name, asked.trials, wavs, plan, folder / rows_file(name, number), args.nj)
+            for number, wavs in enumerate(samples)
+        ]
+        scored[name] = Scored(rows, outcomes.get(name, ()))
+    everything = with_best(scored)
+    for name in everything.keys() - scored.keys():
+        best = {row.pair_id: row for row in everything[name].samples[0]}
+        write_rows(folder / rows_file(name, 0), asked.trials, best)
+    scores = assemble(everything, plan, times, {t.pair_id: t.speaker for t in asked.trials}, args.seed)
+    scores["protocol"] = settings.protocol
+    reference = _speaker_reference(asked, plan, settings, args)
+    return scores | ({"speaker_reference": reference} if reference else {})
 
 
-def assemble(
-    rows: Mapping[str, Sequence[UtteranceScore]],
-    outcomes: Mapping[str, Mapping[str, str]],
-    plan: AbsScorerPlan,
-    times: Mapping[str, float],
-    seed: int = 0,
-) -> dict[str, Any]:
-    """The content of scores.json."""
-    scores: dict[str, Any] = {
-        "systems": {name: summarise(r, outcomes.get(name, {}), seed) for name, r in rows.items()},
-        "judge": plan.judge_name,
-        "pairs": len(rows[GROUND_TRUTH]),
-        "commit": git_commit(),
-        "seconds_by_stage": dict(times),
-    }
-    if CODEC in rows:
-        scores["relative_word_accuracy"] = {
-            name: compare_words(r, rows[CODEC], seed)
-            for name, r in rows.items()
-            if name not in (GROUND_TRUTH, CODEC)
-        }
-    if plan.second_name:
-        scores["second_judge"] = {
-            "name": plan.second_name,
-            "systems": {
-                name: word_figures([row.text for row in r], [row.second_heard or "" for row in r], seed)
-                for name, r in rows.items()
-            },
-        }
-    return scores
+def rows_file(name: str, sample: int) -> str:
+    """Name of the file of a sample's rows; the first sample's is that of the system."""
+    return f"{name}.jsonl" if sample == 0 else f"{name}.{sample + 1}.jsonl"
 
 
-def git_commit() -> str | None:
-    """Commit of the checkout that this file belongs to, or None outside of one."""
-    here = Path(__file__).resolve()
-    try:
-        # An installed copy may lie inside a checkout of something else.
-        _git(here, "ls-files", "--error-unmatch", here.name)
-        return _git(here, "rev-parse", "HEAD")
-    except (OSError, subprocess.CalledProcessError):
+def read_outcomes(options: Sequence[str], systems: Mapping[str, Any]) -> dict[str, list[dict[str, str]]]:
+    """System -> outcomes of each of its samples.
+
+    Raises:
+        InputError: an outcome file of no system, or one that cannot be read.
+    """
+    given = named_files(options, "--outcomes")
+    unknown = sorted(given.keys() - systems.keys())
+    if unknown:
+        raise InputError("--outcomes", f"no system is called '{unknown[0]}'", "Name one given by --system")
+    return {name: read_samples(paths) for name, paths in given.items()}
+
+
+def _speaker_reference(
+    asked: Asked, plan: AbsScorerPlan, settings: Settings, args: argparse.Namespace
+) -> dict[str, Any] | None:
+    """Similarity of real recordings, where the data directory tells who speaks in them."""
+    if not settings.reference_utterances or not asked.speakers:
         return None
-
-
-def _git(here: Path, *arguments: str) -> str:
-    found = subprocess.run(["git", *arguments], cwd=here.parent, capture_output=True, text=True, check=True)
-    return found.stdout.strip()
+    wavs = {key: asked.wavs[key] for key in asked.speakers}
+    return speaker_reference(wavs, asked.speakers, plan, settings.reference_utterances, args.seed, args.nj)
 
 
 def _as_argv(args: argparse.Namespace) -> list[str]:

@@ -1,10 +1,14 @@
 """What the commands score and report read, checked."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.corpus.pairs import NO_OTHER, Pair
+from espnet2_valle.corpus.datadir import read_scp
+from espnet2_valle.corpus.pairs import NO_OTHER, Pair, read_pairs
+from espnet2_valle.score.lists import read_list
+from espnet2_valle.score.settings import CONTINUATION, Settings
 from espnet2_valle.score.utterance import Trial
 
 
@@ -34,9 +38,92 @@ def read_trials(
             texts[pair.target_utt],
             wavs[pair.prompt_utt],
             None if pair.other_utt == NO_OTHER else wavs[pair.other_utt],
+            reference=wavs[pair.target_utt],
         )
         for pair in pairs
     ]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """All that systems are asked and compared with.
+
+    Attributes:
+        trials: one a pair; each has a speaker, by name or by prompt.
+        wavs: recordings of the data directory by utterance, {} without one.
+        speakers: of those recordings, where the data directory tells.
+    """
+
+    trials: list[Trial]
+    wavs: dict[str, str] = field(default_factory=dict)
+    speakers: dict[str, str] = field(default_factory=dict)
+
+
+def read_asked(
+    pairs: str | None,
+    data_dir: str | None,
+    trial_list: str | None,
+    resynthesis: str | None,
+    settings: Settings,
+) -> Asked:
+    """Read pairs and data directory, or a list, under a protocol.
+
+    Args:
+        pairs: list of pairs, with data_dir.
+        data_dir: with wav.scp and text, and utt2spk for intervals over speakers.
+        trial_list: see `lists.read_list`; in place of both.
+        resynthesis: wav.scp of prompts after the codec, keyed by utterance, by pair with a list.
+        settings: has the protocol.
+
+    Raises:
+        InputError: neither or both are given, or see `read_trials` and `read_list`.
+    """
+    prompts = read_scp(resynthesis) if resynthesis else {}
+    if trial_list:
+        if pairs or data_dir:
+            raise InputError("--list", "is given beside --pairs or --data_dir", "Give one or the other")
+        asked = Asked([replace(t, resynthesis=prompts.get(t.pair_id)) for t in read_list(trial_list)])
+    elif pairs and data_dir:
+        asked = _of_data_dir(pairs, Path(data_dir), prompts)
+    else:
+        raise InputError("--pairs", "or --data_dir is missing", "Give both, or --list")
+    if settings.protocol == CONTINUATION:
+        return replace(asked, trials=[continued(trial, settings) for trial in asked.trials])
+    return asked
+
+
+def _of_data_dir(pairs_file: str, data_dir: Path, prompts: Mapping[str, str]) -> Asked:
+    pairs = read_pairs(pairs_file)
+    wavs = read_scp(data_dir / "wav.scp")
+    trials = read_trials(pairs, wavs, read_scp(data_dir / "text"), pairs_file)
+    known = read_scp(data_dir / "utt2spk") if (data_dir / "utt2spk").is_file() else {}
+    speakers = {utterance: known[utterance] for utterance in wavs if utterance in known}
+    return Asked(
+        [
+            replace(
+                trial,
+                speaker=speakers.get(pair.prompt_utt, trial.prompt),
+                resynthesis=prompts.get(pair.prompt_utt),
+            )
+            for trial, pair in zip(trials, pairs)
+        ],
+        wavs,
+        speakers,
+    )
+
+
+def continued(trial: Trial, settings: Settings) -> Trial:
+    """The trial as a continuation: the prompt begins the reference, and voice is judged after it.
+
+    Raises:
+        InputError: there is no reference recording.
+    """
+    if trial.reference is None:
+        raise InputError(
+            f"pair {trial.pair_id}", "has no reference recording to continue", "Choose the protocol cross"
+        )
+    skip = settings.prompt_seconds if settings.outputs_hold_prompt else 0.0
+    return replace(trial, prompt=trial.reference, prompt_seconds=settings.prompt_seconds, skip_seconds=skip)
 
 
 def named_files(options: Sequence[str], option: str) -> dict[str, str]:

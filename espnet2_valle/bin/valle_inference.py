@@ -5,13 +5,14 @@ import functools
 import inspect
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from espnet2.utils import config_argparse
+from espnet2.utils.types import str2bool
 
 from espnet2_valle.common.audio import write_audio
 from espnet2_valle.common.cli import run_command
@@ -20,7 +21,7 @@ from espnet2_valle.common.fileio import atomic_open, atomic_path
 from espnet2_valle.corpus.datadir import DataDir
 from espnet2_valle.corpus.pairs import Pair, read_pairs
 from espnet2_valle.generate.outcome import Outcome
-from espnet2_valle.generate.text2speech import Text2Speech, open_text2speech
+from espnet2_valle.generate.text2speech import Request, Text2Speech, open_text2speech
 from espnet2_valle.jobs.pool import parallel_map
 
 MODEL_OPTIONS = (
@@ -30,16 +31,23 @@ MODEL_OPTIONS = (
     "nar_model_file",
     "codec_config",
 )
-DECODING_OPTIONS: dict[str, type] = {
+DECODING_OPTIONS: dict[str, Callable[[str], Any]] = {
     "seed": int,
     "temperature": float,
     "top_k": int,
     "top_p": float,
+    "min_p": float,
     "repetition_window": int,
     "repetition_threshold": float,
+    "repetition_counts_drawn": str2bool,
     "min_duration_ratio": float,
     "max_duration_ratio": float,
+    "max_repeat_seconds": float,
+    "best_of": int,
+    "retries": int,
+    "dtype": str,
 }
+Ending = tuple[str, int]  # the outcome's name, and attempts made
 OPTIONS_FILE, JOURNAL = "options.json", "journal.jsonl"
 
 
@@ -60,7 +68,8 @@ def get_parser() -> argparse.ArgumentParser:
     group = parser.add_argument_group("a list of pairs")
     group.add_argument("--pairs", help="lines `pair_id prompt_utt target_utt other_utt`")
     group.add_argument("--data_dir", help="wav.scp and text of the utterances in the pairs")
-    group.add_argument("--output_dir", help="gets wav/, codes/, wav.scp and outcomes")
+    group.add_argument("--output_dir", help="gets wav/, codes/, wav.scp, outcomes and tries")
+    group.add_argument("--batch_size", type=int, default=1, help="utterances decoded at once in a process")
     group.add_argument("--nj", type=int, default=1, help="processes")
     group = parser.add_argument_group("one utterance")
     group.add_argument("--text", help="what to say")
@@ -86,7 +95,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     model = _model_options(args)
     if args.pairs:
         _require(args, "data_dir", "output_dir")
-        synthesise_pairs(model, args.pairs, args.data_dir, args.output_dir, args.nj)
+        if args.batch_size < 1:
+            raise InputError("--batch_size", f"{args.batch_size} is out of range", "Give 1 or more")
+        synthesise_pairs(model, args.pairs, args.data_dir, args.output_dir, args.nj, args.batch_size)
     else:
         _require(args, "text", "prompt_speech", "prompt_text", "output_wav")
         result = open_text2speech(json.dumps(model))(args.text, args.prompt_speech, args.prompt_text)
@@ -97,11 +108,17 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def synthesise_pairs(
-    model: dict[str, Any], pairs: str | Path, data_dir: str | Path, output_dir: str | Path, nj: int
+    model: dict[str, Any],
+    pairs: str | Path,
+    data_dir: str | Path,
+    output_dir: str | Path,
+    nj: int,
+    batch_size: int = 1,
 ) -> None:
     """Synthesise every pair; a rerun with the same model and options goes on where it was.
 
-    Writes wav/<pair_id>.wav, codes/<pair_id>.npy, wav.scp and outcomes (`pair_id outcome`).
+    Writes wav/<pair_id>.wav, codes/<pair_id>.npy, wav.scp, outcomes (`pair_id outcome`) and tries (`pair_id
+    attempts`). Texts of about the same length share a batch.
 
     Raises:
         InputError: a pair that names an unknown utterance, or a model that cannot be opened.
@@ -110,34 +127,51 @@ def synthesise_pairs(
     jobs = _jobs(read_pairs(pairs), DataDir.load(data_dir), pairs)
     done = _resume(output, model)
     pending = [job for job in jobs if job.pair_id not in done]
+    if batch_size > 1:
+        pending.sort(key=lambda job: len(job.text))
+    batches = [pending[start : start + batch_size] for start in range(0, len(pending), batch_size)]
     work = functools.partial(_synthesise, json.dumps(model), str(output))
     with open(output / JOURNAL, "a", encoding="utf-8") as journal:
-        for job, outcome in zip(pending, parallel_map(work, pending, nj, "decode"), strict=True):
-            done[job.pair_id] = outcome
-            journal.write(json.dumps({job.pair_id: outcome}) + "\n")
+        for ended in parallel_map(work, batches, nj, "decode"):
+            done.update(ended)
+            journal.writelines(json.dumps({pair_id: ending}) + "\n" for pair_id, ending in ended.items())
             journal.flush()
-    with atomic_open(output / "outcomes") as outcomes, atomic_open(output / "wav.scp") as scp:
+    with (
+        atomic_open(output / "outcomes") as outcomes,
+        atomic_open(output / "tries") as tries,
+        atomic_open(output / "wav.scp") as scp,
+    ):
         for job in jobs:
-            outcomes.write(f"{job.pair_id} {done[job.pair_id]}\n")
+            outcome, attempts = done[job.pair_id]
+            outcomes.write(f"{job.pair_id} {outcome}\n")
+            tries.write(f"{job.pair_id} {attempts}\n")
             if _wav_path(output, job.pair_id).is_file():
                 scp.write(f"{job.pair_id} {_wav_path(output, job.pair_id)}\n")
 
 
-def _synthesise(model: str, output_dir: str, job: Job) -> str:
-    """Synthesise one pair and write what came out; returns the outcome's name."""
+def _synthesise(model: str, output_dir: str, jobs: Sequence[Job]) -> dict[str, Ending]:
+    """Synthesise a batch of pairs and write what came out; returns how each ended."""
     text2speech = open_text2speech(model)
-    seed = zlib.crc32(f"{text2speech.seed} {job.pair_id}".encode())
     output = Path(output_dir)
-    try:
-        result = text2speech(job.text, job.prompt_wav, job.prompt_text, seed=seed)
-    except InputError as error:
-        print(f"{job.pair_id}: {error}")
-        return Outcome.PROMPT_REJECTED.value
-    if result["outcome"] is not Outcome.NO_SPEECH:
-        with atomic_path(output / "codes" / f"{job.pair_id}.npy") as path:
-            np.save(path, result["codes"].numpy().astype(np.int16))
-        write_audio(_wav_path(output, job.pair_id), result["wav"].numpy(), text2speech.fs)
-    return result["outcome"].value
+    requests = [
+        Request(
+            job.text,
+            job.prompt_wav,
+            job.prompt_text,
+            seed=zlib.crc32(f"{text2speech.seed} {job.pair_id}".encode()),
+        )
+        for job in jobs
+    ]
+    endings = {}
+    for job, result in zip(jobs, text2speech.batch(requests), strict=True):
+        if "problem" in result:
+            print(f"{job.pair_id}: {result['problem']}")
+        if len(result["wav"]) and result["outcome"] is not Outcome.NO_SPEECH:
+            with atomic_path(output / "codes" / f"{job.pair_id}.npy") as path:
+                np.save(path, result["codes"].numpy().astype(np.int16))
+            write_audio(_wav_path(output, job.pair_id), result["wav"].numpy(), text2speech.fs)
+        endings[job.pair_id] = (result["outcome"].value, result["tries"])
+    return endings
 
 
 def _model_options(args: argparse.Namespace) -> dict[str, Any]:
@@ -172,8 +206,8 @@ def _jobs(pairs: Sequence[Pair], data: DataDir, where: str | Path) -> list[Job]:
     ]
 
 
-def _resume(output: Path, model: dict[str, Any]) -> dict[str, str]:
-    """Outcomes of an earlier run with the same options and weights; otherwise start anew."""
+def _resume(output: Path, model: dict[str, Any]) -> dict[str, Ending]:
+    """Endings of an earlier run with the same options and weights; otherwise start anew."""
     files = [Path(value) for value in model.values() if isinstance(value, str) and Path(value).is_file()]
     stamp = {"options": model, "modified": {str(path): path.stat().st_mtime for path in files}}
     options = output / OPTIONS_FILE
@@ -187,15 +221,15 @@ def _resume(output: Path, model: dict[str, Any]) -> dict[str, str]:
     return {}
 
 
-def _read_journal(path: Path) -> dict[str, str]:
+def _read_journal(path: Path) -> dict[str, Ending]:
     """Finished pairs; a last line cut off by a kill does not count."""
-    done: dict[str, str] = {}
+    done: dict[str, Ending] = {}
     if path.is_file():
         for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
             if line.endswith("\n"):
                 done.update(json.loads(line))
         with atomic_open(path) as stream:
-            stream.writelines(json.dumps({pair: outcome}) + "\n" for pair, outcome in done.items())
+            stream.writelines(json.dumps({pair: ending}) + "\n" for pair, ending in done.items())
     return done
 
 

@@ -2,46 +2,41 @@
 
 Synthesis continues a prompt with another utterance's text: across a pause and a falling melody. A model
 trained on single utterances only has never seen speech go on behind those. Two utterances of a speaker laid
-behind one another show it.
+behind one another show it. They are laid so when a batch is made; no archive is copied.
 """
 
-import random
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+import numpy as np
 
-Pairing = tuple[str, str]
+from espnet2_valle.corpus.index import SPEAKER_SHIFT, TrainingIndex
+
+ALONE = -1
+CHUNK = 1 << 20  # utterances looked at together, which bounds the memory
 
 
-def choose_joins(
-    frames: Mapping[str, int], speakers: Mapping[str, str], max_frames: int, seed: int
-) -> list[Pairing]:
+def choose_companions(index: TrainingIndex, max_frames: int, rng: np.random.Generator) -> np.ndarray:
     """Give each utterance one of the same speaker to go on with, where one is short enough.
 
     Args:
-        frames: utterance -> its length.
-        speakers: utterance -> speaker.
+        index: of the training set.
         max_frames: longest joined length.
-        seed: of the choice; the same arguments give the same list.
+        rng: of the choice, which is uniform among those that fit.
 
     Returns:
-        (first, second) utterances, in the order of `frames`; an utterance is first at most once.
+        (utterances,) int32, the number of each one's companion; `ALONE` where none fits.
     """
-    rng = random.Random(seed)
-    of_speaker: dict[str, list[str]] = defaultdict(list)
-    for utt in frames:
-        of_speaker[speakers[utt]].append(utt)
-    joins = []
-    for first in frames:
-        fitting = [
-            utt
-            for utt in of_speaker[speakers[first]]
-            if utt != first and frames[first] + frames[utt] <= max_frames
-        ]
-        if fitting:
-            joins.append((first, rng.choice(fitting)))
-    return joins
-
-
-def join_ids(first: Sequence[int], second: Sequence[int], separator: int | None) -> list[int]:
-    """Token ids of two texts said one after the other; `separator` is the word space, where there is one."""
-    return [*first, *([] if separator is None else [separator]), *second]
+    companions = np.full(len(index), ALONE, np.int32)
+    order, keys = index.columns["by_speaker"], index.columns["speaker_frames"]
+    for start in range(0, len(index), CHUNK):
+        first = order[start : start + CHUNK]
+        ranks = np.arange(start, start + len(first))  # in the speakers' order
+        speaker = keys[start : start + CHUNK] >> SPEAKER_SHIFT << SPEAKER_SHIFT
+        room = max_frames - index.frames[first].astype(np.int64)
+        low = np.searchsorted(keys, speaker)
+        high = np.searchsorted(keys, speaker + np.maximum(room, 0), side="right")
+        itself = ranks < high  # it would fit behind itself, which is not wanted
+        choices = high - low - itself
+        chosen = low + (rng.random(len(first)) * choices).astype(np.int64)
+        chosen += itself & (chosen >= ranks)
+        found = choices > 0
+        companions[first[found]] = order[chosen[found]]
+    return companions

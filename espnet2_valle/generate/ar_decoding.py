@@ -1,69 +1,210 @@
-"""Text and prompt -> codebook 1, one group after another."""
+"""Text and prompt -> codebook 1, one group after another, for several utterances at once."""
 
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 
 from espnet2_valle.generate.outcome import Outcome
-from espnet2_valle.generate.sampling import SamplingOptions, sample_code
+from espnet2_valle.generate.sampling import SamplingOptions, draw_codes
+from espnet2_valle.generate.stopping import Limits, RepetitionTrap
 from espnet2_valle.valle.ar import VALLEAR
+from espnet2_valle.valle.cache import KVCache
 
 
 @dataclass(frozen=True)
-class Limits:
-    """Bounds on what is generated, in codec frames, the prompt not counted."""
+class Utterance:
+    """What the AR model is asked for.
 
-    min_frames: int
-    max_frames: int
+    Attributes:
+        text: (text_time,) ids of prompt text and text together.
+        prompt: (prompt_time,) codebook 1 of the prompt.
+        limits: when to stop it.
+        generator: its own source of randomness.
+        prompt_tokens: how many of the ids are the prompt's: over its groups, the speaking rate. 0: not known.
+    """
+
+    text: torch.Tensor
+    prompt: torch.Tensor
+    limits: Limits
+    generator: torch.Generator
+    prompt_tokens: int = 0
 
 
-def decode_ar(
-    model: VALLEAR,
-    text: torch.Tensor,
-    prompt: torch.Tensor,
-    limits: Limits,
-    options: SamplingOptions,
-    generator: torch.Generator,
-) -> tuple[torch.Tensor, Outcome]:
-    """Continue the prompt until the model ends or the cap is hit.
+@dataclass(frozen=True)
+class Decoded:
+    """What the AR model said.
+
+    Attributes:
+        codes: (time,) of the new part alone.
+        outcome: OK, HIT_LENGTH_CAP, STUCK or NO_SPEECH.
+        log_probability: mean over the drawn codes, the end included, under the model at temperature 1.
+    """
+
+    codes: torch.Tensor
+    outcome: Outcome
+    log_probability: float
+
+
+class _Row:
+    """An utterance that is being decoded."""
+
+    def __init__(self, index: int, utterance: Utterance, prompt: list[int], group_size: int, window: int):
+        self.index = index
+        self.limits = utterance.limits
+        self.generator = utterance.generator
+        self.max_frames = utterance.limits.max_frames // group_size * group_size
+        self.prompt_groups = len(prompt) // group_size
+        self.recent = deque(prompt, maxlen=window)
+        self.trap = RepetitionTrap(utterance.limits.max_repeat_frames)
+        self.codes: list[int] = []
+        self.log_probability = 0.0
+        self.draws = 0
+        self.stuck = False
+        self.outcome: Outcome | None = None
+
+    def add(self, code: int, is_end: bool, log_probability: float) -> None:
+        """Take a drawn code."""
+        self.draws += 1
+        self.log_probability += log_probability
+        if is_end:
+            self.outcome = Outcome.OK if self.codes else Outcome.NO_SPEECH
+            return
+        self.codes.append(code)
+        self.recent.append(code)
+        self.stuck |= self.trap.add(code)
+
+    def end_group(self) -> None:
+        """Decide whether the utterance ends behind the group that is complete now."""
+        if self.outcome is None and self.stuck:
+            self.outcome = Outcome.STUCK
+        elif self.outcome is None and len(self.codes) >= self.max_frames:
+            self.outcome = Outcome.HIT_LENGTH_CAP
+
+
+class ARDecoder:
+    """All state of decoding a batch of utterances; `step` adds a group of codes to each.
+
+    A finished utterance leaves the batch. Each draws from its own generator, so that what it says does not
+    depend on the others (up to rounding: products of matrices are summed in another order).
 
     Codes of a group are drawn one after another from the group's distributions, so that
     repetition-aware sampling sees the earlier ones. The end code counts only as the first of a group.
 
     Args:
         model: in evaluation mode.
-        text: (text_time,) ids of prompt text and text together.
-        prompt: (prompt_time,) codebook 1 of the prompt.
-        limits: shortest and longest output.
+        utterances: what to say. Neighbours with the very same text and prompt tensors share their prefix.
         options: how codes are drawn.
-        generator: source of randomness.
-
-    Returns:
-        codes (time,) of the new part alone, and OK, HIT_LENGTH_CAP or NO_SPEECH.
     """
-    size = model.group_size
-    groups, lengths = model.group(prompt.unsqueeze(0), torch.tensor([len(prompt)], device=prompt.device))
-    prompt_groups = int(lengths[0])
-    max_groups = limits.max_frames // size
-    cache = model.new_cache(1, len(text) + 1 + prompt_groups + max_groups)
-    logits = model.prefill(text.unsqueeze(0), groups, cache)[0]
-    history = groups.flatten().tolist()
-    drawn: list[int] = []
-    outcome = Outcome.HIT_LENGTH_CAP
-    while len(drawn) < max_groups * size:
-        logits[1:, model.end] = float("-inf")
-        if len(drawn) < limits.min_frames:
-            logits[0, model.end] = float("-inf")
-        for member in range(size):
-            code = sample_code(logits[member], history, options, generator)
-            if code == model.end:
+
+    @torch.inference_mode()
+    def __init__(self, model: VALLEAR, utterances: Sequence[Utterance], options: SamplingOptions):
+        self.model = model
+        self.options = options
+        self.results: list[Decoded | None] = [None] * len(utterances)
+        parts: list[KVCache] = []
+        logits: list[torch.Tensor] = []
+        rates: list[torch.Tensor] = []
+        rows = []
+        last: Utterance | None = None
+        for index, utterance in enumerate(utterances):
+            if last is None or utterance.text is not last.text or utterance.prompt is not last.prompt:
+                part, predicted, prompt, rate = self._prefill(utterance)
+            last = utterance
+            parts.append(part)
+            logits.append(predicted)
+            rates.append(rate)
+            rows.append(_Row(index, utterance, prompt, model.group_size, options.repetition_window))
+        self._rows = rows
+        room = max(row.max_frames for row in rows) // model.group_size
+        self._cache = KVCache.stack(parts, room)
+        self._logits = torch.cat(logits)
+        self._rates = torch.cat(rates)
+        for row in rows:
+            row.end_group()  # where nothing at all may be said
+        self._leave()
+
+    @property
+    def finished(self) -> bool:
+        """Whether every utterance has ended; then all of `results` are there."""
+        return not self._rows
+
+    @torch.inference_mode()
+    def step(self) -> dict[int, list[int]]:
+        """Draw the next group of every utterance that goes on.
+
+        Returns:
+            index of the utterance -> its new codes, none where it has just ended.
+        """
+        before = {row.index: len(row.codes) for row in self._rows}
+        rows = self._rows
+        self._draw_group()
+        survivors = self._leave()
+        if survivors:
+            self._logits = self._predict()
+        return {row.index: row.codes[before[row.index] :] for row in rows}
+
+    def _prefill(self, utterance: Utterance) -> tuple[KVCache, torch.Tensor, list[int], torch.Tensor]:
+        """Cache, logits (1, G, classes), codes of the prompt's whole groups, and position rate (1,)."""
+        prompt = utterance.prompt
+        length = torch.tensor([len(prompt)], device=prompt.device)
+        groups, count = self.model.group(prompt.unsqueeze(0), length)
+        rates = self.model.position_rates(torch.full_like(count, utterance.prompt_tokens), count)
+        cache = self.model.new_cache(1, len(utterance.text) + 1 + groups.shape[1])
+        logits = self.model.prefill(utterance.text.unsqueeze(0), groups, cache, rates)
+        return cache, logits, groups.flatten().tolist(), rates
+
+    def _draw_group(self) -> None:
+        """Draw G codes for each row, or the end."""
+        end = self.model.end
+        self._logits[:, 1:, end] = float("-inf")
+        for place, row in enumerate(self._rows):
+            if len(row.codes) < row.limits.min_frames:
+                self._logits[place, 0, end] = float("-inf")
+        for member in range(self.model.group_size):
+            going = [place for place, row in enumerate(self._rows) if row.outcome is None]
+            if not going:
                 break
-            history.append(code)
-            drawn.append(code)
-        if code == model.end:
-            outcome = Outcome.OK if drawn else Outcome.NO_SPEECH
-            break
-        if len(drawn) < max_groups * size:
-            group = torch.tensor([drawn[-size:]], device=text.device)
-            logits = model.step(group, prompt_groups + len(drawn) // size - 1, cache)[0]
-    return torch.tensor(drawn, dtype=torch.long, device=text.device), outcome
+            logits = self._logits[:, member]
+            logits = logits if len(going) == len(self._rows) else logits[going]
+            rows = [self._rows[place] for place in going]
+            codes = draw_codes(
+                logits, [row.recent for row in rows], self.options, [row.generator for row in rows]
+            )
+            chosen = torch.tensor(codes, device=logits.device).unsqueeze(1)
+            scores = logits.float().log_softmax(-1).gather(1, chosen)
+            for row, code, score in zip(rows, codes, scores.flatten().tolist(), strict=True):
+                row.add(code, code == end, score)
+        for row in self._rows:
+            row.end_group()
+
+    def _leave(self) -> list[_Row]:
+        """Take finished rows out of the batch; returns those that stay."""
+        staying = [place for place, row in enumerate(self._rows) if row.outcome is None]
+        if len(staying) < len(self._rows):
+            for row in self._rows:
+                if row.outcome is not None:
+                    codes = torch.tensor(row.codes, dtype=torch.long, device=self._logits.device)
+                    mean = row.log_probability / max(1, row.draws)
+                    self.results[row.index] = Decoded(codes, row.outcome, mean)
+            self._rows = [self._rows[place] for place in staying]
+            self._cache.keep(staying)
+            self._logits = self._logits[staying]
+            self._rates = self._rates[staying]
+        return self._rows
+
+    def _predict(self) -> torch.Tensor:
+        """Feed every row's newest group; logits (rows, G, classes) of the next."""
+        size, device = self.model.group_size, self._logits.device
+        groups = torch.tensor([row.codes[-size:] for row in self._rows], device=device)
+        positions = [row.prompt_groups + len(row.codes) // size - 1 for row in self._rows]
+        return self.model.step(groups, torch.tensor(positions, device=device), self._cache, self._rates)
+
+
+def decode_ar(model: VALLEAR, utterances: Sequence[Utterance], options: SamplingOptions) -> list[Decoded]:
+    """Continue each utterance's prompt until the model ends or a limit is hit; see `ARDecoder`."""
+    decoder = ARDecoder(model, utterances, options)
+    while not decoder.finished:
+        decoder.step()
+    return [result for result in decoder.results if result is not None]

@@ -8,5 +8,6 @@ class Outcome(str, Enum):
 
     OK = "ok"  # the model said that it was done
     HIT_LENGTH_CAP = "hit_length_cap"  # it never did; what was there at the cap is returned
+    STUCK = "stuck"  # it repeated itself; what was there when this was noticed is returned
     NO_SPEECH = "no_speech"  # it ended at once, or what came out is silence
     PROMPT_REJECTED = "prompt_rejected"  # the prompt cannot be used; nothing was synthesised

@@ -1,4 +1,4 @@
-"""Drawing one code from the AR model's logits."""
+"""Drawing codes from the AR model's logits."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,8 +16,10 @@ class SamplingOptions:
         temperature: divides the logits; 0 takes the most likely code.
         top_k: keep the k most likely codes; 0 keeps all.
         top_p: keep the most likely codes up to this share, the one that crosses it included; 1 keeps all.
+        min_p: keep codes at least this fraction as likely as the most likely one; 0 keeps all.
         repetition_window: K of repetition-aware sampling (VALL-E 2, sec. 3.3.1); 0 turns it off.
         repetition_threshold: t_r; a code that makes up more of the last K codes is drawn anew from all codes.
+        repetition_counts_drawn: the K codes include the one just drawn; otherwise they are the K before it.
 
     Raises:
         InputError: a value outside its range.
@@ -26,14 +28,17 @@ class SamplingOptions:
     temperature: float = 1.0
     top_k: int = 0
     top_p: float = 1.0
+    min_p: float = 0.0
     repetition_window: int = 0
     repetition_threshold: float = 0.1
+    repetition_counts_drawn: bool = False
 
     def __post_init__(self) -> None:
         ranges = {
             "temperature": self.temperature >= 0,
             "top_k": self.top_k >= 0,
             "top_p": 0 < self.top_p <= 1,
+            "min_p": 0 <= self.min_p <= 1,
             "repetition_window": self.repetition_window >= 0,
             "repetition_threshold": 0 <= self.repetition_threshold <= 1,
         }
@@ -44,44 +49,74 @@ class SamplingOptions:
                 )
 
 
-def sample_code(
-    logits: torch.Tensor, history: Sequence[int], options: SamplingOptions, generator: torch.Generator
-) -> int:
-    """Draw one code.
+def draw_codes(
+    logits: torch.Tensor,
+    recent: Sequence[Sequence[int]],
+    options: SamplingOptions,
+    generators: Sequence[torch.Generator],
+) -> list[int]:
+    """Draw one code for each row, each from its own random numbers.
 
     Args:
-        logits: (classes,); -inf forbids a code.
-        history: codes drawn before, oldest first (for repetition-aware sampling).
+        logits: (rows, classes); -inf forbids a code.
+        recent: the last codes of each row, oldest first; of use are `repetition_window` of them.
         options: how to draw.
-        generator: the utterance's own source of randomness.
+        generators: each row's own source of randomness, on the device of `logits`.
 
     Returns:
-        the code.
+        a code for each row.
     """
     if options.temperature == 0:
-        return int(logits.argmax())
+        return logits.argmax(-1).tolist()
     full = torch.softmax(logits.float() / options.temperature, dim=-1)
-    code = _draw(_nucleus(_top_k(full, options.top_k), options.top_p), generator)
-    window = history[-options.repetition_window :] if options.repetition_window else ()
-    if window and window.count(code) / options.repetition_window > options.repetition_threshold:
-        code = _draw(full, generator)
-    return code
+    kept = _min_p(_nucleus(_top_k(full, options.top_k), options.top_p), options.min_p)
+    codes = _draw(kept, generators)
+    again = [row for row, code in enumerate(codes) if _repeats(code, recent[row], options)]
+    if again:
+        redrawn = _draw(full[again], [generators[row] for row in again])
+        for row, code in zip(again, redrawn, strict=True):
+            codes[row] = code
+    return codes
+
+
+def _repeats(code: int, recent: Sequence[int], options: SamplingOptions) -> bool:
+    """Whether `code` makes up too much of the window."""
+    size = options.repetition_window
+    if not size:
+        return False
+    earlier = size - 1 if options.repetition_counts_drawn else size
+    count = list(recent)[max(0, len(recent) - earlier) :].count(code) + options.repetition_counts_drawn
+    return count / size > options.repetition_threshold
 
 
 def _top_k(probabilities: torch.Tensor, k: int) -> torch.Tensor:
-    if not 0 < k < len(probabilities):
+    if not 0 < k < probabilities.shape[-1]:
         return probabilities
     values, indices = probabilities.topk(k)
-    return torch.zeros_like(probabilities).scatter(0, indices, values)
+    return torch.zeros_like(probabilities).scatter(-1, indices, values)
 
 
 def _nucleus(probabilities: torch.Tensor, p: float) -> torch.Tensor:
     if p == 1:
         return probabilities
-    values, indices = (probabilities / probabilities.sum()).sort(descending=True)
-    before = values.cumsum(0) - values
-    return torch.zeros_like(probabilities).scatter(0, indices, values * (before < p))
+    values, indices = (probabilities / probabilities.sum(-1, keepdim=True)).sort(dim=-1, descending=True)
+    before = values.cumsum(-1) - values
+    return torch.zeros_like(probabilities).scatter(-1, indices, values * (before < p))
 
 
-def _draw(weights: torch.Tensor, generator: torch.Generator) -> int:
-    return int(torch.multinomial(weights, 1, generator=generator))
+def _min_p(probabilities: torch.Tensor, p: float) -> torch.Tensor:
+    if p == 0:
+        return probabilities
+    return probabilities * (probabilities >= p * probabilities.amax(-1, keepdim=True))
+
+
+def _draw(weights: torch.Tensor, generators: Sequence[torch.Generator]) -> list[int]:
+    """A class of each row with probability in proportion to its weight.
+
+    What `torch.multinomial` does (weights over exponential noise, the largest wins), but with a generator
+    for each row, so that a row draws the same whatever rows are beside it.
+    """
+    noise = torch.empty_like(weights)
+    for row, generator in zip(noise, generators, strict=True):
+        row.exponential_(generator=generator)
+    return (weights / noise).argmax(-1).tolist()

@@ -2,6 +2,8 @@
 
 import functools
 import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +12,57 @@ import torch
 
 from espnet2_valle.codec.build import load_codec
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.generate.ar_decoding import Limits, decode_ar
+from espnet2_valle.generate.ar_decoding import Decoded, Utterance, decode_ar
+from espnet2_valle.generate.candidates import derive_seed, rank
 from espnet2_valle.generate.outcome import Outcome
 from espnet2_valle.generate.output import finish
 from espnet2_valle.generate.prompt import load_prompt
 from espnet2_valle.generate.sampling import SamplingOptions
+from espnet2_valle.generate.stopping import Limits
 from espnet2_valle.tasks.valle import VALLETask, codec_spec
 from espnet2_valle.text.tokenizer import build_tokenizer
 from espnet2_valle.text.tokens import TokenIDs
 from espnet2_valle.valle.ar import VALLEAR
 from espnet2_valle.valle.nar import VALLENAR
+from espnet2_valle.valle.weights import DTYPES, convert_linears
+
+Scorer = Callable[
+    [torch.Tensor, int, str], float
+]  # speech (S,), its rate in Hz, text -> the larger, the better
+
+
+@dataclass(frozen=True)
+class Request:
+    """One text to say; see `Text2Speech.__call__` for the meaning of each attribute."""
+
+    text: str
+    prompt_speech: str | Path | np.ndarray | torch.Tensor
+    prompt_text: str
+    prompt_fs: int | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A request in the models' terms.
+
+    Attributes:
+        request: what was asked.
+        text: (text_time,) ids of prompt text and text together.
+        prompt: (prompt_time, Q) codes.
+        first: (prompt_time,) its codebook 1.
+        limits: when to stop.
+        seed: of the first candidate.
+        prompt_tokens: how many of the ids are the prompt's.
+    """
+
+    request: Request
+    text: torch.Tensor
+    prompt: torch.Tensor
+    first: torch.Tensor
+    limits: Limits
+    seed: int
+    prompt_tokens: int
 
 
 class Text2Speech:
@@ -36,9 +79,17 @@ class Text2Speech:
         codec_config: codec.yaml of the codec that made the training codes.
         device: cpu, cuda, cuda:N.
         seed: default seed of each call.
-        temperature, top_k, top_p, repetition_window, repetition_threshold: see `SamplingOptions`.
+        temperature, top_k, top_p, min_p, repetition_window, repetition_threshold,
+            repetition_counts_drawn: see `SamplingOptions`.
         min_duration_ratio, max_duration_ratio: bounds on the output's duration against the one that
             the prompt's own speaking rate (frames per text token) predicts.
+        max_repeat_seconds: repeating the same codes for this long ends an utterance as `stuck`; 0 for never.
+        best_of: candidates drawn for each utterance; the likeliest is kept, or the one that `scorer` prefers.
+        retries: more attempts, each with a seed of its own, at an utterance whose outcome is not `ok`.
+        dtype: of the weights: float32, bfloat16, or int8 (AR model only; the NAR model, which is bound by
+            computing and not by reading weights, is then bfloat16).
+        scorer: judges candidates by their sound, such as with a recogniser. Every candidate is then
+            synthesised to the end, where otherwise only the chosen one is.
 
     Raises:
         InputError: missing files, or models and codec that do not belong together.
@@ -60,17 +111,39 @@ class Text2Speech:
         repetition_threshold: float = 0.1,
         min_duration_ratio: float = 0.3,
         max_duration_ratio: float = 3.0,
+        min_p: float = 0.0,
+        repetition_counts_drawn: bool = False,
+        max_repeat_seconds: float = 0.0,
+        best_of: int = 1,
+        retries: int = 0,
+        dtype: str = "float32",
+        scorer: Scorer | None = None,
     ):
         if codec_config is None:
             raise InputError("--codec_config", "is not given", "Give exp/<run>/codec/codec.yaml")
-        self.sampling = SamplingOptions(temperature, top_k, top_p, repetition_window, repetition_threshold)
+        _check_options(max_repeat_seconds, best_of, retries, dtype)
+        self.sampling = SamplingOptions(
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            min_p=min_p,
+            repetition_window=repetition_window,
+            repetition_threshold=repetition_threshold,
+            repetition_counts_drawn=repetition_counts_drawn,
+        )
         self.duration_ratios = (min_duration_ratio, max_duration_ratio)
+        self.max_repeat_seconds = max_repeat_seconds
+        self.best_of = best_of
+        self.retries = retries
+        self.scorer = scorer
         self.seed = seed
         self.device = device
         ar_model, ar_args = VALLETask.build_model_from_file(ar_train_config, ar_model_file, device)
         nar_model, nar_args = VALLETask.build_model_from_file(nar_train_config, nar_model_file, device)
         self.ar = _expect(VALLEAR, ar_model.valle, "--ar_model_file")
         self.nar = _expect(VALLENAR, nar_model.valle, "--nar_model_file")
+        convert_linears(self.ar, dtype)
+        convert_linears(self.nar, "bfloat16" if dtype == "int8" else dtype)
         self.codec = load_codec(codec_config)
         for args, option in ((ar_args, "--ar_model_file"), (nar_args, "--nar_model_file")):
             if codec_spec(args) != self.codec.spec:
@@ -91,11 +164,10 @@ class Text2Speech:
         """Rate of the output in Hz."""
         return self.codec.sample_rate
 
-    @torch.no_grad()
     def __call__(
         self,
         text: str,
-        prompt_speech: str | Path | np.ndarray,
+        prompt_speech: str | Path | np.ndarray | torch.Tensor,
         prompt_text: str,
         prompt_fs: int | None = None,
         seed: int | None = None,
@@ -104,33 +176,136 @@ class Text2Speech:
 
         Args:
             text: what to say.
-            prompt_speech: about three seconds of the voice: a file, or samples (S,).
+            prompt_speech: about three seconds of the voice: a file, samples (S,), or a tensor of codes
+                (T, Q) that `encode_prompt` made.
             prompt_text: what is said in the prompt.
             prompt_fs: rate of the samples in Hz, when samples are given.
             seed: for this call; the same seed gives the same speech.
 
         Returns:
-            wav (S,) float32 tensor at `fs`, codes (T, Q) int64 tensor, outcome (`Outcome`).
+            wav (S,) float32 tensor at `fs`, codes (T, Q) int64 tensor, outcome (`Outcome`), tries (attempts
+            made), log_probability (mean of the codes of codebook 1).
 
         Raises:
             InputError: a prompt that cannot be used, no prompt text, or a text without a known symbol.
         """
+        return self._synthesise([self.prepare(Request(text, prompt_speech, prompt_text, prompt_fs, seed))])[0]
+
+    def batch(self, requests: Sequence[Request]) -> list[dict[str, Any]]:
+        """Say several texts at once; each sounds as it would alone, up to rounding.
+
+        Requests of about the same length waste least.
+
+        Returns:
+            what `__call__` returns, for each request. One that it would raise an error for has the outcome
+            PROMPT_REJECTED and the message under `problem`, no sound and no tries.
+        """
+        results: dict[int, dict[str, Any]] = {}
+        prepared: dict[int, Prepared] = {}
+        for index, request in enumerate(requests):
+            try:
+                prepared[index] = self.prepare(request)
+            except InputError as error:
+                rejected = self._silence(Outcome.PROMPT_REJECTED)
+                results[index] = {**rejected, "tries": 0, "problem": str(error)}
+        if prepared:
+            results.update(zip(prepared, self._synthesise(list(prepared.values())), strict=True))
+        return [results[index] for index in range(len(requests))]
+
+    def encode_prompt(
+        self, prompt_speech: str | Path | np.ndarray, prompt_fs: int | None = None
+    ) -> torch.Tensor:
+        """Codes (T, Q) of a checked prompt, int64, which may stand for it wherever one is asked for.
+
+        Raises:
+            InputError: a prompt that cannot be used.
+        """
+        wav = load_prompt(prompt_speech, prompt_fs, self.fs)
+        return torch.from_numpy(self.codec.encode(wav).astype(np.int64))
+
+    def prepare(self, request: Request) -> Prepared:
+        """Check a request and bring it into the models' terms.
+
+        Raises:
+            InputError: see `__call__`.
+        """
+        prompt_text, text, speech = request.prompt_text, request.text, request.prompt_speech
         if not prompt_text.strip():
             raise InputError("prompt_text", "is empty", "Give the words that are said in the prompt")
         prompt_ids = self._ids(prompt_text, "prompt_text")
         ids = self._ids(text, "text")
         both = torch.tensor(self._ids(f"{prompt_text} {text}", "text"), device=self.device)
-        wav = load_prompt(prompt_speech, prompt_fs, self.fs)
-        prompt = torch.from_numpy(self.codec.encode(wav).astype(np.int64)).to(self.device)
-        generator = torch.Generator(self.device).manual_seed(self.seed if seed is None else seed)
+        if not isinstance(speech, torch.Tensor):
+            speech = self.encode_prompt(speech, request.prompt_fs)
+        prompt = speech.to(self.device)
         limits = self._limits(len(prompt) / len(prompt_ids) * len(ids))
-        first, outcome = decode_ar(self.ar, both, prompt[:, 0], limits, self.sampling, generator)
-        if outcome is Outcome.NO_SPEECH:
-            empty = torch.empty(0, self.codec.num_codebooks, dtype=torch.long)
-            return {"wav": torch.empty(0), "codes": empty, "outcome": outcome}
-        codes = self.nar.generate(both[None], prompt[None], first[None])[0].cpu()
-        speech, outcome = finish(self.codec.decode(codes.numpy()), outcome)
-        return {"wav": torch.from_numpy(speech), "codes": codes, "outcome": outcome}
+        seed = self.seed if request.seed is None else request.seed
+        return Prepared(request, both, prompt, prompt[:, 0].contiguous(), limits, seed, len(prompt_ids))
+
+    @torch.inference_mode()
+    def _synthesise(self, prepared: Sequence[Prepared]) -> list[dict[str, Any]]:
+        """Synthesise, and try again what did not end well."""
+        results: list[dict[str, Any] | None] = [None] * len(prepared)
+        pending = list(range(len(prepared)))
+        for attempt in range(1 + self.retries):
+            if not pending:
+                break
+            for index, result in zip(pending, self._attempt([prepared[i] for i in pending], attempt)):
+                former = results[index]
+                if former is None or _rank(result) > _rank(former):
+                    results[index] = former = result
+                former["tries"] = attempt + 1
+            pending = [i for i in pending if (results[i] or {}).get("outcome") is not Outcome.OK]
+        return [result for result in results if result is not None]
+
+    def _attempt(self, prepared: Sequence[Prepared], attempt: int) -> list[dict[str, Any]]:
+        """One go at each, with `best_of` candidates."""
+        utterances = [
+            Utterance(
+                each.text,
+                each.first,
+                each.limits,
+                torch.Generator(self.device).manual_seed(derive_seed(each.seed, attempt, candidate)),
+                each.prompt_tokens,
+            )
+            for each in prepared
+            for candidate in range(self.best_of)
+        ]
+        decoded = decode_ar(self.ar, utterances, self.sampling)
+        results = []
+        for place, each in enumerate(prepared):
+            candidates = decoded[place * self.best_of : (place + 1) * self.best_of]
+            if self.scorer is None:
+                best = max(candidates, key=lambda one: rank(one.outcome, one.log_probability))
+                results.append(self._finish(each, best))
+            else:
+                results.append(self._choose([self._finish(each, one) for one in candidates], each))
+        return results
+
+    def _choose(self, candidates: Sequence[dict[str, Any]], prepared: Prepared) -> dict[str, Any]:
+        """The candidate that the scorer likes best among those with the best outcome."""
+        assert self.scorer is not None
+        for one in candidates:
+            heard = one["outcome"] is not Outcome.NO_SPEECH
+            one["score"] = self.scorer(one["wav"], self.fs, prepared.request.text) if heard else float("-inf")
+        return max(candidates, key=lambda one: rank(one["outcome"], one["score"]))
+
+    def _finish(self, prepared: Prepared, decoded: Decoded) -> dict[str, Any]:
+        """Codebook 1 to sound."""
+        if decoded.outcome is Outcome.NO_SPEECH:
+            return {**self._silence(decoded.outcome), "log_probability": decoded.log_probability}
+        codes = self.nar.generate(prepared.text[None], prepared.prompt[None], decoded.codes[None])[0].cpu()
+        speech, outcome = finish(self.codec.decode(codes.numpy()), decoded.outcome)
+        return {
+            "wav": torch.from_numpy(speech),
+            "codes": codes,
+            "outcome": outcome,
+            "log_probability": decoded.log_probability,
+        }
+
+    def _silence(self, outcome: Outcome) -> dict[str, Any]:
+        empty = torch.empty(0, self.codec.num_codebooks, dtype=torch.long)
+        return {"wav": torch.empty(0), "codes": empty, "outcome": outcome}
 
     @staticmethod
     def from_pretrained(model_tag: str, **kwargs: Any) -> "Text2Speech":
@@ -149,7 +324,25 @@ class Text2Speech:
 
     def _limits(self, expected_frames: float) -> Limits:
         shortest, longest = (round(ratio * expected_frames) for ratio in self.duration_ratios)
-        return Limits(shortest, max(longest, self.ar.group_size))
+        repeats = round(self.max_repeat_seconds * self.codec.frame_rate)
+        return Limits(shortest, max(longest, self.ar.group_size), repeats)
+
+
+def _rank(result: dict[str, Any]) -> tuple[int, float]:
+    return rank(result["outcome"], result.get("score", result["log_probability"]))
+
+
+def _check_options(max_repeat_seconds: float, best_of: int, retries: int, dtype: str) -> None:
+    """Raise InputError for a value out of range."""
+    checks = {
+        "max_repeat_seconds": (max_repeat_seconds, max_repeat_seconds >= 0),
+        "best_of": (best_of, best_of >= 1),
+        "retries": (retries, retries >= 0),
+        "dtype": (dtype, dtype in DTYPES),
+    }
+    for name, (value, valid) in checks.items():
+        if not valid:
+            raise InputError(f"--{name}", f"{value} is out of range", "See conf/decode.yaml")
 
 
 def _expect(kind: type[Any], model: torch.nn.Module, option: str) -> Any:

@@ -1,6 +1,6 @@
-"""Figures with 95 % intervals, by resampling utterances."""
+"""Figures with 95 % intervals, by resampling utterances, or speakers with all of theirs."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 
@@ -17,18 +17,21 @@ def ratio_figure(
     denominators: Sequence[float] | None = None,
     seed: int = 0,
     num_samples: int = NUM_SAMPLES,
+    groups: Sequence[Hashable] | None = None,
 ) -> Figure:
     """Ratio of sums over utterances, with its percentile bootstrap interval.
 
     WER is a ratio of sums (errors over words): each resample of the utterances gives a ratio of its own.
     Without denominators it is the mean. The interval tells how the figure would move with other utterances
-    of the same speakers and texts, not with other training runs.
+    of the same speakers and texts, not with other training runs. With speakers as groups whole speakers are
+    resampled (cluster bootstrap), and it tells how the figure would move with other speakers.
 
     Args:
         numerators: one an utterance.
         denominators: one an utterance; None is 1 each.
         seed: of the resampling; equal arguments give equal figures.
         num_samples: how many resamples.
+        groups: a label an utterance; those of one label are drawn together. None draws each by itself.
 
     Returns:
         value, low and high; all None when there is no utterance or the denominators sum to 0.
@@ -37,7 +40,17 @@ def ratio_figure(
     bottom = np.ones_like(top) if denominators is None else np.asarray(denominators, dtype=np.float64)
     if top.size == 0 or bottom.sum() == 0:
         return dict(NO_FIGURE)
-    return _figure(top.sum() / bottom.sum(), _resampled(np.stack([top, bottom]), seed, num_samples))
+    sums = np.stack([top, bottom])
+    return _figure(top.sum() / bottom.sum(), _resampled(group_sums(sums, groups), seed, num_samples))
+
+
+def group_sums(sums: np.ndarray, groups: Sequence[Hashable] | None) -> np.ndarray:
+    """Add up the columns of `sums` (rows, utterances) of each label: (rows, labels), first come first."""
+    if groups is None:
+        return sums
+    order = {label: number for number, label in enumerate(dict.fromkeys(groups))}
+    index = [order[label] for label in groups]
+    return np.stack([np.bincount(index, weights=row) for row in sums])
 
 
 def relative_accuracy(

@@ -2,22 +2,25 @@
 
 from abc import ABC, abstractmethod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from espnet2_valle.common.audio import resample
-from espnet2_valle.score.extras import import_extra
+from espnet2_valle.score.extras import import_extra, load_model
 
 DNSMOS_RATE = 16000
 WINDOW_SECONDS = 9.01  # what the network was trained on
 WINDOW_SAMPLES = int(WINDOW_SECONDS * DNSMOS_RATE)
 OVERALL_OUTPUT = 2  # of signal, background, overall
+P808_TAIL = 160  # samples that speechmos leaves out of a window
 
 
 class AbsQualityScorer(ABC):
     """Rates a recording from 1 (bad) to 5 (excellent)."""
 
     name: str
+    key: str  # of the figure in scores.json
 
     @abstractmethod
     def score(self, wav: np.ndarray, rate: int) -> float:
@@ -33,14 +36,11 @@ class DNSMOSScorer(AbsQualityScorer):
     """
 
     name = "DNSMOS P.835 overall"
+    key = "dnsmos"
 
     def __init__(self) -> None:
-        onnxruntime = import_extra("onnxruntime", "DNSMOS")
+        self._session = open_model("sig_bak_ovr.onnx")
         dnsmos = import_extra("speechmos.dnsmos", "DNSMOS")
-        model = Path(dnsmos.__file__).parent / "dnsmos_models" / "sig_bak_ovr.onnx"
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1  # several workers share the cores
-        self._session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
         self._calibrate = dnsmos.DNSMOS.get_polyfit_val
 
     def score(self, wav: np.ndarray, rate: int) -> float:
@@ -51,6 +51,76 @@ class DNSMOSScorer(AbsQualityScorer):
             # The first argument is `self`, which the calibration does not use.
             scores.append(self._calibrate(None, *raw, False)[OVERALL_OUTPUT])
         return float(np.mean(scores))
+
+
+class DNSMOSP808Scorer(AbsQualityScorer):
+    """DNSMOS P.808 (Reddy et al., 2021): one score, on the same windows; its weights are in speechmos."""
+
+    name = "DNSMOS P.808"
+    key = "dnsmos_p808"
+
+    def __init__(self) -> None:
+        dnsmos = import_extra("speechmos.dnsmos", "DNSMOS")
+        self._session = open_model("model_v8.onnx")
+        self._spectrum = dnsmos.DNSMOS.audio_melspec
+
+    def score(self, wav: np.ndarray, rate: int) -> float:
+        """See the base class."""
+        scores = []
+        for window in _windows(np.clip(resample(wav, rate, DNSMOS_RATE), -1, 1)):
+            # The first argument is `self`, which it does not use.
+            features = self._spectrum(None, audio=window[:-P808_TAIL]).astype(np.float32)
+            scores.append(self._session.run(None, {"input_1": features[None]})[0][0][0])
+        return float(np.mean(scores))
+
+
+class TorchHubScorer(AbsQualityScorer):
+    """A predictor of opinions from torch.hub that maps (batch, samples) and a rate to (batch,) scores.
+
+    Args:
+        repo: of GitHub, or a folder with hubconf.py; the default holds UTMOS (Saeki et al., 2022).
+        model: in its hubconf.py.
+        key: of the figure in scores.json.
+
+    Raises:
+        InputError: the model cannot be had.
+    """
+
+    name = "torch.hub"
+
+    def __init__(
+        self, repo: str = "tarepan/SpeechMOS:v1.2.0", model: str = "utmos22_strong", key: str = "utmos"
+    ):
+        import torch
+
+        self.key = key
+        source = "local" if Path(repo).is_dir() else "github"
+        self._model = load_model(
+            lambda: torch.hub.load(repo, model, source=source, trust_repo=True),
+            "torch.hub",
+            f"{repo} {model}",
+        )
+
+    def score(self, wav: np.ndarray, rate: int) -> float:
+        """See the base class."""
+        import torch
+
+        with torch.inference_mode():
+            return float(self._model(torch.from_numpy(np.ascontiguousarray(wav))[None], rate)[0])
+
+
+def open_model(file: str) -> Any:
+    """An onnxruntime session of one of speechmos' models, on one thread: several workers share the cores.
+
+    Raises:
+        InputError: onnxruntime or speechmos is not installed.
+    """
+    onnxruntime = import_extra("onnxruntime", "DNSMOS")
+    dnsmos = import_extra("speechmos.dnsmos", "DNSMOS")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    path = Path(dnsmos.__file__).parent / "dnsmos_models" / file
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
 def _windows(wav: np.ndarray) -> list[np.ndarray]:

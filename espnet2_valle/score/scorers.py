@@ -2,14 +2,20 @@
 
 import hashlib
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.score.choices import Component
 from espnet2_valle.score.mos import AbsQualityScorer, DNSMOSScorer
-from espnet2_valle.score.recognizer import AbsRecognizer, CTCRecognizer, PocketsphinxRecognizer
-from espnet2_valle.score.speaker import AbsSpeakerEncoder, ResemblyzerEncoder
+from espnet2_valle.score.normalise import NORMALISERS
+from espnet2_valle.score.recognizer import AbsRecognizer
+from espnet2_valle.score.registry import QUALITY_SCORERS, RECOGNIZERS, SPEAKER_ENCODERS
+from espnet2_valle.score.settings import Settings
+from espnet2_valle.score.signal import SignalFigures, signal_figures
+from espnet2_valle.score.speaker import AbsSpeakerEncoder
 
 MODEL_FILES = ("config.yaml", "valid.*.pth")
 
@@ -23,12 +29,18 @@ class Scorers:
         second: hears them independently; None when there is one judge only.
         speaker: compares voices.
         quality: rates the sound.
+        more_quality: rate it too.
+        signal: compares the signal with a reference recording; None where that is not wanted.
+        normalise: a text before words are counted (they are counted after `words.normalise` in any case).
     """
 
     judge: AbsRecognizer
     second: AbsRecognizer | None
     speaker: AbsSpeakerEncoder
     quality: AbsQualityScorer
+    more_quality: tuple[AbsQualityScorer, ...] = ()
+    signal: SignalFigures | None = None
+    normalise: Callable[[str], str] = str
 
 
 class AbsScorerPlan(ABC):
@@ -61,51 +73,86 @@ def load_scorers(plan: AbsScorerPlan) -> Scorers:
 
 @dataclass(frozen=True)
 class DefaultPlan(AbsScorerPlan):
-    """The recipe's judges.
+    """The judges of a configuration.
 
-    A trained CTC recogniser is the judge where there is one, with pocketsphinx as the independent second;
-    otherwise pocketsphinx judges alone.
+    Where it names no judge, a trained CTC recogniser is the judge if there is one, with pocketsphinx as the
+    independent second; otherwise pocketsphinx judges alone.
 
     Attributes:
         judge_dir: of a trained `CTCRecognizer`, or None.
         vocabulary: all words there are, for pocketsphinx's grammar; empty means any English.
+        settings: the configuration.
     """
 
     judge_dir: str | None = None
     vocabulary: tuple[str, ...] = ()
+    settings: Settings = Settings()
 
     def __post_init__(self) -> None:
         if self.judge_dir is not None and not Path(self.judge_dir).is_dir():
             raise InputError(self.judge_dir, "no such judge", "Train it (stage 8) or leave out --judge")
+        for judge in self._judges():
+            RECOGNIZERS.check(judge)
+        SPEAKER_ENCODERS.check(self.settings.speaker)
+        for quality in self.settings.quality:
+            QUALITY_SCORERS.check(quality)
+
+    def _judges(self) -> list[Component]:
+        """The judge and, if there is one, the second."""
+        sphinx = Component("pocketsphinx", (("vocabulary", self.vocabulary),) if self.vocabulary else ())
+        trained = Component("ctc", (("judge_dir", self.judge_dir),)) if self.judge_dir else None
+        first = self.settings.judge or trained or sphinx
+        second = self.settings.second_judge
+        if second is None and trained is not None:
+            second = sphinx if self.settings.judge is None else trained
+        return [first] if second is None else [first, second]
 
     @property
     def judge_name(self) -> str:
         """See AbsScorerPlan."""
-        return "ESPnet CTC recogniser" if self.judge_dir else self._sphinx_name
+        return _judge_title(self._judges()[0])
 
     @property
     def second_name(self) -> str | None:
         """See AbsScorerPlan."""
-        return self._sphinx_name if self.judge_dir else None
-
-    @property
-    def _sphinx_name(self) -> str:
-        return "pocketsphinx with a grammar" if self.vocabulary else "pocketsphinx, free text"
+        return _judge_title(self._judges()[1]) if len(self._judges()) > 1 else None
 
     def identity(self) -> str:
-        """See AbsScorerPlan; the judge counts with the content of its model files."""
+        """See AbsScorerPlan; the trained judge counts with the content of its model files."""
         digest = hashlib.sha1(repr(sorted(self.vocabulary)).encode())
         if self.judge_dir:
             files = sorted(path for pattern in MODEL_FILES for path in Path(self.judge_dir).glob(pattern))
             for path in files:
                 digest.update(path.name.encode())
                 digest.update(path.read_bytes())
-        names = (self.judge_name, self.second_name, ResemblyzerEncoder.name, DNSMOSScorer.name)
-        return f"{names} {digest.hexdigest()}"
+        chosen = [*self._named(), self.settings.speaker, *self.settings.quality]
+        parts = [component.identity() for component in chosen]
+        parts += [self.judge_name, DNSMOSScorer.name, f"{self.settings.signal} {self.settings.normaliser}"]
+        return f"{parts} {digest.hexdigest()}"
+
+    def _named(self) -> list[Component]:
+        """Judges that the configuration names: the others are known by content, wherever they lie."""
+        return [judge for judge in (self.settings.judge, self.settings.second_judge) if judge is not None]
 
     def build(self) -> Scorers:
         """See AbsScorerPlan."""
-        sphinx = PocketsphinxRecognizer(list(self.vocabulary) or None)
-        if self.judge_dir is None:
-            return Scorers(sphinx, None, ResemblyzerEncoder(), DNSMOSScorer())
-        return Scorers(CTCRecognizer(self.judge_dir), sphinx, ResemblyzerEncoder(), DNSMOSScorer())
+        judges = [RECOGNIZERS.build(judge) for judge in self._judges()]
+        settings = self.settings
+        return Scorers(
+            judges[0],
+            judges[1] if len(judges) > 1 else None,
+            SPEAKER_ENCODERS.build(settings.speaker),
+            DNSMOSScorer(),
+            tuple(QUALITY_SCORERS.build(quality) for quality in settings.quality),
+            signal_figures if settings.signal else None,
+            str if settings.normaliser == "basic" else NORMALISERS[settings.normaliser],
+        )
+
+
+def _judge_title(judge: Component) -> str:
+    """Name of a judge for tables."""
+    if judge.name == "ctc":
+        return "ESPnet CTC recogniser"
+    if judge.name == "pocketsphinx":
+        return "pocketsphinx with a grammar" if judge.options else "pocketsphinx, free text"
+    return str(judge)

@@ -14,6 +14,7 @@ from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
 from espnet2_valle.jobs.pool import parallel_map
 from espnet2_valle.score.bootstrap import complement, ratio_figure, relative_accuracy
+from espnet2_valle.score.measured import count_errors, measure, worst
 from espnet2_valle.score.scorers import AbsScorerPlan
 from espnet2_valle.score.utterance import (
     Task,
@@ -27,6 +28,7 @@ from espnet2_valle.score.words import ErrorCounts, count_characters, count_words
 
 SAVE_SECONDS = 10.0  # a kill loses no more work than this
 NO_AUDIO = "no_audio"
+NUM_WORST = 20  # named in scores.json
 
 
 def score_system(
@@ -129,32 +131,45 @@ def count_outcomes(rows: Iterable[UtteranceScore], outcomes: Mapping[str, str]) 
     return dict(sorted(counts.items()))
 
 
-def summarise(rows: Sequence[UtteranceScore], outcomes: Mapping[str, str], seed: int = 0) -> dict[str, Any]:
+def summarise(
+    rows: Sequence[UtteranceScore],
+    outcomes: Mapping[str, str],
+    seed: int = 0,
+    speakers: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
     """Figures of one system.
 
     word_accuracy is 1 - WER of the whole list (insertions count as errors), not below 0; wer and cer are
     errors over reference length, summed over the list. A pair without audio counts with all its words and
     characters deleted. Similarities, prompt_beats_other (share of pairs whose output is nearer to its own
     prompt than to another speaker's utterance) and dnsmos are means over the pairs that have audio, of which
-    there are `n_audio`.
+    there are `n_audio`; so are further figures, where they were measured. word_errors counts by kind.
 
     Args:
-        rows: of all pairs.
+        rows: of all pairs; several of a pair where it was sampled several times.
         outcomes: pair_id -> typed outcome, as decoding wrote them; may be empty.
         seed: of the bootstrap.
+        speakers: pair_id -> speaker; with two or more, `by_speaker` has each figure with the interval over
+            speakers in place of pairs.
     """
-    audible = [row for row in rows if row.has_audio]
-    contests = [(row.sim_prompt, row.sim_other) for row in audible if row.sim_other is not None]
-    return {
-        **word_figures([row.text for row in rows], [row.heard for row in rows], seed),
-        "sim_prompt": ratio_figure([row.sim_prompt or 0.0 for row in audible], seed=seed),
-        "sim_other": ratio_figure([other or 0.0 for _, other in contests], seed=seed),
-        "prompt_beats_other": ratio_figure([float((a or 0) > (b or 0)) for a, b in contests], seed=seed),
-        "dnsmos": ratio_figure([row.dnsmos or 0.0 for row in audible], seed=seed),
+    measured = measure(rows)
+    figures = {name: ratios.figure(seed) for name, ratios in measured.items()}
+    summary: dict[str, Any] = {
+        "word_accuracy": complement(figures["wer"]),
+        **figures,
         "n": len(rows),
-        "n_audio": len(audible),
+        "n_audio": sum(row.has_audio for row in rows),
         "outcomes": count_outcomes(rows, outcomes),
+        "word_errors": count_errors(rows),
+        "worst": worst(rows, NUM_WORST),
     }
+    if speakers:
+        clustered = {name: ratios.figure_by_speaker(speakers, seed) for name, ratios in measured.items()}
+        by_speaker = {name: figure for name, figure in clustered.items() if figure is not None}
+        if "wer" in by_speaker:
+            summary["by_speaker"] = {"word_accuracy": complement(by_speaker["wer"]), **by_speaker}
+            summary["n_speakers"] = len(set(speakers.values()))
+    return summary
 
 
 def word_figures(texts: Sequence[str], heard: Sequence[str], seed: int = 0) -> dict[str, Any]:

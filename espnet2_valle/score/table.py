@@ -67,7 +67,32 @@ MEASURES = (
         "Estimate of how good a listener finds the sound, from 1 to 5.",
     ),
 )  # fmt: skip
+# Shown where they were measured.
+MORE_MEASURES = (
+    Measure(
+        "sim_resynthesised", "Similarity to the prompt after the codec (SIM-r)", False, 3, "higher",
+        "The same against what the codec leaves of the prompt: all that the models can know of the voice.",
+    ),
+    Measure("dnsmos_p808", "DNSMOS P.808", False, 2, "higher", "Another estimate of the same, from 1 to 5."),
+    Measure("utmos", "UTMOS", False, 2, "higher", "Another estimate of the same, from 1 to 5."),
+    Measure(
+        "mcd", "Mel-cepstral distortion", False, 2, "lower",
+        "Distance in dB from the reference recording, aligned; another good rendering is not at 0 either.",
+    ),
+    Measure("f0_rmse", "Pitch error", False, 0, "lower", "RMSE to the reference, aligned, in cents."),
+    Measure("f0_correlation", "Pitch correlation", False, 2, "higher", "Of log F0 with the reference's."),
+    Measure(
+        "voicing_error", "Voicing error", True, 1, "lower",
+        "Share of the aligned frames that are voiced in output or reference only.",
+    ),
+    Measure("speaking_rate", "Speaking rate", False, 2, "", "Words a second, without silence at the ends."),
+    Measure(
+        "rate_ratio", "Rate over reference", False, 2, "",
+        "1 is as fast as the reference recording; more is faster.",
+    ),
+)  # fmt: skip
 WORD_MEASURES = MEASURES[:3]
+SMALLEST_P = 0.001
 SYSTEM_NAMES = {"ground_truth": "Ground truth", "codec": "Codec resynthesis", "valle": "VALL-E"}
 
 
@@ -88,8 +113,14 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
 
-def score_table(systems: Mapping[str, Mapping[str, Any]], measures: Sequence[Measure] = MEASURES) -> str:
+def shown_measures(systems: Mapping[str, Mapping[str, Any]]) -> list[Measure]:
+    """The measures of a table: those that every run has, and those that this one has."""
+    return [*MEASURES, *(m for m in MORE_MEASURES if any(m.key in system for system in systems.values()))]
+
+
+def score_table(systems: Mapping[str, Mapping[str, Any]], measures: Sequence[Measure] | None = None) -> str:
     """Measures down, systems across, each figure with its 95 % interval."""
+    measures = shown_measures(systems) if measures is None else measures
     rows = [
         [measure.name, *(_cell(measure, s.get(measure.key)) for s in systems.values())]
         for measure in measures
@@ -126,6 +157,21 @@ def results_markdown(scores: Mapping[str, Any], title: str, command: str = "") -
     parts += [
         _relative_line(name, figure) for name, figure in scores.get("relative_word_accuracy", {}).items()
     ]
+    reference = scores.get("speaker_reference")
+    if reference:
+        parts += [reference_line(reference) + "\n"]
+    if any("by_speaker" in system for system in systems.values()):
+        spread = {name: {**system, **system.get("by_speaker", {})} for name, system in systems.items()}
+        counts = sorted({system["n_speakers"] for system in systems.values() if "n_speakers" in system})
+        parts += [
+            f"The same with intervals over {counts[-1]} speakers, drawn with all of their pairs:\n",
+            score_table(spread),
+        ]
+    if scores.get("paired_tests"):
+        parts += [
+            "Systems against each other on the same pairs (randomisation test; Holm for several systems):\n",
+            paired_table(scores["paired_tests"]),
+        ]
     second = scores.get("second_judge")
     if second:
         parts += [f"Second judge, {second['name']}:\n", score_table(second["systems"], WORD_MEASURES)]
@@ -136,6 +182,40 @@ def results_markdown(scores: Mapping[str, Any], title: str, command: str = "") -
     if command:
         parts += [f"Made by `{command}`.\n"]
     return "\n".join(parts)
+
+
+def reference_line(reference: Mapping[str, Any]) -> str:
+    """How the similarities of real recordings lie, in words."""
+    same, other = reference["same"], reference["other"]
+    return (
+        f"On {reference['n_utterances']} real recordings of {reference['n_speakers']} speakers the "
+        f"similarity is {same['value']:.3f} ({same['low']:.3f} to {same['high']:.3f}) within a speaker and "
+        f"{other['value']:.3f} ({other['low']:.3f} to {other['high']:.3f}) between speakers; told apart at "
+        f"{reference['threshold']:.3f}, {reference['eer'] * 100:.1f} % are mistaken (equal error rate)."
+    )
+
+
+def paired_table(tests: Sequence[Mapping[str, Any]]) -> str:
+    """Differences between systems with interval and p."""
+    measures = {measure.key: measure for measure in (*MEASURES, *MORE_MEASURES)}
+    rows = []
+    for test in tests:
+        measure = measures[test["measure"]]
+        by_speaker = test.get("p_by_speaker")
+        rows.append(
+            [
+                f"{measure.name}: {system_name(test['system'])} − {system_name(test['base'])}",
+                _cell(measure, test["difference"]),
+                _show_p(test["p"]),
+                _show_p(test["p_holm"]),
+                "–" if by_speaker is None else _show_p(by_speaker),
+            ]
+        )
+    return markdown_table(["", "difference", "p", "p (Holm)", "p by speaker"], rows)
+
+
+def _show_p(value: float) -> str:
+    return "< 0.001" if value < SMALLEST_P else f"{value:.3f}"
 
 
 def outcome_table(systems: Mapping[str, Mapping[str, Any]]) -> str:

@@ -1,7 +1,8 @@
 """One output under all judges: from a sound file to a row of scores."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import soundfile
 
 from espnet2_valle.common.audio import read_audio
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.score.scorers import AbsScorerPlan, load_scorers
+from espnet2_valle.score.scorers import AbsScorerPlan, Scorers, load_scorers
 from espnet2_valle.score.speaker import similarity
 
 SILENCE_PEAK = 1e-4  # -80 dBFS: three steps of 16-bit audio
@@ -27,12 +28,22 @@ class Trial:
         text: what was to be said.
         prompt: sound file of the voice to be imitated.
         other: sound file of another voice, or None.
+        speaker: whose voice it is; "" where the list does not tell.
+        reference: recording of the text by that speaker, or None.
+        resynthesis: the prompt after the codec, or None.
+        prompt_seconds: the prompt is only the beginning of its file, so long; None for all of it.
+        skip_seconds: of the output are the prompt itself and are left out where voice and sound are judged.
     """
 
     pair_id: str
     text: str
     prompt: str
     other: str | None
+    speaker: str = ""
+    reference: str | None = None
+    resynthesis: str | None = None
+    prompt_seconds: float | None = None
+    skip_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -49,6 +60,7 @@ class UtteranceScore:
         sim_prompt: cosine of output and prompt, None without audio.
         sim_other: cosine of output and the other voice, None without either.
         dnsmos: None without audio.
+        extra: further figures by name; empty without audio.
     """
 
     pair_id: str
@@ -60,6 +72,7 @@ class UtteranceScore:
     sim_prompt: float | None
     sim_other: float | None
     dnsmos: float | None
+    extra: dict[str, float] = field(default_factory=dict)
 
     @property
     def has_audio(self) -> bool:
@@ -98,31 +111,92 @@ def score_recording(task: Task, plan: AbsScorerPlan) -> list[UtteranceScore]:
     if audio is None:
         nothing = "" if plan.second_name else None
         return [
-            UtteranceScore(t.pair_id, mark, t.text, "", nothing, 0.0, None, None, None) for t, mark in asked
+            UtteranceScore(t.pair_id, mark, scorers.normalise(t.text), "", nothing, 0.0, None, None, None)
+            for t, mark in asked
         ]
     wav, rate = audio
-    voice = scorers.speaker.embed(wav, rate)
     heard = scorers.judge.transcribe(wav, rate)
     second_heard = scorers.second.transcribe(wav, rate) if scorers.second else None
-    dnsmos = round(scorers.quality.score(wav, rate), DECIMALS)
+    rows = []
+    for new, group in _by_new_part(wav, rate, asked):
+        judged = _judge_sound(new, rate, scorers)
+        for trial, mark in group:
+            sims = _similarities(judged.voice, trial, plan)
+            rows.append(
+                UtteranceScore(
+                    pair_id=trial.pair_id,
+                    fingerprint=mark,
+                    text=scorers.normalise(trial.text),
+                    heard=scorers.normalise(heard),
+                    second_heard=None if second_heard is None else scorers.normalise(second_heard),
+                    seconds=round(len(wav) / rate, DECIMALS),
+                    sim_prompt=sims.pop("prompt"),
+                    sim_other=sims.pop("other"),
+                    dnsmos=judged.dnsmos,
+                    extra=_rounded(judged.extra | sims | _against_reference(new, rate, trial, scorers)),
+                )
+            )
+    return rows
 
-    def likeness(path: str) -> float:
-        return round(similarity(voice, _voice(plan, path)), DECIMALS)
 
-    return [
-        UtteranceScore(
-            pair_id=trial.pair_id,
-            fingerprint=mark,
-            text=trial.text,
-            heard=heard,
-            second_heard=second_heard,
-            seconds=round(len(wav) / rate, DECIMALS),
-            sim_prompt=likeness(trial.prompt),
-            sim_other=likeness(trial.other) if trial.other else None,
-            dnsmos=dnsmos,
-        )
-        for trial, mark in asked
-    ]
+@dataclass(frozen=True)
+class _Judged:
+    """What is found in a recording whatever it was the output to; nothing in an empty one."""
+
+    voice: np.ndarray | None = None
+    dnsmos: float | None = None
+    extra: dict[str, float | None] = field(default_factory=dict)
+
+
+def _judge_sound(wav: np.ndarray, rate: int, scorers: Scorers) -> _Judged:
+    if not _is_audible(wav):
+        return _Judged()
+    return _Judged(
+        scorers.speaker.embed(wav, rate),
+        round(scorers.quality.score(wav, rate), DECIMALS),
+        {scorer.key: scorer.score(wav, rate) for scorer in scorers.more_quality},
+    )
+
+
+def _by_new_part(
+    wav: np.ndarray, rate: int, asked: Sequence[tuple[Trial, str]]
+) -> list[tuple[np.ndarray, list[tuple[Trial, str]]]]:
+    """The part of `wav` (samples,) that is judged, and the trials that have this part."""
+    groups: dict[float, list[tuple[Trial, str]]] = {}
+    for trial, mark in asked:
+        groups.setdefault(trial.skip_seconds, []).append((trial, mark))
+    return [(wav[round(skip * rate) :], group) for skip, group in groups.items()]
+
+
+def _similarities(voice: np.ndarray | None, trial: Trial, plan: AbsScorerPlan) -> dict[str, float | None]:
+    """Cosines with prompt, other voice and, where there is one, the prompt after the codec."""
+    found: dict[str, float | None] = {"prompt": None, "other": None}
+    if voice is None:
+        return found
+    found["prompt"] = round(similarity(voice, _voice(plan, trial.prompt, trial.prompt_seconds)), DECIMALS)
+    if trial.other:
+        found["other"] = round(similarity(voice, _voice(plan, trial.other, None)), DECIMALS)
+    if trial.resynthesis:
+        found["sim_resynthesised"] = similarity(voice, _voice(plan, trial.resynthesis, trial.prompt_seconds))
+    return found
+
+
+def _against_reference(wav: np.ndarray, rate: int, trial: Trial, scorers: Scorers) -> dict[str, float | None]:
+    """Signal figures, where they are wanted and there is a reference recording."""
+    if scorers.signal is None or not trial.reference or not _is_audible(wav):
+        return {}
+    reference, reference_rate = read_audio(trial.reference)
+    reference = reference[round(trial.skip_seconds * reference_rate) :]
+    return dict(scorers.signal(wav, rate, reference, reference_rate, trial.text)) if reference.size else {}
+
+
+def _rounded(values: Mapping[str, float | None]) -> dict[str, float]:
+    """Figures that could be measured, to as many places as are kept."""
+    return {name: round(value, DECIMALS) for name, value in values.items() if value is not None}
+
+
+def _is_audible(wav: np.ndarray) -> bool:
+    return float(np.abs(wav).max(initial=0.0)) > SILENCE_PEAK
 
 
 def _read_output(path: str | None) -> tuple[np.ndarray, int] | None:
@@ -130,7 +204,7 @@ def _read_output(path: str | None) -> tuple[np.ndarray, int] | None:
     if path is None or _is_empty(path):
         return None
     wav, rate = read_audio(path)
-    return (wav, rate) if np.abs(wav).max() > SILENCE_PEAK else None
+    return (wav, rate) if _is_audible(wav) else None
 
 
 def _is_empty(path: str) -> bool:
@@ -141,9 +215,10 @@ def _is_empty(path: str) -> bool:
 
 
 @lru_cache(maxsize=EMBEDDINGS_KEPT)
-def _voice(plan: AbsScorerPlan, path: str) -> np.ndarray:
+def _voice(plan: AbsScorerPlan, path: str, seconds: float | None) -> np.ndarray:
     """Embedding of a prompt: several systems and pairs share it."""
-    return load_scorers(plan).speaker.embed(*read_audio(path))
+    wav, rate = read_audio(path)
+    return load_scorers(plan).speaker.embed(wav if seconds is None else wav[: round(seconds * rate)], rate)
 
 
 def fingerprint(trial: Trial, wav: str | None, identity: str) -> str:
@@ -152,8 +227,9 @@ def fingerprint(trial: Trial, wav: str | None, identity: str) -> str:
     Raises:
         InputError: a sound file cannot be read.
     """
-    digest = hashlib.sha1(f"{trial.pair_id}\n{trial.text}\n{identity}\n".encode())
-    for path in (wav, trial.prompt, trial.other):
+    parts = f"{trial.prompt_seconds} {trial.skip_seconds}"
+    digest = hashlib.sha1(f"{trial.pair_id}\n{trial.text}\n{identity}\n{parts}\n".encode())
+    for path in (wav, trial.prompt, trial.other, trial.reference, trial.resynthesis):
         digest.update(content_digest(path))
     return digest.hexdigest()
 

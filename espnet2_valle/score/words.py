@@ -1,27 +1,13 @@
 """Word and character errors between what was to be said and what a judge heard."""
 
-import re
-import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from espnet2_valle.score.extras import import_extra
+from espnet2_valle.score.normalise import basic as normalise
 
 if TYPE_CHECKING:
     from jiwer import CharacterOutput, WordOutput
-
-APOSTROPHES = str.maketrans({"’": "'", "ʼ": "'", "`": "'"})
-STRAY_APOSTROPHE = re.compile(r"(?<!\w)'|'(?!\w)")
-
-
-def normalise(text: str) -> str:
-    """Lower case, one space between words, no punctuation but an apostrophe inside a word.
-
-    Every other mark parts words (`well-known` is two), in all scripts.
-    """
-    text = unicodedata.normalize("NFKC", text).lower().translate(APOSTROPHES)
-    kept = "".join(" " if char != "'" and unicodedata.category(char)[0] in "PSZC" else char for char in text)
-    return " ".join(STRAY_APOSTROPHE.sub(" ", kept).split())
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 import yaml
-from espnet2.tasks.abs_task import AbsTask
+from espnet2.iterators.abs_iter_factory import AbsIterFactory
+from espnet2.tasks.abs_task import AbsTask, IteratorOptions
 from espnet2.train.abs_espnet_model import AbsESPnetModel
 from espnet2.train.class_choices import ClassChoices
 from espnet2.train.collate_fn import CommonCollateFn
@@ -21,11 +22,15 @@ from espnet2.utils.types import str2bool, str_or_none
 from espnet2_valle.codec.build import read_codec_config
 from espnet2_valle.codec.spec import CodecSpec
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.corpus.batches import BatchRule
+from espnet2_valle.corpus.index import TrainingIndex
 from espnet2_valle.text.tokenizer import TOKEN_TYPES
 from espnet2_valle.text.tokens import TokenIDs
+from espnet2_valle.train.iterator import IndexedUtterances, IndexIterFactory
 from espnet2_valle.train.preprocessor import VALLEPreprocessor
 from espnet2_valle.valle.abs_valle import AbsVALLE
 from espnet2_valle.valle.ar import VALLEAR
+from espnet2_valle.valle.embeddings import SHAPE_STEP
 from espnet2_valle.valle.espnet_model import ESPnetVALLEModel
 from espnet2_valle.valle.nar import VALLENAR
 
@@ -38,6 +43,9 @@ valle_choices = ClassChoices(
 
 # What a model takes from the token list and the codec, never from its configuration.
 DERIVED = ("vocab_size", "num_codebooks", "codebook_size")
+
+INDEX_TYPE = "valle_index"  # of --train_data_path_and_name_and_type
+SPACE = "<space>"  # the token between words, where the token type has one
 
 
 class VALLETask(AbsTask):
@@ -53,6 +61,7 @@ class VALLETask(AbsTask):
         group = parser.add_argument_group(description="Task related")
         required = parser.get_default("required")
         required += ["token_list", "codec_config"]
+        parser.set_defaults(iterator_type="task", num_att_plot=0)
         group.add_argument(
             "--token_list", type=str_or_none, default=None, help="Token list, one token a line"
         )
@@ -67,6 +76,12 @@ class VALLETask(AbsTask):
             action=NestedDictAction,
             default=get_default_kwargs(ESPnetVALLEModel),
             help="The keyword arguments for ESPnetVALLEModel",
+        )
+        group.add_argument(
+            "--join_seconds",
+            type=float,
+            default=0.0,
+            help="longest training utterance made by laying two of a speaker behind one another; 0: none",
         )
         group = parser.add_argument_group(description="How texts become tokens; kept for inference")
         group.add_argument("--use_preprocessor", type=str2bool, default=True, help="Check each utterance")
@@ -103,6 +118,48 @@ class VALLETask(AbsTask):
     def optional_data_names(cls, train: bool = True, inference: bool = False) -> tuple[str, ...]:
         """None so far."""
         return ()
+
+    @classmethod
+    def build_task_iter_factory(
+        cls, args: argparse.Namespace, iter_options: IteratorOptions, mode: str
+    ) -> AbsIterFactory:
+        """Batches from a training index, the one entry of --{train,valid}_data_path_and_name_and_type.
+
+        Raises:
+            InputError: another kind of data is given, or the index is at fault.
+        """
+        data = iter_options.data_path_and_name_and_type
+        if len(data) != 1 or data[0][2] != INDEX_TYPE:
+            raise InputError(
+                f"--{mode}_data_path_and_name_and_type",
+                f"{data} is not a training index",
+                f"Give FOLDER,index,{INDEX_TYPE} of build_index, or choose --iterator_type sequence",
+            )
+        distributed = iter_options.distributed
+        train = iter_options.train
+        join_seconds = args.join_seconds if train else 0.0
+        tokens = _resolve_tokens(args)
+        with torch.device("meta"):
+            valle = cls.build_model(args).valle
+        rule = BatchRule(
+            bins=iter_options.batch_bins,
+            step=SHAPE_STEP if train else 1,
+            positions=valle.positions,
+            world_size=torch.distributed.get_world_size() if distributed else 1,
+            max_join_frames=int(join_seconds * _resolve_codec_spec(args).frame_rate),
+            separator=tokens.index(SPACE) if SPACE in tokens else None,
+        )
+        return IndexIterFactory(
+            IndexedUtterances(TrainingIndex(data[0][0]), iter_options.preprocess_fn, rule.separator),
+            rule,
+            iter_options.collate_fn,
+            num_iters_per_epoch=iter_options.num_iters_per_epoch,
+            seed=args.seed,
+            shuffle=train,
+            rank=torch.distributed.get_rank() if distributed else 0,
+            num_workers=args.num_workers,
+            pin_memory=args.ngpu > 0,
+        )
 
     @classmethod
     def build_model(cls, args: argparse.Namespace) -> ESPnetVALLEModel:

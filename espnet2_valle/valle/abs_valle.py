@@ -1,10 +1,14 @@
 """What a model of the VALL-E family offers to training."""
 
 from abc import ABC, abstractmethod
+from typing import TypeVar
 
+import numpy as np
 import torch
 
 from espnet2_valle.valle.embeddings import SHAPE_STEP
+
+Lengths = TypeVar("Lengths", torch.Tensor, np.ndarray)
 
 
 class AbsVALLE(torch.nn.Module, ABC):
@@ -29,6 +33,10 @@ class AbsVALLE(torch.nn.Module, ABC):
         Returns:
             logits (N, classes) of all predicted codes of the batch, and their targets (N,).
         """
+
+    @abstractmethod
+    def positions(self, text_lengths: Lengths, codes_lengths: Lengths) -> Lengths:
+        """Length of the sequence that the Transformer sees in training, (batch,)."""
 
     @property
     def shape_step(self) -> int:

@@ -5,7 +5,7 @@ from torch import nn
 from torch.nn import functional as F
 from typeguard import typechecked
 
-from espnet2_valle.valle.abs_valle import AbsVALLE
+from espnet2_valle.valle.abs_valle import AbsVALLE, Lengths
 from espnet2_valle.valle.cache import KVCache
 from espnet2_valle.valle.embeddings import (
     CodeTables,
@@ -38,6 +38,9 @@ class VALLEAR(AbsVALLE):
         position_rate: what an audio position counts in text positions, so that speech and text that belong
             together have about the same position and attention starts near the diagonal (Deep Voice 3,
             Ping et al., 2018, sec. 3.5). About the text tokens spoken during one group; 1 is VALL-E.
+        own_rate_weight: w, from 0 to 1: how far an utterance's own speaking rate takes the place of
+            `position_rate`; see `position_rates`. Without it a fast voice runs ahead of its text, and the
+            model says words twice or not at all. 0 is VALL-E.
     """
 
     @typechecked
@@ -54,11 +57,13 @@ class VALLEAR(AbsVALLE):
         dropout: float = 0.1,
         history_dropout: float = 0.0,
         position_rate: float = 1.0,
+        own_rate_weight: float = 0.0,
     ):
         super().__init__()
         self.group_size = group_size
         self.history_dropout = history_dropout
         self.position_rate = position_rate
+        self.own_rate_weight = own_rate_weight
         self.end = codebook_size
         self.text = TextEmbedding(vocab_size, width)
         self.codes = CodeTables(1, codebook_size + 1, width)
@@ -77,12 +82,33 @@ class VALLEAR(AbsVALLE):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """See `AbsVALLE.forward`; predicts every group and the end: N = G * sum(groups + 1)."""
         groups, group_lengths = self.group(codes[..., 0], codes_lengths)
-        logits = self.logits(text, text_lengths, groups, group_lengths)
+        rates = self.position_rates(text_lengths, group_lengths)
+        logits = self.logits(text, text_lengths, groups, group_lengths, rates)
         ended = F.pad(groups, (0, 0, 0, 1)).masked_fill(
             ~length_mask(group_lengths, groups.shape[1] + 1).unsqueeze(2), self.end
         )
         inside = length_mask(group_lengths + 1, ended.shape[1])
         return logits[inside].flatten(0, 1), ended[inside].flatten()
+
+    def position_rates(self, tokens: torch.Tensor, groups: torch.Tensor) -> torch.Tensor:
+        """Text positions that one audio position counts: position_rate^(1 - w) * (tokens / groups)^w.
+
+        In training the rate is that of the whole utterance, in synthesis that of the prompt, which
+        is of the same voice but short, so that it deserves less than full weight.
+
+        Args:
+            tokens: (batch,) text tokens; groups: (batch,) groups in which they are spoken.
+
+        Returns:
+            (batch,) float32; `position_rate` where there are no tokens or no groups.
+        """
+        known = (tokens > 0) & (groups > 0)
+        own = torch.where(known, tokens / groups.clamp(min=1), self.position_rate)
+        return self.position_rate ** (1 - self.own_rate_weight) * own**self.own_rate_weight
+
+    def positions(self, text_lengths: Lengths, codes_lengths: Lengths) -> Lengths:
+        """See `AbsVALLE.positions`: text, text end, and groups."""
+        return text_lengths + 1 + codes_lengths // self.group_size
 
     def group(self, codes: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Fold codes into groups, clipping leading frames to a multiple of G (VALL-E 2, sec. 3.2).
@@ -107,19 +133,21 @@ class VALLEAR(AbsVALLE):
         text_lengths: torch.Tensor,
         groups: torch.Tensor,
         group_lengths: torch.Tensor,
+        rates: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Teacher-forced prediction.
 
         Args:
             text: (batch, text_time); text_lengths: (batch,)
             groups: (batch, groups, G); group_lengths: (batch,)
+            rates: (batch,) from `position_rates`; None means `position_rate` for all.
 
         Returns:
             (batch, groups + 1, G, codebook_size + 1): at index t the prediction of group t
             from the groups before it.
         """
         embedded_text, embedded_lengths = self.text(text, text_lengths)
-        parts = [(embedded_text, embedded_lengths), (self._embed(groups, 0), group_lengths)]
+        parts = [(embedded_text, embedded_lengths), (self._embed(groups, rates=rates), group_lengths)]
         x, _ = join(parts, self.shape_step)
         hidden = self.transformer(self.dropout(x), causal=True)
         steps = torch.arange(groups.shape[1] + 1, device=text.device)
@@ -131,52 +159,71 @@ class VALLEAR(AbsVALLE):
         return self.transformer.new_cache(batch, max_length)
 
     @torch.no_grad()
-    def prefill(self, text: torch.Tensor, groups: torch.Tensor, cache: KVCache) -> torch.Tensor:
+    def prefill(
+        self, text: torch.Tensor, groups: torch.Tensor, cache: KVCache, rates: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Read the text and the prompt into an empty cache.
 
         Args:
             text: (batch, text_time), without padding.
             groups: (batch, prompt_groups, G), may be empty.
             cache: from `new_cache`.
+            rates: (batch,) from `position_rates`; None means `position_rate` for all.
 
         Returns:
             logits of the next group, (batch, G, codebook_size + 1).
         """
         lengths = torch.full((text.shape[0],), text.shape[1], dtype=torch.long, device=text.device)
         embedded_text, _ = self.text(text, lengths)
-        x = torch.cat([embedded_text, self._embed(groups, 0).to(embedded_text.dtype)], dim=1)
+        x = torch.cat([embedded_text, self._embed(groups, rates=rates).to(embedded_text.dtype)], dim=1)
         hidden = self.transformer(x, causal=True, cache=cache)
         return self._predict(hidden[:, -1:])[:, 0]
 
     @torch.no_grad()
-    def step(self, group: torch.Tensor, position: int, cache: KVCache) -> torch.Tensor:
-        """Add one group.
+    def step(
+        self,
+        group: torch.Tensor,
+        position: torch.Tensor,
+        cache: KVCache,
+        rates: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Add one group to each row.
 
         Args:
-            group: (batch, G), the group just sampled.
-            position: its index among the audio groups, the prompt's included.
+            group: (batch, G), the groups just sampled.
+            position: (batch,), their index among the row's audio groups, the prompt's included.
             cache: state after `prefill` or the former `step`.
+            rates: the rows' of `prefill`.
 
         Returns:
             logits of the next group, (batch, G, codebook_size + 1).
         """
-        hidden = self.transformer(self._embed(group.unsqueeze(1), position), causal=True, cache=cache)
-        return self._predict(hidden)[:, 0]
+        x = self._embed(group.unsqueeze(1), position.unsqueeze(1), rates)
+        return self._predict(self.transformer(x, causal=True, cache=cache))[:, 0]
 
-    def _embed(self, groups: torch.Tensor, first_position: int) -> torch.Tensor:
-        """(batch, groups, G) -> (batch, groups, width), audio positions from `first_position`."""
+    def _embed(
+        self,
+        groups: torch.Tensor,
+        positions: torch.Tensor | None = None,
+        rates: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """(batch, groups, G) -> (batch, groups, width), at audio `positions` (batch, groups) or from zero."""
         table = self.codes.weight[0]
         x = F.embedding(groups, table).flatten(2) * self.codes.scale
         if self.group_size > 1:
             x = self.group_in(x)
         if self.training and self.history_dropout:
             x = x * (torch.rand(x.shape[:2], device=x.device) >= self.history_dropout).unsqueeze(2)
-        positions = torch.arange(first_position, first_position + groups.shape[1], device=groups.device)
-        return x + sinusoids(positions * self.position_rate, table.shape[1])
+        if positions is None:
+            positions = torch.arange(groups.shape[1], device=groups.device)
+        rate = self.position_rate if rates is None else rates.unsqueeze(1)
+        return x + sinusoids(positions * rate, table.shape[1])
 
     def _predict(self, hidden: torch.Tensor) -> torch.Tensor:
         """(batch, steps, width) -> (batch, steps, G, codebook_size + 1)."""
         if self.group_size > 1:
             hidden = self.group_out(hidden)
-        hidden = hidden.unflatten(2, (self.group_size, -1))
-        return F.linear(hidden, self.codes.weight[0])
+        table = self.codes.weight[0]
+        if not torch.is_autocast_enabled(hidden.device.type):
+            hidden = hidden.to(table.dtype)  # projections of smaller type return that type
+        return F.linear(hidden.unflatten(2, (self.group_size, -1)), table)

@@ -1,10 +1,15 @@
 """The state that incremental decoding carries from step to step."""
 
+from collections.abc import Sequence
+
 import torch
 
 
 class KVCache:
     """Keys and values of every layer, in one buffer that never grows.
+
+    All rows end at the same position: shorter ones start later, and what lies before their start is masked.
+    So each step writes one column, whatever the rows' lengths.
 
     Args:
         num_layers, batch, heads, max_length, head_dim: sizes of the buffer
@@ -25,6 +30,29 @@ class KVCache:
         shape = (num_layers, 2, batch, heads, max_length, head_dim)
         self.buffer = torch.empty(shape, dtype=dtype, device=device)
         self.length = 0
+        self.starts = [0] * batch
+        self._mask: torch.Tensor | None = None
+
+    @staticmethod
+    def stack(parts: Sequence["KVCache"], room: int) -> "KVCache":
+        """Filled caches of one row each, as one batch with `room` more positions."""
+        layers, _, _, heads, _, head_dim = parts[0].buffer.shape
+        dtype, device = parts[0].buffer.dtype, parts[0].buffer.device
+        length = max(part.length for part in parts)
+        stacked = KVCache(layers, len(parts), heads, length + room, head_dim, dtype, device)
+        stacked.length = length
+        for row, part in enumerate(parts):
+            start = length - part.length
+            stacked.starts[row] = start
+            stacked.buffer[:, :, row, :, :start] = 0  # masked, but 0 * NaN would not be
+            stacked.buffer[:, :, row, :, start:length] = part.buffer[:, :, 0, :, : part.length]
+        stacked._mask = stacked._hide_before_start()
+        return stacked
+
+    @property
+    def batch(self) -> int:
+        """Rows that are still decoded."""
+        return len(self.starts)
 
     @property
     def max_length(self) -> int:
@@ -37,7 +65,8 @@ class KVCache:
         `length` moves only by `advance`, when all layers have stored their part.
 
         Returns:
-            all keys and all values so far, (batch, heads, length + time, head_dim) each.
+            all keys and all values so far, (batch, heads, seen, head_dim) each, from the first position
+            that any row has.
 
         Raises:
             IndexError: the buffer is full.
@@ -45,13 +74,38 @@ class KVCache:
         end = self.length + key.shape[2]
         if end > self.max_length:
             raise IndexError(f"the cache holds {self.max_length} positions, {end} are wanted")
-        self.buffer[layer, 0, :, :, self.length : end] = key
-        self.buffer[layer, 1, :, :, self.length : end] = value
-        return self.buffer[layer, 0, :, :, :end], self.buffer[layer, 1, :, :, :end]
+        keys, values = self.buffer[layer, :, : self.batch]
+        keys[:, :, self.length : end] = key
+        values[:, :, self.length : end] = value
+        first = min(self.starts)
+        return keys[:, :, first:end], values[:, :, first:end]
+
+    def mask(self, time: int) -> torch.Tensor | None:
+        """Additive mask (batch, 1, 1, seen) for what `append` returns; None where all of it counts."""
+        if self._mask is None:
+            return None
+        return self._mask[:, None, None, min(self.starts) : self.length + time]
 
     def advance(self, time: int) -> None:
         """Count `time` more positions as stored."""
         self.length += time
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Drop all rows but these, given in ascending order."""
+        for target, row in enumerate(rows):
+            if target != row:
+                stored = slice(self.starts[row], self.length)
+                self.buffer[:, :, target, :, stored] = self.buffer[:, :, row, :, stored]
+        self.starts = [self.starts[row] for row in rows]
+        self._mask = self._hide_before_start()
+
+    def _hide_before_start(self) -> torch.Tensor | None:
+        """(batch, max_length): -inf before each row's start; None when all rows start together."""
+        if len(set(self.starts)) <= 1:
+            return None
+        starts = torch.tensor(self.starts, device=self.buffer.device)
+        hidden = torch.arange(self.max_length, device=self.buffer.device) < starts.unsqueeze(1)
+        return self.buffer.new_zeros(hidden.shape).masked_fill(hidden, float("-inf"))
 
 
 class GrowingCache(KVCache):
@@ -67,6 +121,8 @@ class GrowingCache(KVCache):
     def __init__(self, cache: KVCache, row: int):
         self.buffer = cache.buffer[:, :, row : row + 1].clone()
         self.length = cache.length
+        self.starts = [0]
+        self._mask = None
 
     def append(self, layer: int, key: torch.Tensor, value: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """See `KVCache.append`; the room at least doubles where it does not suffice."""

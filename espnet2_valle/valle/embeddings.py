@@ -123,6 +123,10 @@ class CodeTables(nn.Module):
         )
         return flat.view(batch, time, -1)
 
+    def embed(self, codes: torch.Tensor, level: int) -> torch.Tensor:
+        """(batch, time) codes of codebook `level` -> (batch, time, width)."""
+        return F.embedding(codes, self.weight[level]) * self.scale
+
     def logits(self, hidden: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
         """(batch, time, width) -> (batch, time, size) for codebook `level` (batch,) of each row."""
         return torch.bmm(hidden, self.weight[level].transpose(1, 2).to(hidden.dtype))

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from typeguard import typechecked
 
-from espnet2_valle.valle.abs_valle import AbsVALLE
+from espnet2_valle.valle.abs_valle import AbsVALLE, Lengths
 from espnet2_valle.valle.cache import GrowingCache
 from espnet2_valle.valle.chunks import MASK_KINDS, Chunks, draw_chunk_ranks
 from espnet2_valle.valle.embeddings import (
@@ -123,6 +123,13 @@ class VALLENAR(AbsVALLE):
         answer = target.gather(2, stage.view(-1, 1, 1).expand(-1, target.shape[1], 1)).squeeze(2)
         return logits[inside], answer[inside]
 
+    def positions(self, text_lengths: Lengths, codes_lengths: Lengths) -> Lengths:
+        """See `AbsVALLE.positions`: text, text end, the prompt where it is a copy, and the utterance."""
+        whole = text_lengths + 1 + codes_lengths
+        if self.prompt_mode == "prefix":
+            return whole
+        return whole + (codes_lengths // 2).clip(max=self.max_prompt_frames)
+
     def logits(
         self,
         text: torch.Tensor,
@@ -187,15 +194,28 @@ class VALLENAR(AbsVALLE):
             (batch, time, Q)
         """
         batch, time = first_codes.shape
-        ranks = chunks and chunks.ranks(time, text.device).expand(batch, -1)
-        codes = first_codes.new_zeros(batch, time, self.num_codebooks)
-        codes[..., 0] = first_codes
-        sizes = [torch.full((batch,), part.shape[1], device=text.device) for part in (text, prompt, codes)]
+        text_lengths = torch.full((batch,), text.shape[1], device=text.device)
+        embedded_text, _ = self.text(text, text_lengths)
+        audio = torch.cat(
+            [
+                self.codes.sum(prompt, torch.full_like(text_lengths, self.num_codebooks)),
+                self.codes.embed(first_codes, 0),
+            ],
+            dim=1,
+        )
+        x = torch.cat([embedded_text, self._place(audio, 0)], dim=1)
+        mask = None
+        if chunks is not None:
+            ranks = chunks.ranks(time, text.device).expand(batch, -1)
+            lengths = torch.full_like(text_lengths, x.shape[1])
+            mask = _chunk_mask(_shift(ranks, lengths - time, x.shape[1]), lengths, x)
+        codes = [first_codes]
+        # Text and prompt are embedded once; each stage only adds its level to the target.
         for stage in range(1, self.num_codebooks):
-            stages = torch.full_like(sizes[0], stage)
-            logits = self.logits(text, sizes[0], prompt, sizes[1], codes, sizes[2], stages, ranks)
-            codes[..., stage] = logits.argmax(-1)
-        return codes
+            hidden = self.transformer(x, causal=False, mask=mask, stage=stage - 1)[:, -time:]
+            codes.append(self.codes.logits(hidden, torch.full_like(text_lengths, stage)).argmax(-1))
+            x[:, -time:] += self.codes.embed(codes[-1], stage)
+        return torch.stack(codes, dim=2)
 
     @torch.no_grad()
     def prefill(self, text: torch.Tensor, prompt: torch.Tensor) -> NARContext:
@@ -226,15 +246,15 @@ class VALLENAR(AbsVALLE):
         Returns:
             (time, Q)
         """
-        codes = first_codes.new_zeros(1, len(first_codes), self.num_codebooks)
-        codes[..., 0] = first_codes
+        x = self._place(self.codes.embed(first_codes[None], 0), context.frames)
+        codes = [first_codes]
         for stage in range(1, self.num_codebooks):
-            stages = torch.tensor([stage], device=codes.device)
-            x = self._place(self.codes.sum(codes, stages), context.frames)
-            hidden = self.transformer(x, causal=False, stage=stages - 1, cache=context.caches[stage - 1])
-            codes[..., stage] = self.codes.logits(hidden, stages).argmax(-1)
+            hidden = self.transformer(x, causal=False, stage=stage - 1, cache=context.caches[stage - 1])
+            level = torch.tensor([stage], device=first_codes.device)
+            codes.append(self.codes.logits(hidden, level).argmax(-1)[0])
+            x = x + self.codes.embed(codes[-1][None], stage)
         context.frames += len(first_codes)
-        return codes[0]
+        return torch.stack(codes, dim=1)
 
     def _place(self, audio: torch.Tensor, first_position: int) -> torch.Tensor:
         """Add the positions from `first_position` on to embeddings (batch, time, width)."""

@@ -25,10 +25,10 @@ class AdaptiveLayerNorm(nn.Module):
         self.scale = nn.Parameter(torch.ones(num_stages, width))
         self.shift = nn.Parameter(torch.zeros(num_stages, width))
 
-    def forward(self, x: torch.Tensor, stage: torch.Tensor | None = None) -> torch.Tensor:
-        """Normalise `x` (batch, time, width) for `stage` (batch,), int64; None means stage 0 for all."""
-        if stage is None:
-            return F.layer_norm(x, (self.width,), self.scale[0], self.shift[0])
+    def forward(self, x: torch.Tensor, stage: torch.Tensor | int = 0) -> torch.Tensor:
+        """Normalise `x` (batch, time, width) for `stage`: (batch,) int64, or one for all rows."""
+        if not isinstance(stage, torch.Tensor):
+            return F.layer_norm(x, (self.width,), self.scale[stage], self.shift[stage])
         normalised = F.layer_norm(x, (self.width,))
         return normalised * self.scale[stage].unsqueeze(1) + self.shift[stage].unsqueeze(1)
 
@@ -68,17 +68,42 @@ class SelfAttention(nn.Module):
         if cache is not None:
             if causal and cache.length and time > 1:
                 raise ValueError("a filled cache takes one causal step at a time")
-            key, value = cache.append(layer, key, value)
-        # One query that sees every key needs no mask; `is_causal` without a mask keeps the fast kernels.
+            keys, values = cache.append(layer, key, value)
+            if time == 1:
+                return self.out(_attend_once(query, keys, values, cache.mask(time)))
+            if cache.length:
+                key, value = keys.to(query.dtype), values.to(query.dtype)
         attended = F.scaled_dot_product_attention(
             query,
             key,
             value,
-            attn_mask=mask,
+            attn_mask=None if mask is None else mask.to(query.dtype),
             dropout_p=self.dropout if self.training else 0.0,
-            is_causal=causal and time > 1,
+            is_causal=causal,
         )
         return self.out(attended.transpose(1, 2).reshape(batch, time, width))
+
+
+def _attend_once(
+    query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, mask: torch.Tensor | None
+) -> torch.Tensor:
+    """Attention of one query to a cache, as two products that run at the speed of memory.
+
+    `scaled_dot_product_attention` is made for many queries: with one it takes several times as long on a CPU.
+
+    Args:
+        query: (batch, heads, 1, head_dim); keys, values: (batch, heads, seen, head_dim).
+        mask: additive (batch, 1, 1, seen), or None.
+
+    Returns:
+        (batch, 1, heads * head_dim)
+    """
+    batch, heads, _, head_dim = query.shape
+    query = (query * head_dim**-0.5).to(keys.dtype).reshape(batch * heads, 1, head_dim)
+    scores = torch.bmm(query, keys.flatten(0, 1).transpose(1, 2))
+    if mask is not None:
+        scores = (scores.view(batch, heads, 1, -1) + mask).flatten(0, 1)
+    return torch.bmm(scores.softmax(-1), values.flatten(0, 1)).view(batch, 1, heads * head_dim)
 
 
 class Block(nn.Module):
@@ -98,7 +123,7 @@ class Block(nn.Module):
         x: torch.Tensor,
         causal: bool,
         mask: torch.Tensor | None,
-        stage: torch.Tensor | None,
+        stage: torch.Tensor | int,
         cache: KVCache | None,
         layer: int,
     ) -> torch.Tensor:
@@ -153,7 +178,7 @@ class Transformer(nn.Module):
         x: torch.Tensor,
         causal: bool,
         mask: torch.Tensor | None = None,
-        stage: torch.Tensor | None = None,
+        stage: torch.Tensor | int = 0,
         cache: KVCache | None = None,
     ) -> torch.Tensor:
         """Run all blocks.
@@ -162,7 +187,7 @@ class Transformer(nn.Module):
             x: (batch, time, width).
             causal: see `SelfAttention`.
             mask: additive attention mask, or None.
-            stage: (batch,) NAR stage of each row, or None.
+            stage: NAR stage of each row (batch,), or one for all.
             cache: state of incremental decoding; it is advanced by `time`.
 
         Returns:

@@ -1,9 +1,10 @@
 import pytest
 import torch
 
-from espnet2_valle.generate.ar_decoding import Limits, decode_ar
+from espnet2_valle.generate.ar_decoding import Utterance, decode_ar
 from espnet2_valle.generate.outcome import Outcome
 from espnet2_valle.generate.sampling import SamplingOptions
+from espnet2_valle.generate.stopping import Limits
 from espnet2_valle.valle.ar import VALLEAR
 
 GREEDY = SamplingOptions(temperature=0)
@@ -17,7 +18,9 @@ def model(request):
 
 
 def decode(model, limits, options=GREEDY, seed=0):
-    return decode_ar(model, TEXT, PROMPT, limits, options, torch.Generator().manual_seed(seed))
+    utterance = Utterance(TEXT, PROMPT, limits, torch.Generator().manual_seed(seed), prompt_tokens=2)
+    result = decode_ar(model, [utterance], options)[0]
+    return result.codes, result.outcome
 
 
 def prefer_end(model, bias):
@@ -30,7 +33,10 @@ def prefer_end(model, bias):
             model.group_out.bias.zero_()
 
 
-def test_greedy_decoding_follows_the_uncached_model(model):
+@pytest.mark.parametrize("own_rate_weight", [0.0, 0.5])
+def test_greedy_decoding_follows_the_uncached_model(model, own_rate_weight):
+    """The prompt's tokens over its groups are the speaking rate, of the new part too."""
+    model.own_rate_weight = own_rate_weight
     prefer_end(model, -100)
     size = model.group_size
     codes, outcome = decode(model, Limits(0, 4 * size))
@@ -38,7 +44,8 @@ def test_greedy_decoding_follows_the_uncached_model(model):
     prompt, _ = model.group(PROMPT[None], torch.tensor([5]))
     everything = torch.cat([prompt, codes.view(1, 4, size)], dim=1)
     groups = everything.shape[1]
-    logits = model.logits(TEXT[None], torch.tensor([3]), everything, torch.tensor([groups]))
+    rates = model.position_rates(torch.tensor([2]), torch.tensor([prompt.shape[1]]))
+    logits = model.logits(TEXT[None], torch.tensor([3]), everything, torch.tensor([groups]), rates)
     predicted = logits[0, prompt.shape[1] : groups, :, : model.end].argmax(-1)
     assert predicted.flatten().tolist() == codes.tolist()
 

@@ -91,10 +91,10 @@ def test_a_killed_run_goes_on_where_it_was(system, files, tmp_path, monkeypatch)
     valle_inference.main(inference_options(system, files, whole))
     synthesise = valle_inference._synthesise
 
-    def die_at_p2(model, output, job):
-        if job.pair_id == "p2":
+    def die_at_p2(model, output, jobs):
+        if jobs[0].pair_id == "p2":
             raise KeyboardInterrupt
-        return synthesise(model, output, job)
+        return synthesise(model, output, jobs)
 
     monkeypatch.setattr(valle_inference, "_synthesise", die_at_p2)
     with pytest.raises(KeyboardInterrupt):
@@ -106,7 +106,7 @@ def test_a_killed_run_goes_on_where_it_was(system, files, tmp_path, monkeypatch)
     monkeypatch.setattr(
         valle_inference,
         "_synthesise",
-        lambda *given: (seen.append(given[2].pair_id), synthesise(*given))[1],
+        lambda *given: (seen.append(given[2][0].pair_id), synthesise(*given))[1],
     )
     valle_inference.main(inference_options(system, files, broken))
     assert seen == ["p2", "p3"]

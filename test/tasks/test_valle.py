@@ -10,6 +10,7 @@ import yaml
 
 from espnet2_valle.codec.spec import CodecSpec
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.corpus.index_writer import build_index
 from espnet2_valle.tasks.valle import VALLETask, codec_spec
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -22,6 +23,7 @@ SPEC = {
     "num_codebooks": 4,
     "codebook_size": 16,
 }
+SPLITS = ("train", "valid")
 TINY = ["layers=1", "width=16", "heads=2", "feed_forward=32"]
 
 
@@ -33,10 +35,8 @@ def archive(tmp_path):
     (tmp_path / "codec.yaml").write_text(yaml.safe_dump(SPEC))
     lengths = {f"utt{n}": (int(rng.integers(2, 6)), int(rng.integers(8, 20))) for n in range(8)}
     texts = {utt: rng.integers(2, 4, size) for utt, (size, _) in lengths.items()}
-    with open(tmp_path / "token_int", "w") as text, open(tmp_path / "token_int_shape", "w") as shape:
-        for utt, ids in texts.items():
-            text.write(f"{utt} {' '.join(map(str, ids))}\n")
-            shape.write(f"{utt} {len(ids)}\n")
+    rows = (f"{utt} {' '.join(map(str, ids))}\n" for utt, ids in texts.items())
+    (tmp_path / "token_int").write_text("".join(rows))
     with (
         kaldiio.WriteHelper(
             f"ark,scp:{tmp_path}/codes.ark,{tmp_path}/codes.scp", write_function="numpy"
@@ -46,18 +46,13 @@ def archive(tmp_path):
         for utt, (_, frames) in lengths.items():
             writer(utt, rng.integers(0, 16, (frames, 4)).astype(np.int16))
             shape.write(f"{utt} {frames},4\n")
+    (tmp_path / "utt2spk").write_text("".join(f"{utt} s{n % 2}\n" for n, utt in enumerate(lengths)))
+    build_index(tmp_path, tmp_path / "token_int", tmp_path / "utt2spk", tmp_path / "index")
     return tmp_path
 
 
 def options(archive, valle, *more):
-    data = []
-    for split in ("train", "valid"):
-        data += [
-            f"--{split}_data_path_and_name_and_type={archive}/token_int,text,text_int",
-            f"--{split}_data_path_and_name_and_type={archive}/codes.scp,codes,kaldi_ark",
-            f"--{split}_shape_file={archive}/token_int_shape",
-            f"--{split}_shape_file={archive}/codes_shape",
-        ]
+    data = [f"--{split}_data_path_and_name_and_type={archive}/index,index,valle_index" for split in SPLITS]
     return [
         f"--config={CONF}/train_{valle}_mini.yaml",
         f"--token_list={archive}/tokens.txt",

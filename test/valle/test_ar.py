@@ -98,29 +98,50 @@ def test_position_rate_puts_speech_beside_its_text(sizes, batch):
     """With half a text position a group, group 2n has the position of token n."""
     model = VALLEAR(**sizes, position_rate=0.5).eval()
     groups, _ = model.group(batch["codes"][..., 0], batch["codes_lengths"])
-    embedded = model._embed(groups, 0) - model.codes.weight[0][groups[..., 0]] * model.codes.scale
+    embedded = model._embed(groups) - model.codes.weight[0][groups[..., 0]] * model.codes.scale
     text, _ = model.text(batch["text"], batch["text_lengths"])
     plain = text[0, :4] - model.text.table(batch["text"][0, :4]) * model.text.scale
     torch.testing.assert_close(embedded[0, :8:2], plain, atol=1e-5, rtol=1e-4)
 
 
+def test_own_rate_takes_the_place_of_the_corpus_rate(sizes):
+    tokens, groups = torch.tensor([8, 8, 0]), torch.tensor([10, 40, 0])
+    for weight, expected in ((0.0, [0.2, 0.2, 0.2]), (1.0, [0.8, 0.2, 0.2]), (0.5, [0.4, 0.2, 0.2])):
+        model = VALLEAR(**sizes, position_rate=0.2, own_rate_weight=weight)
+        torch.testing.assert_close(model.position_rates(tokens, groups), torch.tensor(expected))
+
+
+def test_training_uses_each_utterances_own_rate(sizes, batch):
+    torch.manual_seed(0)
+    model = VALLEAR(**sizes, position_rate=0.4, own_rate_weight=1.0).eval()
+    logits, _ = model(**batch)
+    groups, lengths = model.group(batch["codes"][..., 0], batch["codes_lengths"])
+    own = batch["text_lengths"] / lengths
+    expected = model.logits(batch["text"], batch["text_lengths"], groups, lengths, own)
+    torch.testing.assert_close(logits[: lengths[0] + 1], expected[0, : lengths[0] + 1].flatten(0, 1))
+    model.own_rate_weight = 0.0
+    assert not torch.allclose(model(**batch)[0], logits)
+
+
 @settings(max_examples=15, deadline=None)
 @given(
+    own=st.booleans(),
     rate=st.sampled_from([1.0, 0.4]),
     group_size=st.integers(1, 3),
     prompt=st.integers(0, 4),
     new=st.integers(1, 6),
     text=st.integers(1, 9),
 )
-def test_cached_decoding_equals_uncached(rate, group_size, prompt, new, text):
+def test_cached_decoding_equals_uncached(own, rate, group_size, prompt, new, text):
     torch.manual_seed(prompt + 10 * new)
     model = VALLEAR(12, 4, 16, group_size, 2, 32, 4, 64, position_rate=rate).eval()
     ids, groups = torch.randint(0, 11, (2, text)), torch.randint(0, 16, (2, prompt + new, group_size))
     cache = model.new_cache(2, text + 1 + prompt + new)
-    steps = [model.prefill(ids, groups[:, :prompt], cache)]
+    rates = torch.tensor([0.3, 1.7]) if own else None
+    steps = [model.prefill(ids, groups[:, :prompt], cache, rates)]
     for position in range(prompt, prompt + new):
-        steps.append(model.step(groups[:, position], position, cache))
-    full = model.logits(ids, torch.full((2,), text), groups, torch.full((2,), prompt + new))
+        steps.append(model.step(groups[:, position], torch.full((2,), position), cache, rates))
+    full = model.logits(ids, torch.full((2,), text), groups, torch.full((2,), prompt + new), rates)
     torch.testing.assert_close(torch.stack(steps, 1), full[:, prompt:].detach(), atol=1e-5, rtol=1e-4)
 
 
@@ -129,7 +150,7 @@ def test_a_full_cache_says_so(sizes):
     cache = model.new_cache(1, 4)
     model.prefill(torch.zeros(1, 3, dtype=torch.long), torch.zeros(1, 0, 1, dtype=torch.long), cache)
     with pytest.raises(IndexError, match="holds 4 positions"):
-        model.step(torch.zeros(1, 1, dtype=torch.long), 0, cache)
+        model.step(torch.zeros(1, 1, dtype=torch.long), torch.zeros(1), cache)
     with pytest.raises(ValueError, match="one step at a time"):
         model.prefill(torch.zeros(1, 3, dtype=torch.long), torch.zeros(1, 0, 1, dtype=torch.long), cache)
 

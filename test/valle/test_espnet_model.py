@@ -23,9 +23,10 @@ def test_loss_is_finite_and_reaches_every_parameter(sizes, batch, kind, bf16):
 @pytest.mark.parametrize("group_size", [1, 2])
 def test_overfit_ar_repeats_its_training_codes(sizes, group_size):
     """Four utterances, learnt by heart: greedy decoding gives back every code, and stops in time."""
-    from espnet2_valle.generate.ar_decoding import Limits, decode_ar
+    from espnet2_valle.generate.ar_decoding import Utterance, decode_ar
     from espnet2_valle.generate.outcome import Outcome
     from espnet2_valle.generate.sampling import SamplingOptions
+    from espnet2_valle.generate.stopping import Limits
 
     torch.manual_seed(0)
     codes = torch.randint(0, 16, (4, 12, 4))
@@ -49,11 +50,10 @@ def test_overfit_ar_repeats_its_training_codes(sizes, group_size):
         text = batch["text"][row, : batch["text_lengths"][row]]
         length = batch["codes_lengths"][row]
         prompt = codes[row, :2, 0]
-        drawn, outcome = decode_ar(
-            valle, text, prompt, Limits(0, 30), SamplingOptions(temperature=0), torch.Generator()
-        )
-        assert outcome is Outcome.OK
-        assert torch.equal(drawn, codes[row, 2:length, 0])
+        utterance = Utterance(text, prompt, Limits(0, 30), torch.Generator())
+        result = decode_ar(valle, [utterance], SamplingOptions(temperature=0))[0]
+        assert result.outcome is Outcome.OK
+        assert torch.equal(result.codes, codes[row, 2:length, 0])
 
 
 def test_overfit_nar_repeats_its_training_codes(sizes):

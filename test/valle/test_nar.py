@@ -60,7 +60,7 @@ def test_adaptive_norm_starts_as_the_identity():
     x, stage = torch.randn(3, 5, 8), torch.tensor([0, 2, 1])
     norm = AdaptiveLayerNorm(8, num_stages=3)
     torch.testing.assert_close(norm(x, stage), torch.nn.functional.layer_norm(x, (8,)))
-    torch.testing.assert_close(norm(x, None), norm(x, stage))
+    torch.testing.assert_close(norm(x, 2), norm(x, stage))
 
 
 def test_adaptive_norm_learns_each_stage_apart():

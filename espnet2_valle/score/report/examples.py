@@ -8,9 +8,10 @@ import numpy as np
 
 from espnet2_valle.common.audio import read_audio
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.score.measured import badness
 from espnet2_valle.score.report.media import audio_uri, spectrogram_uri
 from espnet2_valle.score.utterance import SILENCE_PEAK, UtteranceScore
-from espnet2_valle.score.words import align_words, count_words
+from espnet2_valle.score.words import align_words
 
 RANDOM, BEST, WORST = "random", "best", "worst"
 
@@ -62,7 +63,7 @@ def choose(rows: Sequence[UtteranceScore], count: int, seed: int = 0) -> dict[st
     Returns:
         pair_id -> `random`, `best` or `worst`, the random ones first.
     """
-    ranked = [row.pair_id for row in sorted(rows, key=_rank)]
+    ranked = [row.pair_id for row in sorted(rows, key=badness)]
     count = min(count, len(ranked))
     extremes = count // 4
     best, worst = ranked[:extremes], ranked[len(ranked) - extremes :]
@@ -73,12 +74,6 @@ def choose(rows: Sequence[UtteranceScore], count: int, seed: int = 0) -> dict[st
         **dict.fromkeys(best, BEST),
         **dict.fromkeys(reversed(worst), WORST),
     }
-
-
-def _rank(row: UtteranceScore) -> tuple[float, float, str]:
-    counts = count_words(row.text, row.heard)
-    errors = counts.errors / max(1, counts.length) if row.has_audio else np.inf
-    return errors, -(row.sim_prompt or 0.0), row.pair_id
 
 
 def make_clip(title: str, path: str | None, row: UtteranceScore | None = None, note: str = "") -> Clip:
@@ -99,5 +94,5 @@ def listing(rows: Sequence[UtteranceScore], outcomes: Mapping[str, str]) -> list
     """All pairs of a system for the long table, worst first."""
     return [
         {"row": row, "heard": align_words(row.text, row.heard), "outcome": outcomes.get(row.pair_id, "")}
-        for row in sorted(rows, key=_rank, reverse=True)
+        for row in sorted(rows, key=badness, reverse=True)
     ]

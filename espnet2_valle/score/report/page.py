@@ -8,13 +8,22 @@ from typing import Any
 from espnet2_valle.score.report.chart import Chart, build_chart, shares
 from espnet2_valle.score.report.curves import read_curves
 from espnet2_valle.score.report.examples import Example, choose, listing, make_clip
-from espnet2_valle.score.table import MEASURES, WORD_MEASURES, Measure, system_name
+from espnet2_valle.score.table import MEASURES, WORD_MEASURES, Measure, shown_measures, system_name
 from espnet2_valle.score.utterance import Trial, UtteranceScore
 
 TEMPLATE = "report.html.j2"
 MODELS = {"ar": "Autoregressive model (AR)", "nar": "Non-autoregressive model (NAR)", "judge": "Judge"}
 OPTIONAL_MODELS = ("judge",)  # only closed vocabularies have one
-SCALES = {"dnsmos": (1.0, 5.0)}  # all others lie in 0 to 1
+OPINION = (1.0, 5.0)
+SCALES = {  # all others lie in 0 to 1
+    "dnsmos": OPINION,
+    "dnsmos_p808": OPINION,
+    "utmos": OPINION,
+    "mcd": (0.0, 12.0),
+    "f0_rmse": (0.0, 1200.0),
+    "speaking_rate": (0.0, 6.0),
+    "rate_ratio": (0.0, 2.0),
+}
 JUDGE_BAR = 0.9  # of ground truth's words: below it the judge itself is in doubt
 MAX_LISTED = 1000
 OUTCOME_MEANINGS = {
@@ -73,7 +82,7 @@ def render(run: Run, num_examples: int = 12, seed: int = 0) -> str:
         tested=system_name(tested),
         tiles=headline(run.scores, tested),
         doubt=judge_doubt(run.scores),
-        measures=[measure_row(measure, systems) for measure in MEASURES],
+        measures=[measure_row(measure, systems) for measure in shown_measures(systems)],
         second=second_judge(run.scores),
         outcomes=outcome_rows(systems),
         examples=make_examples(run, rows, num_examples, seed),

@@ -1,0 +1,30 @@
+"""Stage 4: write the training index of a set of utterances from its codes, token ids and speakers."""
+
+import argparse
+import logging
+from collections.abc import Sequence
+
+from espnet2_valle.common.cli import run_command
+from espnet2_valle.corpus.index_writer import build_index
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--codes_dir", required=True, help="codes.scp and codes_shape")
+    parser.add_argument("--token_int", required=True, help="token ids of each utterance")
+    parser.add_argument("--utt2spk", required=True)
+    parser.add_argument("--utt2lang", help="language of each utterance; without it none is known")
+    parser.add_argument("--output_dir", required=True, help="gets index.json and its columns")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command."""
+    args = get_parser().parse_args(argv)
+    count = build_index(args.codes_dir, args.token_int, args.utt2spk, args.output_dir, args.utt2lang)
+    logging.info("%s: %d utterances", args.output_dir, count)
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,24 @@
+"""All scorers by the name that conf/score gives them. A new one is a class and a line here."""
+
+from espnet2_valle.score.choices import Choices
+from espnet2_valle.score.mos import AbsQualityScorer, DNSMOSP808Scorer, DNSMOSScorer, TorchHubScorer
+from espnet2_valle.score.recognizer import AbsRecognizer, CTCRecognizer, PocketsphinxRecognizer
+from espnet2_valle.score.recognizer_models import ESPnetRecognizer, HuggingFaceRecognizer, WhisperRecognizer
+from espnet2_valle.score.speaker import AbsSpeakerEncoder, ESPnetEncoder, ResemblyzerEncoder, WavLMEncoder
+
+RECOGNIZERS: Choices[AbsRecognizer] = Choices(
+    "recogniser",
+    {
+        "pocketsphinx": PocketsphinxRecognizer,
+        "ctc": CTCRecognizer,
+        "espnet": ESPnetRecognizer,
+        "whisper": WhisperRecognizer,
+        "huggingface": HuggingFaceRecognizer,
+    },
+)
+SPEAKER_ENCODERS: Choices[AbsSpeakerEncoder] = Choices(
+    "speaker encoder", {"resemblyzer": ResemblyzerEncoder, "espnet": ESPnetEncoder, "wavlm": WavLMEncoder}
+)
+QUALITY_SCORERS: Choices[AbsQualityScorer] = Choices(
+    "quality scorer", {"dnsmos": DNSMOSScorer, "dnsmos_p808": DNSMOSP808Scorer, "torch_hub": TorchHubScorer}
+)
