@@ -55,6 +55,8 @@ EXTRAS["all"] = sorted({package for packages in EXTRAS.values() for package in p
 COMMANDS = [
     "valle_train",
     "valle_inference",
+    "valle_stream",
+    "valle_prepare_prompt",
     "prepare_mini",
     "prepare_folder",
     "format_data",

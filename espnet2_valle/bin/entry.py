@@ -13,6 +13,8 @@ def run(module: str) -> None:
 
 valle_train = partial(run, "valle_train")
 valle_inference = partial(run, "valle_inference")
+valle_stream = partial(run, "valle_stream")
+valle_prepare_prompt = partial(run, "valle_prepare_prompt")
 prepare_mini = partial(run, "prepare_mini")
 prepare_folder = partial(run, "prepare_folder")
 format_data = partial(run, "format_data")

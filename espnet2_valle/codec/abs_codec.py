@@ -16,6 +16,10 @@ class AbsCodec(ABC):
 
     spec: CodecSpec
 
+    # Seconds of codes that a piece of an utterance is decoded with before and behind it (CodecStream).
+    left_context: float = 0.5
+    right_context: float = 0.08
+
     @property
     def sample_rate(self) -> int:
         """Hz of the waveforms that go in and come out."""
@@ -52,6 +56,14 @@ class AbsCodec(ABC):
     @abstractmethod
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """Decode `codes` (T, q), the first q <= Q codebooks, to a waveform (S,) float32."""
+
+    def decode_part(self, codes: np.ndarray, utterance: np.ndarray) -> np.ndarray:
+        """Decode `codes` (t, q), some frames of an utterance.
+
+        What belongs to the utterance as a whole, as a level may, is taken from `utterance` (T, q), other
+        codes of it or of its prompt, so that its parts fit together.
+        """
+        return self.decode(codes)
 
     def check_wav(self, wav: np.ndarray) -> np.ndarray:
         """Return `wav` as float32, or raise ValueError when it is not (S,) with S > 0 and finite."""

@@ -62,6 +62,9 @@ class WorldCodec(AbsCodec):
         where: the file to name in errors.
     """
 
+    left_context = 0.1
+    right_context = 0.04
+
     def __init__(
         self, options: Mapping[str, Any], quantizer: ResidualQuantizer, where: str | Path = "world codec"
     ):
@@ -135,6 +138,16 @@ class WorldCodec(AbsCodec):
         if len(codes) == 0:
             return np.zeros(0, dtype=np.float32)
         return self.features.synthesise(self.quantizer.decode(codes))
+
+    def decode_part(self, codes: np.ndarray, utterance: np.ndarray) -> np.ndarray:
+        """See `AbsCodec.decode_part`; the gain is that of `utterance`."""
+        codes = self.check_codes(codes)
+        if len(codes) == 0:
+            return np.zeros(0, dtype=np.float32)
+        features = self.quantizer.decode(codes)
+        gain = self.features.gain_column
+        features[:, gain] = self.quantizer.decode(self.check_codes(utterance))[:, gain].mean()
+        return self.features.synthesise(features)
 
     def save(self, path: str | Path) -> None:
         """Write codebooks and configuration to `path` (.npz), the same bytes for the same codec."""

@@ -48,6 +48,27 @@ def audio_seconds(path: str | Path) -> float:
         return float(soundfile.info(path).duration)
 
 
+def read_channels(path: str | Path) -> tuple[np.ndarray, int]:
+    """Read a sound file as it is.
+
+    Args:
+        path: any format that libsndfile reads.
+
+    Returns:
+        wav (samples, channels) float32 in [-1, 1], and its rate in Hz.
+
+    Raises:
+        InputError: missing, unreadable or empty file, or samples that are not finite.
+    """
+    with _clear_errors(Path(path)):
+        wav, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    if wav.shape[0] == 0:
+        raise InputError(path, "the sound file has no samples", "Replace or remove it")
+    if not np.isfinite(wav).all():
+        raise InputError(path, "the sound file has NaN or infinite samples", "Export it again")
+    return wav, rate
+
+
 def read_audio(path: str | Path, sample_rate: int | None = None) -> tuple[np.ndarray, int]:
     """Read a sound file as mono.
 
@@ -61,15 +82,9 @@ def read_audio(path: str | Path, sample_rate: int | None = None) -> tuple[np.nda
     Raises:
         InputError: missing, unreadable or empty file, or samples that are not finite.
     """
-    with _clear_errors(Path(path)):
-        wav, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    if wav.shape[0] == 0:
-        raise InputError(path, "the sound file has no samples", "Replace or remove it")
-    mono = wav.mean(axis=1)
-    if not np.isfinite(mono).all():
-        raise InputError(path, "the sound file has NaN or infinite samples", "Export it again")
+    wav, rate = read_channels(path)
     target = sample_rate or rate
-    return resample(mono, rate, target), target
+    return resample(wav.mean(axis=1), rate, target), target
 
 
 def write_audio(path: str | Path, wav: np.ndarray, sample_rate: int) -> None:

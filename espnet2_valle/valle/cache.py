@@ -106,3 +106,31 @@ class KVCache:
         starts = torch.tensor(self.starts, device=self.buffer.device)
         hidden = torch.arange(self.max_length, device=self.buffer.device) < starts.unsqueeze(1)
         return self.buffer.new_zeros(hidden.shape).masked_fill(hidden, float("-inf"))
+
+
+class GrowingCache(KVCache):
+    """One row of a filled cache, which from then on makes room when it is full.
+
+    For streams, whose length no one knows beforehand.
+
+    Args:
+        cache: what to go on from; it is not changed.
+        row: of its batch.
+    """
+
+    def __init__(self, cache: KVCache, row: int):
+        self.buffer = cache.buffer[:, :, row : row + 1].clone()
+        self.length = cache.length
+        self.starts = [0]
+        self._mask = None
+
+    def append(self, layer: int, key: torch.Tensor, value: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """See `KVCache.append`; the room at least doubles where it does not suffice."""
+        end = self.length + key.shape[2]
+        if end > self.max_length:
+            shape = list(self.buffer.shape)
+            shape[4] = max(end, 2 * self.max_length)
+            grown = self.buffer.new_empty(shape)
+            grown[..., : self.max_length, :] = self.buffer
+            self.buffer = grown
+        return super().append(layer, key, value)

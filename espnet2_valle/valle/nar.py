@@ -1,10 +1,14 @@
 """The non-autoregressive model: codebooks 2..Q, one stage each (VALL-E, sec. 4.2.2)."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import nn
 from typeguard import typechecked
 
 from espnet2_valle.valle.abs_valle import AbsVALLE, Lengths
+from espnet2_valle.valle.cache import GrowingCache
+from espnet2_valle.valle.chunks import MASK_KINDS, Chunks, draw_chunk_ranks
 from espnet2_valle.valle.embeddings import (
     CodeTables,
     TextEmbedding,
@@ -18,11 +22,25 @@ from espnet2_valle.valle.transformer import Transformer
 PROMPT_MODES = ("random", "prefix")
 
 
+@dataclass
+class NARContext:
+    """What chunk-by-chunk generation knows: text, prompt and the chunks so far, in each stage.
+
+    Attributes:
+        caches: one for each stage, of batch 1.
+        frames: audio frames so far, the prompt's included.
+    """
+
+    caches: list[GrowingCache]
+    frames: int
+
+
 class VALLENAR(AbsVALLE):
     """Predicts codebook j from text, a prompt with all its levels, and the levels below j.
 
     Sequence: text, text end, prompt (sum of Q embeddings per frame), target (sum of the embeddings
-    of the levels below j); attention is full. In training each utterance draws one stage.
+    of the levels below j). Attention is full; a model that is to stream is trained with chunks too
+    (`chunk_frames`), see `Chunks`. In training each utterance draws one stage.
 
     Args:
         vocab_size: text tokens; the last one is <sos/eos>.
@@ -34,9 +52,12 @@ class VALLENAR(AbsVALLE):
             copy the answer from the prompt.
         max_prompt_frames: longest training prompt, 3 s in the paper.
         layers, width, heads, feed_forward, dropout: of the Transformer.
+        chunk_frames: length of a chunk in training; 0 trains with full attention alone, as the papers do.
+        mask_mix: share of each kind of mask in training (full, causal, chunk, two_chunks); all alike by
+            default.
 
     Raises:
-        ValueError: unknown `prompt_mode`, or fewer than two codebooks.
+        ValueError: unknown `prompt_mode` or kind of mask, no share above 0, or fewer than two codebooks.
     """
 
     @typechecked
@@ -52,12 +73,21 @@ class VALLENAR(AbsVALLE):
         heads: int = 16,
         feed_forward: int = 4096,
         dropout: float = 0.1,
+        chunk_frames: int = 0,
+        mask_mix: dict[str, float] | None = None,
     ):
         super().__init__()
         if prompt_mode not in PROMPT_MODES:
             raise ValueError(f"prompt_mode must be one of {PROMPT_MODES}, not {prompt_mode!r}")
         if num_codebooks < 2:
             raise ValueError("a NAR model needs a codec with at least two codebooks")
+        mix = dict.fromkeys(MASK_KINDS, 1.0) if mask_mix is None else mask_mix
+        if set(mix) - set(MASK_KINDS) or min(mix.values(), default=0) < 0 or sum(mix.values()) <= 0:
+            raise ValueError(f"mask_mix must give shares of {MASK_KINDS}, not {mask_mix}")
+        if chunk_frames < 0:
+            raise ValueError(f"chunk_frames must not be negative, as {chunk_frames} is")
+        self.chunk_frames = chunk_frames
+        self.mask_mix = mix
         self.num_codebooks = num_codebooks
         self.prompt_mode = prompt_mode
         self.max_prompt_frames = max_prompt_frames
@@ -82,7 +112,13 @@ class VALLENAR(AbsVALLE):
         else:
             start, target_lengths = torch.zeros_like(length), codes_lengths
         target = _cut(codes, start, target_lengths, self.shape_step)
-        logits = self.logits(text, text_lengths, prompt, length, target, target_lengths, stage)
+        ranks = None
+        if self.chunk_frames:
+            rows, frames = target.shape[:2]
+            ranks = draw_chunk_ranks(
+                self.chunk_frames, self.mask_mix, rows, frames, self.training, target.device
+            )
+        logits = self.logits(text, text_lengths, prompt, length, target, target_lengths, stage, ranks)
         inside = length_mask(target_lengths, target.shape[1])
         answer = target.gather(2, stage.view(-1, 1, 1).expand(-1, target.shape[1], 1)).squeeze(2)
         return logits[inside], answer[inside]
@@ -103,6 +139,7 @@ class VALLENAR(AbsVALLE):
         target: torch.Tensor,
         target_lengths: torch.Tensor,
         stage: torch.Tensor,
+        ranks: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Predict one codebook of the target.
 
@@ -111,6 +148,8 @@ class VALLENAR(AbsVALLE):
             prompt: (batch, prompt_time, Q); prompt_lengths: (batch,)
             target: (batch, time, Q), of which levels >= stage are not looked at; target_lengths: (batch,)
             stage: (batch,) zero-based codebook to predict, 1..Q-1.
+            ranks: (batch, time) number of each target frame's chunk (`chunk_ranks`): a position sees ranks
+                up to its own; text and prompt have rank 0. None for full attention.
 
         Returns:
             (batch, time, codebook_size)
@@ -124,24 +163,32 @@ class VALLENAR(AbsVALLE):
                 (self.codes.sum(target, stage), target_lengths),
             ]
         )
-        audio = audio + sinusoids(torch.arange(audio.shape[1], device=audio.device), audio.shape[2])
-        parts = [(embedded_text, embedded_lengths), (audio, audio_lengths)]
+        parts = [(embedded_text, embedded_lengths), (self._place(audio, 0), audio_lengths)]
         x, lengths = join(parts, self.shape_step)
-        hidden = self.transformer(
-            self.dropout(x), causal=False, mask=_padding_mask(lengths, x), stage=stage - 1
-        )
         first = embedded_lengths + prompt_lengths
+        if ranks is None:
+            mask = _padding_mask(lengths, x)
+        else:
+            mask = _chunk_mask(_shift(ranks, first, x.shape[1]), lengths, x)
+        hidden = self.transformer(self.dropout(x), causal=False, mask=mask, stage=stage - 1)
         index = (first.unsqueeze(1) + torch.arange(time, device=text.device)).clamp(max=x.shape[1] - 1)
         return self.codes.logits(hidden.gather(1, index.unsqueeze(2).expand(-1, -1, x.shape[2])), stage)
 
     @torch.no_grad()
-    def generate(self, text: torch.Tensor, prompt: torch.Tensor, first_codes: torch.Tensor) -> torch.Tensor:
+    def generate(
+        self,
+        text: torch.Tensor,
+        prompt: torch.Tensor,
+        first_codes: torch.Tensor,
+        chunks: Chunks | None = None,
+    ) -> torch.Tensor:
         """Fill in codebooks 2..Q greedily, stage by stage.
 
         Args:
             text: (batch, text_time), without padding: prompt text and text.
             prompt: (batch, prompt_time, Q).
             first_codes: (batch, time), codebook 1 of the target.
+            chunks: how much of the target a frame sees; None for all of it.
 
         Returns:
             (batch, time, Q)
@@ -156,15 +203,63 @@ class VALLENAR(AbsVALLE):
             ],
             dim=1,
         )
-        audio = audio + sinusoids(torch.arange(audio.shape[1], device=audio.device), audio.shape[2])
-        x = torch.cat([embedded_text, audio], dim=1)
+        x = torch.cat([embedded_text, self._place(audio, 0)], dim=1)
+        mask = None
+        if chunks is not None:
+            ranks = chunks.ranks(time, text.device).expand(batch, -1)
+            lengths = torch.full_like(text_lengths, x.shape[1])
+            mask = _chunk_mask(_shift(ranks, lengths - time, x.shape[1]), lengths, x)
         codes = [first_codes]
         # Text and prompt are embedded once; each stage only adds its level to the target.
         for stage in range(1, self.num_codebooks):
-            hidden = self.transformer(x, causal=False, stage=stage - 1)[:, -time:]
+            hidden = self.transformer(x, causal=False, mask=mask, stage=stage - 1)[:, -time:]
             codes.append(self.codes.logits(hidden, torch.full_like(text_lengths, stage)).argmax(-1))
             x[:, -time:] += self.codes.embed(codes[-1], stage)
         return torch.stack(codes, dim=2)
+
+    @torch.no_grad()
+    def prefill(self, text: torch.Tensor, prompt: torch.Tensor) -> NARContext:
+        """Read text and prompt, for `extend`: all stages at once.
+
+        Args:
+            text: (text_time,): prompt text and text.
+            prompt: (prompt_time, Q).
+        """
+        stages = torch.arange(self.num_codebooks - 1, device=text.device)
+        length = torch.tensor([len(text)], device=text.device)
+        all_levels = torch.full_like(length, self.num_codebooks)
+        embedded_text, _ = self.text(text.unsqueeze(0), length)
+        audio = self._place(self.codes.sum(prompt.unsqueeze(0), all_levels), 0)
+        x = torch.cat([embedded_text, audio.to(embedded_text.dtype)], dim=1).expand(len(stages), -1, -1)
+        cache = self.transformer.new_cache(len(stages), x.shape[1])
+        self.transformer(x, causal=False, stage=stages, cache=cache)
+        return NARContext([GrowingCache(cache, row) for row in range(len(stages))], len(prompt))
+
+    @torch.no_grad()
+    def extend(self, first_codes: torch.Tensor, context: NARContext) -> torch.Tensor:
+        """Fill in the next chunk, as `generate` does under the mask whose chunks these are.
+
+        Args:
+            first_codes: (time,), codebook 1 of the chunk.
+            context: from `prefill`; the chunk is added to it.
+
+        Returns:
+            (time, Q)
+        """
+        x = self._place(self.codes.embed(first_codes[None], 0), context.frames)
+        codes = [first_codes]
+        for stage in range(1, self.num_codebooks):
+            hidden = self.transformer(x, causal=False, stage=stage - 1, cache=context.caches[stage - 1])
+            level = torch.tensor([stage], device=first_codes.device)
+            codes.append(self.codes.logits(hidden, level).argmax(-1)[0])
+            x = x + self.codes.embed(codes[-1][None], stage)
+        context.frames += len(first_codes)
+        return torch.stack(codes, dim=1)
+
+    def _place(self, audio: torch.Tensor, first_position: int) -> torch.Tensor:
+        """Add the positions from `first_position` on to embeddings (batch, time, width)."""
+        positions = torch.arange(first_position, first_position + audio.shape[1], device=audio.device)
+        return audio + sinusoids(positions, audio.shape[2])
 
     def _draw_stages(self, lengths: torch.Tensor) -> torch.Tensor:
         """A stage 1..Q-1 for each row; in evaluation they cycle, so that losses can be compared."""
@@ -205,3 +300,17 @@ def _padding_mask(lengths: torch.Tensor, x: torch.Tensor) -> torch.Tensor | None
         return None
     hidden = ~length_mask(lengths, x.shape[1])
     return x.new_zeros(hidden.shape).masked_fill(hidden, float("-inf"))[:, None, None]
+
+
+def _shift(ranks: torch.Tensor, first: torch.Tensor, length: int) -> torch.Tensor:
+    """Ranks (batch, time) of a target that begins at `first` (batch,) -> (batch, length), 0 before it."""
+    index = torch.arange(length, device=ranks.device) - first.unsqueeze(1)
+    shifted = ranks.gather(1, index.clamp(0, ranks.shape[1] - 1))
+    return torch.where(index >= 0, shifted, 0)
+
+
+def _chunk_mask(ranks: torch.Tensor, lengths: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """Additive mask (batch, 1, time, time): a position sees ranks (batch, time) up to its own, no padding."""
+    visible = ranks.unsqueeze(1) <= ranks.unsqueeze(2)
+    visible = visible & length_mask(lengths, x.shape[1]).unsqueeze(1)
+    return x.new_zeros(visible.shape).masked_fill(~visible, float("-inf")).unsqueeze(1)

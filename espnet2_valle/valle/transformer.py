@@ -57,7 +57,7 @@ class SelfAttention(nn.Module):
             x: (batch, time, width).
             causal: position t sees positions <= t only.
             mask: additive, broadcastable to (batch, heads, time, time); for full attention.
-            cache: past keys and values. Longer input than one step needs an empty cache.
+            cache: past keys and values. Causal input longer than one step needs an empty cache.
             layer: which of the cache's layers this is.
 
         Returns:
@@ -66,11 +66,13 @@ class SelfAttention(nn.Module):
         batch, time, width = x.shape
         query, key, value = self.qkv(x).view(batch, time, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         if cache is not None:
-            if cache.length and time > 1:
-                raise ValueError("a filled cache takes one step at a time")
+            if causal and cache.length and time > 1:
+                raise ValueError("a filled cache takes one causal step at a time")
             keys, values = cache.append(layer, key, value)
             if time == 1:
                 return self.out(_attend_once(query, keys, values, cache.mask(time)))
+            if cache.length:
+                key, value = keys.to(query.dtype), values.to(query.dtype)
         attended = F.scaled_dot_product_attention(
             query,
             key,

@@ -1,0 +1,124 @@
+"""Make a prompt of a recording: cut it, check it, say what was found, and keep it with its codes in one file.
+
+Without `--prompt_text` about three clean seconds are chosen and a recogniser writes down what is said in
+them. With it, only silent edges are cut, since the text is that of the whole recording.
+"""
+
+import argparse
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from espnet2_valle.codec.abs_codec import AbsCodec
+from espnet2_valle.codec.build import load_codec
+from espnet2_valle.common.audio import read_channels, write_audio
+from espnet2_valle.common.cli import run_command
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.fileio import atomic_open
+from espnet2_valle.generate.prepared_prompt import SUFFIX, PreparedPrompt
+from espnet2_valle.generate.prompt_check import Embed, PromptLimits, prepare_prompt
+from espnet2_valle.score.recognizer import AbsRecognizer, CTCRecognizer, PocketsphinxRecognizer
+from espnet2_valle.score.speaker import ResemblyzerEncoder
+
+POCKETSPHINX = "pocketsphinx"
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument(
+        "--prompt_speech", required=True, help="recording of the voice, any rate and channels"
+    )
+    parser.add_argument("--prompt_text", help="what is said in all of it; without it a recogniser listens")
+    parser.add_argument(
+        "--recognizer",
+        default=POCKETSPHINX,
+        help="for recordings without text: pocketsphinx (English), or the directory of a judge (judge_train)",
+    )
+    group = parser.add_argument_group("codec; one of them")
+    group.add_argument("--model_tag", help="packed model (zip) or model-zoo name whose codec is used")
+    group.add_argument("--codec_config", help="codec.yaml")
+    parser.add_argument("--seconds", type=float, default=PromptLimits.seconds, help="wanted length")
+    parser.add_argument(
+        "--voices",
+        choices=("auto", "yes", "no"),
+        default="auto",
+        help="look for a second voice (extra score)",
+    )
+    parser.add_argument("--output", required=True, help=f"the prepared prompt ({SUFFIX})")
+    parser.add_argument("--output_wav", help="its sound, to listen to")
+    parser.add_argument("--report", help="what was found, as JSON")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Prepare one prompt."""
+    args = get_parser().parse_args(argv)
+    if Path(args.output).suffix != SUFFIX:
+        raise InputError("--output", f"{args.output} does not end in {SUFFIX}", "Let it")
+    if args.seconds <= 0:
+        raise InputError("--seconds", f"{args.seconds} is not positive", "Give about 3")
+    codec = _codec(args)
+    recording, rate = read_channels(args.prompt_speech)
+    wav, report = prepare_prompt(
+        recording,
+        rate,
+        codec.sample_rate,
+        PromptLimits(seconds=args.seconds),
+        cut=args.prompt_text is None,
+        embed=_embed(args.voices),
+        where=args.prompt_speech,
+    )
+    text = args.prompt_text
+    if text is None:
+        text = _recognizer(args.recognizer).transcribe(wav, codec.sample_rate)
+        if not text:
+            raise InputError(
+                args.prompt_speech, f"{args.recognizer} hears no word in it", "Give --prompt_text"
+            )
+        print(f"heard by {args.recognizer}, please check: {text}")
+    PreparedPrompt.encode(wav, text, codec).save(args.output)
+    if args.output_wav:
+        write_audio(args.output_wav, wav, codec.sample_rate)
+    if args.report:
+        with atomic_open(args.report) as stream:
+            json.dump({**dataclasses.asdict(report), "text": text}, stream, indent=2)
+    print("\n".join([*report.lines(), args.output]))
+
+
+def _codec(args: argparse.Namespace) -> AbsCodec:
+    """The codec that the options name.
+
+    Raises:
+        InputError: none or two are named.
+    """
+    if bool(args.model_tag) == bool(args.codec_config):
+        raise InputError("--codec_config", "one of it and --model_tag is needed", "Give one")
+    if args.codec_config:
+        return load_codec(args.codec_config)
+    from espnet2_valle.zoo.load import unpack
+
+    return load_codec(unpack(args.model_tag)["codec_config"])
+
+
+def _recognizer(choice: str) -> AbsRecognizer:
+    return PocketsphinxRecognizer() if choice == POCKETSPHINX else CTCRecognizer(choice)
+
+
+def _embed(choice: str) -> Embed | None:
+    """A speaker encoder, if it is wanted and, unless it must be, there."""
+    if choice == "no":
+        return None
+    try:
+        return ResemblyzerEncoder().embed
+    except InputError:
+        if choice == "yes":
+            raise
+        return None
+
+
+if __name__ == "__main__":
+    run_command(main)

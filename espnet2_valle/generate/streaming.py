@@ -1,0 +1,152 @@
+"""Text in, sound out while the rest is still being made."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from espnet2_valle.codec.abs_codec import AbsCodec
+from espnet2_valle.codec.stream import CodecStream
+from espnet2_valle.generate.ar_decoding import ARDecoder, Utterance
+from espnet2_valle.generate.outcome import Outcome
+from espnet2_valle.generate.output import StreamTail
+from espnet2_valle.generate.sampling import SamplingOptions
+from espnet2_valle.generate.text2speech import Prepared, Text2Speech
+from espnet2_valle.valle.ar import VALLEAR
+from espnet2_valle.valle.chunks import Chunks
+from espnet2_valle.valle.nar import VALLENAR, NARContext
+
+FIRST_SECONDS = 0.2  # the first chunk is short, so that something is heard early
+CHUNK_SECONDS = 0.5  # for models that were not trained with chunks of a given length
+
+
+@dataclass
+class StreamingState:
+    """All that belongs to one stream; models and codec hold nothing of it.
+
+    Attributes:
+        prepared: what was asked for.
+        ar: the AR model's state, with its cache and source of randomness.
+        seam: the codec's.
+        tail: what has left so far.
+        nar: the NAR model's; None before the first chunk.
+        first: codes of codebook 1 that wait for their chunk to be full.
+        codes: (t, Q) of each chunk so far.
+        outcome: None until the stream has ended.
+    """
+
+    prepared: Prepared
+    ar: ARDecoder
+    seam: CodecStream
+    tail: StreamTail
+    nar: NARContext | None = None
+    first: list[int] = field(default_factory=list)
+    codes: list[torch.Tensor] = field(default_factory=list)
+    outcome: Outcome | None = None
+
+
+class Streamer:
+    """Makes streams. Any number of them may be under way at once and share the models.
+
+    Example:
+        >>> streamer = Streamer.of(Text2Speech.from_pretrained("exp/mini/model.zip"))
+        >>> state = streamer.start(text2speech.prepare(Request("seven two nine", "voice.npz")))
+        >>> for wav in streamer.run(state):  # (S,) float32 at text2speech.fs
+        ...     play(wav)
+        >>> state.outcome
+
+    A stream cannot take back what was heard: there is one candidate and no second try.
+
+    Args:
+        ar, nar, codec: models in evaluation mode, and their codec.
+        sampling: how codes are drawn.
+        chunks: after how many frames sound leaves; `nar` should be trained with chunks of that size.
+    """
+
+    def __init__(
+        self, ar: VALLEAR, nar: VALLENAR, codec: AbsCodec, sampling: SamplingOptions, chunks: Chunks
+    ):
+        if not nar.chunk_frames:
+            logging.warning("the NAR model was trained without chunk_frames: streamed speech will suffer")
+        self.ar = ar
+        self.nar = nar
+        self.codec = codec
+        self.sampling = sampling
+        self.chunks = chunks
+
+    @classmethod
+    def of(cls, text2speech: Text2Speech, chunks: Chunks | None = None) -> "Streamer":
+        """A streamer with the models and options of `text2speech`; by default chunks as in training."""
+        rate = text2speech.codec.frame_rate
+        size = text2speech.nar.chunk_frames or round(CHUNK_SECONDS * rate)
+        chunks = chunks or Chunks(min(size, round(FIRST_SECONDS * rate)), size)
+        return cls(text2speech.ar, text2speech.nar, text2speech.codec, text2speech.sampling, chunks)
+
+    def start(self, prepared: Prepared) -> StreamingState:
+        """Begin a stream: the AR model reads text and prompt."""
+        device = prepared.text.device
+        generator = torch.Generator(device).manual_seed(prepared.seed)
+        utterance = Utterance(prepared.text, prepared.first, prepared.limits, generator)
+        decoder = ARDecoder(self.ar, [utterance], self.sampling)
+        return StreamingState(prepared, decoder, self._seam(prepared), StreamTail())
+
+    def run(self, state: StreamingState) -> Iterator[np.ndarray]:
+        """The rest of a stream: chunks (S,) float32, none empty, at the codec's rate."""
+        while state.outcome is None:
+            wav = self.advance(state)
+            if len(wav):
+                yield wav
+
+    @torch.inference_mode()
+    def advance(self, state: StreamingState) -> np.ndarray:
+        """Make the next chunk (S,) float32; after the last one, `state.outcome` is set.
+
+        A chunk may be empty, where a stream ends at once.
+        """
+        wanted = self.chunks.size if state.codes else self.chunks.first
+        while len(state.first) < wanted and not state.ar.finished:
+            state.first += state.ar.step()[0]
+        heard = [self._decode(state, state.first[:wanted])] if state.first else []
+        state.first = state.first[wanted:]
+        if state.ar.finished and not state.first:
+            heard.append(state.tail.pass_on(state.seam.flush()))
+            state.outcome = state.tail.outcome(self._ending(state.ar))
+        return np.concatenate(heard) if heard else np.zeros(0, dtype=np.float32)
+
+    @torch.inference_mode()
+    def whole(self, prepared: Prepared) -> tuple[np.ndarray, torch.Tensor, Outcome]:
+        """The same speech, but each model goes over the whole utterance in one pass.
+
+        Returns:
+            wav (S,) float32, codes (T, Q), and the outcome.
+        """
+        state = self.start(prepared)
+        while not state.ar.finished:
+            state.first += state.ar.step()[0]
+        first = torch.tensor([state.first], dtype=torch.long, device=prepared.text.device)
+        codes = self.nar.generate(prepared.text[None], prepared.prompt[None], first, self.chunks)[0]
+        pieces = [codes[start:end].cpu().numpy() for start, end in self.chunks.bounds(len(codes))]
+        wavs = [state.seam.push(piece) for piece in pieces]
+        wav = state.tail.pass_on(np.concatenate([*wavs, state.seam.flush()]))
+        return wav, codes, state.tail.outcome(self._ending(state.ar))
+
+    def _seam(self, prepared: Prepared) -> CodecStream:
+        """The prompt's level is the stream's."""
+        return CodecStream(self.codec, prepared.prompt.cpu().numpy())
+
+    def _decode(self, state: StreamingState, first: list[int]) -> np.ndarray:
+        """Codebook 1 of a chunk to sound."""
+        device = state.prepared.text.device
+        if state.nar is None:
+            state.nar = self.nar.prefill(state.prepared.text, state.prepared.prompt)
+        codes = self.nar.extend(torch.tensor(first, dtype=torch.long, device=device), state.nar)
+        state.codes.append(codes)
+        return state.tail.pass_on(state.seam.push(codes.cpu().numpy()))
+
+    @staticmethod
+    def _ending(decoder: ARDecoder) -> Outcome:
+        result = decoder.results[0]
+        assert result is not None
+        return result.outcome

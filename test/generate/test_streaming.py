@@ -1,0 +1,119 @@
+import itertools
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from espnet2_valle.bin import valle_stream
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.generate.outcome import Outcome
+from espnet2_valle.generate.streaming import Streamer
+from espnet2_valle.generate.text2speech import Request, Text2Speech
+from espnet2_valle.valle.chunks import Chunks
+
+from .conftest import RATE, buzz
+
+
+@pytest.fixture(scope="module")
+def text2speech(files):
+    return Text2Speech(**files, min_duration_ratio=0.9)
+
+
+def request(text2speech, text="a b c a", pitch=110, seed=0):
+    return text2speech.prepare(Request(text, buzz(pitch, 1.0), "b c", RATE, seed))
+
+
+def streamed(streamer, prepared):
+    state = streamer.start(prepared)
+    return list(streamer.run(state)), state
+
+
+@pytest.mark.parametrize("chunks", [Chunks(4, 10), Chunks(10, 10), Chunks(1, 1), Chunks(7, 3)])
+def test_joined_chunks_are_the_whole(text2speech, chunks):
+    streamer = Streamer.of(text2speech, chunks)
+    for seed in range(3):
+        prepared = request(text2speech, seed=seed)
+        wavs, state = streamed(streamer, prepared)
+        wav, codes, outcome = streamer.whole(prepared)
+        assert torch.equal(torch.cat(state.codes), codes)
+        assert np.array_equal(np.concatenate(wavs), wav)
+        assert state.outcome is outcome
+        assert len(wav) == pytest.approx(len(codes) / 50 * text2speech.fs, abs=1)
+        bounds = list(chunks.bounds(len(codes)))
+        assert [len(part) for part in state.codes] == [end - start for start, end in bounds]
+
+
+def test_streams_that_share_a_model_do_not_meet(text2speech):
+    streamer = Streamer.of(text2speech, Chunks(4, 10))
+    prepared = [
+        request(text2speech, text, pitch, n) for n, (text, pitch) in enumerate([("a b c", 110), ("c a", 220)])
+    ]
+    alone = [np.concatenate(streamed(streamer, each)[0]) for each in prepared]
+    states = [streamer.start(each) for each in prepared]
+    together = [[], []]
+    for wavs in itertools.zip_longest(*(streamer.run(state) for state in states), fillvalue=np.zeros(0)):
+        for heard, wav in zip(together, wavs, strict=True):
+            heard.append(wav)
+    for heard, expected in zip(together, alone, strict=True):
+        assert np.array_equal(np.concatenate(heard), expected)
+    assert not np.array_equal(alone[0], alone[1])
+
+
+def test_the_first_chunk_leaves_before_the_last_code_is_drawn(text2speech):
+    streamer = Streamer.of(text2speech, Chunks(4, 10))
+    state = streamer.start(request(text2speech))
+    wav = streamer.advance(state)
+    assert not state.ar.finished
+    held_back = round(text2speech.codec.right_context * 50)
+    assert len(wav) == (4 - held_back) * text2speech.codec.hop_length
+
+
+def test_a_model_that_ends_at_once_has_not_spoken(files, monkeypatch):
+    silent = Text2Speech(**files, min_duration_ratio=0.0)
+    monkeypatch.setattr(silent.ar, "_predict", ending(silent.ar))
+    streamer = Streamer.of(silent)
+    wavs, state = streamed(streamer, request(silent))
+    assert wavs == []
+    assert state.outcome is Outcome.NO_SPEECH
+    assert streamer.whole(request(silent))[2] is Outcome.NO_SPEECH
+
+
+def ending(model):
+    """Logits that allow the end alone."""
+
+    def predict(hidden):
+        logits = torch.full((*hidden.shape[:2], model.group_size, model.end + 1), -1e9)
+        logits[..., model.end] = 0.0
+        return logits
+
+    return predict
+
+
+def test_a_model_trained_whole_is_named(text2speech, caplog):
+    Streamer.of(text2speech)
+    assert "trained without chunk_frames" in caplog.text
+
+
+def options(files, system, output):
+    prompt = system / "data" / "wav" / "low_0.wav"
+    command = [*[f"--{name}={path}" for name, path in files.items()], "--min_duration_ratio=0.9"]
+    return [
+        *command,
+        "--text=a b c",
+        f"--prompt_speech={prompt}",
+        "--prompt_text=a b",
+        f"--output_wav={output}",
+    ]
+
+
+def test_the_command_writes_what_the_stream_says(files, system, tmp_path, capsysbinary):
+    valle_stream.main(options(files, system, tmp_path / "out.wav"))
+    written, rate = soundfile.read(tmp_path / "out.wav", dtype="int16")
+    assert rate == RATE
+    assert b"first sound after" in capsysbinary.readouterr().err
+    valle_stream.main(options(files, system, "-"))
+    piped = np.frombuffer(capsysbinary.readouterr().out, dtype="<i2")
+    assert np.abs(piped.astype(int) - written).max() <= 1
+    with pytest.raises(InputError, match="--chunk_seconds"):
+        valle_stream.main([*options(files, system, "-"), "--chunk_seconds=0.001"])
