@@ -40,6 +40,8 @@ class VALLEAR(AbsVALLE):
             Ping et al., 2018, sec. 3.5). About the text tokens spoken during one group; 1 is VALL-E.
     """
 
+    causal = True
+
     @typechecked
     def __init__(
         self,

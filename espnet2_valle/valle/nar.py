@@ -39,6 +39,8 @@ class VALLENAR(AbsVALLE):
         ValueError: unknown `prompt_mode`, or fewer than two codebooks.
     """
 
+    causal = False
+
     @typechecked
     def __init__(
         self,
