@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from espnet2_valle.valle.cache import KVCache
 
@@ -141,6 +142,10 @@ class Transformer(nn.Module):
         layers, width, heads, feed_forward, dropout: as in the papers (12, 1024, 16, 4096, 0.1).
         num_stages: NAR stages that the norms tell apart; 1 for the AR model.
 
+    Attributes:
+        activation_checkpointing: in training keep only each block's input, and compute the rest again for the
+            backward pass: a third more work for a fraction of the memory.
+
     Raises:
         ValueError: `width` is not a multiple of `heads`.
     """
@@ -157,6 +162,7 @@ class Transformer(nn.Module):
             Block(width, heads, feed_forward, dropout, num_stages) for _ in range(layers)
         )
         self.norm = AdaptiveLayerNorm(width, num_stages)
+        self.activation_checkpointing = False
         self._scale_residual_outputs()
 
     def _scale_residual_outputs(self) -> None:
@@ -193,8 +199,12 @@ class Transformer(nn.Module):
         Returns:
             (batch, time, width)
         """
+        recompute = self.activation_checkpointing and self.training and torch.is_grad_enabled()
         for layer, block in enumerate(self.blocks):
-            x = block(x, causal, mask, stage, cache, layer)
+            if recompute:
+                x = checkpoint(block, x, causal, mask, stage, cache, layer, use_reentrant=False)
+            else:
+                x = block(x, causal, mask, stage, cache, layer)
         if cache is not None:
             cache.advance(x.shape[1])
         return self.norm(x, stage)
