@@ -11,7 +11,9 @@ from espnet2_valle.bench.figure import render, write_json
 from espnet2_valle.common.cli import run_command
 
 # Name and what it measures; each is a module of espnet2_valle/bench with add_arguments and measure.
-BENCHMARKS: dict[str, str] = {}
+BENCHMARKS: dict[str, str] = {
+    "decode": "speed of decoding with random weights: cache, batches, memory bandwidth, real time",
+}
 
 
 def get_parser() -> argparse.ArgumentParser:
