@@ -56,6 +56,25 @@ def get_parser() -> argparse.ArgumentParser:
     parser = config_argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
+    add_model_arguments(parser)
+    group = parser.add_argument_group("a list of pairs")
+    group.add_argument("--pairs", help="lines `pair_id prompt_utt target_utt other_utt`")
+    group.add_argument("--data_dir", help="wav.scp and text of the utterances in the pairs")
+    group.add_argument("--output_dir", help="gets wav/, codes/, wav.scp, outcomes and tries")
+    group.add_argument("--batch_size", type=int, default=1, help="utterances decoded at once in a process")
+    group.add_argument("--nj", type=int, default=1, help="processes")
+    group = parser.add_argument_group("one utterance")
+    group.add_argument("--text", help="what to say")
+    group.add_argument(
+        "--prompt_speech", help="sound file with the voice, about 3 s, or a prepared prompt (.npz)"
+    )
+    group.add_argument("--prompt_text", help="what is said in it; a prepared prompt knows")
+    group.add_argument("--output_wav", help="where the speech goes")
+    return parser
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options that name a model and how it draws codes; `model_options` reads them."""
     group = parser.add_argument_group("model")
     group.add_argument("--model_tag", help="a packed model (zip) or a model-zoo name, in place of the files")
     for option in MODEL_OPTIONS:
@@ -65,18 +84,6 @@ def get_parser() -> argparse.ArgumentParser:
     defaults = inspect.signature(Text2Speech).parameters
     for name, kind in DECODING_OPTIONS.items():
         group.add_argument(f"--{name}", type=kind, default=defaults[name].default)
-    group = parser.add_argument_group("a list of pairs")
-    group.add_argument("--pairs", help="lines `pair_id prompt_utt target_utt other_utt`")
-    group.add_argument("--data_dir", help="wav.scp and text of the utterances in the pairs")
-    group.add_argument("--output_dir", help="gets wav/, codes/, wav.scp, outcomes and tries")
-    group.add_argument("--batch_size", type=int, default=1, help="utterances decoded at once in a process")
-    group.add_argument("--nj", type=int, default=1, help="processes")
-    group = parser.add_argument_group("one utterance")
-    group.add_argument("--text", help="what to say")
-    group.add_argument("--prompt_speech", help="sound file with the voice, about 3 s")
-    group.add_argument("--prompt_text", help="what is said in it")
-    group.add_argument("--output_wav", help="where the speech goes")
-    return parser
 
 
 @dataclass(frozen=True)
@@ -92,14 +99,14 @@ class Job:
 def main(argv: Sequence[str] | None = None) -> None:
     """Synthesise what the options name."""
     args = get_parser().parse_args(argv)
-    model = _model_options(args)
+    model = model_options(args)
     if args.pairs:
-        _require(args, "data_dir", "output_dir")
+        require(args, "data_dir", "output_dir")
         if args.batch_size < 1:
             raise InputError("--batch_size", f"{args.batch_size} is out of range", "Give 1 or more")
         synthesise_pairs(model, args.pairs, args.data_dir, args.output_dir, args.nj, args.batch_size)
     else:
-        _require(args, "text", "prompt_speech", "prompt_text", "output_wav")
+        require(args, "text", "prompt_speech", "output_wav")
         result = open_text2speech(json.dumps(model))(args.text, args.prompt_speech, args.prompt_text)
         if result["outcome"] is Outcome.NO_SPEECH:
             raise InputError("--text", "no speech came out", "Try another --seed or a longer prompt")
@@ -174,13 +181,13 @@ def _synthesise(model: str, output_dir: str, jobs: Sequence[Job]) -> dict[str, E
     return endings
 
 
-def _model_options(args: argparse.Namespace) -> dict[str, Any]:
+def model_options(args: argparse.Namespace) -> dict[str, Any]:
     """The constructor's arguments out of the command's."""
     files = {name: getattr(args, name) for name in (*MODEL_OPTIONS, "model_tag") if getattr(args, name)}
     return {**files, **{name: getattr(args, name) for name in ("device", *DECODING_OPTIONS)}}
 
 
-def _require(args: argparse.Namespace, *names: str) -> None:
+def require(args: argparse.Namespace, *names: str) -> None:
     for name in names:
         if getattr(args, name) is None:
             raise InputError(f"--{name}", "is not given", "It is needed here; see --help")

@@ -24,7 +24,7 @@ from espnet2_valle.generate.text2speech import Request, open_text2speech
 from espnet2_valle.valle.chunks import Chunks
 
 STDOUT = "-"
-INT16 = 32767
+INT16 = 32768  # the tail leaves room below full scale
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -81,7 +81,7 @@ def write_chunks(output: str, chunks: Iterable[np.ndarray], rate: int) -> tuple[
     for wav in chunks:
         if not samples:
             first = time.perf_counter()
-        sink.write((wav * INT16).astype("<i2").tobytes() if output == STDOUT else wav)
+        sink.write(np.round(wav * INT16).astype("<i2").tobytes() if output == STDOUT else wav)
         sink.flush()
         samples += len(wav)
     if output != STDOUT:

@@ -12,7 +12,6 @@ from espnet2_valle.codec.abs_codec import AbsCodec
 from espnet2_valle.codec.spec import CodecSpec
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_path
-from espnet2_valle.generate.prompt import load_prompt
 
 SUFFIX = ".npz"
 PROBE_SECONDS = 0.4
@@ -84,32 +83,6 @@ class PreparedPrompt:
                 path, "was made with a codec of other codebooks", "Prepare it with the model's codec"
             )
         return prompt
-
-
-def open_prompt(
-    prompt: str | Path | np.ndarray | PreparedPrompt,
-    text: str | None,
-    prompt_fs: int | None,
-    codec: AbsCodec,
-) -> PreparedPrompt:
-    """Whatever a prompt is given as, ready for use.
-
-    Args:
-        prompt: prepared, or a file of a prepared one (.npz), or a sound file, or samples (see `load_prompt`).
-        text: what is said in it; not needed for a prepared one, whose own text counts.
-        prompt_fs: rate of samples in Hz.
-        codec: the model's.
-
-    Raises:
-        InputError: a prompt that cannot be used, or no text.
-    """
-    if isinstance(prompt, PreparedPrompt):
-        return prompt
-    if isinstance(prompt, str | Path) and Path(prompt).suffix == SUFFIX:
-        return PreparedPrompt.load(prompt, codec)
-    if text is None or not text.strip():
-        raise InputError("prompt_text", "is empty", "Give the words that are said in the prompt")
-    return PreparedPrompt.encode(load_prompt(prompt, prompt_fs, codec.sample_rate), text, codec)
 
 
 def probe_codes(codec: AbsCodec) -> np.ndarray:

@@ -88,7 +88,9 @@ class Streamer:
         """Begin a stream: the AR model reads text and prompt."""
         device = prepared.text.device
         generator = torch.Generator(device).manual_seed(prepared.seed)
-        utterance = Utterance(prepared.text, prepared.first, prepared.limits, generator)
+        utterance = Utterance(
+            prepared.text, prepared.first, prepared.limits, generator, prepared.prompt_tokens
+        )
         decoder = ARDecoder(self.ar, [utterance], self.sampling)
         return StreamingState(prepared, decoder, self._seam(prepared), StreamTail())
 
@@ -126,6 +128,8 @@ class Streamer:
         while not state.ar.finished:
             state.first += state.ar.step()[0]
         first = torch.tensor([state.first], dtype=torch.long, device=prepared.text.device)
+        if first.shape[1] == 0:
+            return np.zeros(0, dtype=np.float32), prepared.prompt[:0], self._ending(state.ar)
         codes = self.nar.generate(prepared.text[None], prepared.prompt[None], first, self.chunks)[0]
         pieces = [codes[start:end].cpu().numpy() for start, end in self.chunks.bounds(len(codes))]
         wavs = [state.seam.push(piece) for piece in pieces]

@@ -16,6 +16,7 @@ from espnet2_valle.generate.ar_decoding import Decoded, Utterance, decode_ar
 from espnet2_valle.generate.candidates import derive_seed, rank
 from espnet2_valle.generate.outcome import Outcome
 from espnet2_valle.generate.output import finish
+from espnet2_valle.generate.prepared_prompt import SUFFIX, PreparedPrompt
 from espnet2_valle.generate.prompt import load_prompt
 from espnet2_valle.generate.sampling import SamplingOptions
 from espnet2_valle.generate.stopping import Limits
@@ -36,8 +37,8 @@ class Request:
     """One text to say; see `Text2Speech.__call__` for the meaning of each attribute."""
 
     text: str
-    prompt_speech: str | Path | np.ndarray | torch.Tensor
-    prompt_text: str
+    prompt_speech: str | Path | np.ndarray | torch.Tensor | PreparedPrompt
+    prompt_text: str | None = None
     prompt_fs: int | None = None
     seed: int | None = None
 
@@ -167,8 +168,8 @@ class Text2Speech:
     def __call__(
         self,
         text: str,
-        prompt_speech: str | Path | np.ndarray | torch.Tensor,
-        prompt_text: str,
+        prompt_speech: str | Path | np.ndarray | torch.Tensor | PreparedPrompt,
+        prompt_text: str | None = None,
         prompt_fs: int | None = None,
         seed: int | None = None,
     ) -> dict[str, Any]:
@@ -176,9 +177,9 @@ class Text2Speech:
 
         Args:
             text: what to say.
-            prompt_speech: about three seconds of the voice: a file, samples (S,), or a tensor of codes
-                (T, Q) that `encode_prompt` made.
-            prompt_text: what is said in the prompt.
+            prompt_speech: about three seconds of the voice: a file, samples (S,), a tensor of codes
+                (T, Q) that `encode_prompt` made, or a prepared prompt (`valle_prepare_prompt`, .npz).
+            prompt_text: what is said in the prompt; a prepared one knows.
             prompt_fs: rate of the samples in Hz, when samples are given.
             seed: for this call; the same seed gives the same speech.
 
@@ -229,18 +230,27 @@ class Text2Speech:
         Raises:
             InputError: see `__call__`.
         """
-        prompt_text, text, speech = request.prompt_text, request.text, request.prompt_speech
-        if not prompt_text.strip():
-            raise InputError("prompt_text", "is empty", "Give the words that are said in the prompt")
+        text = request.text
+        prompt, prompt_text = self._open_prompt(request)
         prompt_ids = self._ids(prompt_text, "prompt_text")
         ids = self._ids(text, "text")
         both = torch.tensor(self._ids(f"{prompt_text} {text}", "text"), device=self.device)
-        if not isinstance(speech, torch.Tensor):
-            speech = self.encode_prompt(speech, request.prompt_fs)
-        prompt = speech.to(self.device)
         limits = self._limits(len(prompt) / len(prompt_ids) * len(ids))
         seed = self.seed if request.seed is None else request.seed
         return Prepared(request, both, prompt, prompt[:, 0].contiguous(), limits, seed, len(prompt_ids))
+
+    def _open_prompt(self, request: Request) -> tuple[torch.Tensor, str]:
+        """Codes (T, Q) and text of the prompt."""
+        speech, text = request.prompt_speech, request.prompt_text
+        if isinstance(speech, str | Path) and Path(speech).suffix == SUFFIX:
+            speech = PreparedPrompt.load(speech, self.codec)
+        if isinstance(speech, PreparedPrompt):
+            return torch.from_numpy(speech.codes.astype(np.int64)).to(self.device), speech.text
+        if text is None or not text.strip():
+            raise InputError("prompt_text", "is empty", "Give the words that are said in the prompt")
+        if not isinstance(speech, torch.Tensor):
+            speech = self.encode_prompt(speech, request.prompt_fs)
+        return speech.to(self.device), text
 
     @torch.inference_mode()
     def _synthesise(self, prepared: Sequence[Prepared]) -> list[dict[str, Any]]:

@@ -4,12 +4,15 @@ import shutil
 import numpy as np
 import pytest
 import soundfile
+import torch
 import yaml
 
 from espnet2_valle.bin import codec_fit, valle_prepare_prompt
 from espnet2_valle.codec.build import load_codec
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.generate.prepared_prompt import PreparedPrompt, open_prompt
+from espnet2_valle.generate.prepared_prompt import PreparedPrompt
+from espnet2_valle.generate.prompt import load_prompt
+from espnet2_valle.generate.text2speech import Request, Text2Speech
 from espnet2_valle.score.recognizer import AbsRecognizer
 
 from .conftest import RATE, buzz
@@ -32,22 +35,21 @@ def test_what_is_saved_comes_back(codec, tmp_path):
     assert again.read_bytes() == (tmp_path / "voice.npz").read_bytes()
 
 
-def test_whatever_a_prompt_is_given_as(codec, tmp_path):
-    wav = buzz(110, 1.0)
-    soundfile.write(tmp_path / "voice.wav", wav, RATE, subtype="FLOAT")
-    prompt = open_prompt(wav, "a b", RATE, codec)
+def test_whatever_a_prompt_is_given_as(files, codec, tmp_path):
+    text2speech = Text2Speech(**files)
+    soundfile.write(tmp_path / "voice.wav", buzz(110, 1.0), RATE, subtype="FLOAT")
+    expected = text2speech.prepare(Request("c", tmp_path / "voice.wav", "a b"))
+    prompt = PreparedPrompt.encode(load_prompt(tmp_path / "voice.wav", None, RATE), "a b", codec)
     prompt.save(tmp_path / "voice.npz")
-    for given, text, rate in [
-        (prompt, None, None),
-        (tmp_path / "voice.npz", None, None),
-        (str(tmp_path / "voice.wav"), "a b", None),
-    ]:
-        opened = open_prompt(given, text, rate, codec)
-        np.testing.assert_array_equal(opened.codes, prompt.codes)
-        assert opened.text == "a b"
-    for text in (None, " "):
-        with pytest.raises(InputError, match="prompt_text"):
-            open_prompt(wav, text, RATE, codec)
+    for given in (prompt, tmp_path / "voice.npz", str(tmp_path / "voice.npz")):
+        prepared = text2speech.prepare(Request("c", given))
+        assert torch.equal(prepared.prompt, expected.prompt)
+        assert torch.equal(prepared.text, expected.text)
+        assert prepared.limits == expected.limits
+    with pytest.raises(InputError, match="prompt_text"):
+        text2speech.prepare(Request("c", tmp_path / "voice.wav"))
+    with pytest.raises(InputError, match="prompt_text"):
+        PreparedPrompt.encode(buzz(110, 1.0), " ", codec)
 
 
 def test_another_codec_is_refused(system, codec, tmp_path):
