@@ -11,7 +11,10 @@ from espnet2_valle.bench.figure import render, write_json
 from espnet2_valle.common.cli import run_command
 
 # Name and what it measures; each is a module of espnet2_valle/bench with add_arguments and measure.
-BENCHMARKS: dict[str, str] = {}
+BENCHMARKS: dict[str, str] = {
+    "index": "the training index: memory, time to open, to plan a pass, to the first batch",
+    "train": "a training step against the matrix-multiply rate of the machine",
+}
 
 
 def get_parser() -> argparse.ArgumentParser:
