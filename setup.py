@@ -70,6 +70,7 @@ COMMANDS = [
     "report",
     "listening_test",
     "pack",
+    "plan",
     "benchmark_codec",
     "benchmark",
 ]

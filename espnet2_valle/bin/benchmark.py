@@ -13,6 +13,8 @@ from espnet2_valle.common.cli import run_command
 # Name and what it measures; each is a module of espnet2_valle/bench with add_arguments and measure.
 BENCHMARKS: dict[str, str] = {
     "decode": "speed of decoding with random weights: cache, batches, memory bandwidth, real time",
+    "index": "the training index: memory, time to open, to plan a pass, to the first batch",
+    "train": "a training step against the matrix-multiply rate of the machine",
 }
 
 

@@ -46,7 +46,10 @@ def test_training_resumes_where_it_stopped(archive):
     assert (archive / "exp" / "1epoch.pth").stat().st_mtime_ns == first
 
 
-@pytest.mark.parametrize("path", sorted(CONF.glob("train_*.yaml")), ids=lambda path: path.stem)
+TRAINED = sorted(path for path in CONF.glob("train_*.yaml") if "12b" not in path.name)  # see test_plan.py
+
+
+@pytest.mark.parametrize("path", TRAINED, ids=lambda path: path.stem)
 def test_every_config_builds_its_model(archive, path):
     """A dry run of each config, as a lab would do it, and the sizes that the configs claim."""
     valle = "nar" if "_nar_" in path.name else "ar"

@@ -53,6 +53,7 @@ def options(archive, valle, *more):
         f"--codec_config={archive}/codec.yaml",
         f"--output_dir={archive}/exp",
         "--num_workers=0",
+        "--peak_tflops=1",
         "--batch_bins=200",
         "--num_iters_per_epoch=2",
         "--max_epoch=1",
