@@ -93,6 +93,7 @@ MORE_MEASURES = (
 )  # fmt: skip
 WORD_MEASURES = MEASURES[:3]
 SMALLEST_P = 0.001
+PAIRED_HEADER = ("difference", "p", "p (Holm)", "p by speaker")
 SYSTEM_NAMES = {"ground_truth": "Ground truth", "codec": "Codec resynthesis", "valle": "VALL-E"}
 
 
@@ -197,6 +198,11 @@ def reference_line(reference: Mapping[str, Any]) -> str:
 
 def paired_table(tests: Sequence[Mapping[str, Any]]) -> str:
     """Differences between systems with interval and p."""
+    return markdown_table(["", *PAIRED_HEADER], paired_rows(tests))
+
+
+def paired_rows(tests: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """A line for each test: what is compared, and what PAIRED_HEADER names."""
     measures = {measure.key: measure for measure in (*MEASURES, *MORE_MEASURES)}
     rows = []
     for test in tests:
@@ -211,7 +217,7 @@ def paired_table(tests: Sequence[Mapping[str, Any]]) -> str:
                 "–" if by_speaker is None else _show_p(by_speaker),
             ]
         )
-    return markdown_table(["", "difference", "p", "p (Holm)", "p by speaker"], rows)
+    return rows
 
 
 def _show_p(value: float) -> str:

@@ -1,4 +1,4 @@
-"""A rater's whole way through the page in a real browser: play, rate, reload half-way, finish, analyse."""
+"""A rater's way through the page in a real browser: play, rate, reload in the middle, finish, analyse."""
 
 import shutil
 import subprocess
@@ -31,9 +31,7 @@ setInterval(() => {
     }
   }
   if (title.startsWith("3 of") && !reloaded) {
-    reloaded = true;
-    frame.contentWindow.location.reload();
-    return;
+    reloaded = true; frame.contentWindow.location.reload(); return;
   }
   const set = [...page().querySelectorAll("fieldset")];
   if (set.some((one) => one.disabled)) return;
