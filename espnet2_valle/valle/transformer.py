@@ -100,7 +100,7 @@ def _attend_once(
         (batch, 1, heads * head_dim)
     """
     batch, heads, _, head_dim = query.shape
-    query = (query * head_dim**-0.5).to(keys.dtype).reshape(batch * heads, 1, head_dim)
+    query = (query.to(keys.dtype) * head_dim**-0.5).reshape(batch * heads, 1, head_dim)
     scores = torch.bmm(query, keys.flatten(0, 1).transpose(1, 2))
     if mask is not None:
         scores = (scores.view(batch, heads, 1, -1) + mask).flatten(0, 1)
