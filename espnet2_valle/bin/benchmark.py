@@ -11,7 +11,10 @@ from espnet2_valle.bench.figure import render, write_json
 from espnet2_valle.common.cli import run_command
 
 # Name and what it measures; each is a module of espnet2_valle/bench with add_arguments and measure.
-BENCHMARKS: dict[str, str] = {}
+BENCHMARKS: dict[str, str] = {
+    "streaming": "time to the first sound of a stream, and the largest gap behind it, over its length",
+    "longform": "likeness to the prompt over position, and memory, of a long text read aloud",
+}
 
 
 def get_parser() -> argparse.ArgumentParser:
