@@ -42,6 +42,7 @@ EXTRAS = {
     ],
     "whisper": ["faster-whisper>=1.0", "whisper-normalizer>=0.1"],
     "transformers": ["transformers>=4.40"],
+    "longform": ["sentencex>=1.0"],
     "test": ["pytest>=8", "pytest-xdist>=3.7", "hypothesis>=6.100"],
     "dev": [
         "ruff>=0.8",
@@ -57,6 +58,7 @@ COMMANDS = [
     "valle_inference",
     "valle_stream",
     "valle_prepare_prompt",
+    "valle_longform",
     "prepare_mini",
     "prepare_folder",
     "format_data",

@@ -15,6 +15,8 @@ BENCHMARKS: dict[str, str] = {
     "decode": "speed of decoding with random weights: cache, batches, memory bandwidth, real time",
     "index": "the training index: memory, time to open, to plan a pass, to the first batch",
     "train": "a training step against the matrix-multiply rate of the machine",
+    "streaming": "time to the first sound of a stream, and the largest gap behind it, over its length",
+    "longform": "likeness to the prompt over position, and memory, of a long text read aloud",
 }
 
 

@@ -1,0 +1,68 @@
+"""Long text -> sentences, and how long to pause behind each."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from espnet2_valle.common.errors import InputError
+
+PARAGRAPH, OTHER = "paragraph", "other"
+CLOSING = "\"'”’»)]"  # may stand behind the mark that ends a sentence
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """What is said in one go.
+
+    Attributes:
+        text: the words, with their marks.
+        pause: seconds of silence behind it.
+    """
+
+    text: str
+    pause: float
+
+
+def split_text(
+    text: str, pauses: Mapping[str, float], language: str = "en", max_words: int = 30
+) -> list[Sentence]:
+    """Cut a text into sentences.
+
+    Args:
+        text: paragraphs are separated by empty lines.
+        pauses: seconds behind a mark; `other` for none of them, `paragraph` for the end of one.
+        language: for abbreviations and marks, such as "en".
+        max_words: longer sentences are cut at commas and the like, or where they must.
+
+    Raises:
+        InputError: the extra `longform` is not installed, or there is no sentence.
+    """
+    try:
+        from sentencex import segment
+    except ImportError as error:
+        raise InputError(
+            "long text", "needs the package sentencex", "Run `pip install 'espnet2_valle[longform]'`"
+        ) from error
+    sentences: list[Sentence] = []
+    for paragraph in re.split(r"\n\s*\n", text):
+        line = " ".join(paragraph.split())
+        parts = [part for whole in segment(language, line) for part in _shorten(whole.strip(), max_words)]
+        parts = [part for part in parts if any(character.isalnum() for character in part)]
+        for number, part in enumerate(parts, 1):
+            mark = PARAGRAPH if number == len(parts) else part.rstrip(CLOSING)[-1:]
+            sentences.append(Sentence(part, float(pauses.get(mark, pauses[OTHER]))))
+    if not sentences:
+        raise InputError("text", "has no sentence", "Give something to say")
+    return sentences
+
+
+def _shorten(sentence: str, max_words: int) -> Iterator[str]:
+    """Parts of at most `max_words` words, cut at the last mark inside that leaves a fair part."""
+    words = sentence.split()
+    while len(words) > max_words:
+        marks = [n for n in range(max_words // 3, max_words + 1) if words[n - 1][-1] in ",;:—–"]
+        end = marks[-1] if marks else max_words
+        yield " ".join(words[:end])
+        words = words[end:]
+    if words:
+        yield " ".join(words)

@@ -1,0 +1,46 @@
+import argparse
+
+import numpy as np
+import pytest
+import soundfile
+
+from espnet2_valle.bench import longform, streaming
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.score.speaker import AbsSpeakerEncoder
+
+
+def test_streams_of_two_lengths_are_timed():
+    parser = argparse.ArgumentParser()
+    streaming.add_arguments(parser)
+    figures = streaming.measure(parser.parse_args(["--seconds", "0.5", "1", "--repeats=1"]))
+    assert [(figure.figure, figure.config.get("seconds")) for figure in figures] == [
+        *[(f"stream_{name}", 0.5) for name in ("first_sound", "largest_gap", "real_time_factor")],
+        *[(f"stream_{name}", 1.0) for name in ("first_sound", "largest_gap", "real_time_factor")],
+        ("stream_first_sound_flat", None),
+    ]
+    assert all(figure.value > 0 for figure in figures)
+
+
+class Level(AbsSpeakerEncoder):
+    """Tells voices by their level: quiet ones are unlike."""
+
+    def embed(self, wav, rate):
+        return np.array([1.0, 0.0]) if np.abs(wav).max() > 0.5 else np.array([0.0, 1.0])
+
+
+def test_likeness_is_that_of_its_stretch(tmp_path):
+    wav = np.concatenate([np.full(80000, 0.9), np.full(40000, 0.1), np.zeros(40000)]).astype(np.float32)
+    soundfile.write(tmp_path / "long.wav", wav, 8000)
+    prompt = np.full(8000, 0.9, dtype=np.float32)
+    given = (tmp_path / "long.wav",)
+    assert longform.likeness(*given, 0, 10, prompt, 8000, Level()) == 1.0
+    assert longform.likeness(*given, 5, 15, prompt, 8000, Level()) == 0.5
+    with pytest.raises(InputError, match="came out"):
+        longform.likeness(*given, 15, 20, prompt, 8000, Level())
+
+
+def test_texts_have_the_wanted_length():
+    text = longform.make_text(["a", "b", "c"], 120, 6)
+    assert len(text.split()) == 120
+    assert text.count(".") == 20
+    assert text == longform.make_text(["a", "b", "c"], 120, 6)
