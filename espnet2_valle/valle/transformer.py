@@ -7,6 +7,8 @@ from torch.utils.checkpoint import checkpoint
 
 from espnet2_valle.valle.cache import KVCache
 
+LONGEST_PLAIN = 512  # positions; see `_plain_is_faster`
+
 
 class AdaptiveLayerNorm(nn.Module):
     """LayerNorm whose scale and shift depend on the NAR stage (VALL-E, sec. 4.2.2).
@@ -74,15 +76,38 @@ class SelfAttention(nn.Module):
                 return self.out(_attend_once(query, keys, values, cache.mask(time)))
             if cache.length:
                 key, value = keys.to(query.dtype), values.to(query.dtype)
-        attended = F.scaled_dot_product_attention(
-            query,
-            key,
-            value,
-            attn_mask=None if mask is None else mask.to(query.dtype),
-            dropout_p=self.dropout if self.training else 0.0,
-            is_causal=causal,
-        )
+        dropout = self.dropout if self.training else 0.0
+        mask = None if mask is None else mask.to(query.dtype)
+        attend = _attend_plainly if _plain_is_faster(query) else F.scaled_dot_product_attention
+        attended = attend(query, key, value, attn_mask=mask, dropout_p=dropout, is_causal=causal)
         return self.out(attended.transpose(1, 2).reshape(batch, time, width))
+
+
+def _plain_is_faster(query: torch.Tensor) -> bool:
+    """Whether `_attend_plainly` beats `scaled_dot_product_attention` at training.
+
+    Forward and backward in bfloat16 on a CPU took a third of the time at 160 positions, three fifths at 512
+    and as much at 960 (causal); in float32 more. It keeps the scores, which long sequences make large.
+    """
+    small = query.device.type == "cpu" and query.shape[2] <= LONGEST_PLAIN
+    return small and query.dtype == torch.bfloat16 and query.requires_grad
+
+
+def _attend_plainly(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attn_mask: torch.Tensor | None,
+    dropout_p: float,
+    is_causal: bool,
+) -> torch.Tensor:
+    """`scaled_dot_product_attention` as two products and a softmax; the arguments are those of torch."""
+    scores = torch.matmul(query * query.shape[3] ** -0.5, key.transpose(2, 3))
+    if attn_mask is not None:
+        scores = scores + attn_mask
+    if is_causal:
+        scores = scores + torch.full_like(scores[0, 0], float("-inf")).triu(1)
+    return torch.matmul(F.dropout(scores.softmax(-1), dropout_p), value)
 
 
 def _attend_once(
