@@ -12,7 +12,7 @@ from espnet2_valle.score.normalise import basic
 SignalFigures = Callable[[np.ndarray, int, np.ndarray, int, str], dict[str, float | None]]
 
 RATE = 16000
-FRAME_MS = 5.0
+FRAME_MS = 10.0
 NUM_CEPSTRA = 24
 # Silence before and after speech: 40 dB below the loudest, by windows of 25 ms every 10 ms.
 TRIM = {"top_db": 40.0, "frame_length": 400, "hop_length": 160}
