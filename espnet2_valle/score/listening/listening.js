@@ -186,15 +186,15 @@ function showWelcome(problem) {
       step();
     },
   }, "Begin");
-  main.replaceChildren(
-    el("h1", {}, test.title),
+  main.replaceChildren(...[
+    el("h1", {}, "Before you begin"),
     ...test.instructions.map((text) => el("p", {}, text)),
     el("p", {}, "Please sit in a quiet room and use headphones. The speech may have been made by a computer."),
     el("p", { class: "hint" }, "Your answers are stored without your name. You can stop at any time and go on later in this browser."),
     test.contact ? el("p", { class: "hint" }, "Questions: " + test.contact) : null,
     hearing,
     begin,
-  );
+  ].filter(Boolean));
   say(problem || "", Boolean(problem));
 }
 
@@ -247,7 +247,7 @@ function showTrial(current) {
   const reference = current.reference
     ? player(current.reference, test.has_sliders ? "Reference" : "The voice to compare with", onheard) : null;
   const players = current.stimuli.map((stimulus, number) => player(stimulus.src, names[number], onheard));
-  const hint = el("p", { class: "hint" }, needed > 1 ? "Play all of them to the end, then answer." : "Play it to the end, then answer.");
+  const hint = el("p", { class: "hint" }, (test.has_sliders ? test.question + " " : "") + (needed > 1 ? "Play all of them to the end, then answer." : "Play it to the end, then answer."));
   const question = test.has_sliders
     ? sliders(current, players, submit)
     : choices(current, submit);
@@ -285,7 +285,7 @@ function sliders(current, players, submit) {
     players[number].append(el("fieldset", { disabled: true },
       el("div", { class: "row" }, el("span", { class: "hint" }, "Move the slider"), shown), input, el("div", { class: "marks" }, ...marks)));
   });
-  return [el("p", {}, test.question), button];
+  return [button];
 }
 
 async function showEnd() {
