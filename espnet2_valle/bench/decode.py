@@ -5,6 +5,7 @@ import copy
 import statistics
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +134,7 @@ def cache_figures(args: argparse.Namespace, model: VALLEAR) -> list[Figure]:
     decode_ar(model, [given], options())
     cached = time.perf_counter() - start
     grown = [prompt, prompt + frames // 2, prompt + frames - 1]
-    cost = [median_seconds(lambda count=count: read_anew(model, text, count), repeats=3) for count in grown]
+    cost = [median_seconds(partial(read_anew, model, text, count), repeats=3) for count in grown]
     uncached = frames * (cost[0] + 4 * cost[1] + cost[2]) / 6  # Simpson's rule: exact for a quadratic cost
     setting = config(
         args, "bfloat16", group=1, frames=frames, uncached=f"measured at {grown} frames and integrated"
