@@ -96,7 +96,7 @@ def _open(args: argparse.Namespace) -> Streamer:
         return Streamer.of(Text2Speech.from_pretrained(args.model_tag, device=args.device))
     torch.manual_seed(0)
     codec = made_up_codec(args.codec_config)
-    sizes = {
+    sizes: dict[str, Any] = {
         "vocab_size": VOCAB,
         "num_codebooks": codec.num_codebooks,
         "codebook_size": codec.codebook_size,
