@@ -70,7 +70,9 @@ COMMANDS = [
     "judge_train",
     "score",
     "report",
+    "listening_test",
     "pack",
+    "plan",
     "benchmark_codec",
     "benchmark",
 ]
@@ -91,7 +93,10 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10,<3.13",
     packages=find_packages(include=["espnet2_valle*"]),
-    package_data={"espnet2_valle.score.report": ["*.j2"]},
+    package_data={
+        "espnet2_valle.score.report": ["*.j2", "*.js"],
+        "espnet2_valle.score.listening": ["*.j2", "*.js", "*.css"],
+    },
     install_requires=CORE,
     extras_require=EXTRAS,
     entry_points={"console_scripts": [command(name) for name in COMMANDS]},

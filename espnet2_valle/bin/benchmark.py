@@ -12,6 +12,9 @@ from espnet2_valle.common.cli import run_command
 
 # Name and what it measures; each is a module of espnet2_valle/bench with add_arguments and measure.
 BENCHMARKS: dict[str, str] = {
+    "decode": "speed of decoding with random weights: cache, batches, memory bandwidth, real time",
+    "index": "the training index: memory, time to open, to plan a pass, to the first batch",
+    "train": "a training step against the matrix-multiply rate of the machine",
     "streaming": "time to the first sound of a stream, and the largest gap behind it, over its length",
     "longform": "likeness to the prompt over position, and memory, of a long text read aloud",
 }

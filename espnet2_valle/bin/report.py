@@ -13,7 +13,8 @@ from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
 from espnet2_valle.corpus.datadir import read_scp
 from espnet2_valle.corpus.pairs import read_pairs
-from espnet2_valle.score.report.page import Run, render
+from espnet2_valle.score.report.demo import write_demo
+from espnet2_valle.score.report.page import Run, render, tested_system
 from espnet2_valle.score.scorecard import GROUND_TRUTH
 from espnet2_valle.score.systems import read_rows
 
@@ -38,6 +39,11 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--outcomes", default=None, help="of VALL-E; default: exp_dir's decode/outcomes")
     parser.add_argument("--num_examples", type=int, default=12, help="pairs to listen to")
     parser.add_argument("--seed", type=int, default=0, help="of the choice of examples")
+    parser.add_argument("--demo", default=None, help="write a demo page with its sounds into this folder too")
+    parser.add_argument(
+        "--listening", nargs="*", default=None, metavar="FILE",
+        help="results of listening tests; default: exp_dir/listening/*/listening.json",
+    )  # fmt: skip
     parser.add_argument("--output", default=None, help="default: report.html in score_dir")
     return parser
 
@@ -47,9 +53,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = get_parser().parse_args(argv)
     score_dir = Path(args.score_dir or args.exp_dir)
     output = Path(args.output or score_dir / "report.html")
-    page = render(read_run(args, score_dir), args.num_examples, args.seed)
+    run = read_run(args, score_dir)
+    page = render(run, args.num_examples, args.seed)
     with atomic_open(output) as stream:
         stream.write(page)
+    if args.demo:
+        rows = run.rows.get(tested_system(run.scores), ())
+        write_demo(Path(args.demo), run.name, rows, run.trials, run.wavs, args.num_examples, args.seed)
     print(output)
 
 
@@ -81,8 +91,31 @@ def read_run(args: argparse.Namespace, score_dir: Path) -> Run:
         outcomes=read_scp(outcomes) if _is_there(outcomes) else {},
         train_dirs={model: exp_dir / model for model in MODELS},
         # Longer than what scores.json holds: the scoring itself is in it by now.
+        listening=read_listening(args.listening, exp_dir),
         seconds_by_stage=read_times(str(times)) if times.is_file() else scores.get("seconds_by_stage", {}),
     )
+
+
+def read_listening(files: Sequence[str] | None, exp_dir: Path) -> list[dict[str, Any]]:
+    """Results of listening tests.
+
+    Raises:
+        InputError: a file is not what `listening_test --analyse` writes.
+    """
+    found = [Path(file) for file in files or ()]
+    if files is None:
+        found = sorted(exp_dir.glob("listening/*/listening.json"))
+    results = []
+    for path in found:
+        try:
+            result = json.loads(path.read_text(encoding="utf-8"))
+            missing = {"kind", "source", "question", "scale", "systems", "raters"} - result.keys()
+        except (OSError, ValueError, AttributeError) as error:
+            raise InputError(path, f"cannot be read ({error})", "Analyse the listening test again") from error
+        if missing:
+            raise InputError(path, f"lacks {sorted(missing)}", "Analyse the listening test again")
+        results.append(result)
+    return results
 
 
 def read_scores(path: Path) -> dict[str, Any]:

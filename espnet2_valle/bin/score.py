@@ -28,6 +28,7 @@ from espnet2_valle.score.scorers import AbsScorerPlan, DefaultPlan
 from espnet2_valle.score.settings import Settings, read_settings
 from espnet2_valle.score.systems import score_system, write_rows
 from espnet2_valle.score.table import results_markdown, score_table
+from espnet2_valle.score.versa import read_versa, with_versa
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -57,6 +58,13 @@ def get_parser() -> argparse.ArgumentParser:
         default=[],
         metavar="NAME=FILE",
         help="lines `pair_id outcome`, files of several samples with commas between; repeatable",
+    )
+    parser.add_argument(
+        "--versa",
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        help="VERSA's results for a system, keyed by pair id; repeatable",
     )
     parser.add_argument(
         "--prompt_resynthesis",
@@ -113,6 +121,10 @@ def score_run(
         raise InputError("--list", "has no reference recordings, and no system is given", "Give --system")
     outcomes = read_outcomes(args.outcomes, systems)
     times = read_times(args.stage_times)
+    versa = {name: read_versa(path) for name, path in named_files(args.versa, "--versa").items()}
+    unknown = sorted(versa.keys() - systems.keys())
+    if unknown:
+        raise InputError("--versa", f"no system is called '{unknown[0]}'", "Name one given by --system")
     folder = Path(args.output_dir) / "scores"
     scored: dict[str, Scored] = {}
     for name, samples in systems.items():
@@ -120,6 +132,7 @@ def score_run(
             score_system(name, asked.trials, wavs, plan, folder / rows_file(name, number), args.nj)
             for number, wavs in enumerate(samples)
         ]
+        rows = [with_versa(sample, versa.get(name, {})) for sample in rows]
         scored[name] = Scored(rows, outcomes.get(name, ()))
     everything = with_best(scored)
     for name in everything.keys() - scored.keys():

@@ -76,7 +76,7 @@ class TrainingIndex:
         size = path.stat().st_size if path.is_file() else None
         if size != head["files"][name]:
             raise InputError(path, f"has {size} bytes, and index.json says {head['files'][name]}", REMEDY)
-        column = np.load(path, mmap_mode="r")
+        column = np.load(path, mmap_mode="r").view(np.ndarray)  # numpy.memmap itself is slow to index
         if column.dtype != (COLUMNS | POOLS | ORDERS)[name] or column.ndim != 1:
             raise InputError(path, f"is {column.dtype} of {column.ndim} dimensions", REMEDY)
         return column

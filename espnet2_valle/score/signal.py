@@ -12,9 +12,10 @@ from espnet2_valle.score.normalise import basic
 SignalFigures = Callable[[np.ndarray, int, np.ndarray, int, str], dict[str, float | None]]
 
 RATE = 16000
-FRAME_MS = 5.0
+FRAME_MS = 10.0
 NUM_CEPSTRA = 24
-TRIM_DB = 40.0  # below the loudest: silence before and after speech
+# Silence before and after speech: 40 dB below the loudest, by windows of 25 ms every 10 ms.
+TRIM = {"top_db": 40.0, "frame_length": 400, "hop_length": 160}
 MEL_SLOPE, MEL_BREAK = 1127.0, 700.0
 MCD_SCALE = 10 / np.log(10) * np.sqrt(2)  # from cepstra of natural logarithms to decibels (Kubichek, 1993)
 CENTS = 1200.0
@@ -101,4 +102,4 @@ def compare_pitch(pitch: np.ndarray, reference: np.ndarray) -> dict[str, float |
 
 def _trimmed(wav: np.ndarray, rate: int) -> np.ndarray:
     librosa = import_extra("librosa", "signal figures")
-    return librosa.effects.trim(resample(wav, rate, RATE), top_db=TRIM_DB)[0]
+    return librosa.effects.trim(resample(wav, rate, RATE), **TRIM)[0]

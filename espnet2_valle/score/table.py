@@ -93,6 +93,8 @@ MORE_MEASURES = (
 )  # fmt: skip
 WORD_MEASURES = MEASURES[:3]
 SMALLEST_P = 0.001
+VERSA = "versa_"  # begins the keys of figures that VERSA measured
+PAIRED_HEADER = ("difference", "p", "p (Holm)", "p by speaker")
 SYSTEM_NAMES = {"ground_truth": "Ground truth", "codec": "Codec resynthesis", "valle": "VALL-E"}
 
 
@@ -115,7 +117,13 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def shown_measures(systems: Mapping[str, Mapping[str, Any]]) -> list[Measure]:
     """The measures of a table: those that every run has, and those that this one has."""
-    return [*MEASURES, *(m for m in MORE_MEASURES if any(m.key in system for system in systems.values()))]
+    found = dict.fromkeys(key for system in systems.values() for key in system)
+    versa = [
+        Measure(key, f"VERSA: {key.removeprefix(VERSA)}", False, 3, "", "As VERSA defines it.")
+        for key in found
+        if key.startswith(VERSA)
+    ]
+    return [*MEASURES, *(m for m in MORE_MEASURES if m.key in found), *versa]
 
 
 def score_table(systems: Mapping[str, Mapping[str, Any]], measures: Sequence[Measure] | None = None) -> str:
@@ -197,6 +205,11 @@ def reference_line(reference: Mapping[str, Any]) -> str:
 
 def paired_table(tests: Sequence[Mapping[str, Any]]) -> str:
     """Differences between systems with interval and p."""
+    return markdown_table(["", *PAIRED_HEADER], paired_rows(tests))
+
+
+def paired_rows(tests: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """A line for each test: what is compared, and what PAIRED_HEADER names."""
     measures = {measure.key: measure for measure in (*MEASURES, *MORE_MEASURES)}
     rows = []
     for test in tests:
@@ -211,7 +224,7 @@ def paired_table(tests: Sequence[Mapping[str, Any]]) -> str:
                 "–" if by_speaker is None else _show_p(by_speaker),
             ]
         )
-    return markdown_table(["", "difference", "p", "p (Holm)", "p by speaker"], rows)
+    return rows
 
 
 def _show_p(value: float) -> str:

@@ -6,13 +6,23 @@ from typing import TypeVar
 import numpy as np
 import torch
 
-from espnet2_valle.valle.embeddings import SHAPE_STEP
+from espnet2_valle.valle.embeddings import SHAPE_STEP, CodeTables
+from espnet2_valle.valle.transformer import Transformer
 
 Lengths = TypeVar("Lengths", torch.Tensor, np.ndarray)
 
 
 class AbsVALLE(torch.nn.Module, ABC):
-    """Base of the registered models (`--valle ar`, `--valle nar`)."""
+    """Base of the registered models (`--valle ar`, `--valle nar`).
+
+    Attributes:
+        causal: whether a position sees only those before it.
+        transformer, codes: see the classes.
+    """
+
+    causal: bool
+    transformer: Transformer
+    codes: CodeTables
 
     @abstractmethod
     def forward(

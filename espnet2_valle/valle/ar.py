@@ -43,6 +43,8 @@ class VALLEAR(AbsVALLE):
             model says words twice or not at all. 0 is VALL-E.
     """
 
+    causal = True
+
     @typechecked
     def __init__(
         self,

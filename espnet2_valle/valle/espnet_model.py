@@ -18,12 +18,14 @@ class ESPnetVALLEModel(AbsESPnetModel):
         valle: the AR or the NAR model.
         bf16: run forward and backward in bfloat16 where autocast deems it safe. Needs no gradient
             scaler, unlike ESPnet's `use_amp`; weights and optimiser stay in float32.
+        activation_checkpointing: less memory for more work in training; see `Transformer`.
     """
 
     @typechecked
-    def __init__(self, valle: AbsVALLE, bf16: bool = False):
+    def __init__(self, valle: AbsVALLE, bf16: bool = False, activation_checkpointing: bool = False):
         super().__init__()
         self.valle = valle
+        self.valle.transformer.activation_checkpointing = activation_checkpointing
         self.bf16 = bf16
 
     def forward(

@@ -60,6 +60,8 @@ class VALLENAR(AbsVALLE):
         ValueError: unknown `prompt_mode` or kind of mask, no share above 0, or fewer than two codebooks.
     """
 
+    causal = False
+
     @typechecked
     def __init__(
         self,

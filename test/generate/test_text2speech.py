@@ -2,6 +2,7 @@ import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -9,7 +10,7 @@ import yaml
 from espnet2_valle.bin import pack, valle_inference
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.generate.outcome import Outcome
-from espnet2_valle.generate.text2speech import Text2Speech
+from espnet2_valle.generate.text2speech import Request, Text2Speech
 
 from .conftest import RATE, buzz, write_model
 
@@ -38,6 +39,75 @@ def test_the_cap_follows_the_prompts_rate(files):
     capped = Text2Speech(**files, min_duration_ratio=2.0, max_duration_ratio=2.0)
     result = capped("a b", buzz(110, 1.0), "b c", prompt_fs=RATE)
     assert len(result["codes"]) == 2 * 50  # the same number of tokens as the prompt, twice as long
+
+
+def test_a_batch_says_what_each_would_alone(text2speech):
+    voices = [buzz(110, 1.0), buzz(220, 1.3)]
+    requests = [
+        Request("a b", voices[0], "b c", RATE, 3),
+        Request("a", np.zeros(RATE, dtype=np.float32), "b", RATE),
+        Request("c b a", voices[1], "a", RATE, 4),
+    ]
+    first, rejected, last = text2speech.batch(requests)
+    assert rejected["outcome"] is Outcome.PROMPT_REJECTED
+    assert "silent" in rejected["problem"]
+    assert len(rejected["wav"]) == 0
+    assert torch.equal(first["codes"], text2speech("a b", voices[0], "b c", RATE, 3)["codes"])
+    assert torch.equal(last["codes"], text2speech("c b a", voices[1], "a", RATE, 4)["codes"])
+
+
+def test_an_encoded_prompt_stands_for_its_sound(text2speech):
+    codes = text2speech.encode_prompt(buzz(110, 1.0), RATE)
+    assert torch.equal(
+        text2speech("a b", codes, "b c", seed=1)["codes"],
+        text2speech("a b", buzz(110, 1.0), "b c", RATE, seed=1)["codes"],
+    )
+
+
+def test_retries_end_with_the_first_that_is_ok(files):
+    """Random weights rarely end by themselves; the cap leaves room for some that do."""
+    once, often = (Text2Speech(**files, max_duration_ratio=0.4, retries=n) for n in (0, 30))
+    cut = next(
+        seed
+        for seed in range(30)
+        if once("a", buzz(110, 1.0), "a b c a b c", RATE, seed)["outcome"] is not Outcome.OK
+    )
+    assert once("a", buzz(110, 1.0), "a b c a b c", RATE, cut)["tries"] == 1
+    again = often("a", buzz(110, 1.0), "a b c a b c", RATE, cut)
+    assert again["tries"] > 1
+    assert again["outcome"] is Outcome.OK or again["tries"] == 31
+
+
+def test_the_likeliest_candidate_is_kept_or_the_scorers(files):
+    given = ("a b", buzz(110, 1.0), "b c", RATE, 5)
+    alone = Text2Speech(**files)(*given)
+    likeliest = Text2Speech(**files, best_of=4)(*given)
+    assert likeliest["log_probability"] >= alone["log_probability"]
+    heard = []
+
+    def energy(wav, fs, text):
+        heard.append((float(wav.square().mean()), fs, text))
+        return heard[-1][0]
+
+    ratios = {"min_duration_ratio": 1.0, "max_duration_ratio": 1.0}  # so that all have one outcome
+    chosen = Text2Speech(**files, **ratios, best_of=4, scorer=energy)(*given)
+    assert len({one[0] for one in heard}) == 4
+    assert {one[1:] for one in heard} == {(RATE, "a b")}
+    assert float(chosen["wav"].square().mean()) == max(one[0] for one in heard)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "int8"])
+def test_smaller_weights_speak(files, dtype):
+    result = Text2Speech(**files, dtype=dtype)("a b", buzz(110, 1.0), "b c", RATE)
+    assert result["outcome"] in (Outcome.OK, Outcome.HIT_LENGTH_CAP)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("best_of", 0), ("retries", -1), ("dtype", "int4"), ("max_repeat_seconds", -1)]
+)
+def test_options_out_of_range_are_named(files, name, value):
+    with pytest.raises(InputError, match=f"--{name}: {value}"):
+        Text2Speech(**files, **{name: value})
 
 
 @pytest.mark.parametrize(
@@ -84,6 +154,17 @@ def test_pairs_in_parallel_equal_pairs_in_turn(system, files, tmp_path):
     subprocess.run([*command, *inference_options(system, files, tmp_path / "two")], check=True)
     assert outputs(tmp_path / "one") == outputs(tmp_path / "two")
     assert len((tmp_path / "one" / "wav.scp").read_text().splitlines()) == 3
+
+
+def test_pairs_in_batches_get_the_same_outcomes(system, files, tmp_path):
+    valle_inference.main(inference_options(system, files, tmp_path / "one"))
+    valle_inference.main([*inference_options(system, files, tmp_path / "two"), "--batch_size=2"])
+    for name in ("outcomes", "tries"):
+        assert (tmp_path / "one" / name).read_text() == (tmp_path / "two" / name).read_text()
+    assert (tmp_path / "two" / "tries").read_text() == "p1 1\np2 1\np3 1\n"
+    for pair in ("p1", "p2", "p3"):
+        codes = [np.load(tmp_path / folder / "codes" / f"{pair}.npy") for folder in ("one", "two")]
+        assert codes[0].shape == codes[1].shape
 
 
 def test_a_killed_run_goes_on_where_it_was(system, files, tmp_path, monkeypatch):

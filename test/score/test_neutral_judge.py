@@ -192,3 +192,23 @@ def test_similarities_of_real_recordings_are_told(tmp_path, monkeypatch):
     assert reference["same"]["value"] == pytest.approx(1, abs=1e-3)
     assert reference["other"]["value"] == pytest.approx(np.cos(0.6), abs=1e-3)
     assert (reference["eer"], reference["n_utterances"], reference["n_speakers"]) == (0, 6, 2)
+
+
+def test_figures_of_versa_are_read_back(asked, tmp_path, capsys):
+    folder = answer(tmp_path / "a", LINES)
+    results = tmp_path / "versa.txt"
+    lines = [{"key": key, "utmos": n, "text": "x", "bad": float("nan")} for n, key in enumerate(LINES, 2)]
+    results.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    options = ("--list", asked, "--system", f"a={folder}", "--versa")
+    scores = judge(tmp_path, *options, f"a={results}")
+    assert scores["systems"]["a"]["versa_utmos"]["value"] == pytest.approx(3)
+    assert "versa_utmos" not in scores["systems"]["ground_truth"]
+    assert not {"versa_text", "versa_bad"} & set(scores["systems"]["a"])
+    assert "VERSA: utmos" in capsys.readouterr().out
+    for content in ("[]", "{}", "{"):
+        results.write_text(content)
+        with pytest.raises(InputError, match="is no object with a key"):
+            judge(tmp_path, *options, f"a={results}")
+    results.write_text("")
+    with pytest.raises(InputError, match="no system is called 'b'"):
+        judge(tmp_path, *options, f"b={results}")

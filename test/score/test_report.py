@@ -1,5 +1,7 @@
 """The report from a run of stub scores: whole, with parts missing, with hostile text."""
 
+import base64
+import hashlib
 import json
 import re
 from html.parser import HTMLParser
@@ -12,7 +14,7 @@ from scoring_stubs import RATE, StubPlan, write
 from espnet2_valle.bin import report, score
 from espnet2_valle.common.errors import InputError
 
-VOID = {"meta", "img", "br", "link", "input", "line", "circle", "polyline"}
+VOID = {"meta", "img", "br", "link", "input", "line", "circle", "polyline", "path"}
 TEXTS = {"a1": "one two", "a2": "three", "b1": "four five", "b2": "two two one"}
 
 
@@ -121,12 +123,15 @@ def test_a_whole_run(run):
 def test_nothing_is_fetched_and_no_script_runs(run):
     page, text = make(run)
     assert not re.search(r"https?://", text)
-    assert not page.all("script")
+    assert len(page.all("script")) == 1
+    script = re.search(r"<script>(.*?)</script>", text, re.DOTALL)[1]
+    allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     sources = [attrs["src"] for tag, attrs in page.tags if "src" in attrs]
     assert sources
     assert all(source.startswith("data:") for source in sources)
     policy = [attrs for attrs in page.all("meta") if attrs.get("http-equiv") == "Content-Security-Policy"]
     assert "default-src 'none'" in policy[0]["content"]
+    assert f"script-src 'sha256-{allowed}';" in policy[0]["content"]
 
 
 def test_those_who_cannot_see_are_told(run):
@@ -136,7 +141,7 @@ def test_those_who_cannot_see_are_told(run):
     assert all(attrs["alt"].startswith("Spectrogram of") for attrs in page.all("img"))
     assert all(attrs["aria-label"] for attrs in page.all("audio"))
     charts = page.all("svg")
-    assert "train from 5 in epoch 1 to 1 in epoch 5" in charts[0]["aria-label"]
+    assert any("train from 5 in epoch 1 to 1 in epoch 5" in chart["aria-label"] for chart in charts)
     assert "viewport" in {attrs.get("name") for attrs in page.all("meta")}
 
 
@@ -154,7 +159,7 @@ def test_hostile_text_stays_text(tmp_path, monkeypatch):
     lines[1]["heard"] = "<b>bold"
     rows.write_text("".join(json.dumps(line) + "\n" for line in lines))
     page, text = make(exp)
-    assert not page.all("script")
+    assert len(page.all("script")) == 1
     assert not page.all("b") or all(attrs == {} for attrs in page.all("b"))
     assert evil in page.text
     assert "&lt;script&gt;" in text
@@ -244,3 +249,41 @@ def test_pairs_of_another_corpus_are_refused(run):
     (run.parent.parent / "pairs").write_text("p1 x y z\n")
     with pytest.raises(InputError, match="pair 'p1' has prompt utterance 'x'"):
         make(run)
+
+
+def test_lengths_outcomes_and_differences_are_shown(run):
+    page, text = make(run)
+    assert "WER by length of the text" in page.text
+    assert text.count('<path d="M ') >= 3
+    assert 'class="hit_length_cap" style="width:33.3%"' in text
+    assert "VALL-E − Codec resynthesis" in page.text
+    headings = [attrs for attrs in page.all("th") if "aria-sort" in attrs]
+    assert [attrs["aria-sort"] for attrs in headings] == ["descending"]
+
+
+def test_listening_tests_are_shown(run):
+    result = {
+        "kind": "mos", "source": "P.800", "question": "How <good>?", "scale": [1, 5],
+        "systems": {"valle": {"mean": {"value": 3.5, "low": 3.0, "high": 4.0}, "n_ratings": 12}},
+        "raters": {"counted": 3, "all": 4, "screened_out": {}}, "differences": [],
+    }  # fmt: skip
+    (run / "listening" / "first").mkdir(parents=True)
+    path = run / "listening" / "first" / "listening.json"
+    path.write_text(json.dumps(result))
+    page, _ = make(run)
+    for part in ("How <good>?", "3 of 4 raters", "12 ratings", "3.00 to 4.00"):
+        assert part in page.text
+    path.write_text("{}")
+    with pytest.raises(InputError, match="lacks"):
+        make(run)
+
+
+def test_a_demo_folder_stands_alone(run, tmp_path):
+    (run / "decode" / "p2.wav").write_text("not a sound")
+    make(run, "--demo", tmp_path / "demo")
+    page = Page((tmp_path / "demo" / "index.html").read_text(encoding="utf-8"))
+    sources = [attrs["src"] for attrs in page.all("audio")]
+    assert len(sources) == 3 * 3 + 1  # one output is broken, one is not there
+    assert page.text.count("There is no recording.") == 2
+    assert all((tmp_path / "demo" / source).is_file() for source in sources)
+    assert not page.all("script")

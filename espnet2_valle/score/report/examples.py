@@ -93,6 +93,11 @@ def make_clip(title: str, path: str | None, row: UtteranceScore | None = None, n
 def listing(rows: Sequence[UtteranceScore], outcomes: Mapping[str, str]) -> list[dict]:
     """All pairs of a system for the long table, worst first."""
     return [
-        {"row": row, "heard": align_words(row.text, row.heard), "outcome": outcomes.get(row.pair_id, "")}
+        {
+            "row": row,
+            "heard": align_words(row.text, row.heard),
+            "outcome": outcomes.get(row.pair_id, ""),
+            "wer": badness(row)[0] if row.has_audio else 1.0,
+        }
         for row in sorted(rows, key=badness, reverse=True)
     ]

@@ -1,17 +1,30 @@
 """The report: everything about one run in one HTML file that needs nothing else."""
 
+import base64
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from espnet2_valle.score.listening.table import rated_name
 from espnet2_valle.score.report.chart import Chart, build_chart, shares
 from espnet2_valle.score.report.curves import read_curves
 from espnet2_valle.score.report.examples import Example, choose, listing, make_clip
-from espnet2_valle.score.table import MEASURES, WORD_MEASURES, Measure, shown_measures, system_name
+from espnet2_valle.score.report.plots import length_plots, outcome_shares
+from espnet2_valle.score.table import (
+    MEASURES,
+    WORD_MEASURES,
+    Measure,
+    paired_rows,
+    reference_line,
+    shown_measures,
+    system_name,
+)
 from espnet2_valle.score.utterance import Trial, UtteranceScore
 
 TEMPLATE = "report.html.j2"
+SCRIPT = "report.js"
 MODELS = {"ar": "Autoregressive model (AR)", "nar": "Non-autoregressive model (NAR)", "judge": "Judge"}
 OPTIONAL_MODELS = ("judge",)  # only closed vocabularies have one
 OPINION = (1.0, 5.0)
@@ -48,6 +61,7 @@ class Run:
         outcomes: pair_id -> how decoding ended.
         train_dirs: model -> ESPnet training directory, there or not.
         seconds_by_stage: stage -> seconds.
+        listening: results of listening tests.
     """
 
     name: str
@@ -58,6 +72,7 @@ class Run:
     outcomes: Mapping[str, str]
     train_dirs: Mapping[str, Path]
     seconds_by_stage: Mapping[str, float] = field(default_factory=dict)
+    listening: Sequence[Mapping[str, Any]] = ()
 
 
 def render(run: Run, num_examples: int = 12, seed: int = 0) -> str:
@@ -72,8 +87,9 @@ def render(run: Run, num_examples: int = 12, seed: int = 0) -> str:
         lstrip_blocks=True,
     )
     systems = run.scores["systems"]
-    tested = "valle" if "valle" in systems else list(systems)[-1]
+    tested = tested_system(run.scores)
     rows = list(run.rows.get(tested, []))
+    script = (Path(__file__).parent / SCRIPT).read_text(encoding="utf-8")
     stage_shares = shares(list(run.seconds_by_stage.values()))
     return environment.get_template(TEMPLATE).render(
         name=run.name,
@@ -85,6 +101,15 @@ def render(run: Run, num_examples: int = 12, seed: int = 0) -> str:
         measures=[measure_row(measure, systems) for measure in shown_measures(systems)],
         second=second_judge(run.scores),
         outcomes=outcome_rows(systems),
+        shares=outcome_shares(systems),
+        plots=length_plots(run.rows, run.trials),
+        reference=reference_line(run.scores["speaker_reference"])
+        if "speaker_reference" in run.scores
+        else "",
+        tests=paired_rows(run.scores.get("paired_tests", ())),
+        listening=[listening_result(result) for result in run.listening],
+        script=script,
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"),
         examples=make_examples(run, rows, num_examples, seed),
         listed=listing(rows, run.outcomes)[:MAX_LISTED],
         num_rows=len(rows),
@@ -95,6 +120,12 @@ def render(run: Run, num_examples: int = 12, seed: int = 0) -> str:
         ],
         total_time=duration(sum(run.seconds_by_stage.values())),
     )
+
+
+def tested_system(scores: Mapping[str, Any]) -> str:
+    """The system that the report is about."""
+    systems = scores["systems"]
+    return "valle" if "valle" in systems else list(systems)[-1]
 
 
 def headline(scores: Mapping[str, Any], tested: str) -> list[dict[str, str]]:
@@ -170,6 +201,30 @@ def outcome_rows(systems: Mapping[str, Any]) -> list[dict[str, Any]]:
         }
         for kind in kinds
     ]
+
+
+def listening_result(result: Mapping[str, Any]) -> dict[str, Any]:
+    """A listening test's lines: name, mean, interval, ratings, and places on the scale in per cent."""
+    low, high = result["scale"]
+
+    def place(value: float) -> float:
+        return round(100 * (value - low) / (high - low), 1)
+
+    return {
+        "result": result,
+        "lines": [
+            {
+                "name": rated_name(name),
+                "mean": f"{system['mean']['value']:.2f}",
+                "interval": f"{system['mean']['low']:.2f} to {system['mean']['high']:.2f}",
+                "fill": place(system["mean"]["value"]),
+                "low": place(system["mean"]["low"]),
+                "width": round(place(system["mean"]["high"]) - place(system["mean"]["low"]), 1),
+                "ratings": system["n_ratings"],
+            }
+            for name, system in result["systems"].items()
+        ],
+    }
 
 
 def make_examples(run: Run, rows: Sequence[UtteranceScore], count: int, seed: int) -> list[Example]:

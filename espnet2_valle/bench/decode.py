@@ -1,0 +1,237 @@
+"""Speed of decoding, measured with models of random weights: speed does not depend on what was learnt."""
+
+import argparse
+import copy
+import statistics
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from espnet2_valle.bench.figure import Figure, median_seconds
+from espnet2_valle.bench.speech import speech_codec, voice
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.generate.ar_decoding import ARDecoder, Utterance, decode_ar
+from espnet2_valle.generate.sampling import SamplingOptions
+from espnet2_valle.generate.stopping import Limits
+from espnet2_valle.valle.ar import VALLEAR
+from espnet2_valle.valle.nar import VALLENAR
+from espnet2_valle.valle.weights import convert_linears
+
+CONF = Path(__file__).parents[2] / "conf"
+VOCABULARY, CODEBOOKS, CODEBOOK_SIZE = 80, 8, 1024
+TOKENS_PER_SECOND = 15  # phones
+PROMPT_SECONDS = 3
+ENCODEC_RATE = 75  # frames a second: 750 frames are 10 s
+SHORT, LONG = 300, 3000  # frames between which the cost of a token is compared
+SMALL_WEIGHTS = ("bfloat16", "int8")
+BANDWIDTH_BYTES = 2**30
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the benchmark."""
+    parser.add_argument("--size", default="paper", help="mini, base or paper: of conf/train_*_SIZE.yaml")
+    parser.add_argument("--conf_dir", default=str(CONF), help="where the configurations are")
+    parser.add_argument("--seconds", type=float, default=10.0, help="of speech")
+    parser.add_argument("--batch_size", type=int, default=8, help="to compare with one utterance")
+    parser.add_argument("--steps", type=int, default=10, help="in a row, before the other side has its turn")
+    parser.add_argument("--rounds", type=int, default=5, help="turns of each side")
+    parser.add_argument("--long_frames", type=int, default=LONG, help=f"to compare with {SHORT}")
+    parser.add_argument("--num_threads", type=int, default=2)
+
+
+def measure(args: argparse.Namespace) -> list[Figure]:
+    """All figures; takes some minutes for `paper` on two cores."""
+    torch.set_num_threads(args.num_threads)
+    torch.manual_seed(0)
+    group_1 = build(VALLEAR, args, "ar", group_size=1)
+    figures = cache_figures(args, converted(group_1, "bfloat16"))
+    for dtype in ("float32", *SMALL_WEIGHTS):
+        model = converted(group_1, dtype)
+        figures += batch_figures(args, model, dtype)
+        figures += length_figures(args, model, dtype)
+        if dtype != "float32":
+            figures += bandwidth_figures(args, model, dtype)
+    del group_1, model
+    return figures + real_time_figures(args)
+
+
+def build(kind: type[Any], args: argparse.Namespace, name: str, **options: int) -> Any:
+    """A model of the wanted size with random weights.
+
+    Raises:
+        InputError: no such configuration.
+    """
+    path = Path(args.conf_dir) / f"train_{name}_{args.size}.yaml"
+    if not path.is_file():
+        raise InputError(path, "no such configuration", "Give --conf_dir")
+    conf = yaml.safe_load(path.read_text(encoding="utf-8"))["valle_conf"]
+    sizes = {"vocab_size": VOCABULARY, "num_codebooks": CODEBOOKS, "codebook_size": CODEBOOK_SIZE}
+    return kind(**{**sizes, **conf, **options}).eval()
+
+
+def converted(model: Any, dtype: str) -> Any:
+    """A copy of `model` for inference with weights of `dtype`."""
+    model = copy.deepcopy(model)
+    convert_linears(model, dtype)
+    return model
+
+
+def utterance(prompt_frames: int, text_tokens: int, frames: int, seed: int = 0) -> Utterance:
+    """One that goes on for `frames`, whatever the model says."""
+    generator = torch.Generator().manual_seed(seed)
+    return Utterance(
+        torch.randint(0, VOCABULARY - 1, (text_tokens,), generator=generator),
+        torch.randint(0, CODEBOOK_SIZE, (prompt_frames,), generator=generator),
+        Limits(frames, frames),
+        generator,
+        text_tokens // 2,
+    )
+
+
+def typical(args: argparse.Namespace, frame_rate: float) -> tuple[int, int, int]:
+    """Frames of the prompt, text tokens with the prompt's, and frames of the speech."""
+    seconds = PROMPT_SECONDS + args.seconds
+    return (
+        round(PROMPT_SECONDS * frame_rate),
+        round(TOKENS_PER_SECOND * seconds),
+        round(args.seconds * frame_rate),
+    )
+
+
+def options() -> SamplingOptions:
+    """How codes are drawn; sampling is part of a step."""
+    return SamplingOptions(top_p=0.6, repetition_window=10)
+
+
+def alternate(decoders: Sequence[ARDecoder], steps: int, rounds: int) -> list[float]:
+    """Median seconds a step of each decoder, measured in turns; the first turn is not counted."""
+    times: list[list[float]] = [[] for _ in decoders]
+    for turn in range(rounds + 1):
+        for place, decoder in enumerate(decoders):
+            for _ in range(steps):
+                start = time.perf_counter()
+                decoder.step()
+                if turn:
+                    times[place].append(time.perf_counter() - start)
+    return [statistics.median(one) for one in times]
+
+
+def config(args: argparse.Namespace, dtype: str, **more: object) -> dict[str, Any]:
+    """What a figure was measured on."""
+    return {"size": args.size, "dtype": dtype, "threads": args.num_threads, **more}
+
+
+def cache_figures(args: argparse.Namespace, model: VALLEAR) -> list[Figure]:
+    """A whole utterance with the cache, against reading everything anew for each code."""
+    prompt, text, frames = typical(args, ENCODEC_RATE)
+    given = utterance(prompt, text, frames)
+    start = time.perf_counter()
+    decode_ar(model, [given], options())
+    cached = time.perf_counter() - start
+    grown = [prompt, prompt + frames // 2, prompt + frames - 1]
+    cost = [median_seconds(lambda count=count: read_anew(model, text, count), repeats=3) for count in grown]
+    uncached = frames * (cost[0] + 4 * cost[1] + cost[2]) / 6  # Simpson's rule: exact for a quadratic cost
+    setting = config(
+        args, "bfloat16", group=1, frames=frames, uncached=f"measured at {grown} frames and integrated"
+    )
+    return [
+        Figure("decode.cached_over_uncached", uncached / cached, "ratio", ">= 10", setting),
+        Figure("decode.cached", 1000 * cached / frames, "ms/frame", "", setting),
+        Figure("decode.uncached", 1000 * uncached / frames, "ms/frame", "", setting),
+    ]
+
+
+def read_anew(model: VALLEAR, text: int, frames: int) -> None:
+    """What a step costs without a cache."""
+    given = utterance(frames, text, 1)
+    model.prefill(given.text[None], given.prompt[None, :, None], model.new_cache(1, text + 1 + frames))
+
+
+def batch_figures(args: argparse.Namespace, model: VALLEAR, dtype: str) -> list[Figure]:
+    """Tokens a second of a batch over those of one utterance, from the middle of the utterance on."""
+    prompt, text, frames = typical(args, ENCODEC_RATE)
+    shared = utterance(prompt + frames // 2, text, (args.rounds + 1) * args.steps)
+    sides = [ARDecoder(model, [shared] * size, options()) for size in (1, args.batch_size)]
+    one, many = alternate(sides, args.steps, args.rounds)
+    setting = config(args, dtype, group=1, batch=args.batch_size, positions=text + 1 + len(shared.prompt))
+    return [
+        Figure("decode.batch_over_single", args.batch_size * one / many, "ratio", ">= 4", setting),
+        Figure("decode.batch_tokens", args.batch_size / many, "tokens/s", "", setting),
+        Figure("decode.single_tokens", 1 / one, "tokens/s", "", setting),
+    ]
+
+
+def length_figures(args: argparse.Namespace, model: VALLEAR, dtype: str) -> list[Figure]:
+    """Cost of a token late in a long utterance over that in a short one."""
+    steps = (args.rounds + 1) * args.steps
+    text = round(TOKENS_PER_SECOND * PROMPT_SECONDS)
+    sides = [
+        ARDecoder(model, [utterance(frames, text, steps)], options()) for frames in (SHORT, args.long_frames)
+    ]
+    short, long = alternate(sides, args.steps, args.rounds)
+    setting = config(args, dtype, group=1, frames=[SHORT, args.long_frames])
+    return [Figure("decode.cost_late_over_early", long / short, "ratio", "<= 1.5", setting)]
+
+
+def bandwidth_figures(args: argparse.Namespace, model: VALLEAR, dtype: str) -> list[Figure]:
+    """Bytes that a step must move, over what memory could have moved in that time."""
+    prompt, text, _ = typical(args, ENCODEC_RATE)
+    text //= 2  # the sum is about 320 positions
+    decoder = ARDecoder(model, [utterance(prompt, text, (args.rounds + 1) * args.steps)], options())
+    block = torch.ones(BANDWIDTH_BYTES // 4)
+    block.sum()
+    steps, speeds = [], []
+    for _ in range(args.rounds):
+        speeds.append(BANDWIDTH_BYTES / median_seconds(block.sum, repeats=1, warm_up=0))
+        steps.append(median_seconds(decoder.step, repeats=args.steps, warm_up=0))
+    step, speed = statistics.median(steps), statistics.median(speeds)
+    positions = text + 1 + prompt
+    moved = weight_bytes(model) + positions * model.new_cache(1, 1).buffer.nbytes
+    setting = config(args, dtype, group=1, positions=positions, megabytes=round(moved / 1e6))
+    return [
+        Figure("decode.bandwidth_share", moved / speed / step, "ratio", ">= 0.6", setting),
+        Figure("decode.step", 1000 * step, "ms/step", "", setting),
+        Figure("decode.bandwidth", speed / 1e9, "GB/s", "", setting),
+    ]
+
+
+def weight_bytes(model: VALLEAR) -> int:
+    """Bytes of all weights that every step reads: all but the embedding of the text."""
+    tensors = [*model.parameters(), *model.buffers()]
+    return sum(one.nbytes for one in tensors) - model.text.table.weight.nbytes
+
+
+def real_time_figures(args: argparse.Namespace) -> list[Figure]:
+    """Computing time of a whole utterance over its duration, and where the time goes."""
+    codec = speech_codec(Path(args.conf_dir) / "codec" / "world.yaml")
+    ar = converted(build(VALLEAR, args, "ar", group_size=2), "int8")
+    nar = converted(build(VALLENAR, args, "nar"), "bfloat16")
+    prompt, text, frames = typical(args, codec.frame_rate)
+    given = utterance(prompt, text, frames)
+    sound = voice(PROMPT_SECONDS, codec.sample_rate)
+    rounds = []
+    for _ in range(1 + min(args.rounds, 3)):  # the first one is warm-up
+        start = time.perf_counter()
+        prompt_codes = torch.from_numpy(codec.encode(sound)).long()
+        encoded = time.perf_counter()
+        first = decode_ar(ar, [given], options())[0].codes
+        drawn = time.perf_counter()
+        codes = nar.generate(given.text[None], prompt_codes[None], first[None])[0]
+        filled = time.perf_counter()
+        codec.decode(codes.numpy())
+        end = time.perf_counter()
+        rounds.append((end - start, drawn - encoded, filled - drawn, encoded - start + end - filled))
+    total, ar_time, nar_time, codec_time = (
+        statistics.median(column) / args.seconds for column in zip(*rounds[1:], strict=True)
+    )
+    setting = config(args, "int8 (AR), bfloat16 (NAR)", group=2, seconds=args.seconds, codec="world")
+    return [
+        Figure("decode.rtf", total, "ratio", "<= 1", setting),
+        Figure("decode.rtf_ar", ar_time, "ratio", "", setting),
+        Figure("decode.rtf_nar", nar_time, "ratio", "", setting),
+        Figure("decode.rtf_codec", codec_time, "ratio", "", setting),
+    ]

@@ -1,0 +1,149 @@
+"""The training index at the size of LibriLight: memory, time to open, to plan a pass, to the first batch."""
+
+import argparse
+import itertools
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from espnet2_valle.bench.figure import Figure
+from espnet2_valle.corpus.batches import BatchRule
+from espnet2_valle.corpus.codes import CodeWriter
+from espnet2_valle.corpus.index import COLUMNS, TrainingIndex
+from espnet2_valle.corpus.index_writer import finish_index
+from espnet2_valle.corpus.join import ALONE
+from espnet2_valle.train.iterator import IndexedUtterances, IndexIterFactory
+
+CODEBOOKS = 8
+FRAME_RATE = 75
+CODEBOOK_SIZE = 1024
+SECONDS = (2.0, 20.0)  # of an utterance
+TOKENS_PER_SECOND = 12
+ID_BYTES = 32
+STORED = 512  # utterances that lie in the archive; the index names each many times
+SAMPLE_EVERY = 0.02  # seconds
+MEGA = 1e6
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Sizes."""
+    parser.add_argument("--num_utterances", type=int, default=18_000_000)
+    parser.add_argument("--num_speakers", type=int, default=7000)
+    parser.add_argument("--batch_bins", type=int, default=96000)
+    parser.add_argument("--join_seconds", type=float, default=0.0)
+    parser.add_argument("--num_batches", type=int, default=20, help="of which the reading rate is measured")
+    parser.add_argument("--folder", help="where the index is made (and removed); default: the system's")
+
+
+def measure(args: argparse.Namespace) -> list[Figure]:
+    """Make an index, then use it as one rank does."""
+    config = {"utterances": args.num_utterances, "batch_bins": args.batch_bins}
+    with tempfile.TemporaryDirectory(dir=args.folder) as folder:
+        start = time.perf_counter()
+        write_synthetic(Path(folder), args.num_utterances, args.num_speakers)
+        made = time.perf_counter() - start
+        with peak_private_memory() as peak:
+            start = time.perf_counter()
+            index = TrainingIndex(folder)
+            opened = time.perf_counter() - start
+            rule = BatchRule(
+                args.batch_bins,
+                16,
+                lambda tokens, frames: tokens + 1 + frames,
+                max_join_frames=int(args.join_seconds * FRAME_RATE),
+            )
+            factory = IndexIterFactory(IndexedUtterances(index), rule, collate=lambda batch: batch)  # type: ignore[arg-type, return-value]
+            first = time.perf_counter()
+            factory.plan(0)
+            planned = time.perf_counter() - first
+            batches = iter(factory.build_iter(1))
+            next(batches)
+            first_batch = time.perf_counter() - start
+            start = time.perf_counter()
+            read = sum(len(next(batches)) for _ in range(args.num_batches))
+            rate = read / (time.perf_counter() - start)
+        waste = padding(factory, args.num_batches)
+    return [
+        Figure("index_made", made, "s", "", config),
+        Figure("index_opened", opened, "s", "<= 5", config),
+        Figure("index_pass_planned", planned, "s", "<= 60", config),
+        Figure("index_first_batch", first_batch, "s", "<= 10", config),
+        Figure("index_private_memory", peak[0] / MEGA, "MB", "<= 1000", config),
+        Figure("index_utterances_read", rate, "1/s", ">= 20000", config),
+        Figure("index_padding", waste, "ratio", "<= 0.03", config),
+    ]
+
+
+def write_synthetic(folder: Path, count: int, num_speakers: int) -> None:
+    """An index of `count` utterances of random lengths; the archive holds the codes of a few of them."""
+    rng = np.random.default_rng(0)
+    frames = rng.integers(int(SECONDS[0] * FRAME_RATE), int(SECONDS[1] * FRAME_RATE), STORED)
+    with CodeWriter(folder) as writer:
+        for number, length in enumerate(frames):
+            writer[f"u{number:04}"] = rng.integers(0, CODEBOOK_SIZE, (length, CODEBOOKS))
+    lines = (folder / "codes.scp").read_text(encoding="utf-8").splitlines()
+    offsets = np.array([int(line.rpartition(":")[2]) for line in lines])
+    stored = rng.integers(0, STORED, count)
+    tokens = frames * TOKENS_PER_SECOND // FRAME_RATE
+    columns = {
+        "frames": frames[stored],
+        "tokens": tokens[stored],
+        "ark": np.zeros(count),
+        "offset": offsets[stored],
+        "token_start": np.zeros(count),
+        "speaker": rng.integers(0, num_speakers, count),
+        "language": np.zeros(count),
+        "id_start": np.arange(count + 1) * ID_BYTES,
+    }
+    for name, dtype in COLUMNS.items():
+        np.save(folder / f"{name}.npy", columns.pop(name).astype(dtype, copy=False))
+    np.save(folder / "token_ids.npy", np.ones(int(tokens.max()), np.int32))
+    np.save(folder / "ids.npy", np.full(count * ID_BYTES, ord("u"), np.uint8))
+    speakers = [f"s{number}" for number in range(num_speakers)]
+    tables = {"arks": ["codes.1.ark"], "speakers": speakers, "languages": ["en"]}
+    finish_index(folder, tables, CODEBOOKS)
+
+
+def padding(factory: IndexIterFactory, num_batches: int) -> float:
+    """Share of padding in the first batches."""
+    index, rule = factory.utterances.index, factory.rule
+    used = cost = 0
+    for batch in itertools.islice(factory.items(1), num_batches):
+        tokens, frames = (
+            np.array([sum(int(column[part]) for part in item if part != ALONE) for item in batch])
+            for column in (index.tokens, index.frames)
+        )
+        used += int(rule.positions(tokens, frames).sum())
+        cost += len(batch) * int(rule.padded(tokens, frames).max()) * rule.step
+    return 1 - used / cost
+
+
+def private_memory() -> int:
+    """Bytes of this process that no file backs, so that no other process can share them."""
+    for line in Path("/proc/self/smaps_rollup").read_text(encoding="ascii").splitlines():
+        if line.startswith("Anonymous:"):
+            return int(line.split()[1]) * 1024
+    raise OSError("/proc/self/smaps_rollup says nothing of anonymous memory")
+
+
+@contextmanager
+def peak_private_memory() -> Iterator[list[int]]:
+    """Yield a list whose one number is the highest private memory seen so far."""
+    peak, done = [private_memory()], threading.Event()
+
+    def watch() -> None:
+        while not done.wait(SAMPLE_EVERY):
+            peak[0] = max(peak[0], private_memory())
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield peak
+    finally:
+        done.set()
+        thread.join()

@@ -1,0 +1,97 @@
+"""A training step of a config against the matrix-multiply rate of the machine, both measured side by side."""
+
+import argparse
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+
+from espnet2_valle.bench.figure import Figure
+from espnet2_valle.bench.index import CODEBOOK_SIZE, CODEBOOKS, FRAME_RATE, write_synthetic
+from espnet2_valle.corpus.batches import BatchRule
+from espnet2_valle.corpus.index import TrainingIndex
+from espnet2_valle.tasks.planned import build_planned
+from espnet2_valle.tasks.valle import VALLETask
+from espnet2_valle.train.iterator import IndexedUtterances, IndexIterFactory
+from espnet2_valle.train.throughput import FlopCounter, matmul_rate
+from espnet2_valle.valle.embeddings import SHAPE_STEP, round_up
+
+VOCAB_SIZE = 100
+NUM_UTTERANCES = 20000
+NUM_SPEAKERS = 100
+BARS = {"cpu": ">= 0.6", "cuda": ">= 0.45"}  # of the matrix-multiply rate
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What to train, and how long."""
+    parser.add_argument("--config", nargs="+", required=True, help="such as conf/train_{ar,nar}_paper.yaml")
+    parser.add_argument(
+        "--dtype", nargs="+", choices=["float32", "bfloat16"], default=["float32", "bfloat16"]
+    )
+    parser.add_argument("--batch_bins", type=int, default=6000, help="positions of a step")
+    parser.add_argument("--steps", type=int, default=5, help="that are measured, of each config and type")
+    parser.add_argument("--warm_up", type=int, default=2, help="steps before them")
+    parser.add_argument("--device", choices=list(BARS), default="cpu")
+
+
+def measure(args: argparse.Namespace) -> list[Figure]:
+    """Measure each config in each type of number."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_synthetic(Path(folder), NUM_UTTERANCES, NUM_SPEAKERS)
+        index = TrainingIndex(folder)
+        return [
+            figure
+            for config in args.config
+            for dtype in args.dtype
+            for figure in _one(args, config, dtype, index)
+        ]
+
+
+def _one(args: argparse.Namespace, config: str, dtype: str, index: TrainingIndex) -> list[Figure]:
+    model, options = build_planned(config, VOCAB_SIZE, FRAME_RATE, CODEBOOKS, CODEBOOK_SIZE)
+    model.bf16 = dtype == "bfloat16"
+    model.to(args.device).train()
+    optimizer = torch.optim.AdamW(model.parameters(), **options.optim_conf)
+    rule = BatchRule(args.batch_bins, SHAPE_STEP, model.valle.positions)
+    factory = IndexIterFactory(
+        IndexedUtterances(index), rule, VALLETask.build_collate_fn(options, train=True)
+    )
+    batches = iter(factory.build_iter(1))
+    counter = FlopCounter(model.valle)
+    rates, shares, seconds, loading = [], [], [], []
+    used = cost = 0
+    for step in range(args.warm_up + args.steps):
+        start = time.perf_counter()
+        _, batch = next(batches)
+        loaded = time.perf_counter()
+        batch = {name: tensor.to(args.device) for name, tensor in batch.items()}
+        loss, _, predictions = model(**batch)
+        loss.sum().backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), options.grad_clip)
+        optimizer.step()
+        optimizer.zero_grad()
+        if args.device == "cuda":
+            torch.cuda.synchronize()
+        done = time.perf_counter()
+        peak = matmul_rate(args.device, getattr(torch, dtype))  # beside each step: other work comes and goes
+        if step < args.warm_up:
+            continue
+        lengths = model.valle.positions(batch["text_lengths"], batch["codes_lengths"])
+        rate = counter.step(lengths, float(predictions)) / (done - loaded)
+        rates.append(int(lengths.sum()) / (done - start))
+        shares.append(rate / peak)
+        seconds.append(done - start)
+        loading.append(loaded - start)
+        used += int(lengths.sum())
+        cost += len(lengths) * round_up(int(lengths.max()), SHAPE_STEP)
+    name = Path(config).stem.removeprefix("train_")
+    about = {"dtype": dtype, "threads": torch.get_num_threads(), "batch_bins": args.batch_bins}
+    return [
+        Figure(f"train_{name}_step", 1000 * statistics.median(seconds), "ms", "", about),
+        Figure(f"train_{name}_speed", statistics.median(rates), "tokens/s", "", about),
+        Figure(f"train_{name}_share_of_matmul", statistics.median(shares), "ratio", BARS[args.device], about),
+        Figure(f"train_{name}_padding", 1 - used / cost, "ratio", "<= 0.03", about),
+        Figure(f"train_{name}_loading", sum(loading) / sum(seconds), "ratio", "<= 0.02", about),
+    ]

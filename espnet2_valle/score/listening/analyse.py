@@ -1,0 +1,243 @@
+"""From ratings to figures: who is counted, means of systems with intervals, differences between them."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.score.bootstrap import CONFIDENCE, Figure
+from espnet2_valle.score.listening.build import DATABASE, GOLD, KEY, PUBLIC, REFERENCE, TEST
+from espnet2_valle.score.listening.kinds import KINDS, Kind
+from espnet2_valle.score.listening.store import Store
+
+NUM_RESAMPLES = 2000
+MIN_CHECKS_RIGHT = 5 / 6  # Woods et al. (2017)
+MIN_GOLD_RIGHT = 0.7  # P.808
+MIN_ANSWERED = 0.9
+MUSHRA_REFERENCE, MUSHRA_MISSES = (
+    90.0,
+    0.15,
+)  # BS.1534-3: hidden reference below 90 in more than 15 % of the items
+SAME_ANSWERS = 6  # so many trials, all with one answer, are no judgement
+
+
+@dataclass(frozen=True)
+class Rating:
+    """One answer about one system.
+
+    Attributes:
+        rater: who.
+        item: the pair.
+        system: which.
+        value: what; in a comparison that of the system over the base.
+    """
+
+    rater: str
+    item: str
+    system: str
+    value: float
+
+
+def read_raters(test_dir: Path, files: Sequence[Path]) -> list[dict[str, Any]]:
+    """Raters of the server's database and of answer files that raters sent.
+
+    Raises:
+        InputError: neither is there, or a file is not of this test.
+    """
+    raters: list[dict[str, Any]] = []
+    if (test_dir / DATABASE).is_file():
+        store = Store(test_dir / DATABASE)
+        raters += store.everything()
+        store.close()
+    page = json.loads((test_dir / PUBLIC / "test.json").read_text(encoding="utf-8"))
+    raters += [{"rater": file.stem, "answers": read_answers(file, page)} for file in files]
+    if not raters:
+        raise InputError(test_dir, "has no ratings yet", "Serve the test, or give --answers")
+    return raters
+
+
+def read_answers(file: Path, page: Mapping[str, Any]) -> dict[str, Any]:
+    """Trial -> answer of a file that a rater sent.
+
+    Raises:
+        InputError: it is not readable, of another test, or has answers that the page does not let one give.
+    """
+    try:
+        given = json.loads(file.read_text(encoding="utf-8"))
+        if given["test"] != page["id"]:
+            raise InputError(file, "has answers to another test", "Leave it out")
+        for trial, answer in given["answers"].items():
+            _check_scores(trial, answer["scores"], page)
+        return dict(given["answers"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(file, f"is no file of answers ({error!r})", "Leave it out") from error
+
+
+def _check_scores(trial: str, scores: Mapping[str, Any], page: Mapping[str, Any]) -> None:
+    """Raise ValueError unless the page could have given these scores."""
+    if trial not in page["trials"]:
+        return  # a tone triple, or nothing that is counted
+    names = {stimulus["id"] for stimulus in page["trials"][trial]["stimuli"]}
+    values = list(scores.values())
+    if set(scores) != names or not all(
+        isinstance(v, (int, float)) and page["low"] <= v <= page["high"] for v in values
+    ):
+        raise ValueError(f"scores of {trial}: {scores}")
+
+
+def analyse(test_dir: str | Path, files: Sequence[Path] = (), seed: int = 0) -> dict[str, Any]:
+    """Figures of a test.
+
+    Args:
+        test_dir: with public/, key.json and the ratings.
+        files: answers that raters saved, where there was no server.
+        seed: of the resampling.
+
+    Returns:
+        kind, source, `systems`: name -> mean with interval, n_ratings; `differences` between systems;
+        `raters`: who is counted, and why not.
+
+    Raises:
+        InputError: there is no test, or no ratings.
+    """
+    test_dir = Path(test_dir)
+    if not (test_dir / KEY).is_file():
+        raise InputError(test_dir, f"has no {KEY}", "Give the folder that --make wrote")
+    key = json.loads((test_dir / KEY).read_text(encoding="utf-8"))
+    page = json.loads((test_dir / PUBLIC / "test.json").read_text(encoding="utf-8"))
+    kind = KINDS[key["design"]["kind"]]
+    raters = read_raters(test_dir, files)
+    expected = min(len(block) for block in page["blocks"])
+    failures = {rater["rater"]: screen(rater, key, kind, expected) for rater in raters}
+    ratings = [
+        rating for rater in raters if not failures[rater["rater"]] for rating in ratings_of(rater, key, kind)
+    ]
+    draw = resampler(ratings, seed)
+    systems = list(dict.fromkeys(rating.system for rating in ratings))
+    return {
+        "kind": kind.name,
+        "source": kind.source,
+        "question": kind.question,
+        "scale": [kind.low, kind.high],
+        "systems": {
+            name: {
+                "mean": draw(_of(name)),
+                "n_ratings": sum(rating.system == name for rating in ratings),
+            }
+            for name in sorted(systems)
+        },
+        "differences": [
+            {"system": system, "base": base, "difference": draw(_of(system), _of(base))}
+            for base, system in combinations(sorted(systems), 2)
+        ],
+        "raters": {
+            "counted": sum(not reasons for reasons in failures.values()),
+            "all": len(raters),
+            "screened_out": {name: reasons for name, reasons in failures.items() if reasons},
+        },
+    }
+
+
+def _of(system: str) -> Callable[[Rating], float]:
+    """Weighs the ratings of one system."""
+    return lambda rating: float(rating.system == system)
+
+
+def screen(rater: Mapping[str, Any], key: Mapping[str, Any], kind: Kind, expected: int) -> list[str]:
+    """Why a rater is not counted; [] for one who is."""
+    answers = rater["answers"]
+    trials = {name: key["trials"][name] for name in answers if name in key["trials"]}
+    reasons = []
+    done = [name for name, trial in trials.items() if trial["role"] in (TEST, GOLD)]
+    if len(done) < MIN_ANSWERED * expected:
+        reasons.append(f"answered {len(done)} of {expected}")
+    checks = key["checks"]
+    right = sum(
+        answers.get(name, {}).get("scores", {}).get("choice") == tone for name, tone in checks.items()
+    )
+    if checks and right < MIN_CHECKS_RIGHT * len(checks):
+        reasons.append(f"headphone check {right} of {len(checks)}")
+    gold = [name for name in done if trials[name]["role"] == GOLD]
+    hits = sum(_as_expected(answers[name]["scores"], trials[name]) for name in gold)
+    if gold and hits < MIN_GOLD_RIGHT * len(gold):
+        reasons.append(f"gold {hits} of {len(gold)}")
+    values = [rating.value for rating in ratings_of(rater, key, kind)]
+    if len(values) >= SAME_ANSWERS and len(set(values)) == 1:
+        reasons.append("always the same answer")
+    if kind.has_sliders:
+        hidden = [v for name in done for v in _of_system(answers[name]["scores"], trials[name], REFERENCE)]
+        missed = sum(value < MUSHRA_REFERENCE for value in hidden)
+        if missed > MUSHRA_MISSES * len(hidden):
+            reasons.append(f"hidden reference below {MUSHRA_REFERENCE:g} in {missed} of {len(hidden)}")
+    return reasons
+
+
+def _as_expected(scores: Mapping[str, float], trial: Mapping[str, Any]) -> bool:
+    """Whether a gold trial's judged recording, the last one, was rated as it must be."""
+    low, high = trial["expect"]
+    return low <= scores[list(trial["systems"])[-1]] <= high
+
+
+def _of_system(scores: Mapping[str, float], trial: Mapping[str, Any], system: str) -> list[float]:
+    return [scores[stimulus] for stimulus, name in trial["systems"].items() if name == system]
+
+
+def ratings_of(rater: Mapping[str, Any], key: Mapping[str, Any], kind: Kind) -> list[Rating]:
+    """A rater's answers to the trials that count."""
+    found = []
+    for name, answer in rater["answers"].items():
+        trial = key["trials"].get(name)
+        if trial is None or trial["role"] != TEST:
+            continue
+        judged = list(trial["systems"].items())
+        # The base of a comparison has the opposite value.
+        for stimulus, system in judged[1:] if kind.is_comparison else judged:
+            found.append(Rating(rater["rater"], trial["item"], system, float(answer["scores"][stimulus])))
+    return found
+
+
+def resampler(ratings: Sequence[Rating], seed: int) -> Callable[..., Figure]:
+    """A function that turns weights of ratings into a mean, or the difference of two, with its interval.
+
+    Raters and items are both drawn anew in each resample (Owen's pigeonhole bootstrap): the interval tells
+    how the mean would move with other raters and other sentences.
+    """
+    generator = np.random.default_rng(seed)
+    raters = {name: number for number, name in enumerate(dict.fromkeys(r.rater for r in ratings))}
+    items = {name: number for number, name in enumerate(dict.fromkeys(r.item for r in ratings))}
+    values = np.array([rating.value for rating in ratings])
+
+    def counts(size: int) -> np.ndarray:
+        drawn = generator.integers(max(1, size), size=(NUM_RESAMPLES, size))
+        return np.stack([np.bincount(row, minlength=size) for row in drawn])
+
+    weights = np.empty((NUM_RESAMPLES, 0))
+    if ratings:
+        times_rater, times_item = counts(len(raters)), counts(len(items))
+        weights = (
+            times_rater[:, [raters[r.rater] for r in ratings]]
+            * times_item[:, [items[r.item] for r in ratings]]
+        ).astype(float)
+
+    def means(chosen: np.ndarray) -> np.ndarray:
+        with np.errstate(invalid="ignore"):
+            return (weights @ (chosen * values)) / (weights @ chosen)
+
+    def draw(one: Callable[[Rating], float], other: Callable[[Rating], float] | None = None) -> Figure:
+        parts = [np.array([choose(r) for r in ratings]) for choose in (one, other) if choose is not None]
+        centre = [fmean(values[part > 0]) for part in parts]
+        sampled = [means(part) for part in parts]
+        value = centre[0] - (centre[1] if len(centre) > 1 else 0.0)
+        samples = sampled[0] - (sampled[1] if len(sampled) > 1 else 0.0)
+        samples = samples[np.isfinite(samples)]
+        tail = (1 - CONFIDENCE) / 2
+        low, high = np.quantile(samples, [tail, 1 - tail]) if samples.size else (value, value)
+        return {"value": value, "low": float(min(low, value)), "high": float(max(high, value))}
+
+    return draw

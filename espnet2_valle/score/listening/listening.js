@@ -1,0 +1,334 @@
+// A listening test: reads test.json, plays, asks, and keeps every answer in the browser and, where there is one, on the
+// server. A reload goes on where it was. Nothing but this page's own host is asked for anything.
+"use strict";
+
+const main = document.getElementById("main");
+let test = null;
+let state = null; // {token, seed, block, about, position, answers: {trial: {scores, seconds, plays, sent}}}
+let steps = [];
+
+// ---- small tools ---------------------------------------------------------------------------------------------------
+
+function el(tag, properties, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties || {})) {
+    if (name in node && typeof value !== "string") node[name] = value;
+    else if (name === "onclick") node.onclick = value;
+    else node.setAttribute(name, value);
+  }
+  node.append(...children.filter((child) => child !== null));
+  return node;
+}
+
+function say(text, bad) {
+  const status = document.getElementById("status");
+  status.textContent = text;
+  status.className = bad ? "bad" : "";
+}
+
+// Mulberry32: a seeded order must be the same after a reload.
+function generator(seed) {
+  return () => {
+    seed = (seed + 0x6d2b79f5) | 0;
+    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+function shuffled(items, random) {
+  const list = [...items];
+  for (let i = list.length - 1; i > 0; i--) {
+    const j = Math.floor(random() * (i + 1));
+    [list[i], list[j]] = [list[j], list[i]];
+  }
+  return list;
+}
+
+// ---- what is kept --------------------------------------------------------------------------------------------------
+
+const key = () => "listening-" + test.id;
+
+function load() {
+  try { return JSON.parse(localStorage.getItem(key())); } catch { return null; }
+}
+
+function save() {
+  try { localStorage.setItem(key(), JSON.stringify(state)); } catch { /* private windows: the server has it all */ }
+}
+
+async function ask(method, path, body) {
+  const headers = { "Content-Type": "application/json" };
+  if (state && state.token) headers.Authorization = "Bearer " + state.token;
+  return fetch(path, { method, headers, body: body ? JSON.stringify(body) : undefined });
+}
+
+// Without a server that takes raters the answers stay in the browser and are handed in as a file.
+async function join(about) {
+  const reply = await ask("POST", "api/raters", { about });
+  if (reply.status === 201) return { ...(await reply.json()), about };
+  if (reply.status === 429) throw new Error("Too many people joined from your address. Please come back tomorrow.");
+  if (reply.status >= 500 && reply.status !== 501) throw new Error("The server has a problem. Please try again later.");
+  const seed = crypto.getRandomValues(new Uint32Array(1))[0];
+  return { token: null, seed, block: seed % test.blocks.length, about };
+}
+
+let sending = null;
+function send() {
+  if (!sending) sending = sendAll().finally(() => { sending = null; });
+  return sending;
+}
+
+async function sendAll() {
+  if (!state.token) return true;
+  for (const [trial, answer] of Object.entries(state.answers)) {
+    if (answer.sent) continue;
+    const { sent, ...body } = answer;
+    try {
+      const reply = await ask("PUT", "api/ratings/" + trial, body);
+      if (!reply.ok && reply.status !== 409) throw new Error(String(reply.status));
+      answer.sent = true;
+      save();
+    } catch {
+      say("Your last answers are not on the server yet; trying again.", true);
+      setTimeout(send, 3000);
+      return false;
+    }
+  }
+  say("");
+  return true;
+}
+
+// ---- steps ---------------------------------------------------------------------------------------------------------
+
+function plan() {
+  const random = generator(state.seed);
+  const trial = (id) => {
+    const given = test.trials[id];
+    return { type: "trial", id, reference: given.reference, stimuli: shuffled(given.stimuli, random) };
+  };
+  const order = shuffled(test.blocks[state.block], random).map(trial);
+  const training = test.training.map(trial);
+  const first = order[0] || training[0];
+  return [
+    { type: "level", src: first.reference || first.stimuli[0].src },
+    ...test.checks.map((check) => ({ type: "check", ...check })),
+    ...training.map((step, number) => ({ ...step, title: `Practice ${number + 1} of ${training.length}` })),
+    { type: "ready", count: order.length },
+    ...order.map((step, number) => ({ ...step, title: `${number + 1} of ${order.length}` })),
+    { type: "end" },
+  ];
+}
+
+function show(...content) {
+  main.replaceChildren(...content);
+  document.getElementById("progress").value = steps.length ? state.position / (steps.length - 1) : 0;
+  const heading = main.querySelector("h1");
+  heading.tabIndex = -1;
+  heading.focus();
+  window.scrollTo(0, 0);
+}
+
+function next() {
+  state.position += 1;
+  save();
+  step();
+}
+
+function answer(id, scores, seconds, plays) {
+  state.answers[id] = { scores, seconds, plays, sent: false };
+  next(); // kept in the browser by now
+  send();
+}
+
+function step() {
+  const current = steps[state.position];
+  ({ level: showLevel, check: showCheck, trial: showTrial, ready: showReady, end: showEnd })[current.type](current);
+}
+
+function player(src, label, onheard) {
+  const audio = el("audio", { controls: true, preload: "auto", src, "aria-label": label, controlslist: "nodownload" });
+  audio.addEventListener("play", () => {
+    for (const other of main.querySelectorAll("audio")) if (other !== audio) other.pause();
+  });
+  audio.addEventListener("ended", () => onheard(audio));
+  // What cannot be played must not stop the test.
+  audio.addEventListener("error", () => { say("A recording cannot be played. Rate it lowest and go on.", true); onheard(audio); });
+  return el("section", { class: "card" }, el("h2", {}, label), audio);
+}
+
+function radios(question, choices, onchoice) {
+  const set = el("fieldset", { disabled: true }, el("legend", {}, question));
+  for (const [value, label] of choices) {
+    const input = el("input", { type: "radio", name: "answer", value: String(value) });
+    input.addEventListener("change", () => onchoice(value));
+    set.append(el("label", { class: "choice" }, input, el("b", {}, String(value)), el("span", {}, label)));
+  }
+  return set;
+}
+
+function showWelcome(problem) {
+  const hearing = radios("Is your hearing normal, as far as you know?", [["yes", "Yes"], ["no", "No"], ["", "I would rather not say"]], () => {});
+  hearing.disabled = false;
+  for (const mark of hearing.querySelectorAll("b")) mark.remove();
+  const begin = el("button", {
+    type: "button",
+    onclick: async () => {
+      begin.disabled = true;
+      const chosen = hearing.querySelector("input:checked");
+      try {
+        state = { position: 0, answers: {}, ...(await join({ hearing: chosen ? chosen.value : "" })) };
+      } catch (error) {
+        return showWelcome(error.message || "There is no connection. Please try again.");
+      }
+      save();
+      steps = plan();
+      step();
+    },
+  }, "Begin");
+  main.replaceChildren(...[
+    el("h1", {}, "Before you begin"),
+    ...test.instructions.map((text) => el("p", {}, text)),
+    el("p", {}, "Please sit in a quiet room and use headphones. The speech may have been made by a computer."),
+    el("p", { class: "hint" }, "Your answers are stored without your name. You can stop at any time and go on later in this browser."),
+    test.contact ? el("p", { class: "hint" }, "Questions: " + test.contact) : null,
+    hearing,
+    begin,
+  ].filter(Boolean));
+  say(problem || "", Boolean(problem));
+}
+
+function showLevel(current) {
+  const button = el("button", { type: "button", disabled: true, onclick: next }, "It is comfortable");
+  show(
+    el("h1", {}, "Set the volume"),
+    el("p", {}, "Play this recording and set the volume so that you hear it well. Please leave it there until the end."),
+    player(current.src, "Recording", () => { button.disabled = false; }),
+    button,
+  );
+}
+
+function showCheck(current) {
+  const started = Date.now();
+  let plays = 0;
+  const number = test.checks.findIndex((check) => check.id === current.id) + 1;
+  const set = radios("Which tone was the softest?", [[1, "The first"], [2, "The second"], [3, "The third"]],
+    (value) => answer(current.id, { choice: value }, (Date.now() - started) / 1000, plays));
+  show(
+    el("h1", {}, `Headphones: ${number} of ${test.checks.length}`),
+    el("p", {}, "You will hear three tones. On headphones one is softer than the others."),
+    player(current.src, "Three tones", () => { plays += 1; set.disabled = false; }),
+    set,
+  );
+}
+
+function showReady(current) {
+  show(
+    el("h1", {}, "Now the test"),
+    el("p", {}, `${current.count} ${current.count === 1 ? "page follows" : "pages follow"}. What you did so far was practice.`),
+    el("button", { type: "button", onclick: next }, "Start"),
+  );
+}
+
+function showTrial(current) {
+  const started = Date.now();
+  const needed = current.stimuli.length + (current.reference ? 1 : 0);
+  const heard = new Set();
+  let plays = 0;
+  const onheard = (audio) => {
+    plays += 1;
+    heard.add(audio);
+    if (heard.size === needed) for (const set of main.querySelectorAll("fieldset")) set.disabled = false;
+  };
+  const submit = (scores) => answer(current.id, scores, (Date.now() - started) / 1000, plays);
+  const names = current.stimuli.length === 1 ? ["Recording"]
+    : test.is_comparison ? ["First recording", "Second recording"]
+    : current.stimuli.map((_, number) => `Recording ${String.fromCharCode(65 + number)}`);
+  const reference = current.reference
+    ? player(current.reference, test.has_sliders ? "Reference" : "The voice to compare with", onheard) : null;
+  const players = current.stimuli.map((stimulus, number) => player(stimulus.src, names[number], onheard));
+  const hint = el("p", { class: "hint" }, (test.has_sliders ? test.question + " " : "") + (needed > 1 ? "Play all of them to the end, then answer." : "Play it to the end, then answer."));
+  const question = test.has_sliders
+    ? sliders(current, players, submit)
+    : choices(current, submit);
+  show(el("h1", {}, current.title), hint, ...[reference, ...players].filter(Boolean), ...question);
+}
+
+function choices(current, submit) {
+  let value = null;
+  const button = el("button", {
+    type: "button", disabled: true,
+    onclick: () => {
+      const [first, second] = current.stimuli.map((stimulus) => stimulus.id);
+      submit(test.is_comparison ? { [first]: -value, [second]: value } : { [first]: value });
+    },
+  }, "Next");
+  const set = radios(test.question, test.scale, (chosen) => { value = chosen; button.disabled = false; });
+  return [set, button];
+}
+
+function sliders(current, players, submit) {
+  const values = {};
+  const button = el("button", { type: "button", disabled: true, onclick: () => submit(values) }, "Next");
+  current.stimuli.forEach((stimulus, number) => {
+    const shown = el("output", {}, "–");
+    const label = players[number].querySelector("h2").textContent;
+    const input = el("input", { type: "range", min: String(test.low), max: String(test.high), step: "1", value: String((test.low + test.high) / 2), "aria-label": `${test.question} ${label}` });
+    const take = () => {
+      values[stimulus.id] = Number(input.value);
+      shown.textContent = input.value;
+      button.disabled = Object.keys(values).length < current.stimuli.length;
+    };
+    input.addEventListener("input", take);
+    input.addEventListener("change", take);
+    const marks = [...test.scale].reverse().map(([, name]) => el("span", {}, name));
+    players[number].append(el("fieldset", { disabled: true },
+      el("div", { class: "row" }, el("span", { class: "hint" }, "Move the slider"), shown), input, el("div", { class: "marks" }, ...marks)));
+  });
+  return [button];
+}
+
+async function showEnd() {
+  show(el("h1", {}, "Saving your answers"), el("p", {}, "Please keep this page open."));
+  while (!(await send())) await new Promise((done) => setTimeout(done, 3000));
+  if (state.token) {
+    for (;;) {
+      try { if ((await ask("POST", "api/finish")).ok) break; } catch { /* below */ }
+      say("The end is not on the server yet; trying again.", true);
+      await new Promise((done) => setTimeout(done, 3000));
+    }
+    say("");
+    show(el("h1", {}, "Thank you"), el("p", { class: "end" }, "All answers are stored. You may close this page."));
+    return;
+  }
+  const data = JSON.stringify({ test: test.id, rater: state.seed.toString(36), about: state.about, finished: true, answers: state.answers });
+  const link = el("a", { class: "button", href: "data:application/json," + encodeURIComponent(data), download: `answers-${state.seed.toString(36)}.json` }, "Save answers");
+  show(el("h1", {}, "Thank you"), el("p", {}, "Please save your answers and send the file to those who asked you."), el("p", { class: "end" }, link));
+}
+
+// What the server has counts, also where the browser forgot.
+async function resume() {
+  const reply = await ask("GET", "api/ratings");
+  if (reply.status === 401) return false;
+  if (!reply.ok) return true;
+  const there = await reply.json();
+  for (const [trial, scores] of Object.entries(there.ratings)) {
+    if (!state.answers[trial]) state.answers[trial] = { scores, seconds: 0, plays: 0 };
+    if (JSON.stringify(state.answers[trial].scores) === JSON.stringify(scores)) state.answers[trial].sent = true;
+  }
+  return true;
+}
+
+async function start() {
+  test = await (await fetch("test.json")).json();
+  state = load();
+  if (state && state.token) {
+    try { if (!(await resume())) state = null; } catch { /* offline: the browser has its own record */ }
+  }
+  if (!state) return showWelcome();
+  steps = plan();
+  step();
+  send();
+}
+
+start().catch(() => { main.replaceChildren(el("h1", {}, "The test cannot be loaded"), el("p", {}, "Please try again later.")); });

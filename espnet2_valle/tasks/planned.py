@@ -1,0 +1,42 @@
+"""The model of a training config, without the token list and codec that a training would have."""
+
+import argparse
+from pathlib import Path
+
+import yaml
+
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.tasks.valle import VALLETask
+from espnet2_valle.valle.espnet_model import ESPnetVALLEModel
+
+
+def build_planned(
+    config: str | Path, vocab_size: int, frame_rate: float, num_codebooks: int, codebook_size: int
+) -> tuple[ESPnetVALLEModel, argparse.Namespace]:
+    """Build it, on torch's present default device.
+
+    Args:
+        config: such as conf/train_ar_paper.yaml.
+        vocab_size: text tokens; one more is <sos/eos>.
+        frame_rate, num_codebooks, codebook_size: of the codec.
+
+    Returns:
+        the model and its training options.
+
+    Raises:
+        InputError: no such config, or one that builds no model.
+    """
+    if not Path(config).is_file():
+        raise InputError(config, "no such config", "Give one such as conf/train_ar_paper.yaml")
+    given = yaml.safe_load(Path(config).read_text(encoding="utf-8"))
+    args = VALLETask.get_parser().parse_args(["--config", str(config), "--output_dir", "unused"])
+    args.valle = given.get("valle", args.valle)
+    args.token_list = [str(number) for number in range(vocab_size + 1)]
+    args.codec_config = {
+        "name": "planned",
+        "sample_rate": 24000,
+        "frame_rate": frame_rate,
+        "num_codebooks": num_codebooks,
+        "codebook_size": codebook_size,
+    }
+    return VALLETask.build_model(args), args

@@ -1,0 +1,78 @@
+"""What the log says of a training step: loss and accuracy over all ranks, speed, padding."""
+
+import time
+from collections.abc import Mapping
+from typing import ClassVar
+
+import torch
+from espnet2.train.reporter import SubReporter
+
+from espnet2_valle.train.throughput import FlopCounter, matmul_rate
+from espnet2_valle.valle.embeddings import SHAPE_STEP, round_up
+
+TERA = 1e12
+
+
+class Meter:
+    """Sums up steps over all ranks.
+
+    Args:
+        model: an ESPnetVALLEModel.
+        device: "cpu" or "cuda".
+        peak_tflops: what one device could compute in a second, in 10^12 operations; 0: it is measured.
+        world_size: ranks.
+    """
+
+    _measured: ClassVar[dict[tuple[str, torch.dtype], float]] = {}  # once a process
+
+    def __init__(self, model: torch.nn.Module, device: str, peak_tflops: float, world_size: int):
+        self.valle = model.valle
+        self.counter = FlopCounter(self.valle)
+        self.world_size = world_size
+        kind = device, torch.bfloat16 if model.bf16 else torch.float32
+        if not peak_tflops and kind not in self._measured:
+            self._measured[kind] = matmul_rate(*kind)
+        self.peak = world_size * (peak_tflops * TERA if peak_tflops else self._measured[kind])
+        self.former = time.perf_counter()
+
+    def forward(
+        self, batch: Mapping[str, torch.Tensor], stats: Mapping[str, torch.Tensor], weight: torch.Tensor
+    ) -> tuple[dict[str, float], dict[str, float]]:
+        """Figures of a forward pass over all ranks, which have to call this together.
+
+        Args:
+            batch: text_lengths and codes_lengths (batch,).
+            stats: means over this rank's predictions, (1,) each.
+            weight: this rank's number of predictions, (1,).
+
+        Returns:
+            the means over all predictions; and "weight", "positions", "padded" and "flops", summed up.
+        """
+        lengths = self.valle.positions(batch["text_lengths"], batch["codes_lengths"])
+        predictions = float(weight.sum())
+        sums = {
+            "weight": predictions,
+            "positions": float(lengths.sum()),
+            "padded": float(len(lengths) * round_up(int(lengths.max()), SHAPE_STEP)),
+            "flops": self.counter.step(lengths, predictions),
+        }
+        weighted = [float(value.sum()) * predictions for value in stats.values()]
+        total = torch.tensor([*sums.values(), *weighted], dtype=torch.double, device=weight.device)
+        if self.world_size > 1:
+            torch.distributed.all_reduce(total)
+        numbers = total.tolist()
+        sums = dict(zip(sums, numbers))
+        means = {name: value / sums["weight"] for name, value in zip(stats, numbers[len(sums) :])}
+        return means, sums
+
+    def report(self, reporter: SubReporter, means: Mapping[str, float], sums: Mapping[str, float]) -> None:
+        """Register a step's figures; an average over steps is weighted as the figure is defined."""
+        now = time.perf_counter()
+        seconds, self.former = now - self.former, now
+        speed = {
+            "tokens_per_s": sums["positions"] / seconds,
+            "mfu": sums["flops"] / seconds / self.peak,
+        }
+        reporter.register(dict(means), sums["weight"])
+        reporter.register(speed, seconds)
+        reporter.register({"padding": 1 - sums["positions"] / sums["padded"]}, sums["padded"])

@@ -1,0 +1,49 @@
+"""How much a training step computes, and how much the device could."""
+
+import time
+
+import torch
+from torch import nn
+
+from espnet2_valle.valle.abs_valle import AbsVALLE
+
+FORWARD_AND_BACKWARD = 3  # a backward pass computes twice what a forward pass does
+MEASURED_SIZES = {"cpu": 1024, "cuda": 8192}  # of square matrices
+MEASURED_ROUNDS = 5
+
+
+class FlopCounter:
+    """Floating-point operations of training steps: matrix products that the model needs, padding left out.
+
+    Of a forward pass over t positions: 2 t P for P weights in linear layers, 4 L t^2 d for attention in L
+    layers of width d (half of it where attention is causal), and 2 N C d for N predictions of C classes.
+
+    Args:
+        valle: the model.
+    """
+
+    def __init__(self, valle: AbsVALLE):
+        self.weights = sum(m.weight.numel() for m in valle.modules() if isinstance(m, nn.Linear))
+        transformer = valle.transformer
+        attention = 4 * len(transformer.blocks) * transformer.width
+        self.attention = attention / 2 if valle.causal else attention
+        self.head = 2 * valle.codes.size * transformer.width
+
+    def step(self, lengths: torch.Tensor, predictions: float) -> float:
+        """Operations of a training step on sequences of `lengths` (batch,) with so many predictions."""
+        lengths = lengths.double()
+        forward = 2 * self.weights * lengths.sum() + self.attention * (lengths**2).sum()
+        return FORWARD_AND_BACKWARD * (float(forward) + self.head * predictions)
+
+
+def matmul_rate(device: str, dtype: torch.dtype) -> float:
+    """Operations a second of a large square matrix product, the best of a few."""
+    size = MEASURED_SIZES[device]
+    left, right = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
+    best = float("inf")
+    for _ in range(MEASURED_ROUNDS):
+        start = time.perf_counter()
+        product = left @ right
+        product[0, 0].item()  # waits for a GPU
+        best = min(best, time.perf_counter() - start)
+    return 2 * size**3 / best

@@ -1,0 +1,48 @@
+"""The plan of a training, against numbers worked out by hand."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from espnet2_valle.bin import plan
+from espnet2_valle.common.errors import InputError
+
+CONF = Path(__file__).parents[2] / "conf"
+
+
+def rows(printed):
+    return [
+        [float(cell) for cell in line.strip("| ").split(" | ")]
+        for line in printed.splitlines()
+        if line.startswith("| ") and line[2].isdigit()
+    ]
+
+
+def test_twelve_billion_parameters_are_planned_without_building_them(capsys):
+    plan.main([f"--config={CONF}/train_ar_12b.yaml", "--num_gpus", "64", "128"])
+    printed = capsys.readouterr().out
+    assert "12.59 billion parameters, 40 blocks" in printed
+    few, many = rows(printed)
+    assert few[2] == pytest.approx(12.59e9 * 16 / 64 / 2**30, rel=0.02)
+    assert many[2] == pytest.approx(few[2] / 2, rel=0.1)
+    assert many[-2] == pytest.approx(2 * few[-2], rel=0.01)
+    # Six operations a weight and position, and some for attention, at 40 % of 989 TFLOP/s.
+    assert few[-2] == pytest.approx(64 * 0.4 * 989e12 / (6 * 12.59e9), rel=0.1)
+    assert few[-1] == pytest.approx(60000 * 3600 * (75 + 12) / few[-2] / 86400, rel=0.02)
+
+
+def test_checkpointing_and_passes_count(tmp_path, capsys):
+    config = yaml.safe_load((CONF / "train_ar_base.yaml").read_text())
+    config["model_conf"]["activation_checkpointing"] = True
+    (tmp_path / "train.yaml").write_text(yaml.safe_dump(config))
+    plan.main([f"--config={CONF}/train_ar_base.yaml", "--num_gpus", "1"])
+    plan.main([f"--config={tmp_path}/train.yaml", "--num_gpus", "1", "--passes", "2"])
+    plain, small = rows(capsys.readouterr().out)
+    assert small[4] < plain[4] / 4
+    assert small[-1] == pytest.approx(2 * plain[-1], rel=0.02)
+
+
+def test_a_config_that_is_not_there_is_named():
+    with pytest.raises(InputError, match="no such config"):
+        plan.main(["--config=gone.yaml"])

@@ -1,0 +1,147 @@
+"""The analysis: known ratings give known means, and careless raters are left out."""
+
+import json
+import random
+
+import pytest
+from listening_runs import key_of, make_test, page_of
+
+from espnet2_valle.bin import listening_test
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.score.listening.analyse import analyse, screen
+from espnet2_valle.score.listening.kinds import KINDS
+from espnet2_valle.score.listening.store import Store
+
+TRUE_VALUES = {"ground_truth": 5, "codec": 4, "valle": 3, "hidden_reference": 100, "anchor": 10}
+
+
+def fill(test, habit, count=1):
+    """Let `count` raters answer everything; `habit` turns a trial of the key into scores."""
+    page, key = page_of(test), key_of(test)
+    store = Store(test / "ratings.sqlite")
+    for number in range(count):
+        token = store.new_rater({}, f"a{number}", len(page["blocks"]))["token"]
+        rater = store.rater(token)
+        for name in [*page["training"], *page["blocks"][rater["block"]]]:
+            store.rate(rater["id"], name, habit(key["trials"][name], number), 1.0, 1)
+        for name, tone in key["checks"].items():
+            store.rate(rater["id"], name, {"choice": tone}, 1.0, 1)
+        store.finish(rater["id"])
+    store.close()
+
+
+def truthful(trial, number=0):
+    """As the key says; gold as it must be."""
+    if trial["role"] == "gold":
+        names = list(trial["systems"])
+        good = trial["expect"][1] if trial["expect"][1] > 2 else trial["expect"][0]
+        return {names[-1]: good} if len(names) == 1 else {names[0]: -good, names[1]: good}
+    return {stimulus: TRUE_VALUES[system] for stimulus, system in trial["systems"].items()}
+
+
+def test_means_are_those_of_the_raters(tmp_path):
+    test = make_test(tmp_path)
+    fill(test, truthful, count=3)
+    result = analyse(test)
+    assert {name: system["mean"]["value"] for name, system in result["systems"].items()} == {
+        "codec": 4, "ground_truth": 5, "valle": 3,
+    }  # fmt: skip
+    assert result["systems"]["valle"]["n_ratings"] == 3 * 4
+    assert result["raters"] == {"counted": 3, "all": 3, "screened_out": {}}
+    found = {(d["system"], d["base"]): d["difference"]["value"] for d in result["differences"]}
+    assert found == {("ground_truth", "codec"): 1, ("valle", "codec"): -1, ("valle", "ground_truth"): -2}
+
+
+def test_intervals_hold_the_mean_and_widen_with_raters_who_disagree(tmp_path):
+    agreeing, arguing = make_test(tmp_path / "a"), make_test(tmp_path / "b")
+    rng = random.Random(0)
+
+    def noisy(trial, number):
+        scores = truthful(trial)
+        if trial["role"] == "gold":
+            return scores
+        return {name: min(5, max(1, value + (number % 3) - 1)) for name, value in scores.items()}
+
+    fill(agreeing, lambda t, n: truthful(t) if rng.random() < 2 else {}, count=6)
+    fill(arguing, noisy, count=6)
+    calm, wild = (analyse(test)["systems"]["valle"]["mean"] for test in (agreeing, arguing))
+    assert calm["low"] == calm["value"] == calm["high"] == 3
+    assert wild["low"] < wild["value"] < wild["high"]
+    assert analyse(arguing) == analyse(arguing)
+
+
+def test_careless_raters_are_left_out_and_named(tmp_path):
+    test = make_test(tmp_path)
+    fill(test, truthful)
+    fill(test, lambda trial, _: dict.fromkeys(trial["systems"], 3))
+    result = analyse(test)
+    assert result["raters"]["counted"] == 1
+    assert result["raters"]["screened_out"] == {"2": ["gold 1 of 2", "always the same answer"]}
+    assert result["systems"]["ground_truth"]["mean"]["value"] == 5
+
+
+def test_a_wrong_headphone_check_and_an_early_end_are_reasons(tmp_path):
+    test = make_test(tmp_path)
+    key = key_of(test)
+    answers = {name: {"scores": truthful(trial)} for name, trial in key["trials"].items()}
+    checks = {name: {"scores": {"choice": tone % 3 + 1}} for name, tone in key["checks"].items()}
+    right = {name: {"scores": {"choice": tone}} for name, tone in key["checks"].items()}
+    kind = KINDS["mos"]
+    assert screen({"rater": "x", "answers": {**answers, **right}}, key, kind, 14) == []
+    assert screen({"rater": "x", "answers": {**answers, **checks}}, key, kind, 14) == [
+        "headphone check 0 of 1"
+    ]
+    few = dict(list(answers.items())[:3])
+    assert "of 14" in screen({"rater": "x", "answers": {**few, **right}}, key, kind, 14)[0]
+
+
+def test_a_comparison_is_the_system_over_its_base(tmp_path):
+    test = make_test(tmp_path, kind="cmos")
+
+    def habit(trial, _):
+        if trial["role"] == "gold":
+            return truthful(trial)
+        first, second = trial["systems"]
+        value = {"codec": -1, "valle": -2}[trial["systems"][second]]
+        return {first: -value, second: value}
+
+    fill(test, habit, count=2)
+    result = analyse(test)
+    assert {name: s["mean"]["value"] for name, s in result["systems"].items()} == {"codec": -1, "valle": -2}
+
+
+def test_mushra_leaves_out_who_misses_the_hidden_reference(tmp_path):
+    test = make_test(tmp_path, kind="mushra")
+    fill(test, truthful)
+    fill(test, lambda trial, _: dict.fromkeys(trial["systems"], 50))
+    result = analyse(test)
+    assert result["systems"]["hidden_reference"]["mean"]["value"] == 100
+    assert "hidden reference below 90 in 4 of 4" in result["raters"]["screened_out"]["2"]
+
+
+def test_answers_that_raters_sent_are_read_and_checked(tmp_path, capsys):
+    test = make_test(tmp_path, num_checks=0)
+    page, key = page_of(test), key_of(test)
+    answers = {n: {"scores": truthful(key["trials"][n]), "seconds": 1, "plays": 1} for n in page["trials"]}
+    file = tmp_path / "answers.json"
+    file.write_text(json.dumps({"test": page["id"], "answers": answers}))
+    listening_test.main(["--analyse", "--test_dir", str(test), "--answers", str(file)])
+    assert "| Ground truth" in capsys.readouterr().out
+    assert json.loads((test / "listening.json").read_text())["systems"]["valle"]["mean"]["value"] == 3
+    assert "1 of 1 raters" in (test / "listening.md").read_text()
+    first = page["blocks"][0][0]
+    for bad in ({}, {next(iter(answers[first]["scores"])): 900}, {next(iter(answers[first]["scores"])): "5"}):
+        wrong = {**answers, first: {"scores": bad}}
+        file.write_text(json.dumps({"test": page["id"], "answers": wrong}))
+        with pytest.raises(InputError, match="is no file of answers"):
+            analyse(test, [file])
+    file.write_text(json.dumps({"test": "other", "answers": {}}))
+    with pytest.raises(InputError, match="answers to another test"):
+        analyse(test, [file])
+
+
+def test_no_ratings_and_no_test_are_said(tmp_path):
+    with pytest.raises(InputError, match="has no ratings yet"):
+        analyse(make_test(tmp_path))
+    with pytest.raises(InputError, match=r"has no key\.json"):
+        analyse(tmp_path)

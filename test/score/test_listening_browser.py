@@ -1,0 +1,106 @@
+"""A rater's way through the page in a real browser: play, rate, reload in the middle, finish, analyse."""
+
+import shutil
+import subprocess
+import threading
+import time
+
+import pytest
+from listening_runs import key_of, make_test, page_of
+
+from espnet2_valle.score.listening import server as server_module
+from espnet2_valle.score.listening.analyse import analyse
+from espnet2_valle.score.listening.server import ListeningServer
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+PATIENCE = 240.0  # seconds, on a machine with other work
+# Clicks through the page in a frame as a rater would, reloading it once in the middle of the test.
+DRIVER = """
+"use strict";
+const frame = document.querySelector("iframe");
+const page = () => frame.contentDocument;
+let reloaded = false;
+setInterval(() => {
+  const heading = page() && page().querySelector("h1");
+  if (!heading) return;
+  const title = heading.textContent;
+  for (const audio of page().querySelectorAll("audio")) {
+    if (!audio.dataset.begun && [...page().querySelectorAll("audio")].every((a) => a.paused)) {
+      audio.dataset.begun = 1;
+      audio.play();
+    }
+  }
+  if (title.startsWith("3 of") && !reloaded) {
+    reloaded = true; frame.contentWindow.location.reload(); return;
+  }
+  const set = [...page().querySelectorAll("fieldset")];
+  if (set.some((one) => one.disabled)) return;
+  const slider = [...page().querySelectorAll("input[type=range]")];
+  for (const one of slider) if (!one.dataset.moved) {
+    one.dataset.moved = 1; one.value = 70; one.dispatchEvent(new Event("input"));
+  }
+  const radio = [...page().querySelectorAll("input[type=radio]")];
+  if (radio.length && !radio.some((one) => one.checked)) radio[radio.length > 3 ? 1 : 0].click();
+  const button = page().querySelector("button:not(:disabled)");
+  if (button && !(radio.length && !radio.some((one) => one.checked))) button.click();
+}, 60);
+"""
+
+
+@pytest.fixture
+def browser():
+    found = next((path for path in map(shutil.which, BROWSERS) if path), None)
+    if found is None:
+        pytest.skip(f"none of {', '.join(BROWSERS)} is installed")
+    return found
+
+
+@pytest.mark.parametrize("kind", ["mos", "mushra"])
+def test_a_rater_in_a_browser(browser, tmp_path, monkeypatch, kind):
+    test = make_test(tmp_path, kind=kind, num_items=2 if kind == "mos" else 4, num_training=1, num_checks=1)
+    (test / "public" / "drive.html").write_text('<iframe src="/"></iframe><script src="drive.js"></script>')
+    (test / "public" / "drive.js").write_text(DRIVER)
+    server = ListeningServer(test, port=0)
+    policy = server_module.HEADERS["Content-Security-Policy"]
+    monkeypatch.setitem(server_module.HEADERS, "Content-Security-Policy", f"{policy}; frame-src 'self'")
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    process = subprocess.Popen(
+        [
+            browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--mute-audio",
+            "--disable-background-networking", "--disable-component-update", "--disable-sync",
+            "--autoplay-policy=no-user-gesture-required", "--remote-debugging-port=0",
+            f"--user-data-dir={tmp_path / 'profile'}",
+            f"http://127.0.0.1:{server.server_address[1]}/drive.html",
+        ],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        raters = wait_for_the_end(server)
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+        server.shutdown()
+        thread.join()
+        server.server_close()
+        server.store.close()
+    page, key = page_of(test), key_of(test)
+    assert len(raters) == 1, "the reload began anew"
+    answers = raters[0]["answers"]
+    asked = {*page["training"], *page["blocks"][0], *(check["id"] for check in page["checks"])}
+    assert set(answers) == asked
+    assert all(answers[name]["plays"] >= len(key["trials"][name]["systems"]) for name in page["blocks"][0])
+    expected = {4.0} if kind == "mos" else {70.0}
+    assert {v for name in page["blocks"][0] for v in answers[name]["scores"].values()} == expected
+    assert analyse(test)["raters"]["all"] == 1
+
+
+def wait_for_the_end(server):
+    started = time.monotonic()
+    while time.monotonic() - started < PATIENCE:
+        raters = server.store.everything()
+        if raters and raters[0]["finished"]:
+            return raters
+        time.sleep(0.2)
+    seen = server.store.everything()
+    pytest.fail(f"not finished after {PATIENCE:.0f} s: {[len(r['answers']) for r in seen]} answers")

@@ -1,0 +1,173 @@
+"""What our trainer adds to ESPnet's: resuming anywhere, ranks, accumulation, averages, a stop at NaN."""
+
+import logging
+import multiprocessing
+
+import pytest
+import torch
+from training_samples import options
+
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.tasks.valle import VALLETask
+from espnet2_valle.train import step_checkpoint
+from espnet2_valle.valle.ar import VALLEAR
+
+EXACT = ["--model_conf=bf16=false", "--valle_conf=history_dropout=0"]
+LONG = ["--num_iters_per_epoch=5", "--max_epoch=2", "--batch_bins=60", "--save_interval=2", "--resume=true"]
+
+
+class Killed(Exception):
+    """Stands for a kill right behind a checkpoint."""
+
+
+def curve(exp):
+    stats = torch.load(exp / "checkpoint.pth", weights_only=False)["reporter"]["stats"]
+    return [
+        (stats[epoch][part]["loss"], stats[epoch][part]["acc10"]) for epoch in (1, 2) for part in stats[epoch]
+    ]
+
+
+def weights(path):
+    return torch.load(path, weights_only=True)
+
+
+def same(one, other, **tolerance):
+    return all(torch.allclose(value, other[name], **tolerance) for name, value in one.items())
+
+
+@pytest.mark.parametrize("extra", [[], ["--ema_decay=0.9", "--accum_grad=2"]], ids=["plain", "average"])
+def test_a_training_killed_again_and_again_has_the_curve_of_an_unbroken_one(archive, monkeypatch, extra):
+    VALLETask.main(cmd=options(archive, "nar", *LONG, *extra, f"--output_dir={archive}/whole"))
+    save, kills = step_checkpoint.save_whole, 0
+
+    def save_and_die(state, path):
+        save(state, path)
+        raise Killed
+
+    broken = options(archive, "nar", *LONG, *extra, f"--output_dir={archive}/broken")
+    while not (archive / "broken" / "2epoch.pth").exists():
+        with monkeypatch.context() as patched:
+            patched.setattr(step_checkpoint, "save_whole", save_and_die)
+            with pytest.raises(Killed):
+                VALLETask.main(cmd=broken)
+        kills += 1
+        if (archive / "broken" / "step.pth").exists() and kills % 3 == 0:
+            # The kill came behind the last step of an epoch: let ESPnet end it.
+            VALLETask.main(cmd=[*broken, f"--max_epoch={kills // 3}"])
+        assert kills < 12
+    VALLETask.main(cmd=broken)
+    assert curve(archive / "broken") == curve(archive / "whole")
+    for name in ("2epoch.pth", "valid.loss.ave.pth"):
+        assert same(weights(archive / "broken" / name), weights(archive / "whole" / name), rtol=0, atol=0)
+
+
+def test_a_checkpoint_cut_short_is_replaced(archive):
+    VALLETask.main(cmd=options(archive, "ar", *LONG, f"--output_dir={archive}/whole"))
+    command = options(archive, "ar", *LONG)
+    VALLETask.main(cmd=[*command, "--max_epoch=1"])
+    exp = archive / "exp"
+    content = (exp / "checkpoint.pth").read_bytes()
+    (exp / "checkpoint.pth").write_bytes(content[: len(content) // 2])
+    VALLETask.main(cmd=command)
+    assert same(weights(exp / "2epoch.pth"), weights(archive / "whole" / "2epoch.pth"), rtol=0, atol=0)
+
+
+def test_a_model_file_cut_short_is_replaced(archive):
+    command = options(archive, "ar", *LONG)
+    VALLETask.main(cmd=[*command, "--max_epoch=1"])
+    expected = weights(archive / "exp" / "1epoch.pth")
+    (archive / "exp" / "1epoch.pth").write_bytes(b"cut")
+    VALLETask.main(cmd=command)
+    assert same(weights(archive / "exp" / "1epoch.pth"), expected, rtol=0, atol=0)
+
+
+def test_accumulated_batches_are_one_batch(archive):
+    """Two halves of different numbers of predictions, weighted, are the whole."""
+    one = ["--num_iters_per_epoch=1", "--batch_bins=100000", "--iterator_type=task"]
+    VALLETask.main(cmd=options(archive, "ar", *EXACT, *one, f"--output_dir={archive}/one"))
+    two = ["--num_iters_per_epoch=8", "--batch_bins=1", "--accum_grad=8"]
+    VALLETask.main(cmd=options(archive, "ar", *EXACT, *two, f"--output_dir={archive}/two"))
+    first, second = (weights(archive / name / "1epoch.pth") for name in ("one", "two"))
+    assert same(first, second, rtol=1e-4, atol=1e-7)
+
+
+def test_two_processes_are_one_with_the_same_batches(archive):
+    common = [*EXACT, "--num_iters_per_epoch=4", "--batch_bins=100000", "--accum_grad=2"]
+    VALLETask.main(cmd=options(archive, "ar", *common, f"--output_dir={archive}/one"))
+    ranks = [
+        multiprocessing.get_context("spawn").Process(
+            target=VALLETask.main,
+            kwargs={
+                "cmd": options(
+                    archive,
+                    "ar",
+                    *common,
+                    f"--output_dir={archive}/two",
+                    *("--ngpu=0", "--dist_backend=gloo", "--dist_world_size=2", f"--dist_rank={rank}"),
+                    f"--dist_init_method=file://{archive}/init",
+                )
+            },
+        )
+        for rank in (0, 1)
+    ]
+    for process in ranks:
+        process.start()
+    for process in ranks:
+        process.join()
+        assert process.exitcode == 0
+    one, two = (weights(archive / name / "1epoch.pth") for name in ("one", "two"))
+    assert same(one, two, rtol=1e-4, atol=1e-7)
+
+
+def test_the_average_of_the_weights_is_what_is_saved(archive):
+    VALLETask.main(cmd=options(archive, "ar", *EXACT, f"--output_dir={archive}/plain"))
+    VALLETask.main(cmd=options(archive, "ar", *EXACT, "--ema_decay=0.9"))
+    step = torch.load(archive / "exp" / "step.pth", weights_only=False)
+    trained = weights(archive / "plain" / "1epoch.pth")
+    assert same(step["model"], trained, rtol=0, atol=0)
+    average = weights(archive / "exp" / "1epoch.pth")
+    assert not same(average, trained)
+    assert all(torch.equal(a, b) for a, b in zip(average.values(), step["average"]["average"]))
+
+
+def test_a_loss_that_is_not_finite_names_the_batch(archive, monkeypatch):
+    def forward(self, *args):
+        logits, targets = VALLEAR.logits_and_targets(self, *args)
+        return logits * float("nan"), targets
+
+    monkeypatch.setattr(VALLEAR, "logits_and_targets", VALLEAR.forward, raising=False)
+    monkeypatch.setattr(VALLEAR, "forward", forward)
+    with pytest.raises(InputError, match=r"step 1 of epoch 1: the loss is not finite. Utterances: utt\d"):
+        VALLETask.main(cmd=options(archive, "ar"))
+
+
+def test_speed_and_padding_are_in_the_log(archive, caplog):
+    with caplog.at_level(logging.INFO):
+        VALLETask.main(cmd=options(archive, "ar", "--log_interval=1"))
+    line = next(line for line in caplog.messages if "1epoch:train:1-1batch" in line)
+    for figure in ("loss=", "acc10=", "tokens_per_s=", "mfu=", "padding=", "optim0_lr0=", "grad_norm="):
+        assert figure in line
+    stats = torch.load(archive / "exp" / "checkpoint.pth", weights_only=False)["reporter"]["stats"][1][
+        "train"
+    ]
+    assert 0 < stats["padding"] < 1
+    assert stats["mfu"] > 0
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [["--compile=true", "--compile_backend=eager"], ["--model_conf=activation_checkpointing=true"]],
+    ids=["compile", "checkpointing"],
+)
+def test_faster_or_smaller_training_gives_the_same_model(archive, extra):
+    VALLETask.main(cmd=options(archive, "nar", *EXACT[:1], f"--output_dir={archive}/plain"))
+    VALLETask.main(cmd=options(archive, "nar", *EXACT[:1], *extra))
+    one, two = (weights(archive / name / "1epoch.pth") for name in ("plain", "exp"))
+    assert one.keys() == two.keys()
+    assert same(one, two, rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize("option", ["--use_amp=true", "--grad_noise=true"])
+def test_options_that_the_trainer_lacks_are_named(archive, option):
+    with pytest.raises(InputError, match="this trainer does not know it"):
+        VALLETask.main(cmd=options(archive, "ar", option))

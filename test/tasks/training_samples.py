@@ -1,0 +1,63 @@
+"""Archives small enough to train on in a test, and the options of such a training."""
+
+from pathlib import Path
+
+import kaldiio
+import numpy as np
+import yaml
+
+from espnet2_valle.corpus.index_writer import build_index
+
+CONF = Path(__file__).parents[2] / "conf"
+SPEC = {
+    "type": "world",
+    "model": "codec.npz",
+    "options": {},
+    "sample_rate": 24000,
+    "frame_rate": 50.0,
+    "num_codebooks": 4,
+    "codebook_size": 16,
+}
+SPLITS = ("train", "valid")
+TINY = ["layers=1", "width=16", "heads=2", "feed_forward=32"]
+
+
+def write_archive(tmp_path):
+    """Write token ids and codes of eight utterances, with what the task needs beside them."""
+    rng = np.random.default_rng(0)
+    (tmp_path / "tokens.txt").write_text("<blank>\n<unk>\na\nb\n<sos/eos>\n")
+    (tmp_path / "codec.yaml").write_text(yaml.safe_dump(SPEC))
+    lengths = {f"utt{n}": (int(rng.integers(2, 6)), int(rng.integers(8, 20))) for n in range(8)}
+    texts = {utt: rng.integers(2, 4, size) for utt, (size, _) in lengths.items()}
+    rows = (f"{utt} {' '.join(map(str, ids))}\n" for utt, ids in texts.items())
+    (tmp_path / "token_int").write_text("".join(rows))
+    with (
+        kaldiio.WriteHelper(
+            f"ark,scp:{tmp_path}/codes.ark,{tmp_path}/codes.scp", write_function="numpy"
+        ) as writer,
+        open(tmp_path / "codes_shape", "w") as shape,
+    ):
+        for utt, (_, frames) in lengths.items():
+            writer(utt, rng.integers(0, 16, (frames, 4)).astype(np.int16))
+            shape.write(f"{utt} {frames},4\n")
+    (tmp_path / "utt2spk").write_text("".join(f"{utt} s{n % 2}\n" for n, utt in enumerate(lengths)))
+    build_index(tmp_path, tmp_path / "token_int", tmp_path / "utt2spk", tmp_path / "index")
+    return tmp_path
+
+
+def options(archive, valle, *more):
+    data = [f"--{split}_data_path_and_name_and_type={archive}/index,index,valle_index" for split in SPLITS]
+    return [
+        f"--config={CONF}/train_{valle}_mini.yaml",
+        f"--token_list={archive}/tokens.txt",
+        f"--codec_config={archive}/codec.yaml",
+        f"--output_dir={archive}/exp",
+        "--num_workers=0",
+        "--peak_tflops=1",
+        "--batch_bins=200",
+        "--num_iters_per_epoch=2",
+        "--max_epoch=1",
+        *data,
+        *[f"--valle_conf={item}" for item in TINY],
+        *more,
+    ]

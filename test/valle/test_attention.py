@@ -1,0 +1,41 @@
+"""The two ways to attend in training are one in value and gradient."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from espnet2_valle.valle import transformer
+from espnet2_valle.valle.transformer import SelfAttention
+
+
+@pytest.mark.parametrize(("causal", "masked"), [(True, False), (False, True), (False, False)])
+def test_plain_attention_is_torchs(causal, masked):
+    torch.manual_seed(0)
+    tensors = [torch.randn(2, 3, 7, 4, requires_grad=True) for _ in range(3)]
+    mask = torch.zeros(2, 1, 1, 7)
+    mask[1, ..., 5:] = float("-inf")
+    options = {"attn_mask": mask if masked else None, "dropout_p": 0.0, "is_causal": causal}
+    results = []
+    for attend in (transformer._attend_plainly, F.scaled_dot_product_attention):
+        out = attend(*tensors, **options)
+        results.append((out, *torch.autograd.grad(out.square().sum(), tensors)))
+    for one, other in zip(*results):
+        torch.testing.assert_close(one, other)
+
+
+def test_plain_attention_serves_short_training_in_bfloat16_on_a_cpu_only(monkeypatch):
+    served = []
+    plainly = transformer._attend_plainly
+    monkeypatch.setattr(transformer, "_attend_plainly", lambda *a, **k: served.append(1) or plainly(*a, **k))
+    attention = SelfAttention(8, 2, 0.0)
+    short = torch.randn(1, 6, 8)
+    attention(short, causal=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        attention(torch.randn(1, transformer.LONGEST_PLAIN + 1, 8), causal=True)
+        with torch.no_grad():
+            attention(short, causal=True)
+        assert not served
+        plain = attention(short, causal=True)
+        assert served
+        monkeypatch.setattr(transformer, "LONGEST_PLAIN", 0)
+        torch.testing.assert_close(plain, attention(short, causal=True), rtol=0.05, atol=0.02)
