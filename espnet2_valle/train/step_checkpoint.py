@@ -18,6 +18,7 @@ from espnet2_valle.common.fileio import atomic_path
 
 STEP = "step.pth"
 EPOCH = "checkpoint.pth"  # ESPnet's
+NOTHING_REPORTED: dict[str, Any] = {"stats": {}, "epoch": 0}  # ESPnet's reporter before the first epoch
 BROKEN = (EOFError, OSError, RuntimeError, pickle.UnpicklingError, zipfile.BadZipFile)
 
 
@@ -41,7 +42,7 @@ def load(path: Path) -> dict[str, Any] | None:
 def reporter_state(output_dir: Path) -> dict[str, Any]:
     """What ESPnet's reporter knew at the end of the last epoch."""
     done = load(output_dir / EPOCH)
-    return done["reporter"] if done else {"stats": {}, "epoch": 0}
+    return done["reporter"] if done else NOTHING_REPORTED
 
 
 def repair(output_dir: Path) -> None:

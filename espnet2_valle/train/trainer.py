@@ -238,7 +238,8 @@ class _Epoch:
         if average is not None:
             average.swap(averaged=False)
         state, self.trainer.pending = self.trainer.pending, None
-        if self.rank == 0:
+        self.reported = step_checkpoint.NOTHING_REPORTED
+        if self.rank == 0 and self.reporter.get_epoch() > 1:
             self.reported = step_checkpoint.reporter_state(self.output_dir)
         if state is None:
             return
