@@ -84,6 +84,7 @@ def assemble(
     scores: dict[str, Any] = {
         "systems": {name: summarise_samples(scored, seed, speakers) for name, scored in systems.items()},
         "judge": plan.judge_name,
+        "speaker_encoder": plan.speaker_name,
         "pairs": len(next(iter(systems.values())).samples[0]),
         "commit": git_commit(),
         "seconds_by_stage": dict(times),

@@ -15,7 +15,7 @@ from espnet2_valle.score.recognizer import AbsRecognizer
 from espnet2_valle.score.registry import QUALITY_SCORERS, RECOGNIZERS, SPEAKER_ENCODERS
 from espnet2_valle.score.settings import Settings
 from espnet2_valle.score.signal import SignalFigures, signal_figures
-from espnet2_valle.score.speaker import AbsSpeakerEncoder
+from espnet2_valle.score.speaker import AbsSpeakerEncoder, ResemblyzerEncoder
 
 MODEL_FILES = ("config.yaml", "valid.*.pth")
 
@@ -55,6 +55,11 @@ class AbsScorerPlan(ABC):
     @abstractmethod
     def second_name(self) -> str | None:
         """Name of the second judge, or None."""
+
+    @property
+    def speaker_name(self) -> str:
+        """Name of the speaker encoder, for tables."""
+        return ResemblyzerEncoder.name
 
     @abstractmethod
     def identity(self) -> str:
@@ -129,6 +134,12 @@ class DefaultPlan(AbsScorerPlan):
         parts = [component.identity() for component in chosen]
         parts += [self.judge_name, DNSMOSScorer.name, f"{self.settings.signal} {self.settings.normaliser}"]
         return f"{parts} {digest.hexdigest()}"
+
+    @property
+    def speaker_name(self) -> str:
+        """See AbsScorerPlan."""
+        component = self.settings.speaker
+        return super().speaker_name if component.name == "resemblyzer" else str(component)
 
     def _named(self) -> list[Component]:
         """Judges that the configuration names: the others are known by content, wherever they lie."""
