@@ -130,6 +130,7 @@ def cache_figures(args: argparse.Namespace, model: VALLEAR) -> list[Figure]:
     """A whole utterance with the cache, against reading everything anew for each code."""
     prompt, text, frames = typical(args, ENCODEC_RATE)
     given = utterance(prompt, text, frames)
+    decode_ar(model, [utterance(prompt, text, 2)], options())  # warm-up: kernels are compiled for new shapes
     start = time.perf_counter()
     decode_ar(model, [given], options())
     cached = time.perf_counter() - start
