@@ -267,6 +267,8 @@ if wanted 8 && ! "${skip_eval}"; then
     begin_stage 8 score
     need "${decode}/.done" 7
     need "${exp}/resynthesis/.done" 7
+    prompts=() # resynthesised by earlier versions, a run has none
+    if [ -f "${exp}/resynthesis/prompts.scp" ]; then prompts=(--prompt_resynthesis "${exp}/resynthesis/prompts.scp"); fi
     judge=()
     judge_done=()
     if [ -f "${data}/vocabulary" ]; then
@@ -281,7 +283,7 @@ if wanted 8 && ! "${skip_eval}"; then
         "${decode}/.done" "${exp}/resynthesis/.done" ${judge_done[@]+"${judge_done[@]}"} -- \
         "${PYTHON}" -m espnet2_valle.bin.score --pairs "${raw}/${test_sets}/pairs" --data_dir "${raw}/${test_sets}" \
         --system "codec=${exp}/resynthesis/wav.scp" --system "valle=${decode}/wav.scp" \
-        --config "${score_config}" --prompt_resynthesis "${exp}/resynthesis/prompts.scp" \
+        --config "${score_config}" ${prompts[@]+"${prompts[@]}"} \
         --outcomes "valle=${decode}/outcomes" ${judge[@]+"${judge[@]}"} --stage_times "${stage_times}" \
         --output_dir "${results}" --nj "${inference_nj}"
     end_stage

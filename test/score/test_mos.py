@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from espnet2_valle.score.mos import DNSMOS_RATE, WINDOW_SAMPLES, DNSMOSScorer
+from espnet2_valle.score.mos import DNSMOS_RATE, WINDOW_SAMPLES, DNSMOSP808Scorer, DNSMOSScorer
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +26,14 @@ def test_long_clips_are_rated_as_speechmos_does(scorer, seconds):
     clip = sound(seconds)
     expected = dnsmos.run(clip, DNSMOS_RATE)["ovrl_mos"]
     assert scorer.score(clip, DNSMOS_RATE) == pytest.approx(expected, abs=1e-3)
+
+
+def test_p808_is_that_of_speechmos(scorer):
+    from speechmos import dnsmos
+
+    clip = sound(10.5)
+    expected = dnsmos.run(clip, DNSMOS_RATE)["p808_mos"]
+    assert DNSMOSP808Scorer().score(clip, DNSMOS_RATE) == pytest.approx(expected, abs=1e-3)
 
 
 def test_a_short_clip_is_rated_as_its_repetition(scorer):
