@@ -4,7 +4,7 @@ import io
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -73,6 +73,7 @@ def test_ticks_are_few_and_span_the_values(one, other):
     assert ticks[-1] >= high - slack
 
 
+@example([5e-324])
 @given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=40))
 def test_charts_stay_in_their_frame(values):
     chart = build_chart(Curve("Loss", {"train": [(float(n), v) for n, v in enumerate(values, 1)]}))

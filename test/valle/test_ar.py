@@ -151,7 +151,7 @@ def test_a_full_cache_says_so(sizes):
     model.prefill(torch.zeros(1, 3, dtype=torch.long), torch.zeros(1, 0, 1, dtype=torch.long), cache)
     with pytest.raises(IndexError, match="holds 4 positions"):
         model.step(torch.zeros(1, 1, dtype=torch.long), torch.zeros(1), cache)
-    with pytest.raises(ValueError, match="one step at a time"):
+    with pytest.raises(ValueError, match="one causal step at a time"):
         model.prefill(torch.zeros(1, 3, dtype=torch.long), torch.zeros(1, 0, 1, dtype=torch.long), cache)
 
 

@@ -9,6 +9,7 @@ from espnet2_valle.score.report.curves import Curve
 WIDTH, HEIGHT = 360, 210
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 12, 34
 NUM_TICKS = 4
+SMALLEST_SPAN = 1e-9  # of an axis; what is flatter is drawn flat, and ticks have twelve decimals
 NICE_STEPS = (1, 2, 2.5, 5, 10)
 
 
@@ -82,7 +83,7 @@ def build_chart(curve: Curve) -> Chart:
 
 def nice_ticks(low: float, high: float) -> list[float]:
     """About NUM_TICKS round numbers from at most `low` to at least `high`."""
-    span = high - low or abs(high) or 1.0
+    span = max(high - low or abs(high) or 1.0, SMALLEST_SPAN)
     power = 10 ** math.floor(math.log10(span / NUM_TICKS))
     step = next(power * nice for nice in NICE_STEPS if power * nice * NUM_TICKS >= span * (1 - 1e-9))
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
