@@ -11,10 +11,7 @@ import torch
 import yaml
 
 from espnet2_valle.bench.figure import Figure
-from espnet2_valle.codec.abs_codec import AbsCodec
-from espnet2_valle.codec.quantizer import ResidualQuantizer
-from espnet2_valle.codec.world import WorldCodec, build_features, stage_scales
-from espnet2_valle.codec.world_config import WorldConfig
+from espnet2_valle.bench.speech import speech_codec
 from espnet2_valle.generate.sampling import SamplingOptions
 from espnet2_valle.generate.stopping import Limits
 from espnet2_valle.generate.streaming import CHUNK_SECONDS, FIRST_SECONDS, Streamer
@@ -24,7 +21,6 @@ from espnet2_valle.valle.chunks import Chunks
 from espnet2_valle.valle.nar import VALLENAR
 
 VOCAB = 64
-PITCH = 120.0  # Hz, of what the made-up codec says
 PROMPT_SECONDS = 3.0
 FIRST_BAR = 0.2  # seconds
 FLAT_BAR = 1.5  # of the longest utterance over the shortest
@@ -95,7 +91,7 @@ def _open(args: argparse.Namespace) -> Streamer:
     if args.model_tag:
         return Streamer.of(Text2Speech.from_pretrained(args.model_tag, device=args.device))
     torch.manual_seed(0)
-    codec = made_up_codec(args.codec_config)
+    codec = speech_codec(Path(args.codec_config))
     sizes: dict[str, Any] = {
         "vocab_size": VOCAB,
         "num_codebooks": codec.num_codebooks,
@@ -111,15 +107,3 @@ def _open(args: argparse.Namespace) -> Streamer:
 
 def _conf(path: str) -> dict[str, Any]:
     return yaml.safe_load(Path(path).read_text(encoding="utf-8"))["valle_conf"]
-
-
-def made_up_codec(config: str) -> AbsCodec:
-    """A world codec that was fitted on nothing: every code is the same voiced sound."""
-    options = yaml.safe_load(Path(config).read_text(encoding="utf-8"))
-    world = WorldConfig.from_dict(options, config)
-    features = build_features(world)
-    scales = stage_scales(world.stages, features, config)
-    codebooks = np.zeros((len(scales), world.codebook_size, features.dim), dtype=np.float32)
-    codebooks[0, :, features.columns("voicing")] = 1.0
-    codebooks[0, :, features.columns("pitch")] = np.log(PITCH)
-    return WorldCodec(options, ResidualQuantizer(codebooks, scales), config)

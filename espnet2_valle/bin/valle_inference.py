@@ -17,7 +17,7 @@ from espnet2.utils.types import str2bool
 from espnet2_valle.common.audio import write_audio
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.common.fileio import atomic_open, atomic_path
+from espnet2_valle.common.fileio import atomic_open, atomic_path, read_journal
 from espnet2_valle.corpus.datadir import DataDir
 from espnet2_valle.corpus.pairs import Pair, read_pairs
 from espnet2_valle.generate.outcome import Outcome
@@ -65,10 +65,7 @@ def get_parser() -> argparse.ArgumentParser:
     group.add_argument("--nj", type=int, default=1, help="processes")
     group = parser.add_argument_group("one utterance")
     group.add_argument("--text", help="what to say")
-    group.add_argument(
-        "--prompt_speech", help="sound file with the voice, about 3 s, or a prepared prompt (.npz)"
-    )
-    group.add_argument("--prompt_text", help="what is said in it; a prepared prompt knows")
+    add_prompt_arguments(group)
     group.add_argument("--output_wav", help="where the speech goes")
     return parser
 
@@ -84,6 +81,14 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     defaults = inspect.signature(Text2Speech).parameters
     for name, kind in DECODING_OPTIONS.items():
         group.add_argument(f"--{name}", type=kind, default=defaults[name].default)
+
+
+def add_prompt_arguments(group: argparse._ArgumentGroup) -> None:
+    """Options that name the voice."""
+    group.add_argument(
+        "--prompt_speech", help="sound file with the voice, about 3 s, or a prepared prompt (.npz)"
+    )
+    group.add_argument("--prompt_text", help="what is said in it; a prepared prompt knows")
 
 
 @dataclass(frozen=True)
@@ -107,10 +112,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         synthesise_pairs(model, args.pairs, args.data_dir, args.output_dir, args.nj, args.batch_size)
     else:
         require(args, "text", "prompt_speech", "output_wav")
-        result = open_text2speech(json.dumps(model))(args.text, args.prompt_speech, args.prompt_text)
+        text2speech = open_text2speech(json.dumps(model))
+        result = text2speech(args.text, args.prompt_speech, args.prompt_text)
         if result["outcome"] is Outcome.NO_SPEECH:
             raise InputError("--text", "no speech came out", "Try another --seed or a longer prompt")
-        write_audio(args.output_wav, result["wav"].numpy(), open_text2speech(json.dumps(model)).fs)
+        write_audio(args.output_wav, result["wav"].numpy(), text2speech.fs)
         print(f"{args.output_wav}: {result['outcome'].value}")
 
 
@@ -232,9 +238,8 @@ def _read_journal(path: Path) -> dict[str, Ending]:
     """Finished pairs; a last line cut off by a kill does not count."""
     done: dict[str, Ending] = {}
     if path.is_file():
-        for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
-            if line.endswith("\n"):
-                done.update(json.loads(line))
+        for endings in read_journal(path):
+            done.update(endings)
         with atomic_open(path) as stream:
             stream.writelines(json.dumps({pair: ending}) + "\n" for pair, ending in done.items())
     return done

@@ -11,7 +11,12 @@ from typing import Any
 import yaml
 from espnet2.utils import config_argparse
 
-from espnet2_valle.bin.valle_inference import add_model_arguments, model_options, require
+from espnet2_valle.bin.valle_inference import (
+    add_model_arguments,
+    add_prompt_arguments,
+    model_options,
+    require,
+)
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.generate.longform import LongformOptions, speak
@@ -30,8 +35,7 @@ def get_parser() -> argparse.ArgumentParser:
     group = parser.add_argument_group("long text")
     group.add_argument("--longform_config", default="conf/longform.yaml", help="pauses, prompts, levels")
     group.add_argument("--text_file", help="what to say; empty lines part paragraphs")
-    group.add_argument("--prompt_speech", help="sound file with the voice, or a prepared prompt (.npz)")
-    group.add_argument("--prompt_text", help="what is said in it; a prepared prompt knows")
+    add_prompt_arguments(group)
     group.add_argument("--output_wav", help="where the speech goes (.wav or .flac)")
     return parser
 

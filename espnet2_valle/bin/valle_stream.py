@@ -15,7 +15,12 @@ import numpy as np
 import soundfile
 from espnet2.utils import config_argparse
 
-from espnet2_valle.bin.valle_inference import add_model_arguments, model_options, require
+from espnet2_valle.bin.valle_inference import (
+    add_model_arguments,
+    add_prompt_arguments,
+    model_options,
+    require,
+)
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.generate.outcome import Outcome
@@ -37,8 +42,7 @@ def get_parser() -> argparse.ArgumentParser:
     group.add_argument("--first_chunk_seconds", type=float, default=0.2, help="until something is heard")
     group.add_argument("--chunk_seconds", type=float, help="of the later chunks; as in the NAR's training")
     group.add_argument("--text", help="what to say")
-    group.add_argument("--prompt_speech", help="sound file with the voice, or a prepared prompt (.npz)")
-    group.add_argument("--prompt_text", help="what is said in it; a prepared prompt knows")
+    add_prompt_arguments(group)
     group.add_argument("--output_wav", help="where the speech goes as it comes, or - for standard output")
     return parser
 

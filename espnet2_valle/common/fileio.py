@@ -1,11 +1,12 @@
 """Files that are either whole or absent."""
 
+import json
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 
 @contextmanager
@@ -35,3 +36,13 @@ def atomic_open(path: str | Path) -> Iterator[IO[str]]:
     """Open `path` for text writing; it appears only when the block ends without error."""
     with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8") as stream:
         yield stream
+
+
+def read_journal(path: str | Path) -> list[Any]:
+    """Values of a file of JSON lines that grows while work is done; a line cut off by a kill does not count.
+
+    An absent file has none.
+    """
+    path = Path(path)
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []
+    return [json.loads(line) for line in lines if line.endswith("\n")]

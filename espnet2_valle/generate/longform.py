@@ -19,11 +19,11 @@ import soundfile
 from tqdm import tqdm
 
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.common.fileio import atomic_open, atomic_path
+from espnet2_valle.common.fileio import atomic_open, atomic_path, read_journal
 from espnet2_valle.generate.outcome import Outcome
 from espnet2_valle.generate.output import StreamTail
 from espnet2_valle.generate.prepared_prompt import PreparedPrompt
-from espnet2_valle.generate.prompt_check import frame_levels, speech_threshold
+from espnet2_valle.generate.prompt_check import frame_levels, mean_db, speech_threshold
 from espnet2_valle.generate.sentences import Sentence
 from espnet2_valle.generate.text2speech import Text2Speech
 
@@ -149,8 +149,7 @@ def level_out(wav: np.ndarray, reference: np.ndarray, rate: int, options: Longfo
 def speech_level(wav: np.ndarray, rate: int) -> float:
     """Level of the frames of `wav` (S,) that are speech, in dB of full scale."""
     levels = frame_levels(wav, rate)
-    speech = levels[levels > speech_threshold(levels)]
-    return float(10 * np.log10(np.mean(10 ** (speech / 10))))
+    return mean_db(levels[levels > speech_threshold(levels)])
 
 
 def _next_prompt(
@@ -178,8 +177,7 @@ def _stamp(
 
 def _resume(journal: Path, stamp: dict[str, int]) -> list[Said]:
     """Sentences that a broken run of the same kind has completed; otherwise the journal begins anew."""
-    lines = journal.read_text(encoding="utf-8").splitlines(keepends=True) if journal.is_file() else []
-    whole = [json.loads(line) for line in lines if line.endswith("\n")]
+    whole = read_journal(journal)
     done = [Said(**line) for line in whole[1:]] if whole[:1] == [stamp] else []
     with atomic_open(journal) as stream:  # without the line that a kill cut off
         stream.writelines(json.dumps(line) + "\n" for line in (stamp, *map(dataclasses.asdict, done)))

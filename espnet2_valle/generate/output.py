@@ -22,8 +22,7 @@ def finish(wav: np.ndarray, outcome: Outcome) -> tuple[np.ndarray, Outcome]:
     Raises:
         FloatingPointError: the codec returned NaN or infinity.
     """
-    if not np.isfinite(wav).all():
-        raise FloatingPointError("the codec returned samples that are not finite")
+    _check_finite(wav)
     if len(wav) == 0 or np.sqrt(np.mean(wav**2)) < 10 ** (SILENCE_DB / 20):
         return wav, Outcome.NO_SPEECH
     peak = float(np.abs(wav).max())
@@ -47,8 +46,7 @@ class StreamTail:
         Raises:
             FloatingPointError: the codec returned NaN or infinity.
         """
-        if not np.isfinite(wav).all():
-            raise FloatingPointError("the codec returned samples that are not finite")
+        _check_finite(wav)
         self._energy += float(np.sum(wav.astype(np.float64) ** 2))
         self._samples += len(wav)
         excess = np.maximum(np.abs(wav) - KNEE, 0.0)
@@ -60,3 +58,8 @@ class StreamTail:
         if self._samples == 0 or self._energy / self._samples < 10 ** (SILENCE_DB / 10):
             return Outcome.NO_SPEECH
         return outcome
+
+
+def _check_finite(wav: np.ndarray) -> None:
+    if not np.isfinite(wav).all():
+        raise FloatingPointError("the codec returned samples that are not finite")

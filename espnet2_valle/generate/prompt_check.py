@@ -140,8 +140,8 @@ def prepare_prompt(
         channels=channels.shape[1],
         start=start,
         end=end,
-        level=_mean_db(levels[first:last][speaking[first:last]]),
-        snr=min(MAX_SNR_DB, _mean_db(levels[speaking]) - float(np.percentile(levels, NOISE_SHARE))),
+        level=mean_db(levels[first:last][speaking[first:last]]),
+        snr=min(MAX_SNR_DB, mean_db(levels[speaking]) - float(np.percentile(levels, NOISE_SHARE))),
         clipped=float(flat[round(start * rate) : round(end * rate)].mean()),
         similarity=least_alike(wav, speaking, target_rate, embed) if embed else None,
         warnings=(),
@@ -239,7 +239,7 @@ def least_alike(wav: np.ndarray, speaking: np.ndarray, rate: int, embed: Embed) 
     return float((np.stack(vectors) @ np.stack(vectors).T).min())
 
 
-def _mean_db(levels: np.ndarray) -> float:
+def mean_db(levels: np.ndarray) -> float:
     """Level of the mean power of frames."""
     return float(10 * np.log10(np.mean(10 ** (levels / 10))))
 

@@ -9,7 +9,7 @@ import torch
 
 from espnet2_valle.codec.abs_codec import AbsCodec
 from espnet2_valle.codec.stream import CodecStream
-from espnet2_valle.generate.ar_decoding import ARDecoder, Utterance
+from espnet2_valle.generate.ar_decoding import ARDecoder
 from espnet2_valle.generate.outcome import Outcome
 from espnet2_valle.generate.output import StreamTail
 from espnet2_valle.generate.sampling import SamplingOptions
@@ -86,12 +86,7 @@ class Streamer:
 
     def start(self, prepared: Prepared) -> StreamingState:
         """Begin a stream: the AR model reads text and prompt."""
-        device = prepared.text.device
-        generator = torch.Generator(device).manual_seed(prepared.seed)
-        utterance = Utterance(
-            prepared.text, prepared.first, prepared.limits, generator, prepared.prompt_tokens
-        )
-        decoder = ARDecoder(self.ar, [utterance], self.sampling)
+        decoder = ARDecoder(self.ar, [prepared.utterance(prepared.seed)], self.sampling)
         return StreamingState(prepared, decoder, self._seam(prepared), StreamTail())
 
     def run(self, state: StreamingState) -> Iterator[np.ndarray]:

@@ -65,6 +65,11 @@ class Prepared:
     seed: int
     prompt_tokens: int
 
+    def utterance(self, seed: int) -> Utterance:
+        """What the AR model is asked for, drawing from `seed`."""
+        generator = torch.Generator(self.text.device).manual_seed(seed)
+        return Utterance(self.text, self.first, self.limits, generator, self.prompt_tokens)
+
 
 class Text2Speech:
     """Zero-shot synthesis with a trained AR and NAR model and their codec.
@@ -271,13 +276,7 @@ class Text2Speech:
     def _attempt(self, prepared: Sequence[Prepared], attempt: int) -> list[dict[str, Any]]:
         """One go at each, with `best_of` candidates."""
         utterances = [
-            Utterance(
-                each.text,
-                each.first,
-                each.limits,
-                torch.Generator(self.device).manual_seed(derive_seed(each.seed, attempt, candidate)),
-                each.prompt_tokens,
-            )
+            each.utterance(derive_seed(each.seed, attempt, candidate))
             for each in prepared
             for candidate in range(self.best_of)
         ]
