@@ -62,6 +62,7 @@ COMMANDS = [
     "prepare_mini",
     "prepare_folder",
     "format_data",
+    "perturb_speed",
     "tokenize_text",
     "codec_fit",
     "codec_tokenize",

@@ -31,6 +31,7 @@ test_sets="test"       # one
 fs=24000               # Hz; the codec's rate
 min_duration=0.3       # seconds
 max_duration=20        # seconds
+speed_perturb_factors= # such as "0.9 1.1": the training set gets copies at these speeds, as voices of their own
 max_bad=0.01           # share of unusable sound files that is left out with a warning
 
 # Text
@@ -104,6 +105,8 @@ raw=${dumpdir}/${tag}/raw
 token=${dumpdir}/${tag}/token
 codes=${dumpdir}/${tag}/codec
 index=${dumpdir}/${tag}/index # what training reads: where the codes and token ids of each utterance lie
+recorded_set=${train_set} # with speed perturbation, training reads it with its copies: ${train_set}_sp
+[ -z "${speed_perturb_factors}" ] || train_set=${train_set}_sp
 exp=${expdir}/${tag}
 decode=${exp}/decode${inference_tag:+_${inference_tag}}
 results=${exp}
@@ -175,11 +178,15 @@ fi
 if wanted 2 && ! "${skip_data_prep}"; then
     begin_stage 2 format
     need "${data}/.done" 1
-    for set in ${sets}; do
+    for set in ${recorded_set} ${valid_set} ${test_sets}; do
         step "${raw}/${set}/.done" "${raw}/${set}/wav.scp" "${data}/.done" -- \
             "${PYTHON}" -m espnet2_valle.bin.format_data --data_dir "${data}/${set}" --output_dir "${raw}/${set}" \
             --fs "${fs}" --min_duration "${min_duration}" --max_duration "${max_duration}" --max_bad "${max_bad}" --nj "${nj}"
     done
+    [ -z "${speed_perturb_factors}" ] ||
+        step "${raw}/${train_set}/.done" "${raw}/${train_set}/wav.scp" "${raw}/${recorded_set}/.done" -- \
+            "${PYTHON}" -m espnet2_valle.bin.perturb_speed --data_dir "${raw}/${recorded_set}" \
+            --output_dir "${raw}/${train_set}" --factors "${speed_perturb_factors}" --nj "${nj}"
     end_stage
 fi
 
@@ -272,9 +279,9 @@ if wanted 8 && ! "${skip_eval}"; then
     judge=()
     judge_done=()
     if [ -f "${data}/vocabulary" ]; then
-        for set in "${train_set}" "${valid_set}"; do need "${raw}/${set}/.done" 2; done
-        step "${exp}/judge/.done" "${exp}/judge" "${raw}/${train_set}/.done" "${data}/vocabulary" -- \
-            run_logged "${exp}/judge/train.log" "${PYTHON}" -m espnet2_valle.bin.judge_train --train_dir "${raw}/${train_set}" --valid_dir "${raw}/${valid_set}" \
+        for set in "${recorded_set}" "${valid_set}"; do need "${raw}/${set}/.done" 2; done
+        step "${exp}/judge/.done" "${exp}/judge" "${raw}/${recorded_set}/.done" "${data}/vocabulary" -- \
+            run_logged "${exp}/judge/train.log" "${PYTHON}" -m espnet2_valle.bin.judge_train --train_dir "${raw}/${recorded_set}" --valid_dir "${raw}/${valid_set}" \
             --config "${judge_config}" --output_dir "${exp}/judge"
         judge=(--judge "${exp}/judge" --vocabulary "${data}/vocabulary")
         judge_done=("${exp}/judge/.done")

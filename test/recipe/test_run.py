@@ -182,3 +182,22 @@ def test_a_real_folder_goes_the_same_way_as_far_as_its_tokens(tmp_path):
     assert all(pair.endswith(" -") for pair in pairs)  # one speaker: no other voice
     assert not (tmp_path / "data" / "ljspeech_en" / "vocabulary").exists()
     assert (tmp_path / "dump" / "ljspeech_en" / "token" / "tokens.txt").exists()
+
+
+def test_speed_perturbation_doubles_the_voices_of_training_alone(finished, tmp_path):
+    folder, _, _ = finished
+    options = write_configs(tmp_path)
+    shutil.copytree(folder / "data", tmp_path / "data")
+    done = run(*options, "--stage", "2", "--stop_stage", "3", "--speed_perturb_factors", "0.9")
+    assert done.returncode == 0, done.stdout
+    raw, token = (tmp_path / "dump" / "mini" / kind for kind in ("raw", "token"))
+    recorded = (raw / "train" / "spk2utt").read_text().split("\n")
+    trained = (raw / "train_sp" / "spk2utt").read_text().split("\n")
+    assert trained[:-1] == sorted(
+        recorded[:-1] + ["sp0.9-" + line.replace(" ", " sp0.9-") for line in recorded[:-1]]
+    )
+    assert len((token / "train_sp" / "token_int").read_text().splitlines()) == sum(
+        len(line.split()) - 1 for line in trained[:-1]
+    )
+    assert not (token / "train").exists()
+    assert not list(raw.glob("*test*/wav/sp*"))

@@ -1,0 +1,88 @@
+"""Speed perturbation: copies of a training set that play faster or slower, as voices of their own.
+
+A copy at factor f lasts 1/f of the time, and pitch and formants move by f: to a zero-shot model it is another
+speaker, which is what a corpus of few voices lacks (Ko et al., "Audio augmentation for speech recognition",
+2015).
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from espnet2_valle.common.audio import read_audio, resample, write_audio
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.corpus.datadir import DataDir
+from espnet2_valle.jobs.pool import parallel_map
+
+SLOWEST, FASTEST = 0.5, 2.0  # beyond, nobody speaks like that
+
+
+def parse_factors(words: str) -> list[float]:
+    """Factors of an option such as "0.9 1.1", sorted, each once.
+
+    Raises:
+        InputError: none, a word that is no number, 1, or a factor outside 0.5 to 2.
+    """
+    factors = set()
+    for word in words.split():
+        try:
+            factor = float(word)
+        except ValueError:
+            factor = float("nan")
+        if not SLOWEST <= factor <= FASTEST:
+            raise InputError(
+                "--factors",
+                f"'{word}' is not a speed from {SLOWEST:g} to {FASTEST:g}",
+                'Write such as "0.9 1.1"',
+            )
+        if factor == 1.0:
+            raise InputError("--factors", "1 is the recording itself, which is always kept", "Leave it out")
+        factors.add(factor)
+    if not factors:
+        raise InputError("--factors", "names no speed", 'Write such as "0.9 1.1"')
+    return sorted(factors)
+
+
+def perturbed_name(name: str, factor: float) -> str:
+    """Name of an utterance or speaker at a speed, as Kaldi and ESPnet write it: sp0.9-NAME."""
+    return f"sp{factor:g}-{name}"
+
+
+def perturb_speed(data: DataDir, factors: Sequence[float], output_dir: str | Path, nj: int = 1) -> DataDir:
+    """Write the set with its copies at other speeds; the recordings themselves stay where they are.
+
+    Args:
+        data: the set.
+        factors: speeds of the copies.
+        output_dir: of the larger set; the copies go to wav/ in it. Those already there are kept.
+        nj: processes.
+
+    Returns:
+        the larger set: for each factor, every utterance once more, by a speaker of its own.
+
+    Raises:
+        InputError: an unreadable sound file.
+    """
+    output_dir = Path(output_dir).absolute()
+    larger = data.subset(data.wavs, output_dir)
+    jobs = []
+    for factor in factors:
+        for utterance, wav in data.wavs.items():
+            copy = perturbed_name(utterance, factor)
+            larger.wavs[copy] = str(output_dir / "wav" / f"{copy}.flac")
+            larger.texts[copy] = data.texts[utterance]
+            larger.speakers[copy] = perturbed_name(data.speakers[utterance], factor)
+            jobs.append((wav, larger.wavs[copy], factor))
+    for _ in parallel_map(_write_copy, jobs, nj, f"perturb {data.path.name}"):
+        pass
+    larger.write()
+    return larger
+
+
+def _write_copy(job: tuple[str, str, float]) -> None:
+    """Write the copy of one sound file unless it is there already and newer than the file."""
+    source, target, factor = Path(job[0]), Path(job[1]), job[2]
+    if target.is_file() and source.is_file() and target.stat().st_mtime >= source.stat().st_mtime:
+        return
+    wav, rate = read_audio(source)
+    # Taken for a recording of a higher rate and resampled to its own, it plays faster by the factor.
+    write_audio(target, resample(wav, round(rate * factor), rate), rate)

@@ -1,0 +1,89 @@
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.corpus.datadir import DataDir
+from espnet2_valle.corpus.perturb import parse_factors, perturb_speed
+
+RATE = 16000
+PITCH = 400.0  # Hz
+
+
+@pytest.fixture
+def voices(tmp_path):
+    """Two speakers, one tone each."""
+    tone = 0.3 * np.sin(2 * np.pi * PITCH * np.arange(RATE) / RATE)
+    data = DataDir(tmp_path / "train", {}, {}, {})
+    for speaker in ("ann", "bob"):
+        path = tmp_path / f"{speaker}.flac"
+        soundfile.write(path, tone, RATE)
+        data.wavs[f"{speaker}-1"] = str(path)
+        data.texts[f"{speaker}-1"] = f"hello {speaker}"
+        data.speakers[f"{speaker}-1"] = speaker
+    return data
+
+
+def heard_pitch(wav):
+    return np.abs(np.fft.rfft(wav * np.hanning(len(wav)))).argmax() * RATE / len(wav)
+
+
+@pytest.mark.parametrize("factor", [0.8, 0.95, 1.25])
+def test_a_copy_lasts_one_over_the_factor_and_sounds_higher_by_it(voices, tmp_path, factor):
+    larger = perturb_speed(voices, [factor], tmp_path / "train_sp")
+    wav, rate = soundfile.read(larger.wavs[f"sp{factor:g}-ann-1"])
+    assert rate == RATE
+    assert len(wav) == pytest.approx(RATE / factor, abs=2)
+    assert heard_pitch(wav) == pytest.approx(PITCH * factor, rel=0.01)
+
+
+def test_every_copy_is_a_voice_of_its_own_with_the_same_text(voices, tmp_path):
+    perturb_speed(voices, [0.9, 1.1], tmp_path / "train_sp")
+    larger = DataDir.load(tmp_path / "train_sp")
+    assert set(larger.by_speaker()) == {"ann", "bob", "sp0.9-ann", "sp0.9-bob", "sp1.1-ann", "sp1.1-bob"}
+    assert larger.texts["sp1.1-bob-1"] == "hello bob"
+    assert {u: larger.wavs[u] for u in voices.wavs} == voices.wavs
+
+
+def test_a_second_run_writes_only_what_is_missing_or_older_than_its_source(voices, tmp_path):
+    larger = perturb_speed(voices, [0.9], tmp_path / "train_sp")
+    ann, bob = larger.wavs["sp0.9-ann-1"], larger.wavs["sp0.9-bob-1"]
+    first = Path(ann).read_bytes()
+    before = os.stat(bob).st_mtime_ns
+    os.remove(ann)
+    perturb_speed(voices, [0.9], tmp_path / "train_sp")
+    assert Path(ann).read_bytes() == first
+    assert os.stat(bob).st_mtime_ns == before
+    later = os.stat(bob).st_mtime + 5
+    os.utime(voices.wavs["bob-1"], (later, later))
+    perturb_speed(voices, [0.9], tmp_path / "train_sp")
+    assert os.stat(bob).st_mtime_ns != before
+
+
+def test_two_processes_write_the_same_bytes_as_one(voices, tmp_path):
+    one = perturb_speed(voices, [0.9, 1.1], tmp_path / "one")
+    two = perturb_speed(voices, [0.9, 1.1], tmp_path / "two", nj=2)
+    copies = [u for u in one.wavs if u.startswith("sp")]
+    assert len(copies) == 4
+    for copy in copies:
+        assert Path(one.wavs[copy]).read_bytes() == Path(two.wavs[copy]).read_bytes()
+
+
+def test_factors_are_sorted_and_each_taken_once():
+    assert parse_factors("1.1 0.9 1.10") == [0.9, 1.1]
+
+
+@pytest.mark.parametrize("words", ["", "1", "1.0 0.9", "fast", "0.1", "3", "nan", "inf"])
+def test_what_is_no_speed_is_refused(words):
+    with pytest.raises(InputError, match="--factors"):
+        parse_factors(words)
+
+
+def test_an_unreadable_sound_file_is_named(voices, tmp_path):
+    (tmp_path / "ann.flac").write_bytes(b"not sound")
+    with pytest.raises(InputError, match="ann.flac"):
+        perturb_speed(voices, [0.9], tmp_path / "train_sp")
+    assert not (tmp_path / "train_sp" / "wav.scp").exists()
