@@ -186,7 +186,7 @@ if wanted 2 && ! "${skip_data_prep}"; then
     [ -z "${speed_perturb_factors}" ] ||
         step "${raw}/${train_set}/.done" "${raw}/${train_set}/wav.scp" "${raw}/${recorded_set}/.done" -- \
             "${PYTHON}" -m espnet2_valle.bin.perturb_speed --data_dir "${raw}/${recorded_set}" \
-            --output_dir "${raw}/${train_set}" --factors "${speed_perturb_factors}" --nj "${nj}"
+            --recorded_dir "${data}/${recorded_set}" --output_dir "${raw}/${train_set}" --factors "${speed_perturb_factors}" --nj "${nj}"
     end_stage
 fi
 

@@ -48,6 +48,16 @@ def audio_seconds(path: str | Path) -> float:
         return float(soundfile.info(path).duration)
 
 
+def audio_rate(path: str | Path) -> int:
+    """Rate of a sound file in Hz, read from its header.
+
+    Raises:
+        InputError: missing or unreadable file.
+    """
+    with _clear_errors(Path(path)):
+        return int(soundfile.info(path).samplerate)
+
+
 def read_channels(path: str | Path) -> tuple[np.ndarray, int]:
     """Read a sound file as it is.
 

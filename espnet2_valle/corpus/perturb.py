@@ -7,8 +7,9 @@ speaker, which is what a corpus of few voices lacks (Ko et al., "Audio augmentat
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from espnet2_valle.common.audio import read_audio, resample, write_audio
+from espnet2_valle.common.audio import audio_rate, read_audio, resample, write_audio
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.corpus.datadir import DataDir
 from espnet2_valle.jobs.pool import parallel_map
@@ -47,11 +48,17 @@ def perturbed_name(name: str, factor: float) -> str:
     return f"sp{factor:g}-{name}"
 
 
-def perturb_speed(data: DataDir, factors: Sequence[float], output_dir: str | Path, nj: int = 1) -> DataDir:
+def perturb_speed(
+    data: DataDir, recorded: DataDir, factors: Sequence[float], output_dir: str | Path, nj: int = 1
+) -> DataDir:
     """Write the set with its copies at other speeds; the recordings themselves stay where they are.
 
+    The copies are made from the recordings as they came, at their own rate: after a recording of 8 kHz was
+    resampled to 24 kHz, a faster copy would reach above 4 kHz, and its speed could be told from that alone.
+
     Args:
-        data: the set.
+        data: the set as stage 2 wrote it, all of one rate.
+        recorded: the set as it came, with all utterances of `data`.
         factors: speeds of the copies.
         output_dir: of the larger set; the copies go to wav/ in it. Those already there are kept.
         nj: processes.
@@ -60,29 +67,45 @@ def perturb_speed(data: DataDir, factors: Sequence[float], output_dir: str | Pat
         the larger set: for each factor, every utterance once more, by a speaker of its own.
 
     Raises:
-        InputError: an unreadable sound file.
+        InputError: an utterance that `recorded` has not, or an unreadable sound file.
     """
+    missing = sorted(data.wavs.keys() - recorded.wavs.keys())
+    if missing:
+        raise InputError(
+            recorded.path, f"lacks '{missing[0]}' of {data.path}", "Give the set it was made from"
+        )
     output_dir = Path(output_dir).absolute()
     larger = data.subset(data.wavs, output_dir)
     jobs = []
     for factor in factors:
-        for utterance, wav in data.wavs.items():
+        for utterance, formatted in data.wavs.items():
             copy = perturbed_name(utterance, factor)
             larger.wavs[copy] = str(output_dir / "wav" / f"{copy}.flac")
             larger.texts[copy] = data.texts[utterance]
             larger.speakers[copy] = perturbed_name(data.speakers[utterance], factor)
-            jobs.append((wav, larger.wavs[copy], factor))
-    for _ in parallel_map(_write_copy, jobs, nj, f"perturb {data.path.name}"):
+            jobs.append(Copy(recorded.wavs[utterance], formatted, larger.wavs[copy], factor))
+    for _ in parallel_map(write_copy, jobs, nj, f"perturb {data.path.name}"):
         pass
     larger.write()
     return larger
 
 
-def _write_copy(job: tuple[str, str, float]) -> None:
-    """Write the copy of one sound file unless it is there already and newer than the file."""
-    source, target, factor = Path(job[0]), Path(job[1]), job[2]
-    if target.is_file() and source.is_file() and target.stat().st_mtime >= source.stat().st_mtime:
+class Copy(NamedTuple):
+    """The copy `target` of the sound file `recorded`, at the rate of the sound file `formatted`."""
+
+    recorded: str
+    formatted: str
+    target: str
+    factor: float
+
+
+def write_copy(copy: Copy) -> None:
+    """Write a copy unless it is there already and newer than what it is made from."""
+    target, formatted = Path(copy.target), Path(copy.formatted)
+    if target.is_file() and formatted.is_file() and target.stat().st_mtime >= formatted.stat().st_mtime:
         return
-    wav, rate = read_audio(source)
+    wav, rate = read_audio(copy.recorded)
     # Taken for a recording of a higher rate and resampled to its own, it plays faster by the factor.
-    write_audio(target, resample(wav, round(rate * factor), rate), rate)
+    faster = resample(wav, round(rate * copy.factor), rate)
+    target_rate = audio_rate(formatted)
+    write_audio(target, resample(faster, rate, target_rate), target_rate)

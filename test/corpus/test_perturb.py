@@ -33,7 +33,7 @@ def heard_pitch(wav):
 
 @pytest.mark.parametrize("factor", [0.8, 0.95, 1.25])
 def test_a_copy_lasts_one_over_the_factor_and_sounds_higher_by_it(voices, tmp_path, factor):
-    larger = perturb_speed(voices, [factor], tmp_path / "train_sp")
+    larger = perturb_speed(voices, voices, [factor], tmp_path / "train_sp")
     wav, rate = soundfile.read(larger.wavs[f"sp{factor:g}-ann-1"])
     assert rate == RATE
     assert len(wav) == pytest.approx(RATE / factor, abs=2)
@@ -41,7 +41,7 @@ def test_a_copy_lasts_one_over_the_factor_and_sounds_higher_by_it(voices, tmp_pa
 
 
 def test_every_copy_is_a_voice_of_its_own_with_the_same_text(voices, tmp_path):
-    perturb_speed(voices, [0.9, 1.1], tmp_path / "train_sp")
+    perturb_speed(voices, voices, [0.9, 1.1], tmp_path / "train_sp")
     larger = DataDir.load(tmp_path / "train_sp")
     assert set(larger.by_speaker()) == {"ann", "bob", "sp0.9-ann", "sp0.9-bob", "sp1.1-ann", "sp1.1-bob"}
     assert larger.texts["sp1.1-bob-1"] == "hello bob"
@@ -49,27 +49,48 @@ def test_every_copy_is_a_voice_of_its_own_with_the_same_text(voices, tmp_path):
 
 
 def test_a_second_run_writes_only_what_is_missing_or_older_than_its_source(voices, tmp_path):
-    larger = perturb_speed(voices, [0.9], tmp_path / "train_sp")
+    larger = perturb_speed(voices, voices, [0.9], tmp_path / "train_sp")
     ann, bob = larger.wavs["sp0.9-ann-1"], larger.wavs["sp0.9-bob-1"]
     first = Path(ann).read_bytes()
     before = os.stat(bob).st_mtime_ns
     os.remove(ann)
-    perturb_speed(voices, [0.9], tmp_path / "train_sp")
+    perturb_speed(voices, voices, [0.9], tmp_path / "train_sp")
     assert Path(ann).read_bytes() == first
     assert os.stat(bob).st_mtime_ns == before
     later = os.stat(bob).st_mtime + 5
     os.utime(voices.wavs["bob-1"], (later, later))
-    perturb_speed(voices, [0.9], tmp_path / "train_sp")
+    perturb_speed(voices, voices, [0.9], tmp_path / "train_sp")
     assert os.stat(bob).st_mtime_ns != before
 
 
 def test_two_processes_write_the_same_bytes_as_one(voices, tmp_path):
-    one = perturb_speed(voices, [0.9, 1.1], tmp_path / "one")
-    two = perturb_speed(voices, [0.9, 1.1], tmp_path / "two", nj=2)
+    one = perturb_speed(voices, voices, [0.9, 1.1], tmp_path / "one")
+    two = perturb_speed(voices, voices, [0.9, 1.1], tmp_path / "two", nj=2)
     copies = [u for u in one.wavs if u.startswith("sp")]
     assert len(copies) == 4
     for copy in copies:
         assert Path(one.wavs[copy]).read_bytes() == Path(two.wavs[copy]).read_bytes()
+
+
+def test_a_faster_copy_of_a_narrow_recording_is_no_wider(voices, tmp_path):
+    noise = np.random.default_rng(0).uniform(-0.3, 0.3, RATE)
+    recorded = voices.subset(voices.wavs)
+    for utterance in recorded.wavs:
+        recorded.wavs[utterance] = str(tmp_path / f"narrow-{utterance}.wav")
+        soundfile.write(recorded.wavs[utterance], noise, RATE // 2)
+    larger = perturb_speed(voices, recorded, [1.25], tmp_path / "train_sp")
+    wav, rate = soundfile.read(larger.wavs["sp1.25-ann-1"])
+    power = np.abs(np.fft.rfft(wav)) ** 2
+    edge = len(power) * (RATE // 4) // (RATE // 2)
+    assert rate == RATE
+    assert power[round(1.02 * edge) :].sum() < 1e-4 * power.sum()
+    assert power[round(0.7 * edge) : round(0.9 * edge)].sum() > 0.1 * power.sum()
+
+
+def test_a_set_made_from_another_is_refused(voices, tmp_path):
+    other = voices.subset(["ann-1"])
+    with pytest.raises(InputError, match="lacks 'bob-1'"):
+        perturb_speed(voices, other, [0.9], tmp_path / "train_sp")
 
 
 def test_factors_are_sorted_and_each_taken_once():
@@ -85,5 +106,5 @@ def test_what_is_no_speed_is_refused(words):
 def test_an_unreadable_sound_file_is_named(voices, tmp_path):
     (tmp_path / "ann.flac").write_bytes(b"not sound")
     with pytest.raises(InputError, match="ann.flac"):
-        perturb_speed(voices, [0.9], tmp_path / "train_sp")
+        perturb_speed(voices, voices, [0.9], tmp_path / "train_sp")
     assert not (tmp_path / "train_sp" / "wav.scp").exists()
