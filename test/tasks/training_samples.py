@@ -1,12 +1,15 @@
 """Archives small enough to train on in a test, and the options of such a training."""
 
+import multiprocessing
 from pathlib import Path
 
 import kaldiio
 import numpy as np
+import torch
 import yaml
 
 from espnet2_valle.corpus.index_writer import build_index
+from espnet2_valle.tasks.valle import VALLETask
 
 CONF = Path(__file__).parents[2] / "conf"
 SPEC = {
@@ -61,3 +64,42 @@ def options(archive, valle, *more):
         *[f"--valle_conf={item}" for item in TINY],
         *more,
     ]
+
+
+def train_on_two_ranks(archive, command):
+    """Train in two processes that exchange gradients by gloo."""
+    number = len(list(archive.glob("init*")))
+    ranks = [
+        multiprocessing.get_context("spawn").Process(
+            target=VALLETask.main,
+            kwargs={
+                "cmd": [
+                    *command,
+                    *("--ngpu=0", "--dist_backend=gloo", "--dist_world_size=2", f"--dist_rank={rank}"),
+                    f"--dist_init_method=file://{archive}/init{number}",
+                ]
+            },
+        )
+        for rank in (0, 1)
+    ]
+    for process in ranks:
+        process.start()
+    for process in ranks:
+        process.join()
+    assert [process.exitcode for process in ranks] == [0, 0]
+
+
+def curve(exp):
+    """Loss and accuracy of each epoch, in training and validation."""
+    stats = torch.load(exp / "checkpoint.pth", weights_only=False)["reporter"]["stats"]
+    return [(part["loss"], part["acc10"]) for epoch in sorted(stats) for part in stats[epoch].values()]
+
+
+def weights(path):
+    return torch.load(path, weights_only=True)
+
+
+def same(one, other, **tolerance):
+    return one.keys() == other.keys() and all(
+        torch.allclose(value, other[name], **tolerance) for name, value in one.items()
+    )

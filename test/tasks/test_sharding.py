@@ -1,0 +1,63 @@
+"""Sharded training on two CPU processes: the same model, whole checkpoints, resuming from either kind."""
+
+import pytest
+import torch
+from training_samples import curve, options, same, train_on_two_ranks, weights
+
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.tasks.valle import VALLETask
+
+COMMON = [
+    "--num_iters_per_epoch=4",
+    "--max_epoch=2",
+    "--batch_bins=100000",
+    "--accum_grad=2",
+    "--resume=true",
+]
+EXACT = [*COMMON, "--model_conf=bf16=false", "--valle_conf=layers=2", "--ema_decay=0.9"]
+
+
+def command(archive, valle, name, *more):
+    return options(archive, valle, *EXACT, f"--output_dir={archive}/{name}", *more)
+
+
+@pytest.mark.parametrize("valle", ["ar", "nar"])
+def test_shards_are_one_process_with_the_same_batches(archive, valle):
+    exact = ["--valle_conf=history_dropout=0"] if valle == "ar" else []
+    extra = [*exact, "--model_conf=activation_checkpointing=true"]
+    train_on_two_ranks(archive, command(archive, valle, "whole", *extra))
+    train_on_two_ranks(archive, command(archive, valle, "shards", *extra, "--fsdp=true"))
+    assert curve(archive / "shards") == pytest.approx(curve(archive / "whole"), rel=1e-4)
+    for name in ("2epoch.pth", "valid.loss.ave.pth"):
+        assert same(
+            weights(archive / "shards" / name), weights(archive / "whole" / name), rtol=1e-4, atol=1e-6
+        )
+    model, _ = VALLETask.build_model_from_file(model_file=archive / "shards" / "valid.loss.ave.pth")
+    assert isinstance(next(model.parameters()), torch.nn.Parameter)
+
+
+def test_a_sharded_training_goes_on_and_takes_over_from_a_whole_one(archive):
+    train_on_two_ranks(archive, command(archive, "nar", "unbroken", "--fsdp=true"))
+    for name, first in (("shards", "--fsdp=true"), ("mixed", "--fsdp=false")):
+        train_on_two_ranks(archive, command(archive, "nar", name, "--max_epoch=1", first))
+        train_on_two_ranks(archive, command(archive, "nar", name, "--fsdp=true"))
+        tolerance = {"rtol": 0, "atol": 0} if name == "shards" else {"rtol": 1e-4, "atol": 1e-6}
+        assert same(
+            weights(archive / name / "2epoch.pth"), weights(archive / "unbroken" / "2epoch.pth"), **tolerance
+        )
+    (archive / "shards" / "step.pth").unlink()
+    with pytest.raises(AssertionError):
+        train_on_two_ranks(archive, command(archive, "nar", "shards", "--fsdp=true", "--max_epoch=3"))
+
+
+def test_sharded_weights_are_gathered_in_bfloat16(archive):
+    half = ["--model_conf=bf16=true", "--fsdp=true"]
+    train_on_two_ranks(archive, command(archive, "ar", "half", *half))
+    assert all(value.dtype == torch.float32 for value in weights(archive / "half" / "2epoch.pth").values())
+    train_on_two_ranks(archive, command(archive, "ar", "whole", half[0]))
+    assert curve(archive / "half") == pytest.approx(curve(archive / "whole"), rel=0.05)
+
+
+def test_what_does_not_go_together_is_named(archive):
+    with pytest.raises(InputError, match="does not go with --compile"):
+        VALLETask.main(cmd=options(archive, "ar", "--fsdp=true", "--compile=true"))
