@@ -4,6 +4,7 @@ import importlib.util
 
 import pytest
 import torch
+from espnet2.layers.create_adapter import create_adapter
 from training_samples import CONF, SPLITS, TINY, curve, options, same, weights
 
 from espnet2_valle.common.errors import InputError
@@ -60,7 +61,7 @@ def test_a_folded_model_computes_what_the_adapters_add(archive, base):
     assert plain.state_dict().keys() == weights(base).keys()
     assert not same(plain.state_dict(), weights(base))
     adapted = VALLETask.build_model(args)
-    adapter.create_adapter(adapted, args.adapter, args.adapter_conf)
+    create_adapter(adapted, args.adapter, args.adapter_conf)
     adapter.keep_apart(adapted)
     adapted.load_state_dict(weights(tuned / "3epoch.pth"))
     adapted.eval()
