@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.distributed.tensor import DTensor
 from training_samples import curve, options, same, train_on_two_ranks, weights
 
 from espnet2_valle.common.errors import InputError
@@ -21,19 +22,17 @@ def command(archive, valle, name, *more):
     return options(archive, valle, *EXACT, f"--output_dir={archive}/{name}", *more)
 
 
-@pytest.mark.parametrize("valle", ["ar", "nar"])
-def test_shards_are_one_process_with_the_same_batches(archive, valle):
-    exact = ["--valle_conf=history_dropout=0"] if valle == "ar" else []
-    extra = [*exact, "--model_conf=activation_checkpointing=true"]
-    train_on_two_ranks(archive, command(archive, valle, "whole", *extra))
-    train_on_two_ranks(archive, command(archive, valle, "shards", *extra, "--fsdp=true"))
+def test_shards_are_a_whole_model_on_the_same_batches(archive):
+    extra = ["--model_conf=activation_checkpointing=true"]
+    train_on_two_ranks(archive, command(archive, "nar", "whole", *extra))
+    train_on_two_ranks(archive, command(archive, "nar", "shards", *extra, "--fsdp=true"))
     assert curve(archive / "shards") == pytest.approx(curve(archive / "whole"), rel=1e-4)
     for name in ("2epoch.pth", "valid.loss.ave.pth"):
         assert same(
             weights(archive / "shards" / name), weights(archive / "whole" / name), rtol=1e-4, atol=1e-6
         )
     model, _ = VALLETask.build_model_from_file(model_file=archive / "shards" / "valid.loss.ave.pth")
-    assert isinstance(next(model.parameters()), torch.nn.Parameter)
+    assert not isinstance(next(model.parameters()), DTensor)
 
 
 def test_a_sharded_training_goes_on_and_takes_over_from_a_whole_one(archive):
@@ -45,9 +44,6 @@ def test_a_sharded_training_goes_on_and_takes_over_from_a_whole_one(archive):
         assert same(
             weights(archive / name / "2epoch.pth"), weights(archive / "unbroken" / "2epoch.pth"), **tolerance
         )
-    (archive / "shards" / "step.pth").unlink()
-    with pytest.raises(AssertionError):
-        train_on_two_ranks(archive, command(archive, "nar", "shards", "--fsdp=true", "--max_epoch=3"))
 
 
 def test_sharded_weights_are_gathered_in_bfloat16(archive):

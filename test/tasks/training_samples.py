@@ -56,6 +56,8 @@ def options(archive, valle, *more):
         f"--codec_config={archive}/codec.yaml",
         f"--output_dir={archive}/exp",
         "--num_workers=0",
+        "--use_matplotlib=false",
+        "--use_tensorboard=false",
         "--peak_tflops=1",
         "--batch_bins=200",
         "--num_iters_per_epoch=2",
@@ -69,8 +71,10 @@ def options(archive, valle, *more):
 def train_on_two_ranks(archive, command):
     """Train in two processes that exchange gradients by gloo."""
     number = len(list(archive.glob("init*")))
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["espnet2_valle.tasks.valle"])  # which takes longer than such a training
     ranks = [
-        multiprocessing.get_context("spawn").Process(
+        context.Process(
             target=VALLETask.main,
             kwargs={
                 "cmd": [
@@ -90,9 +94,10 @@ def train_on_two_ranks(archive, command):
 
 
 def curve(exp):
-    """Loss and accuracy of each epoch, in training and validation."""
+    """Loss and accuracy of each epoch, in training and validation, in a row."""
     stats = torch.load(exp / "checkpoint.pth", weights_only=False)["reporter"]["stats"]
-    return [(part["loss"], part["acc10"]) for epoch in sorted(stats) for part in stats[epoch].values()]
+    parts = [part for epoch in sorted(stats) for part in stats[epoch].values()]
+    return [part[name] for part in parts for name in ("loss", "acc10")]
 
 
 def weights(path):
