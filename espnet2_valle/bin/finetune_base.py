@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     output = Path(args.output_dir)
     training = _read(args.config)
     files = unpack(args.model_tag)
-    Text2Speech(**files)  # refuses models and codec that do not belong together
+    Text2Speech.from_pretrained(args.model_tag)  # refuses models and codec that do not belong together
     for kind in KINDS:
         model, base = VALLETask.build_model_from_file(
             files[f"{kind}_train_config"], files[f"{kind}_model_file"]
