@@ -132,7 +132,8 @@ class VALLETrainer(Trainer):
             if distributed_option.distributed:
                 torch.distributed.barrier()
             cls.pending = step_checkpoint.find(output_dir)
-            if trainer_options.fsdp and cls.pending is None and (output_dir / step_checkpoint.EPOCH).exists():
+            sharded = isinstance(model, sharding.FSDPModule)
+            if sharded and cls.pending is None and (output_dir / step_checkpoint.EPOCH).exists():
                 raise InputError(
                     output_dir / step_checkpoint.STEP,
                     "is not there, and has the optimiser's states of a training with --fsdp",

@@ -7,6 +7,7 @@ from training_samples import curve, options, same, train_on_two_ranks, weights
 
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.tasks.valle import VALLETask
+from espnet2_valle.train import sharding
 
 COMMON = [
     "--num_iters_per_epoch=4",
@@ -52,6 +53,15 @@ def test_sharded_weights_are_gathered_in_bfloat16(archive):
     assert all(value.dtype == torch.float32 for value in weights(archive / "half" / "2epoch.pth").values())
     train_on_two_ranks(archive, command(archive, "ar", "whole", half[0]))
     assert curve(archive / "half") == pytest.approx(curve(archive / "whole"), rel=0.05)
+
+
+def test_a_lost_optimiser_state_is_named(archive, monkeypatch):
+    given = options(archive, "ar", "--resume=true")
+    VALLETask.main(cmd=given)
+    (archive / "exp" / "step.pth").unlink()
+    monkeypatch.setattr(sharding, "FSDPModule", torch.nn.Module)  # as if the model were sharded
+    with pytest.raises(InputError, match=r"step.pth: is not there, and has the optimiser's states"):
+        VALLETask.main(cmd=[*given, "--max_epoch=2"])
 
 
 def test_what_does_not_go_together_is_named(archive):
