@@ -54,6 +54,8 @@ train_config=          # one config for both, in place of the two
 ar_args=               # options of valle_train, such as "--max_epoch 5"
 nar_args=
 train_args=            # the same for both
+init_model=            # fine-tune this packed model (zip or model-zoo name); its codec and way of reading texts are used
+finetune_config=       # how; default: ../../conf/finetune_lora.yaml
 judge_config=          # of the recogniser that scores closed vocabularies
 score_config=          # judges, protocol and figures: conf/score/*.yaml
 
@@ -90,12 +92,15 @@ PYTHON=${python:-${PYTHON}}
 export PYTHON
 nj=${nj:-$("${PYTHON}" -c "import os; print(os.cpu_count())")}
 inference_nj=${inference_nj:-${nj}}
+[ -z "${init_model}" ] || [ -z "${ar_config}${nar_config}${train_config}" ] ||
+    die "--init_model: gives the models their shape; give --finetune_config in place of --ar_config, --nar_config and --train_config"
+finetune_config=${finetune_config:-../../conf/finetune_lora.yaml}
 ar_config=${ar_config:-${train_config:-../../conf/train_ar_${model_size}.yaml}}
 nar_config=${nar_config:-${train_config:-../../conf/train_nar_${model_size}.yaml}}
 judge_config=${judge_config:-../../conf/judge/train_asr_ctc.yaml}
 score_config=${score_config:-../../conf/score/default.yaml}
 if [ -z "${codec_config}" ] && [ -f "../../conf/codec/${codec}.yaml" ]; then codec_config=../../conf/codec/${codec}.yaml; fi
-for file in "${ar_config}" "${nar_config}" "${inference_config}" "${judge_config}" "${score_config}" ${codec_config:+"${codec_config}"}; do
+for file in "${ar_config}" "${nar_config}" "${inference_config}" "${judge_config}" "${score_config}" "${finetune_config}" ${codec_config:+"${codec_config}"}; do
     [ -f "${file}" ] || die "${file}: no such config (relative to $(pwd))"
 done
 [ -z "${download_model}" ] || skip_train=true
@@ -112,12 +117,21 @@ decode=${exp}/decode${inference_tag:+_${inference_tag}}
 results=${exp}
 [ -z "${inference_tag}" ] || results=${decode}
 stage_times=${exp}/stage_times
+base=${exp}/base
 sets="${train_set} ${valid_set} ${test_sets}"
-text_options=(--token_type "${token_type}" --g2p "${g2p}" --cleaner "${cleaner}")
-[ "${token_type}" != bpe ] || text_options+=(--bpemodel "${token}/bpe.model")
 trap end_stage EXIT
 setup_seconds=${root}/.venv/.setup_seconds
 if [ -f "${setup_seconds}" ] && ! grep -qs '^setup ' "${stage_times}"; then add_time setup "$(cat "${setup_seconds}")"; fi
+if [ -n "${init_model}" ]; then
+    packed=()
+    if [ -f "${init_model}" ]; then packed=("${init_model}"); fi
+    step "${base}/.done" "${base}/options" ${packed[@]+"${packed[@]}"} -- "${PYTHON}" -m espnet2_valle.bin.finetune_base \
+        --model_tag "${init_model}" --config "${finetune_config}" --output_dir "${base}"
+    while read -r name value; do printf -v "${name}" '%s' "${value}"; done <"${base}/options"
+    log "fine-tuning ${init_model}: ${fs} Hz, --token_type ${token_type} --g2p ${g2p} --cleaner ${cleaner}"
+fi
+text_options=(--token_type "${token_type}" --g2p "${g2p}" --cleaner "${cleaner}")
+[ "${token_type}" != bpe ] || text_options+=(--bpemodel "${token}/bpe.model")
 
 # wanted NUMBER: this stage was asked for.
 wanted() { [ "${stage}" -le "$1" ] && [ "${stop_stage}" -ge "$1" ]; }
@@ -160,6 +174,10 @@ train_model() {
         inputs+=("${index}/${name}/index.json" "${index}/${name}/frames.npy" "${index}/${name}/tokens.npy")
         command+=("--${split}_data_path_and_name_and_type" "${index}/${name},index,valle_index")
     done
+    if [ -n "${init_model}" ]; then
+        inputs+=("${base}/${kind}.pth")
+        command+=(--init_param "${base}/${kind}.pth")
+    fi
     command+=(${more[@]+"${more[@]}"})
     start_training "${dir}" "${inputs[@]}" -- "${command[@]}"
     step "${dir}/.done" "${dir}/${inference_model}" "${dir}/.started" -- launch_training "${dir}" "${command[@]}"
@@ -193,6 +211,12 @@ fi
 if wanted 3 && ! "${skip_data_prep}"; then
     begin_stage 3 text
     list_from=
+    if [ -n "${init_model}" ]; then
+        mkdir -p "${token}"
+        cp "${base}/tokens.txt" "${token}/tokens.txt"
+        [ "${token_type}" != bpe ] || cp "${base}/bpe.model" "${token}/bpe.model"
+        list_from=${base}/.done
+    fi
     for set in ${sets}; do # the training set first: the token list is made from it
         need "${raw}/${set}/.done" 2
         step "${token}/${set}/.done" "${token}/${set}/token_int" "${raw}/${set}/.done" ${list_from:+"${list_from}"} -- \
@@ -207,10 +231,14 @@ fi
 if wanted 4 && ! "${skip_data_prep}"; then
     begin_stage 4 codec
     for set in ${sets}; do need "${raw}/${set}/.done" 2; done
-    step "${exp}/codec/.done" "${exp}/codec/codec.yaml" "${raw}/${train_set}/.done" -- \
-        "${PYTHON}" -m espnet2_valle.bin.codec_fit --codec "${codec}" ${codec_config:+--config "${codec_config}"} \
-        ${codec_model:+--codec_model "${codec_model}"} --wav_scp "${raw}/${train_set}/wav.scp" \
-        --output_dir "${exp}/codec" --nj "${nj}"
+    if [ -n "${init_model}" ]; then
+        make_codec=("${base}/.done" -- cp -R "${base}/codec" "${exp}")
+    else
+        make_codec=("${raw}/${train_set}/.done" -- "${PYTHON}" -m espnet2_valle.bin.codec_fit --codec "${codec}"
+            ${codec_config:+--config "${codec_config}"} ${codec_model:+--codec_model "${codec_model}"}
+            --wav_scp "${raw}/${train_set}/wav.scp" --output_dir "${exp}/codec" --nj "${nj}")
+    fi
+    step "${exp}/codec/.done" "${exp}/codec/codec.yaml" "${make_codec[@]}"
     rate=$(awk '$1 == "sample_rate:" { print $2 }' "${exp}/codec/codec.yaml")
     [ "${rate}" = "${fs}" ] || die "--fs: stage 2 wrote ${fs} Hz and the codec works at ${rate} Hz. Run stages 2 to 4 with --fs ${rate}"
     for set in ${sets}; do

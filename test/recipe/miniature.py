@@ -67,6 +67,16 @@ def write_configs(folder: Path) -> list[str]:
     ]
 
 
+def finetuning(folder: Path, options: list[str]) -> list[str]:
+    """Options of run.sh for a short fine-tuning in place of a training with `options`."""
+    config = edited(
+        "finetune_lora.yaml", folder / "finetune.yaml", num_iters_per_epoch=4, max_epoch=1, num_workers=0
+    )
+    pairs = zip(options[::2], options[1::2])
+    kept = [word for pair in pairs if pair[0] not in ("--ar_config", "--nar_config") for word in pair]
+    return [*kept, "--finetune_config", str(config)]
+
+
 def run(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run run.sh to its end."""
     return subprocess.run(

@@ -6,11 +6,12 @@ import shutil
 import signal
 import subprocess
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 import soundfile
-from miniature import ROOT, RUN, run, write_configs
+from miniature import ROOT, RUN, finetuning, run, write_configs
 
 from espnet2_valle.generate.outcome import Outcome
 from espnet2_valle.generate.text2speech import Text2Speech
@@ -69,6 +70,26 @@ def test_the_packed_model_speaks(finished):
     assert tts.fs == soundfile.info(path).samplerate
     assert len(said["codes"]) > 0
     assert said["outcome"] in (Outcome.OK, Outcome.HIT_LENGTH_CAP)
+
+
+@pytest.mark.skipif(find_spec("loralib") is None, reason="loralib is not installed")
+def test_a_packed_model_is_finetuned_in_one_command(finished):
+    folder, options, _ = finished
+    options = [*finetuning(folder, options), "--tag", "tuned", "--skip_eval", "true"]
+    done = run(*options, "--init_model", str(folder / "exp" / "mini" / "model.zip"))
+    assert done.returncode == 0, done.stdout
+    for shared in ("codec/codec.yaml", "codec/codec.npz"):
+        made, base = ((folder / "exp" / tag / shared).read_bytes() for tag in ("tuned", "mini"))
+        assert made == base
+    tokens = [(folder / "dump" / tag / "token" / "tokens.txt").read_text() for tag in ("tuned", "mini")]
+    assert tokens[0] == tokens[1]
+    tts = Text2Speech.from_pretrained(str(folder / "exp" / "tuned" / "model.zip"), max_duration_ratio=1.0)
+    raw = folder / "dump" / "mini" / "raw" / "test"
+    path = (raw / "wav.scp").read_text().split()[1]
+    assert len(tts("one two", prompt_speech=path, prompt_text="three four")["codes"]) > 0
+    refused = run(*options, "--init_model", str(folder / "gone.zip"), "--tag", "other")
+    assert refused.returncode == 1
+    assert "no such packed model" in refused.stdout
 
 
 def test_a_second_run_does_nothing_again(finished):
