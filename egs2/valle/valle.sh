@@ -24,6 +24,7 @@ python=                # default: the environment that path.sh chooses
 corpus=mini            # local/${corpus}.sh prepares it
 db=                    # folder of the corpus, if it has one
 tag=mini               # name of the run
+download=false         # fetch the corpus into db first, unless it is there
 local_data_opts=       # more options of local/${corpus}.sh
 train_set=train
 valid_set=valid
@@ -99,6 +100,12 @@ for file in "${ar_config}" "${nar_config}" "${inference_config}" "${judge_config
     [ -f "${file}" ] || die "${file}: no such config (relative to $(pwd))"
 done
 [ -z "${download_model}" ] || skip_train=true
+test_only=false # a corpus with a test set and nothing to train on: the packed model brings its codec
+if [ -z "${train_set}" ]; then
+    test_only=true
+    [ -n "${download_model}" ] || [ "${stop_stage}" -le 2 ] ||
+        die "--corpus ${corpus}: has a test set only. Name a packed model to score on it with --download_model"
+fi
 
 data=${datadir}/${tag}
 raw=${dumpdir}/${tag}/raw
@@ -168,10 +175,12 @@ train_model() {
 if wanted 1 && ! "${skip_data_prep}"; then
     begin_stage 1 data
     read -ra more <<<"${local_data_opts}"
+    prepare=("local/${corpus}.sh" ${db:+--db "${db}"} --output_dir "${data}" --nj "${nj}" ${more[@]+"${more[@]}"})
+    # By itself, and before the corpus is listed: the step below is done again when the list is another.
+    if "${download}"; then "${prepare[@]}" --download only; fi
     mkdir -p "${data}"
     list_corpus >"${data}/.corpus"
-    step "${data}/.done" "${data}/${test_sets}/pairs" "${data}/.corpus" -- \
-        "local/${corpus}.sh" ${db:+--db "${db}"} --output_dir "${data}" --nj "${nj}" ${more[@]+"${more[@]}"}
+    step "${data}/.done" "${data}/${test_sets}/pairs" "${data}/.corpus" -- "${prepare[@]}"
     end_stage
 fi
 
@@ -190,7 +199,7 @@ if wanted 2 && ! "${skip_data_prep}"; then
     end_stage
 fi
 
-if wanted 3 && ! "${skip_data_prep}"; then
+if wanted 3 && ! "${skip_data_prep}" && ! "${test_only}"; then
     begin_stage 3 text
     list_from=
     for set in ${sets}; do # the training set first: the token list is made from it
@@ -204,7 +213,7 @@ if wanted 3 && ! "${skip_data_prep}"; then
     end_stage
 fi
 
-if wanted 4 && ! "${skip_data_prep}"; then
+if wanted 4 && ! "${skip_data_prep}" && ! "${test_only}"; then
     begin_stage 4 codec
     for set in ${sets}; do need "${raw}/${set}/.done" 2; done
     step "${exp}/codec/.done" "${exp}/codec/codec.yaml" "${raw}/${train_set}/.done" -- \
@@ -248,7 +257,14 @@ model_files+=(--codec_config "${exp}/codec/codec.yaml")
 if wanted 7 && ! "${skip_eval}"; then
     begin_stage 7 decode
     need "${raw}/${test_sets}/.done" 2
-    need "${exp}/codec/.done" 4
+    if "${test_only}"; then
+        codec_of=(--model_tag "${download_model}")
+        codec_done=()
+    else
+        need "${exp}/codec/.done" 4
+        codec_of=(--codec_config "${exp}/codec/codec.yaml")
+        codec_done=("${exp}/codec/.done")
+    fi
     if [ -n "${download_model}" ]; then
         model=(--model_tag "${download_model}")
         made=()
@@ -263,8 +279,8 @@ if wanted 7 && ! "${skip_eval}"; then
         "${PYTHON}" -m espnet2_valle.bin.valle_inference --config "${inference_config}" "${model[@]}" \
         --pairs "${raw}/${test_sets}/pairs" --data_dir "${raw}/${test_sets}" --output_dir "${decode}" \
         --nj "${inference_nj}" --device "$("${gpu_inference}" && echo cuda || echo cpu)" ${more[@]+"${more[@]}"}
-    step "${exp}/resynthesis/.done" "${exp}/resynthesis/wav.scp" "${raw}/${test_sets}/.done" "${exp}/codec/.done" -- \
-        "${PYTHON}" -m espnet2_valle.bin.codec_resynthesize --codec_config "${exp}/codec/codec.yaml" \
+    step "${exp}/resynthesis/.done" "${exp}/resynthesis/wav.scp" "${raw}/${test_sets}/.done" ${codec_done[@]+"${codec_done[@]}"} -- \
+        "${PYTHON}" -m espnet2_valle.bin.codec_resynthesize "${codec_of[@]}" \
         --wav_scp "${raw}/${test_sets}/wav.scp" --pairs "${raw}/${test_sets}/pairs" \
         --output_dir "${exp}/resynthesis" --nj "${inference_nj}"
     end_stage
