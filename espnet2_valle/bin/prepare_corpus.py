@@ -20,7 +20,7 @@ from espnet2_valle.corpus.recording import Recording
 from espnet2_valle.corpus.setaside import set_aside
 from espnet2_valle.corpus.split import Splits
 
-LEFT_OUT = "left_out"  # file in the output folder: what could not be used, and why
+SET_ASIDE = "set_aside"  # file in the output folder: each entry that could not be used, and why
 DOWNLOAD = ("false", "true", "only")
 
 
@@ -77,12 +77,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     check_splits(splits, corpus)
     output_dir = Path(args.output_dir)
     write_splits(splits, output_dir, partial(tester.pairs, make=pair_maker(args)), args.nj)
-    with atomic_open(output_dir / LEFT_OUT) as stream:
-        stream.writelines(f"{name}: {error}\n" for name, error in reader.left_out.items())
+    with atomic_open(output_dir / SET_ASIDE) as stream:
+        stream.writelines(f"{name} {error}\n" for name, error in sorted(reader.bad.items()))
 
 
 class Reader:
-    """Reads corpora and remembers what was left out.
+    """Reads corpora and remembers what was bad in them.
 
     Args:
         max_bad: share of the entries of a part that may be bad.
@@ -92,7 +92,7 @@ class Reader:
     def __init__(self, max_bad: float, seed: int) -> None:
         self.max_bad = max_bad
         self.seed = seed
-        self.left_out: dict[str, InputError] = {}
+        self.bad: dict[str, InputError] = {}
 
     def read(self, corpus: AbsCorpus, db: Path, parts: Sequence[str]) -> Splits:
         """Read and divide a corpus.
@@ -107,7 +107,7 @@ class Reader:
             set_aside(read.bad, len(read.bad) + len(read.recordings), self.max_bad, f"{root} ({part})")
             if not read.recordings:
                 raise InputError(root, f"the part '{part}' has no recording", "Unpack it again")
-            self.left_out |= read.bad
+            self.bad |= read.bad
             found[part] = read.recordings
         counts = Counter(recording.utterance for recordings in found.values() for recording in recordings)
         repeated = [utterance for utterance, count in counts.items() if count > 1]

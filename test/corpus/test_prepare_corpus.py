@@ -52,7 +52,7 @@ def test_a_corpus_becomes_data_directories_and_pairs(tmp_path, name):
         assert pair.prompt_utt != pair.target_utt
         assert test.speakers[pair.prompt_utt] == test.speakers[pair.target_utt]
     assert (tmp_path / "data" / "test" / "pairs_continuation").is_file() == name.startswith("librispeech")
-    assert (tmp_path / "data" / "left_out").read_text() == ""
+    assert (tmp_path / "data" / "set_aside").read_text() == ""
 
 
 def test_the_same_command_gives_the_same_files(tmp_path):
@@ -71,7 +71,7 @@ def test_few_bad_entries_are_left_out_and_written_down_and_many_end_the_run(tmp_
     assert not (tmp_path / "data").exists()
     prepare(tmp_path, "ljspeech", "--max_bad", "0.1")
     assert "LJ001-0003" not in DataDir.load(tmp_path / "data" / "train").wavs
-    assert (tmp_path / "data" / "left_out").read_text().startswith("LJ001-0003: ")
+    assert (tmp_path / "data" / "set_aside").read_text().startswith("LJ001-0003 ")
 
 
 def test_a_part_of_a_corpus_that_leaves_no_test_set_is_told(tmp_path):
