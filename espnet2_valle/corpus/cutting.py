@@ -22,7 +22,7 @@ class Limits:
 DEFAULT_LIMITS = Limits()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Unit:
     """A stretch of a recording, from `start` to `end` in seconds, in which `text` is said."""
 

@@ -10,7 +10,7 @@ from espnet2_valle.common.errors import InputError
 from espnet2_valle.corpus.datadir import DataDir
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Recording:
     """One utterance.
 

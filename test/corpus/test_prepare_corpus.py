@@ -2,10 +2,12 @@
 
 import hashlib
 import io
+import os
 import tarfile
 from pathlib import Path
 
 import pytest
+import soundfile
 from archive_server import serve
 from corpus_layouts import LAYOUTS, sound, write
 
@@ -143,3 +145,20 @@ def test_without_an_output_folder_nothing_is_read(tmp_path):
     write(tmp_path / "x", "")
     with pytest.raises(InputError, match="--output_dir: is not given"):
         prepare_corpus.main(["--corpus", "vctk", "--db", str(tmp_path)])
+
+
+def test_real_recordings_of_ljspeech_in_its_layout(tmp_path):
+    shared = Path(os.environ.get("ESPNET2_VALLE_SHARED", Path(__file__).resolve().parents[3] / "shared"))
+    source = shared / "corpora" / "ljspeech_en"
+    if not source.is_dir():
+        pytest.skip("the recordings are not in ../shared")
+    root = tmp_path / "db" / "LJSpeech-1.1"
+    (root / "wavs").mkdir(parents=True)
+    rows = [row.split("|") for row in (source / "metadata.csv").read_text().splitlines()[1:]]
+    for name, _, _ in rows:
+        soundfile.write(root / "wavs" / f"{name}.wav", *soundfile.read(source / "wav" / f"{name}.flac"))
+    write(root / "metadata.csv", "".join(f"{name}|{text}|{text}\n" for name, _, text in rows))
+    prepare(tmp_path, "ljspeech")
+    sets = {name: DataDir.load(tmp_path / "data" / name) for name in ("train", "valid", "test")}
+    assert {name: len(data.wavs) for name, data in sets.items()} == {"train": 28, "valid": 3, "test": 3}
+    assert len(read_pairs(tmp_path / "data" / "test" / "pairs")) > 0

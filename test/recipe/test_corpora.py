@@ -5,18 +5,10 @@ import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
-import numpy as np
 import pytest
-import soundfile
-from miniature import run
+from miniature import librispeech_test, run, sound
 
 pytestmark = pytest.mark.recipe
-RATE = 8000
-
-
-def sound(path, seconds):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, 0.2 * np.sin(np.arange(int(seconds * RATE)) / 5), RATE)
 
 
 def emovdb(root):
@@ -26,15 +18,6 @@ def emovdb(root):
             sound(root / f"bea_{emotion}" / f"{name}_1-28_{n:04d}.wav", 2.0)
     lines = (f'( arctic_a{n:04d} "sentence {n}" )\n' for n in range(1, 41))
     (root / "cmuarctic.data").write_text("".join(lines))
-
-
-def librispeech_test(root):
-    for speaker in ("61", "121"):
-        folder = root / "LibriSpeech" / "test-clean" / speaker / "7"
-        for n in range(3):
-            sound(folder / f"{speaker}-7-{n:04d}.flac", 4.5)
-        lines = (f"{speaker}-7-{n:04d} SAY {n}\n" for n in range(3))
-        (folder / f"{speaker}-7.trans.txt").write_text("".join(lines))
 
 
 def options(tmp_path, *more):

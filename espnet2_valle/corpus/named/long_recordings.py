@@ -22,7 +22,7 @@ HELD_OUT = 0.01  # of Libri-Light's speakers, for validation and as many for the
 DEPTH = 4  # of a recording's name: SUBSET/SPEAKER/BOOK/CHAPTER
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Aligned:
     """A unit of a recording.
 
@@ -58,12 +58,12 @@ class AbsLongRecordings(AbsCorpus):
         """
         for name, group in groupby(aligned, lambda each: each.recording):
             path = sounds / f"{name}.flac"
-            if not path.is_file():
+            folders = PurePosixPath(name).parts
+            if len(folders) != DEPTH or not path.is_file():
                 found.bad[name] = InputError(path, "is aligned and not there", "Unpack its subset")
                 continue
             units = sorted((each.unit for each in group), key=lambda unit: unit.start)
-            speaker = PurePosixPath(name).parts[1]
-            stem = "-".join(PurePosixPath(name).parts[1:])
+            speaker, stem = folders[1], "-".join(folders[1:])
             for unit in cut(units, limits) if limits else units:
                 # Times are part of the name: utterances that are cut otherwise are others.
                 utterance = f"{stem}-{unit.start * 1000:08.0f}-{unit.end * 1000:08.0f}"
