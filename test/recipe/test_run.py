@@ -92,15 +92,15 @@ def test_changed_decoding_is_done_again_and_training_is_not(finished):
     assert all("decode_top3" in path for path in new)
 
 
-@pytest.mark.parametrize(("pairs", "folder"), [("pairs", ""), ("pairs_continuation", "decode_continuation")])
-def test_a_packed_model_is_scored_on_a_corpus_for_tests(finished, tmp_path, pairs, folder):
+def test_a_packed_model_continues_recordings_of_a_corpus_for_tests(finished, tmp_path):
     trained, options, _ = finished
     librispeech_test(tmp_path)
     model = str(trained / "exp" / "mini" / "model.zip")
     words = ["--corpus", "librispeech_test", "--db", str(tmp_path), "--download_model", model]
-    done = run(*without_corpus_options(options), *words, "--pairs", pairs, "--stop_stage", "9")
+    words += ["--pairs", "pairs_continuation", "--stop_stage", "9"]
+    done = run(*without_corpus_options(options), *words)
     assert done.returncode == 0, done.stdout
-    results = trained / "exp" / "librispeech_test" / folder
+    results = trained / "exp" / "librispeech_test" / "decode_continuation"
     scores = json.loads((results / "scores.json").read_text())
     assert scores["pairs"] == 6
     assert set(SYSTEMS) <= scores["systems"].keys()
