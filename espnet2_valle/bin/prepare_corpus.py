@@ -107,6 +107,12 @@ class Reader:
             set_aside(read.bad, len(read.bad) + len(read.recordings), self.max_bad, f"{root} ({part})")
             if not read.recordings:
                 raise InputError(root, f"the part '{part}' has no recording", "Unpack it again")
+            whole = corpus.sizes.get(part, 0)
+            if len(read.recordings) + len(read.bad) < whole:
+                logging.warning(
+                    "%s: %d utterances of the %d of %s: this copy is not whole",
+                    *(root, len(read.recordings), whole, part),
+                )
             self.bad |= read.bad
             found[part] = read.recordings
         counts = Counter(recording.utterance for recordings in found.values() for recording in recordings)

@@ -76,6 +76,12 @@ def test_few_bad_entries_are_left_out_and_written_down_and_many_end_the_run(tmp_
     assert (tmp_path / "data" / "set_aside").read_text().startswith("LJ001-0003 ")
 
 
+def test_a_copy_that_is_not_whole_is_told(tmp_path, caplog):
+    LAYOUTS["librispeech_test"](tmp_path / "db")
+    prepare(tmp_path, "librispeech_test")
+    assert "8 utterances of the 2620 of test-clean: this copy is not whole" in caplog.text
+
+
 def test_a_part_of_a_corpus_that_leaves_no_test_set_is_told(tmp_path):
     LAYOUTS["vctk"](tmp_path / "db")
     for folder in ("wav48_silence_trimmed", "txt"):

@@ -27,6 +27,7 @@ class AbsCorpus(ABC):
         folder: what its archives unpack to.
         parts: what it consists of, by the names of its own release.
         default_parts: those that are prepared unless others are asked for.
+        sizes: part -> utterances of the release, where that is known.
     """
 
     title: str
@@ -35,6 +36,7 @@ class AbsCorpus(ABC):
     folder: str
     parts: Sequence[str] = WHOLE
     default_parts: Sequence[str] = WHOLE
+    sizes: Mapping[str, int] = {}
 
     @abstractmethod
     def archives(self, parts: Sequence[str]) -> list[Archive]:

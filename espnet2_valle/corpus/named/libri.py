@@ -37,6 +37,15 @@ class LibriTTS(AbsLibri):
     title = "LibriTTS"
     home = "https://www.openslr.org/60"
     folder = "LibriTTS"
+    sizes: Mapping[str, int] = {
+        "train-clean-100": 33236,
+        "train-clean-360": 116500,
+        "train-other-500": 205044,
+        "dev-clean": 5736,
+        "dev-other": 4613,
+        "test-clean": 4837,
+        "test-other": 5120,
+    }
     checksums: Mapping[str, str] = {
         "dev-clean": "sha256:da0864e1bd26debed35da8a869dd5c04dfc27682921936de7cff9c8a254dbe1a",
         "dev-other": "sha256:d413eda26f3a152ac7c9cf3658ef85504dfb1b625296e5fa83727f5186cca79c",
@@ -67,6 +76,7 @@ class LibriTTSR(LibriTTS):
     title = "LibriTTS-R"
     home = "https://www.openslr.org/141"
     folder = "LibriTTS_R"
+    sizes: Mapping[str, int] = {}  # some utterances could not be restored
     checksums = {
         "dev-clean": "md5:2c1f5312914890634cc2d15783032ff3",
         "dev-other": "md5:62d3a80ad8a282b6f31b3904f0507e4f",
@@ -88,6 +98,15 @@ class LibriSpeech(AbsLibri):
     title = "LibriSpeech"
     home = "https://www.openslr.org/12"
     folder = "LibriSpeech"
+    sizes = {
+        "train-clean-100": 28539,
+        "train-clean-360": 104014,
+        "train-other-500": 148688,
+        "dev-clean": 2703,
+        "dev-other": 2864,
+        "test-clean": 2620,
+        "test-other": 2939,
+    }
     checksums: Mapping[str, str] = {
         "dev-clean": "sha256:76f87d090650617fca0cac8f88b9416e0ebf80350acb97b343a85fa903728ab3",
         "dev-other": "sha256:12661c48e8c3fe1de2c1caa4c3e135193bfb1811584f11f569dd12645aa84365",

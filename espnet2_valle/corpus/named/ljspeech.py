@@ -21,6 +21,7 @@ class LJSpeech(AbsCorpus):
     title = "LJSpeech 1.1"
     home = "https://keithito.com/LJ-Speech-Dataset"
     folder = "LJSpeech-1.1"
+    sizes = {"all": 13100}
 
     def archives(self, parts: Sequence[str]) -> list[Archive]:
         return [
