@@ -20,6 +20,7 @@ from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open, atomic_path, read_journal
 from espnet2_valle.corpus.datadir import DataDir
 from espnet2_valle.corpus.pairs import Pair, read_pairs
+from espnet2_valle.generate.continuation import divide_text, read_beginning
 from espnet2_valle.generate.outcome import Outcome
 from espnet2_valle.generate.text2speech import Request, Text2Speech, open_text2speech
 from espnet2_valle.jobs.pool import parallel_map
@@ -93,12 +94,25 @@ def add_prompt_arguments(group: argparse._ArgumentGroup) -> None:
 
 @dataclass(frozen=True)
 class Job:
-    """One pair to synthesise."""
+    """One pair to synthesise; one that continues has its own recording as its prompt."""
 
     pair_id: str
     prompt_wav: str
     prompt_text: str
     text: str
+    continues: bool = False
+
+    def request(self, fs: int, seed: int) -> Request:
+        """What the model is asked, which works at `fs` Hz."""
+        if not self.continues:
+            return Request(self.text, self.prompt_wav, self.prompt_text, seed=seed)
+        divided = divide_text(self.prompt_wav, self.text)
+        prompt = read_beginning(self.prompt_wav, fs)
+        return Request(divided.rest, prompt, divided.prompt_text, fs, seed)
+
+    def output(self, wav: np.ndarray, fs: int) -> np.ndarray:
+        """What is written of the speech (samples,) at `fs` Hz: a continuation begins with its prompt."""
+        return np.concatenate([read_beginning(self.prompt_wav, fs), wav]) if self.continues else wav
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -167,13 +181,7 @@ def _synthesise(model: str, output_dir: str, jobs: Sequence[Job]) -> dict[str, E
     text2speech = open_text2speech(model)
     output = Path(output_dir)
     requests = [
-        Request(
-            job.text,
-            job.prompt_wav,
-            job.prompt_text,
-            seed=zlib.crc32(f"{text2speech.seed} {job.pair_id}".encode()),
-        )
-        for job in jobs
+        job.request(text2speech.fs, zlib.crc32(f"{text2speech.seed} {job.pair_id}".encode())) for job in jobs
     ]
     endings = {}
     for job, result in zip(jobs, text2speech.batch(requests), strict=True):
@@ -182,7 +190,8 @@ def _synthesise(model: str, output_dir: str, jobs: Sequence[Job]) -> dict[str, E
         if len(result["wav"]) and result["outcome"] is not Outcome.NO_SPEECH:
             with atomic_path(output / "codes" / f"{job.pair_id}.npy") as path:
                 np.save(path, result["codes"].numpy().astype(np.int16))
-            write_audio(_wav_path(output, job.pair_id), result["wav"].numpy(), text2speech.fs)
+            wav = job.output(result["wav"].numpy(), text2speech.fs)
+            write_audio(_wav_path(output, job.pair_id), wav, text2speech.fs)
         endings[job.pair_id] = (result["outcome"].value, result["tries"])
     return endings
 
@@ -213,7 +222,11 @@ def _jobs(pairs: Sequence[Pair], data: DataDir, where: str | Path) -> list[Job]:
                 )
     return [
         Job(
-            pair.pair_id, data.wavs[pair.prompt_utt], data.texts[pair.prompt_utt], data.texts[pair.target_utt]
+            pair.pair_id,
+            data.wavs[pair.prompt_utt],
+            data.texts[pair.prompt_utt],
+            data.texts[pair.target_utt],
+            pair.prompt_utt == pair.target_utt,
         )
         for pair in pairs
     ]

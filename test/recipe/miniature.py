@@ -5,10 +5,13 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import soundfile
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN = ROOT / "egs2" / "valle" / "run.sh"
+RATE = 8000  # of made-up recordings, Hz
 
 
 def edited(source: str, target: Path, **changes: Any) -> Path:
@@ -88,3 +91,20 @@ def run(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
         text=True,
         check=False,
     )
+
+
+def sound(path: Path, seconds: float) -> None:
+    """Write a tone."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, 0.2 * np.sin(np.arange(int(seconds * RATE)) / 5), RATE)
+
+
+def librispeech_test(root: Path) -> None:
+    """LibriSpeech's test-clean as it is unpacked: two speakers, three utterances each, words of `mini`."""
+    for speaker in ("61", "121"):
+        folder = root / "LibriSpeech" / "test-clean" / speaker / "7"
+        words = ("SEVEN TWO", "ONE FOUR NINE", "TWO ONE")
+        for n in range(len(words)):
+            sound(folder / f"{speaker}-7-{n:04d}.flac", 4.5)
+        lines = (f"{speaker}-7-{n:04d} {text}\n" for n, text in enumerate(words))
+        (folder / f"{speaker}-7.trans.txt").write_text("".join(lines))

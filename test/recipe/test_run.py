@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import soundfile
-from miniature import ROOT, RUN, finetuning, run, write_configs
+from miniature import ROOT, RUN, finetuning, librispeech_test, run, write_configs
 
 from espnet2_valle.generate.outcome import Outcome
 from espnet2_valle.generate.text2speech import Text2Speech
@@ -111,6 +111,27 @@ def test_changed_decoding_is_done_again_and_training_is_not(finished):
     new = {path for path in after if before.get(path) != after[path]}
     assert str(folder / "exp" / "mini" / "decode_top3" / "wav.scp") in new
     assert all("decode_top3" in path for path in new)
+
+
+def test_a_packed_model_continues_recordings_of_a_corpus_for_tests(finished, tmp_path):
+    trained, options, _ = finished
+    librispeech_test(tmp_path)
+    model = str(trained / "exp" / "mini" / "model.zip")
+    words = ["--corpus", "librispeech_test", "--db", str(tmp_path), "--download_model", model]
+    words += ["--pairs", "pairs_continuation", "--stop_stage", "9"]
+    done = run(*without_corpus_options(options), *words)
+    assert done.returncode == 0, done.stdout
+    results = trained / "exp" / "librispeech_test" / "decode_continuation"
+    scores = json.loads((results / "scores.json").read_text())
+    assert scores["pairs"] == 6
+    assert set(SYSTEMS) <= scores["systems"].keys()
+    assert (results / "report.html").exists()
+
+
+def without_corpus_options(options: list[str]) -> list[str]:
+    """The options but --local_data_opts, which are of `mini`."""
+    place = options.index("--local_data_opts")
+    return options[:place] + options[place + 2 :]
 
 
 def test_other_training_settings_do_not_spoil_a_trained_model(finished):
