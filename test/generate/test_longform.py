@@ -138,7 +138,7 @@ def test_the_command(files, system, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("speed: 2", "unknown key 'speed'"),
+        ("speed: 2", "no key 'speed'"),
         ("language: en", "no pauses"),
         ("pauses: {other: -1}", "out of range"),
     ],

@@ -8,8 +8,9 @@ import torch
 from espnet2_valle.bin import valle_stream
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.generate.outcome import Outcome
-from espnet2_valle.generate.streaming import Streamer
-from espnet2_valle.generate.text2speech import Request, Text2Speech
+from espnet2_valle.generate.request import Request
+from espnet2_valle.generate.streaming import Streamer, choose_chunks
+from espnet2_valle.generate.text2speech import Text2Speech
 from espnet2_valle.valle.chunks import Chunks
 
 from .conftest import RATE, buzz
@@ -93,6 +94,40 @@ def ending(model):
 def test_a_model_trained_whole_is_named(text2speech, caplog):
     Streamer.of(text2speech)
     assert "trained without chunk_frames" in caplog.text
+    assert "best_of" not in caplog.text
+
+
+def test_options_that_a_stream_cannot_use_are_named(files, caplog):
+    Streamer.of(Text2Speech(**files, best_of=2))
+    assert "best_of and retries are not used" in caplog.text
+
+
+def test_chunks_are_those_of_training(text2speech, monkeypatch):
+    assert choose_chunks(text2speech.nar, 50.0) == Chunks(10, 25)
+    assert choose_chunks(text2speech.nar, 50.0, 0.1, 0.04) == Chunks(2, 2)
+    monkeypatch.setattr(text2speech.nar, "chunk_frames", 40)
+    assert choose_chunks(text2speech.nar, 50.0) == Chunks(10, 40)
+    assert choose_chunks(text2speech.nar, 50.0, seconds=0.3) == Chunks(10, 15)
+
+
+def test_a_batch_of_streams_has_what_a_batch_has(text2speech):
+    streamer = Streamer.of(text2speech, Chunks(4, 10))
+    requests = [
+        Request("a b c", buzz(110, 1.0), "b c", RATE, 1),
+        Request("a", np.zeros(RATE, dtype=np.float32), "b", RATE),
+        Request("c a", buzz(220, 1.0), "a", RATE, 2),
+    ]
+    first, rejected, last = text2speech.batch(requests, streamer.synthesise)
+    plain = text2speech.batch(requests)
+    assert rejected["outcome"] is Outcome.PROMPT_REJECTED
+    for streamed_one, plain_one, asked in ((first, plain[0], requests[0]), (last, plain[2], requests[2])):
+        wav, codes, outcome = streamer.whole(text2speech.prepare(asked))
+        assert np.array_equal(streamed_one["wav"].numpy(), wav)
+        assert torch.equal(streamed_one["codes"], codes)
+        assert streamed_one["outcome"] is outcome
+        assert streamed_one.keys() == plain_one.keys()
+        assert torch.equal(streamed_one["codes"][:, 0], plain_one["codes"][:, 0])  # the same random numbers
+        assert streamed_one["log_probability"] == pytest.approx(plain_one["log_probability"], abs=1e-5)
 
 
 def options(files, system, output):
@@ -111,7 +146,7 @@ def test_the_command_writes_what_the_stream_says(files, system, tmp_path, capsys
     valle_stream.main(options(files, system, tmp_path / "out.wav"))
     written, rate = soundfile.read(tmp_path / "out.wav", dtype="int16")
     assert rate == RATE
-    assert b"first sound after" in capsysbinary.readouterr().err
+    assert b"of speech in" in capsysbinary.readouterr().err
     valle_stream.main(options(files, system, "-"))
     piped = np.frombuffer(capsysbinary.readouterr().out, dtype="<i2")
     assert np.abs(piped.astype(int) - written).max() <= 1
