@@ -4,7 +4,7 @@ import argparse
 import random
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,9 +29,10 @@ from espnet2_valle.valle.weights import DTYPES, convert_linears
 
 VOCAB = 64
 PROMPT_SECONDS = 3.0
+MINUTE = 60
 FIRST_BAR = 0.2  # seconds
 FLAT_BAR = 1.5  # of the longest utterance over the shortest
-Ask = Callable[[float], Prepared]  # seconds of speech -> a request for exactly that
+Ask = Callable[[float], Iterator[Prepared]]  # seconds of speech -> requests that are exactly that together
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,6 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--prompt", help="prepared prompt (.npz) of that model's codec")
     group.add_argument("--words", help="file of the words that texts are made of")
     group.add_argument("--words_per_minute", type=float, default=110)
+    group.add_argument(
+        "--max_words", type=int, help="cut longer texts, as valle_stream does; default: said in one go"
+    )
     group = parser.add_argument_group("random weights, with token ids")
     group.add_argument("--ar_config", default="conf/train_ar_mini.yaml")
     group.add_argument("--nar_config", default="conf/train_nar_mini.yaml")
@@ -60,7 +64,7 @@ def measure(args: argparse.Namespace) -> list[Figure]:
     streamer, ask = _trained(args) if args.model_tag else _random(args)
     about = {"sizes": args.model_tag or Path(args.ar_config).stem, "dtype": args.dtype}
     about |= {"threads": torch.get_num_threads(), "device": args.device}
-    about |= {"chunks": f"{streamer.chunks.first}+{streamer.chunks.size}"}
+    about |= {"chunks": f"{streamer.chunks.first}+{streamer.chunks.size}", "max_words": args.max_words}
     runs: dict[float, list[Timing]] = {seconds: [] for seconds in args.seconds}
     parts: dict[float, list[dict[str, float]]] = {seconds: [] for seconds in args.seconds}
     for repeat in range(-1, args.repeats):  # the first round warms up
@@ -98,9 +102,10 @@ def time_stream(streamer: Streamer, ask: Ask, seconds: float) -> Timing:
     """Run one stream to its end."""
     begun = time.perf_counter()
     came, lasts = [], []
-    for wav in streamer.run(streamer.start(ask(seconds))):
-        came.append(time.perf_counter() - begun)
-        lasts.append(len(wav) / streamer.codec.sample_rate)
+    for prepared in ask(seconds):
+        for wav in streamer.run(streamer.start(prepared)):
+            came.append(time.perf_counter() - begun)
+            lasts.append(len(wav) / streamer.codec.sample_rate)
     return Timing(came[0], float(np.diff(came).max(initial=0.0)), stalled(came, lasts), came[-1])
 
 
@@ -121,7 +126,8 @@ def time_parts(streamer: Streamer, ask: Ask, seconds: float) -> dict[str, float]
     def mark(name: str) -> None:
         marks.append((name, time.perf_counter()))
 
-    prepared, codes = ask(seconds), []
+    codes: list[int] = []
+    prepared = next(ask(seconds))
     mark("text")
     decoder = ARDecoder(streamer.ar, [prepared.utterance(0)], streamer.sampling)
     mark("ar_prefill")
@@ -169,10 +175,14 @@ def _trained(args: argparse.Namespace) -> tuple[Streamer, Ask]:
     voice = PreparedPrompt.load(args.prompt, text2speech.codec)
     words = Path(args.words).read_text(encoding="utf-8").split()
 
-    def ask(seconds: float) -> Prepared:
-        count = max(1, round(seconds * args.words_per_minute / 60))
-        text = " ".join(random.Random(count).choices(words, k=count))
-        return replace(text2speech.prepare(Request(text, voice)), limits=_exactly(seconds, text2speech.codec))
+    def ask(seconds: float) -> Iterator[Prepared]:
+        count = max(1, round(seconds * args.words_per_minute / MINUTE))
+        said = random.Random(count).choices(words, k=count)
+        size = args.max_words or count
+        for start in range(0, count, size):
+            piece = said[start : start + size]
+            prepared = text2speech.prepare(Request(" ".join(piece), voice))
+            yield replace(prepared, limits=_exactly(seconds * len(piece) / count, text2speech.codec))
 
     return Streamer.of(text2speech), ask
 
@@ -193,11 +203,11 @@ def _random(args: argparse.Namespace) -> tuple[Streamer, Ask]:
     prompt = torch.randint(0, codec.codebook_size, shape, generator=generator).to(args.device)
     prompt_tokens = round(PROMPT_SECONDS * args.tokens_per_second)
 
-    def ask(seconds: float) -> Prepared:
+    def ask(seconds: float) -> Iterator[Prepared]:
         tokens = prompt_tokens + round(seconds * args.tokens_per_second)
         text = torch.randint(0, VOCAB, (tokens,), generator=generator).to(args.device)
         first = prompt[:, 0].contiguous()
-        return Prepared(Request("", prompt), text, prompt, first, _exactly(seconds, codec), 0, prompt_tokens)
+        yield Prepared(Request("", prompt), text, prompt, first, _exactly(seconds, codec), 0, prompt_tokens)
 
     return Streamer(ar, nar, codec, SamplingOptions(), choose_chunks(nar, rate)), ask
 

@@ -88,7 +88,7 @@ def model_options(args: argparse.Namespace) -> dict[str, Any]:
         if args.best_of < 2:
             raise InputError("--best_of", f"{args.best_of} leaves --chooser no choice", "Give 2 or more")
         options["chooser"] = {"name": args.chooser, **args.chooser_conf}
-        RECOGNIZERS.check(chooser(options))
+        RECOGNIZERS.check(Component.parse(options["chooser"], "--chooser"))
     elif args.chooser_conf:
         raise InputError("--chooser_conf", f"--chooser {LIKELIEST} has no options", "Give --chooser")
     return options

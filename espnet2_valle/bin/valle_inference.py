@@ -3,7 +3,6 @@
 import argparse
 import functools
 import json
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +27,7 @@ from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open, atomic_path, read_journal
 from espnet2_valle.corpus.datadir import DataDir
 from espnet2_valle.corpus.pairs import Pair, read_pairs
+from espnet2_valle.generate.candidates import seed_of
 from espnet2_valle.generate.outcome import Outcome
 from espnet2_valle.generate.request import Request
 from espnet2_valle.jobs.pool import parallel_map
@@ -145,7 +145,7 @@ def _synthesise(model: str, streaming: bool, output_dir: str, jobs: Sequence[Job
             job.text,
             job.prompt_wav,
             job.prompt_text,
-            seed=zlib.crc32(f"{text2speech.seed} {job.pair_id}".encode()),
+            seed=seed_of(text2speech.seed, job.pair_id),
         )
         for job in jobs
     ]

@@ -1,11 +1,9 @@
 """Read a long text aloud: paragraphs, chapters. After a kill it goes on at the sentence it was at."""
 
 import argparse
-import dataclasses
 import json
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 from espnet2.utils import config_argparse
 
@@ -17,11 +15,9 @@ from espnet2_valle.bin.model_options import (
     require,
 )
 from espnet2_valle.common.cli import run_command
-from espnet2_valle.common.config import check_keys, read_yaml
-from espnet2_valle.common.errors import InputError
 from espnet2_valle.generate.longform import LongformOptions, speak
 from espnet2_valle.generate.prepared_prompt import open_prompt
-from espnet2_valle.generate.sentences import split_text
+from espnet2_valle.generate.sentences import read_text, split_text
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -42,29 +38,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Read one text aloud."""
     args = get_parser().parse_args(argv)
     require(args, "text_file", "prompt_speech", "output_wav")
-    options = read_options(args.longform_config)
-    if not Path(args.text_file).is_file():
-        raise InputError(args.text_file, "no such text", "Correct --text_file")
-    text = Path(args.text_file).read_text(encoding="utf-8")
+    options = LongformOptions.load(args.longform_config)
+    text = read_text(args.text_file)
     sentences = split_text(text, options.pauses, options.language, options.max_words)
     text2speech = open_text2speech(json.dumps(model_options(args)))
     prompt = open_prompt(args.prompt_speech, args.prompt_text, None, text2speech.codec)
     outcomes = speak(text2speech, sentences, prompt, options, args.output_wav)
     counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(Counter(outcomes).items()))
     print(f"{args.output_wav}: {len(sentences)} sentences ({counts})")
-
-
-def read_options(path: str | Path) -> LongformOptions:
-    """Read conf/longform.yaml or one like it.
-
-    Raises:
-        InputError: missing file, unknown key, or a value out of range.
-    """
-    content = read_yaml(path, "--longform_config")
-    check_keys(path, content, [field.name for field in dataclasses.fields(LongformOptions)])
-    if "pauses" not in content:
-        raise InputError(path, "has no pauses", "Start from conf/longform.yaml")
-    return LongformOptions(**content)
 
 
 if __name__ == "__main__":

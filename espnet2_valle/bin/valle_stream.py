@@ -24,9 +24,9 @@ from espnet2_valle.bin.model_options import (
 )
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.generate.outcome import Outcome
+from espnet2_valle.generate.longform import LongformOptions
 from espnet2_valle.generate.prepared_prompt import open_prompt
-from espnet2_valle.generate.request import Request
+from espnet2_valle.generate.sentences import Sentence, read_text, split_text
 from espnet2_valle.generate.streaming import FIRST_SECONDS, Streamer, choose_chunks
 
 STDOUT = "-"
@@ -45,6 +45,14 @@ def get_parser() -> argparse.ArgumentParser:
     )
     group.add_argument("--chunk_seconds", type=float, help="of the later chunks; as in the NAR's training")
     group.add_argument("--text", help="what to say")
+    group.add_argument("--text_file", help="in place of it: a long text; empty lines part paragraphs")
+    group.add_argument(
+        "--max_words",
+        type=int,
+        default=12,
+        help="what is longer is said sentence by sentence, and sentences cut",
+    )
+    group.add_argument("--longform_config", default="conf/longform.yaml", help="pauses between sentences")
     add_prompt_arguments(group)
     group.add_argument("--output_wav", help="where the speech goes as it comes, or - for standard output")
     return parser
@@ -53,7 +61,8 @@ def get_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> None:
     """Stream what the options name."""
     args = get_parser().parse_args(argv)
-    require(args, "text", "prompt_speech", "output_wav")
+    require(args, "prompt_speech", "output_wav")
+    sentences = cut_text(args)
     text2speech = open_text2speech(json.dumps(model_options(args)))
     rate = text2speech.codec.frame_rate
     try:
@@ -63,22 +72,37 @@ def main(argv: Sequence[str] | None = None) -> None:
     streamer = Streamer.of(text2speech, chunks)
     voice = open_prompt(args.prompt_speech, args.prompt_text, None, text2speech.codec)
     begun = time.perf_counter()
-    state = streamer.start(text2speech.prepare(Request(args.text, voice)))
     first, samples = None, 0
     with open_sink(args.output_wav, text2speech.fs) as write:
-        for wav in streamer.run(state):
+        for wav in streamer.read(text2speech, sentences, voice):
             first = time.perf_counter() if first is None else first
             write(wav)
             samples += len(wav)
-    if first is None or state.outcome is Outcome.NO_SPEECH:
+    if first is None:
         raise InputError("--text", "no speech came out", "Try another --seed or a longer prompt")
-    assert state.outcome is not None
     seconds, total = samples / text2speech.fs, time.perf_counter() - begun
     print(
-        f"{args.output_wav}: {state.outcome.value}, first sound {first - begun:.3f} s after the text, "
+        f"{args.output_wav}: first sound {first - begun:.3f} s after the text, "
         f"{seconds:.2f} s of speech in {total:.2f} s",
         file=sys.stderr,
     )
+
+
+def cut_text(args: argparse.Namespace) -> list[Sentence]:
+    """What to say, in pieces of at most `--max_words`.
+
+    Raises:
+        InputError: no text, an unreadable file, or one of `split_text`.
+    """
+    if bool(args.text) == bool(args.text_file):
+        raise InputError("--text", "one of it and --text_file is needed", "Give one")
+    if args.max_words < 1:
+        raise InputError("--max_words", f"{args.max_words} is out of range", "Give 1 or more")
+    text = args.text or read_text(args.text_file)
+    if len(text.split()) <= args.max_words:
+        return [Sentence(text, 0.0)]
+    options = LongformOptions.load(args.longform_config)
+    return split_text(text, options.pauses, options.language, args.max_words)
 
 
 @contextmanager

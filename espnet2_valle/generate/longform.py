@@ -2,14 +2,16 @@
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
+from espnet2_valle.common.config import check_keys, read_yaml
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.generate.candidates import seed_of
 from espnet2_valle.generate.outcome import Outcome
 from espnet2_valle.generate.output import StreamTail
 from espnet2_valle.generate.prepared_prompt import PreparedPrompt
@@ -35,6 +37,19 @@ class LongformOptions:
     prompt: str = FIXED
     max_words: int = 30
     max_gain: float = 12.0
+
+    @classmethod
+    def load(cls, path: str | Path) -> "LongformOptions":
+        """Read conf/longform.yaml or one like it.
+
+        Raises:
+            InputError: it cannot be read, an unknown key, no pauses, or a value out of range.
+        """
+        content = read_yaml(path, "--longform_config")
+        check_keys(path, content, [item.name for item in fields(cls)])
+        if "pauses" not in content:
+            raise InputError(path, "has no pauses", "Start from conf/longform.yaml")
+        return cls(**content)
 
     def __post_init__(self) -> None:
         ranges = {
@@ -76,7 +91,7 @@ def speak(
     done = len(recording.said)
     with tqdm(total=len(sentences), initial=done, desc="sentences", disable=None) as bar:
         for number, sentence in enumerate(sentences[done:], done):
-            seed = zlib.crc32(f"{text2speech.seed} {number}".encode())
+            seed = seed_of(text2speech.seed, number)
             result = text2speech(sentence.text, rolling or prompt, seed=seed)
             if options.prompt == ROLLING:
                 rolling = _next_prompt(result, sentence, text2speech) or rolling

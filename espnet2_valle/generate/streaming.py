@@ -1,7 +1,7 @@
 """Text in, sound out while the rest is still being made."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,10 +11,13 @@ import torch
 from espnet2_valle.codec.abs_codec import AbsCodec
 from espnet2_valle.codec.stream import CodecStream
 from espnet2_valle.generate.ar_decoding import ARDecoder, Decoded
+from espnet2_valle.generate.candidates import seed_of
 from espnet2_valle.generate.outcome import Outcome
 from espnet2_valle.generate.output import StreamTail
-from espnet2_valle.generate.request import Prepared
+from espnet2_valle.generate.prepared_prompt import PreparedPrompt
+from espnet2_valle.generate.request import Prepared, Request
 from espnet2_valle.generate.sampling import SamplingOptions
+from espnet2_valle.generate.sentences import Sentence
 from espnet2_valle.generate.text2speech import Text2Speech
 from espnet2_valle.valle.ar import VALLEAR
 from espnet2_valle.valle.chunks import Chunks
@@ -126,6 +129,35 @@ class Streamer:
             heard.append(state.tail.pass_on(state.seam.flush()))
             state.outcome = state.tail.outcome(self._result(state.ar).outcome)
         return np.concatenate(heard) if heard else np.zeros(0, dtype=np.float32)
+
+    def read(
+        self, text2speech: Text2Speech, sentences: Iterable[Sentence], voice: PreparedPrompt
+    ) -> Iterator[np.ndarray]:
+        """One sentence behind the other, each a stream of its own, with its pause behind it.
+
+        The first sound waits for the first sentence alone, and memory does not grow with the text. A sentence
+        is taken when it is needed, so that a text may still be written.
+
+        Args:
+            text2speech: reads text.
+            sentences: what to say.
+            voice: the prompt of all.
+
+        Yields:
+            chunks (S,) float32, none empty, at the codec's rate.
+        """
+        for number, sentence in enumerate(sentences):
+            asked = Request(sentence.text, voice, seed=seed_of(text2speech.seed, number))
+            state = self.start(text2speech.prepare(asked))
+            yield from self.run(state)
+            assert state.outcome is not None
+            if state.outcome is not Outcome.OK:
+                logging.warning(
+                    "sentence %d ended with %s: %s", number + 1, state.outcome.value, sentence.text
+                )
+            silence = np.zeros(round(sentence.pause * self.codec.sample_rate), dtype=np.float32)
+            if len(silence):
+                yield silence
 
     def synthesise(self, prepared: Sequence[Prepared]) -> list[dict[str, Any]]:
         """Run each stream to its end, one at once; `Text2Speech.batch(requests, streamer.synthesise)`."""

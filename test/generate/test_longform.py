@@ -146,4 +146,4 @@ def test_the_command(files, system, tmp_path, capsys):
 def test_configurations_that_are_none(tmp_path, content, message):
     (tmp_path / "longform.yaml").write_text(content)
     with pytest.raises(InputError, match=message):
-        valle_longform.read_options(tmp_path / "longform.yaml")
+        LongformOptions.load(tmp_path / "longform.yaml")

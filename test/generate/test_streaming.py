@@ -1,4 +1,5 @@
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,8 +8,11 @@ import torch
 
 from espnet2_valle.bin import valle_stream
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.generate.candidates import seed_of
 from espnet2_valle.generate.outcome import Outcome
+from espnet2_valle.generate.prepared_prompt import PreparedPrompt
 from espnet2_valle.generate.request import Request
+from espnet2_valle.generate.sentences import Sentence
 from espnet2_valle.generate.streaming import Streamer, choose_chunks
 from espnet2_valle.generate.text2speech import Text2Speech
 from espnet2_valle.valle.chunks import Chunks
@@ -152,3 +156,41 @@ def test_the_command_writes_what_the_stream_says(files, system, tmp_path, capsys
     assert np.abs(piped.astype(int) - written).max() <= 1
     with pytest.raises(InputError, match="--chunk_seconds"):
         valle_stream.main([*options(files, system, "-"), "--chunk_seconds=0.001"])
+
+
+def test_sentences_are_streams_one_behind_the_other(text2speech):
+    streamer = Streamer.of(text2speech, Chunks(4, 10))
+    voice = PreparedPrompt.encode(buzz(110, 1.0), "b c", text2speech.codec)
+    taken = []
+
+    def sentences():
+        for text, pause in (("a b", 0.1), ("c a", 0.0)):
+            taken.append(text)
+            yield Sentence(text, pause)
+
+    stream = streamer.read(text2speech, sentences(), voice)
+    heard = [next(stream)]
+    assert taken == ["a b"]  # what comes later may not be written yet
+    heard += stream
+    alone = []
+    for number, (text, pause) in enumerate((("a b", 2400), ("c a", 0))):
+        asked = Request(text, voice, seed=seed_of(text2speech.seed, number))
+        alone += [*streamed(streamer, text2speech.prepare(asked))[0], np.zeros(pause)]
+    assert np.array_equal(np.concatenate(heard), np.concatenate(alone))
+
+
+def test_the_command_cuts_long_texts(files, system, tmp_path):
+    pytest.importorskip("sentencex")
+    (tmp_path / "text").write_text("a b. c a\n\nb\n")
+    given = [
+        option for option in options(files, system, tmp_path / "out.wav") if not option.startswith("--text")
+    ]
+    conf = Path(__file__).parents[2] / "conf" / "longform.yaml"
+    given += [f"--longform_config={conf}", f"--text_file={tmp_path}/text", "--max_words=2"]
+    args = valle_stream.get_parser().parse_args(given)
+    assert [one.text for one in valle_stream.cut_text(args)] == ["a b.", "c a", "b"]
+    valle_stream.main(given)
+    assert soundfile.info(tmp_path / "out.wav").duration > 2 * 0.8  # two paragraphs with their pauses
+    for more, message in (["--text=a"], "Give one"), (["--max_words=0"], "--max_words: 0"):
+        with pytest.raises(InputError, match=message):
+            valle_stream.main([*given, *more])
