@@ -87,7 +87,7 @@ class Streamer:
         self, ar: VALLEAR, nar: VALLENAR, codec: AbsCodec, sampling: SamplingOptions, chunks: Chunks
     ):
         if not nar.chunk_frames:
-            logging.warning("the NAR model was trained without chunk_frames: streamed speech will suffer")
+            logging.warning("the NAR model was trained without chunk_frames: streamed speech may suffer")
         self.ar = ar
         self.nar = nar
         self.codec = codec
