@@ -7,7 +7,13 @@ import pytest
 import yaml
 
 CONF = Path(__file__).parents[1] / "conf"
-STEPS = {"num_iters_per_epoch": 2, "max_epoch": 1, "num_workers": 0, "batch_bins": 200000}
+STEPS = {
+    "num_iters_per_epoch": 2,
+    "max_epoch": 1,
+    "num_workers": 0,
+    "batch_bins": 200000,
+    "use_tensorboard": False,
+}
 PREDICTORS = {f"{name}_predictor_chans": 8 for name in ("duration", "pitch", "energy")}
 TINY: dict[str, Any] = {
     "tacotron2": {
@@ -39,8 +45,7 @@ TINY: dict[str, Any] = {
             },
             "discriminator_params": {
                 "periods": [2],
-                "scale_discriminator_params": {"channels": 4, "max_groups": 2, "max_downsample_channels": 8},
-                "period_discriminator_params": {"channels": 4, "max_downsample_channels": 8},
+                "discriminator_params": {"channels": 4, "max_downsample_channels": 8},
             },
         },
     },

@@ -64,6 +64,7 @@ score_config=          # judges, protocol and figures: conf/score/*.yaml
 # Systems to compare with
 baseline=              # of ESPnet's own TTS, trained here: "vits tacotron2 fastspeech2", one or more
 baseline_conf=         # folder of their configs; default: ../../conf/baseline/mini, or full for larger model sizes
+baseline_minutes=      # that each is trained; default: what VALL-E's two models took; 0: to the end of its config
 baseline_args=         # options of ESPnet's training for them, such as "--max_epoch 5"
 systems=               # others' outputs for the same pairs: "NAME=FOLDER NAME=FOLDER", sound files named by pair
 

@@ -11,7 +11,6 @@ import kaldiio
 import numpy as np
 
 from espnet2_valle.common.audio import read_audio
-from espnet2_valle.common.offline import import_g2p_without_download
 from espnet2_valle.jobs.pool import parallel_map
 
 BATCH_SIZE = 16
@@ -40,7 +39,6 @@ class Timed:
 @lru_cache(maxsize=1)
 def _open_teacher(config: str, model_file: str) -> tuple[Any, Any]:
     """The model in evaluation, and what makes batches for it."""
-    import_g2p_without_download()
     from espnet2.tasks.tts import TTSTask
 
     model, args = TTSTask.build_model_from_file(config, model_file, "cpu")

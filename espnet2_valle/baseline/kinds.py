@@ -9,7 +9,7 @@ class Kind:
     """One system.
 
     Attributes:
-        task: `tts` or `gan_tts`: trained by espnet2.bin.<task>_train.
+        task: `tts` or `gan_tts`: trained as by espnet2.bin.<task>_train.
         embedding: (option, key) of the size of a speaker embedding.
         rates: (option, key) of each place that holds the sample rate.
         statistics: option of a normalisation -> feature whose mean and variance it needs.

@@ -13,7 +13,6 @@ import numpy as np
 
 from espnet2_valle.common.audio import write_audio
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.common.offline import import_g2p_without_download
 from espnet2_valle.corpus.pairs import Pair
 from espnet2_valle.generate.decoding_folder import DecodingFolder, Ending, wav_path
 from espnet2_valle.generate.outcome import Outcome
@@ -70,7 +69,6 @@ def synthesise(model: Mapping[str, Any], jobs: Sequence[Job], output_dir: str | 
 @lru_cache(maxsize=1)
 def _open_text2speech(model: str) -> Any:
     """The model, loaded once in a process."""
-    import_g2p_without_download()
     from espnet2.bin.tts_inference import Text2Speech
 
     return Text2Speech(**json.loads(model))

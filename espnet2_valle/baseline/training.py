@@ -2,14 +2,12 @@
 
 from collections.abc import Sequence
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 
 from espnet2_valle.baseline.data import SPEMBS, SPLITS, TrainingData, model_options, source, source_options
 from espnet2_valle.baseline.kinds import Kind
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
-from espnet2_valle.common.offline import import_g2p_without_download
 from espnet2_valle.corpus.datadir import read_scp
 from espnet2_valle.jobs.pool import parallel_map
 
@@ -18,9 +16,10 @@ PARTS = "parts"
 
 
 def run_espnet(task: str, command: Sequence[str]) -> None:
-    """Run espnet2.bin.<task>_train with these words."""
-    import_g2p_without_download()
-    import_module(f"espnet2.bin.{task}_train").main(cmd=list(command))
+    """Do what espnet2.bin.<task>_train does with these words, and --train_minutes."""
+    from espnet2_valle.baseline.budget import TASKS
+
+    TASKS[task].main(cmd=list(command))
 
 
 def collect_stats(kind: Kind, config: Path, data: TrainingData, stats_dir: Path, nj: int = 1) -> None:

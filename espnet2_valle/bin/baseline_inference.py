@@ -11,7 +11,6 @@ import yaml
 from espnet2_valle.baseline.synthesis import jobs_of, synthesise
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.common.offline import import_g2p_without_download
 from espnet2_valle.corpus.datadir import read_scp
 from espnet2_valle.corpus.pairs import read_pairs
 
@@ -62,7 +61,6 @@ def read_decoding(path: str | None) -> dict[str, Any]:
     if not Path(path).is_file():
         raise InputError(path, "no such file", "Correct --config")
     given = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
-    import_g2p_without_download()
     from espnet2.bin.tts_inference import Text2Speech
 
     known = [name for name in inspect.signature(Text2Speech).parameters if name not in FILES]

@@ -1,4 +1,4 @@
-"""Train one of ESPnet's TTS systems by espnet2.bin.tts_train or gan_tts_train; their options may follow."""
+"""Train one of ESPnet's TTS systems as espnet2.bin.{tts,gan_tts}_train do; their options may follow."""
 
 import argparse
 from collections.abc import Sequence

@@ -40,6 +40,20 @@ baseline_model() {
     if [ "$1" = vits ]; then echo "${exp}/$1/latest.pth"; else echo "${exp}/$1/valid.loss.ave.pth"; fi
 }
 
+# baseline_limit: minutes that a training may take; by default what VALL-E's two models took, written down once.
+baseline_limit() {
+    local file=${exp}/baseline_minutes
+    if [ -n "${baseline_minutes}" ]; then
+        echo "${baseline_minutes}"
+        return
+    fi
+    if ! [ -s "${file}" ]; then
+        grep -qs '^train_nar ' "${stage_times}" || die "--baseline_minutes: VALL-E was not trained here. Say how many minutes each baseline is trained"
+        awk '$1 == "train_ar" || $1 == "train_nar" { sum += $2 } END { printf "%.1f\n", sum / 60 }' "${stage_times}" >"${file}"
+    fi
+    cat "${file}"
+}
+
 # baseline_training KIND: the stages in which it learnt, a teacher's too.
 baseline_training() {
     if [ "$1" = fastspeech2 ]; then echo train_tacotron2,train_fastspeech2; else echo "train_$1"; fi
@@ -62,7 +76,8 @@ train_baselines() {
 
 # train_baseline KIND: durations if it needs them, statistics, training.
 train_baseline() {
-    local kind=$1 dir=${exp}/$1 set model more=() command inputs=("${token}/tokens.txt") made=()
+    local kind=$1 dir=${exp}/$1 set model more=() command inputs=("${token}/tokens.txt") made=() limit
+    limit=$(baseline_limit)
     command=(--kind "${kind}" --config "${baseline_conf}/${kind}.yaml" --raw_dir "${raw}" --token_dir "${token}"
         --spembs_dir "${spembs}" --train_set "${train_set}" --valid_set "${valid_set}" --fs "${fs}")
     [ "${kind}" != fastspeech2 ] || command+=(--durations_dir "${durations}")
@@ -85,7 +100,7 @@ train_baseline() {
     end_stage
     begin_stage 6 "train_${kind}"
     command=("${PYTHON}" -m espnet2_valle.bin.baseline_train "${command[@]}" --stats_dir "${dir}/stats" --output_dir "${dir}"
-        ${more[@]+"${more[@]}"})
+        --train_minutes "${limit}" ${more[@]+"${more[@]}"})
     start_training "${dir}" "${inputs[@]}" -- "${command[@]}"
     step "${dir}/.done" "$(baseline_model "${kind}")" "${dir}/.started" -- launch_training "${dir}" "${command[@]}"
     end_stage
