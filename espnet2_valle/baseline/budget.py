@@ -128,4 +128,4 @@ class LimitedGANTTSTask(GANTTSTask):
     trainer = LimitedGANTrainer
 
 
-TASKS = {"tts": LimitedTTSTask, "gan_tts": LimitedGANTTSTask}
+TASKS: dict[str, Any] = {"tts": LimitedTTSTask, "gan_tts": LimitedGANTTSTask}

@@ -112,12 +112,12 @@ decode_baselines() {
     for kind in ${baseline}; do
         dir=${exp}/${kind}
         need "${dir}/.done" 6
-        step "${dir}/decode/.done" "${dir}/decode/wav.scp" "${raw}/${test_sets}/.done" "${dir}/.done" -- \
+        step "${dir}/decode${pairs#pairs}/.done" "${dir}/decode${pairs#pairs}/wav.scp" "${raw}/${test_sets}/.done" "${dir}/.done" -- \
             "${PYTHON}" -m espnet2_valle.bin.baseline_inference --config ../../conf/baseline/decode.yaml \
             --vocoder_config ../../conf/baseline/griffin_lim.yaml --train_config "${dir}/config.yaml" \
-            --model_file "$(baseline_model "${kind}")" --pairs "${raw}/${test_sets}/pairs" \
+            --model_file "$(baseline_model "${kind}")" --pairs "${raw}/${test_sets}/${pairs}" \
             --token_int "${token}/${test_sets}/token_int" --spembs "${spembs}/${test_sets}/spembs.scp" \
-            --output_dir "${dir}/decode" --nj "${inference_nj}" --device "$("${gpu_inference}" && echo cuda || echo cpu)"
+            --output_dir "${dir}/decode${pairs#pairs}" --nj "${inference_nj}" --device "$("${gpu_inference}" && echo cuda || echo cpu)"
     done
 }
 
@@ -129,10 +129,10 @@ compared_systems() {
     compared_scored=()
     compared_done=()
     for kind in ${baseline}; do
-        need "${exp}/${kind}/decode/.done" 7
-        compared+=(--system "${kind}=${exp}/${kind}/decode/wav.scp")
-        compared_scored+=(--outcomes "${kind}=${exp}/${kind}/decode/outcomes" --training "${kind}=$(baseline_training "${kind}")")
-        compared_done+=("${exp}/${kind}/decode/.done")
+        need "${exp}/${kind}/decode${pairs#pairs}/.done" 7
+        compared+=(--system "${kind}=${exp}/${kind}/decode${pairs#pairs}/wav.scp")
+        compared_scored+=(--outcomes "${kind}=${exp}/${kind}/decode${pairs#pairs}/outcomes" --training "${kind}=$(baseline_training "${kind}")")
+        compared_done+=("${exp}/${kind}/decode${pairs#pairs}/.done")
     done
     [ -n "${systems}" ] || return 0
     for word in ${systems}; do
