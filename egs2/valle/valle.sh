@@ -61,6 +61,13 @@ finetune_config=       # how; default: ../../conf/finetune_lora.yaml
 judge_config=          # of the recogniser that scores closed vocabularies
 score_config=          # judges, protocol and figures: conf/score/*.yaml
 
+# Systems to compare with
+baseline=              # of ESPnet's own TTS, trained here: "vits tacotron2 fastspeech2", one or more
+baseline_conf=         # folder of their configs; default: ../../conf/baseline/mini, or full for larger model sizes
+baseline_minutes=      # that each is trained; default: what VALL-E's two models took; 0: to the end of its config
+baseline_args=         # options of ESPnet's training for them, such as "--max_epoch 5"
+systems=               # others' outputs for the same pairs: "NAME=FOLDER NAME=FOLDER", sound files named by pair
+
 # Decoding
 inference_config=../../conf/decode.yaml
 inference_args=        # options of valle_inference, such as "--top_p 0.9"
@@ -78,6 +85,8 @@ $(sed -n '/^# General/,/^help_message/{/^[a-z0-9_]*=/{/^help_message/d;s/^/  --/
 [ $# -eq 0 ] || { echo "error: $0: unexpected argument '$1'. See $0 --help" >&2 && exit 2; }
 # shellcheck source=utils/steps.sh
 . utils/steps.sh
+# shellcheck source=utils/baseline.sh
+. utils/baseline.sh
 for option in stage stop_stage ngpu num_nodes fs nbpe; do
     [[ ${!option} =~ ^[0-9]+$ ]] || die "--${option}: '${!option}' is not a whole number"
 done
@@ -109,6 +118,9 @@ if [ -z "${codec_config}" ] && [ -f "../../conf/codec/${codec}.yaml" ]; then cod
 for file in "${ar_config}" "${nar_config}" "${inference_config}" "${judge_config}" "${score_config}" "${finetune_config}" ${codec_config:+"${codec_config}"}; do
     [ -f "${file}" ] || die "${file}: no such config (relative to $(pwd))"
 done
+baseline_conf=${baseline_conf:-../../conf/baseline/$([ "${model_size}" = mini ] && echo mini || echo full)}
+check_baselines
+check_systems
 [ -z "${download_model}" ] || skip_train=true
 test_only=false # a corpus with a test set and nothing to train on: the packed model brings its codec
 if [ -z "${train_set}" ]; then
@@ -124,6 +136,8 @@ codes=${dumpdir}/${tag}/codec
 index=${dumpdir}/${tag}/index # what training reads: where the codes and token ids of each utterance lie
 recorded_set=${train_set} # with speed perturbation, training reads it with its copies: ${train_set}_sp
 [ -z "${speed_perturb_factors}" ] || train_set=${train_set}_sp
+spembs=${dumpdir}/${tag}/spembs
+durations=${dumpdir}/${tag}/durations
 exp=${expdir}/${tag}
 decode=${exp}/decode${inference_tag:+_${inference_tag}}
 resynthesis=${exp}/resynthesis${pairs#pairs}
@@ -149,9 +163,13 @@ text_options=(--token_type "${token_type}" --g2p "${g2p}" --cleaner "${cleaner}"
 # wanted NUMBER: this stage was asked for.
 wanted() { [ "${stage}" -le "$1" ] && [ "${stop_stage}" -ge "$1" ]; }
 
-# list_corpus: every file of the corpus with size and time, so that a changed corpus is prepared again.
-list_corpus() {
-    [ -z "${db}" ] || "${PYTHON}" - "${db}" <<'PYTHON'
+# list_files PATH: the file, or every file of the folder, with size and time, so that what changed is done again.
+list_files() {
+    if [ -f "$1" ]; then
+        cat "$1"
+        return
+    fi
+    "${PYTHON}" - "$1" <<'PYTHON'
 import os, sys
 for folder, folders, files in os.walk(sys.argv[1], followlinks=True):
     folders.sort()
@@ -203,7 +221,7 @@ if wanted 1 && ! "${skip_data_prep}"; then
     # By itself, and before the corpus is listed: the step below is done again when the list is another.
     if "${download}"; then "${prepare[@]}" --download only; fi
     mkdir -p "${data}"
-    list_corpus >"${data}/.corpus"
+    { [ -z "${db}" ] || list_files "${db}"; } >"${data}/.corpus"
     step "${data}/.done" "${data}/${test_sets}/pairs" "${data}/.corpus" -- "${prepare[@]}"
     end_stage
 fi
@@ -280,6 +298,7 @@ if wanted 6 && ! "${skip_train}"; then
     begin_stage 6 train_nar
     train_model nar "${nar_config}" "${nar_args}"
     end_stage
+    [ -z "${baseline}" ] || train_baselines
 fi
 
 model_files=()
@@ -318,6 +337,7 @@ if wanted 7 && ! "${skip_eval}"; then
         "${PYTHON}" -m espnet2_valle.bin.codec_resynthesize "${codec_of[@]}" \
         --wav_scp "${raw}/${test_sets}/wav.scp" --pairs "${raw}/${test_sets}/${pairs}" \
         --output_dir "${resynthesis}" --nj "${inference_nj}"
+    decode_baselines
     end_stage
 fi
 
@@ -337,10 +357,12 @@ if wanted 8 && ! "${skip_eval}"; then
         judge=(--judge "${exp}/judge" --vocabulary "${data}/vocabulary")
         judge_done=("${exp}/judge/.done")
     fi
-    step "${results}/.done_score" "${results}/scores.json" \
-        "${decode}/.done" "${resynthesis}/.done" ${judge_done[@]+"${judge_done[@]}"} -- \
+    compared_systems
+    step "${results}/.done_score" "${results}/scores.json" "${decode}/.done" "${resynthesis}/.done" \
+        ${judge_done[@]+"${judge_done[@]}"} ${compared_done[@]+"${compared_done[@]}"} -- \
         "${PYTHON}" -m espnet2_valle.bin.score --pairs "${raw}/${test_sets}/${pairs}" --data_dir "${raw}/${test_sets}" \
-        --system "codec=${resynthesis}/wav.scp" --system "valle=${decode}/wav.scp" \
+        --system "codec=${resynthesis}/wav.scp" --system "valle=${decode}/wav.scp" ${compared[@]+"${compared[@]}"} \
+        --training valle=train_ar,train_nar ${compared_scored[@]+"${compared_scored[@]}"} \
         --config "${score_config}" ${prompts[@]+"${prompts[@]}"} \
         --outcomes "valle=${decode}/outcomes" ${judge[@]+"${judge[@]}"} --stage_times "${stage_times}" \
         --output_dir "${results}" --nj "${inference_nj}"
@@ -350,10 +372,12 @@ fi
 if wanted 9 && ! "${skip_eval}"; then
     begin_stage 9 report
     need "${results}/.done_score" 8
+    compared_systems
     step "${results}/.done_report" "${results}/report.html" "${results}/.done_score" -- \
         "${PYTHON}" -m espnet2_valle.bin.report --exp_dir "${exp}" --score_dir "${results}" \
         --pairs "${raw}/${test_sets}/${pairs}" --data_dir "${raw}/${test_sets}" \
-        --system "codec=${resynthesis}/wav.scp" --system "valle=${decode}/wav.scp" --outcomes "${decode}/outcomes"
+        --system "codec=${resynthesis}/wav.scp" --system "valle=${decode}/wav.scp" --outcomes "${decode}/outcomes" \
+        ${compared[@]+"${compared[@]}"}
     end_stage
 fi
 

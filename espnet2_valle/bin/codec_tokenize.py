@@ -10,10 +10,9 @@ import numpy as np
 from espnet2_valle.codec.build import open_codec, read_codec_config
 from espnet2_valle.common.audio import read_audio
 from espnet2_valle.common.cli import run_command
-from espnet2_valle.common.errors import InputError
-from espnet2_valle.corpus.codes import ShardedCodes, fingerprint
+from espnet2_valle.corpus.arks import fingerprint
+from espnet2_valle.corpus.codes import ShardedCodes
 from espnet2_valle.corpus.datadir import read_scp
-from espnet2_valle.jobs.pool import parallel_map
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -45,20 +44,15 @@ def codec_fingerprint(codec_config: str) -> str:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     args = get_parser().parse_args(argv)
-    if args.shard_size < 1:
-        raise InputError("--shard_size", f"{args.shard_size} is not a positive number", "Give 1 or more")
     open_codec(args.codec_config)
-    codec_print = codec_fingerprint(args.codec_config)
-    items = list(read_scp(args.wav_scp).items())
-    shards = [items[start : start + args.shard_size] for start in range(0, len(items), args.shard_size)]
-    prints = [fingerprint([codec_print, *(f"{key} {path}" for key, path in shard)]) for shard in shards]
-    output = ShardedCodes(args.output_dir)
-    pending = [number for number, mark in enumerate(prints, 1) if not output.is_done(number, mark)]
-    work = [item for number in pending for item in shards[number - 1]]
-    encoded = iter(parallel_map(partial(encode_file, args.codec_config), work, nj=args.nj, title="tokenise"))
-    for number in pending:
-        output.write(number, prints[number - 1], dict(next(encoded) for _ in shards[number - 1]))
-    output.finish(len(shards))
+    ShardedCodes(args.output_dir).write_all(
+        read_scp(args.wav_scp),
+        partial(encode_file, args.codec_config),
+        codec_fingerprint(args.codec_config),
+        args.shard_size,
+        args.nj,
+        "tokenise",
+    )
 
 
 if __name__ == "__main__":

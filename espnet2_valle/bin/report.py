@@ -13,14 +13,14 @@ from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
 from espnet2_valle.corpus.datadir import read_scp
 from espnet2_valle.corpus.pairs import read_pairs
+from espnet2_valle.score.lists import read_outputs
 from espnet2_valle.score.report.demo import write_demo
-from espnet2_valle.score.report.page import Run, render, tested_system
+from espnet2_valle.score.report.page import MODELS, Run, render, tested_system
 from espnet2_valle.score.scorecard import GROUND_TRUTH
 from espnet2_valle.score.systems import read_rows
 
 DEFAULT_OUTPUTS = {"codec": "resynthesis/wav.scp", "valle": "decode/wav.scp"}
 DEFAULT_OUTCOMES = "decode/outcomes"
-MODELS = ("ar", "nar", "judge")
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -34,7 +34,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--data_dir", required=True, help="test set: wav.scp and text")
     parser.add_argument(
         "--system", action="append", default=[], metavar="NAME=WAV_SCP",
-        help="outputs to listen to; default: exp_dir's resynthesis and decode",
+        help="outputs to listen to, or a folder of them; default: exp_dir's resynthesis and decode",
     )  # fmt: skip
     parser.add_argument("--outcomes", default=None, help="of VALL-E; default: exp_dir's decode/outcomes")
     parser.add_argument("--num_examples", type=int, default=12, help="pairs to listen to")
@@ -86,7 +86,7 @@ def read_run(args: argparse.Namespace, score_dir: Path) -> Run:
         trials={trial.pair_id: trial for trial in trials},
         wavs={
             GROUND_TRUTH: {pair.pair_id: wavs[pair.target_utt] for pair in pairs},
-            **{name: read_scp(path) for name, path in outputs.items() if _is_there(path)},
+            **{name: read_outputs(path) for name, path in outputs.items() if _is_there(path)},
         },
         outcomes=read_scp(outcomes) if _is_there(outcomes) else {},
         train_dirs={model: exp_dir / model for model in MODELS},
@@ -139,9 +139,9 @@ def read_scores(path: Path) -> dict[str, Any]:
 
 
 def _is_there(path: Path) -> bool:
-    if not path.is_file():
+    if not path.exists():
         logging.warning("%s is not there: the report does without", path)
-    return path.is_file()
+    return path.exists()
 
 
 if __name__ == "__main__":

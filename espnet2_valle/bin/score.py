@@ -6,6 +6,7 @@ What was asked comes as pairs of a data directory (--pairs, --data_dir) or as a 
 
 import argparse
 import json
+import logging
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -27,7 +28,7 @@ from espnet2_valle.score.scorecard import GROUND_TRUTH, Scored, assemble, with_b
 from espnet2_valle.score.scorers import AbsScorerPlan, DefaultPlan
 from espnet2_valle.score.settings import Settings, read_settings
 from espnet2_valle.score.systems import score_system, write_rows
-from espnet2_valle.score.table import results_markdown, score_table
+from espnet2_valle.score.table import TRAINING_MINUTES, results_markdown, score_table
 from espnet2_valle.score.versa import read_versa, with_versa
 
 
@@ -78,6 +79,13 @@ def get_parser() -> argparse.ArgumentParser:
         "--vocabulary", default=None, help="all words there are, one a line: pocketsphinx's grammar"
     )
     parser.add_argument("--stage_times", default=None, help="lines `stage seconds`, for the report")
+    parser.add_argument(
+        "--training",
+        action="append",
+        default=[],
+        metavar="NAME=STAGE[,STAGE]",
+        help="stages of --stage_times in which a system was trained: their time stands beside its scores",
+    )
     parser.add_argument("--output_dir", required=True, help="gets scores.json, scores/ and RESULTS.md")
     parser.add_argument("--nj", type=int, default=1, help="number of processes")
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
@@ -121,10 +129,8 @@ def score_run(
         raise InputError("--list", "has no reference recordings, and no system is given", "Give --system")
     outcomes = read_outcomes(args.outcomes, systems)
     times = read_times(args.stage_times)
-    versa = {name: read_versa(path) for name, path in named_files(args.versa, "--versa").items()}
-    unknown = sorted(versa.keys() - systems.keys())
-    if unknown:
-        raise InputError("--versa", f"no system is called '{unknown[0]}'", "Name one given by --system")
+    trained = of_systems(args.training, "--training", systems)
+    versa = {name: read_versa(path) for name, path in of_systems(args.versa, "--versa", systems).items()}
     folder = Path(args.output_dir) / "scores"
     scored: dict[str, Scored] = {}
     for name, samples in systems.items():
@@ -140,6 +146,10 @@ def score_run(
         write_rows(folder / rows_file(name, 0), asked.trials, best)
     scores = assemble(everything, plan, times, {t.pair_id: t.speaker for t in asked.trials}, args.seed)
     scores["protocol"] = settings.protocol
+    for name, stages in trained.items():
+        minutes = training_minutes(stages.split(","), times)
+        if minutes is not None:
+            scores["systems"][name][TRAINING_MINUTES] = {"value": minutes, "low": None, "high": None}
     reference = _speaker_reference(asked, plan, settings, args)
     return scores | ({"speaker_reference": reference} if reference else {})
 
@@ -155,11 +165,30 @@ def read_outcomes(options: Sequence[str], systems: Mapping[str, Any]) -> dict[st
     Raises:
         InputError: an outcome file of no system, or one that cannot be read.
     """
-    given = named_files(options, "--outcomes")
+    given = of_systems(options, "--outcomes", systems)
+    return {name: read_samples(paths) for name, paths in given.items()}
+
+
+def of_systems(options: Sequence[str], option: str, systems: Mapping[str, Any]) -> dict[str, str]:
+    """What was given as NAME=VALUE for systems.
+
+    Raises:
+        InputError: see `named_files`, or there is no such system.
+    """
+    given = named_files(options, option)
     unknown = sorted(given.keys() - systems.keys())
     if unknown:
-        raise InputError("--outcomes", f"no system is called '{unknown[0]}'", "Name one given by --system")
-    return {name: read_samples(paths) for name, paths in given.items()}
+        raise InputError(option, f"no system is called '{unknown[0]}'", "Name one given by --system")
+    return given
+
+
+def training_minutes(stages: Sequence[str], times: Mapping[str, float]) -> float | None:
+    """Minutes spent in these stages; None, with a warning, where one was not timed."""
+    missing = [stage for stage in stages if stage not in times]
+    if missing:
+        logging.warning("--stage_times has no '%s': no training time is given for it", missing[0])
+        return None
+    return sum(times[stage] for stage in stages) / 60
 
 
 def _speaker_reference(

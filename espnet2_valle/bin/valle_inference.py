@@ -24,17 +24,15 @@ from espnet2_valle.bin.model_options import (
 from espnet2_valle.common.audio import write_audio
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.common.fileio import atomic_open, atomic_path, read_journal
+from espnet2_valle.common.fileio import atomic_path
 from espnet2_valle.corpus.datadir import DataDir
 from espnet2_valle.corpus.pairs import Pair, read_pairs
 from espnet2_valle.generate.candidates import seed_of
 from espnet2_valle.generate.continuation import divide_text, read_beginning
+from espnet2_valle.generate.decoding_folder import DecodingFolder, Ending, wav_path
 from espnet2_valle.generate.outcome import Outcome
 from espnet2_valle.generate.request import Request
 from espnet2_valle.jobs.pool import parallel_map
-
-Ending = tuple[str, int]  # the outcome's name, and attempts made
-OPTIONS_FILE, JOURNAL = "options.json", "journal.jsonl"
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -120,33 +118,18 @@ def synthesise_pairs(
     Raises:
         InputError: a pair that names an unknown utterance, or a model that cannot be opened.
     """
-    output = Path(output_dir)
     jobs = _jobs(read_pairs(pairs), DataDir.load(data_dir), pairs)
     recognizer = chooser(model)
-    done = _resume(
-        output, {**model, "streaming": streaming, "recognizer": recognizer and recognizer.identity()}
+    folder = DecodingFolder(
+        output_dir, {**model, "streaming": streaming, "recognizer": recognizer and recognizer.identity()}
     )
-    pending = [job for job in jobs if job.pair_id not in done]
+    pending = [job for job in jobs if job.pair_id not in folder.done]
     if batch_size > 1:
         pending.sort(key=lambda job: len(job.text))
     batches = [pending[start : start + batch_size] for start in range(0, len(pending), batch_size)]
-    work = functools.partial(_synthesise, json.dumps(model), streaming, str(output))
-    with open(output / JOURNAL, "a", encoding="utf-8") as journal:
-        for ended in parallel_map(work, batches, nj, "decode"):
-            done.update(ended)
-            journal.writelines(json.dumps({pair_id: ending}) + "\n" for pair_id, ending in ended.items())
-            journal.flush()
-    with (
-        atomic_open(output / "outcomes") as outcomes,
-        atomic_open(output / "tries") as tries,
-        atomic_open(output / "wav.scp") as scp,
-    ):
-        for job in jobs:
-            outcome, attempts = done[job.pair_id]
-            outcomes.write(f"{job.pair_id} {outcome}\n")
-            tries.write(f"{job.pair_id} {attempts}\n")
-            if _wav_path(output, job.pair_id).is_file():
-                scp.write(f"{job.pair_id} {_wav_path(output, job.pair_id)}\n")
+    work = functools.partial(_synthesise, json.dumps(model), streaming, str(output_dir))
+    folder.record(parallel_map(work, batches, nj, "decode"))
+    folder.finish([job.pair_id for job in jobs])
 
 
 def _synthesise(model: str, streaming: bool, output_dir: str, jobs: Sequence[Job]) -> dict[str, Ending]:
@@ -163,7 +146,7 @@ def _synthesise(model: str, streaming: bool, output_dir: str, jobs: Sequence[Job
             with atomic_path(output / "codes" / f"{job.pair_id}.npy") as path:
                 np.save(path, result["codes"].numpy().astype(np.int16))
             wav = job.output(result["wav"].numpy(), text2speech.fs)
-            write_audio(_wav_path(output, job.pair_id), wav, text2speech.fs)
+            write_audio(wav_path(output, job.pair_id), wav, text2speech.fs)
         endings[job.pair_id] = (result["outcome"].value, result["tries"])
     return endings
 
@@ -190,36 +173,6 @@ def _jobs(pairs: Sequence[Pair], data: DataDir, where: str | Path) -> list[Job]:
         )
         for pair in pairs
     ]
-
-
-def _resume(output: Path, model: dict[str, Any]) -> dict[str, Ending]:
-    """Endings of an earlier run with the same options and weights; otherwise start anew."""
-    files = [Path(value) for value in model.values() if isinstance(value, str) and Path(value).is_file()]
-    stamp = {"options": model, "modified": {str(path): path.stat().st_mtime for path in files}}
-    options = output / OPTIONS_FILE
-    if options.is_file() and json.loads(options.read_text(encoding="utf-8")) == stamp:
-        return _read_journal(output / JOURNAL)
-    (output / JOURNAL).unlink(missing_ok=True)
-    for old in [*output.glob("wav/*.wav"), *output.glob("codes/*.npy")]:
-        old.unlink()
-    with atomic_open(options) as stream:
-        json.dump(stamp, stream)
-    return {}
-
-
-def _read_journal(path: Path) -> dict[str, Ending]:
-    """Finished pairs; a last line cut off by a kill does not count."""
-    done: dict[str, Ending] = {}
-    if path.is_file():
-        for endings in read_journal(path):
-            done.update(endings)
-        with atomic_open(path) as stream:
-            stream.writelines(json.dumps({pair: ending}) + "\n" for pair, ending in done.items())
-    return done
-
-
-def _wav_path(output: Path, pair_id: str) -> Path:
-    return output / "wav" / f"{pair_id}.wav"
 
 
 if __name__ == "__main__":

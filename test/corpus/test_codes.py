@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.corpus.codes import CodeWriter, ShardedCodes, fingerprint, read_codes
+from espnet2_valle.corpus.arks import fingerprint
+from espnet2_valle.corpus.codes import CodeWriter, ShardedCodes, read_codes
 
 
 def matrix(rows, columns=4, seed=0):

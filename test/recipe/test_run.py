@@ -37,7 +37,7 @@ def state(folder: Path) -> dict[str, int]:
     return {
         str(path): path.stat().st_mtime_ns
         for path in folder.rglob("*")
-        if path.is_file() and path.name not in ("stage_times", ".corpus", ".started")
+        if path.is_file() and path.name not in ("stage_times", ".corpus", ".started", ".systems")
     }
 
 
@@ -167,6 +167,33 @@ def test_a_killed_training_goes_on_where_it_was(finished):
     assert (ar / "valid.loss.ave.pth").exists()
 
 
+def test_baselines_and_others_stand_beside_valle(finished, tiny_baselines, tmp_path):
+    """VITS, FastSpeech 2 after its teacher, another lab's folder. Last of those that change `finished`."""
+    folder, options, _ = finished
+    shutil.copytree(folder / "exp" / "mini" / "resynthesis" / "wav", tmp_path / "theirs")
+    more = ["--baseline", "vits fastspeech2", "--baseline_conf", str(tiny_baselines)]
+    refused = run(*options, *more, "--stage", "7")
+    assert refused.returncode == 1
+    assert "stage 7 needs what stage 6 writes" in refused.stdout
+    more += ["--systems", f"theirs={tmp_path / 'theirs'}", "--stage", "6", "--stop_stage", "9"]
+    done = run(*options, *more)
+    assert done.returncode == 0, done.stdout
+    exp = folder / "exp" / "mini"
+    systems = json.loads((exp / "scores.json").read_text())["systems"]
+    assert list(systems) == [*SYSTEMS, "vits", "fastspeech2", "theirs"]
+    times = dict(line.split() for line in (exp / "stage_times").read_text().splitlines())
+    learnt = {"fastspeech2": ("train_tacotron2", "train_fastspeech2"), "valle": ("train_ar", "train_nar")}
+    for system, stages in learnt.items():
+        minutes = systems[system]["training_minutes"]["value"]
+        assert minutes == pytest.approx(sum(int(times[stage]) for stage in stages) / 60)
+    report = (exp / "report.html").read_text()
+    assert all(name in report for name in ("VITS", "FastSpeech 2", "theirs"))
+    before = state(folder)
+    again = run(*options, *more)
+    assert again.returncode == 0, again.stdout
+    assert state(folder) == before
+
+
 @pytest.mark.parametrize(
     ("stage", "needed"), [(2, 1), (3, 2), (4, 2), (5, 3), (6, 3), (7, 2), (8, 7), (9, 8), (10, 5)]
 )
@@ -192,6 +219,10 @@ def test_a_stage_before_the_one_it_needs_names_that_stage(tmp_path, stage, neede
         (["--ar_config", "gone.yaml"], "gone.yaml: no such config"),
         (["--tag", "a/b"], "--tag: 'a/b' cannot name a folder"),
         (["--skip_upload_hf", "false"], "there is no upload stage yet"),
+        (["--baseline", "vits yourtts"], "--baseline: there is no 'yourtts'. Choose among vits"),
+        (["--baseline", "vits", "--baseline_conf", "gone"], "gone/vits.yaml: no such config"),
+        (["--systems", "theirs"], "--systems: 'theirs' is not NAME=FOLDER"),
+        (["--systems", "theirs=/no/such"], "--systems: /no/such: no such folder"),
         (["more"], "unexpected argument 'more'"),
     ],
 )

@@ -187,3 +187,19 @@ def test_the_real_scorers_work_together(run, tmp_path, monkeypatch):
     assert "second_judge" not in scores
     assert 1 <= scores["systems"]["valle"]["dnsmos"]["value"] <= 5
     assert 0 < scores["systems"]["valle"]["sim_prompt"]["value"] <= 1
+
+
+def test_training_times_stand_beside_the_scores(run, capsys, caplog):
+    run["training"] = ["valle=data,train ar", "codec=nothing"]
+    call(run)
+    systems = json.loads((run["output_dir"] / "scores.json").read_text())["systems"]
+    assert systems["valle"]["training_minutes"]["value"] == pytest.approx(61.5 / 60)
+    assert "training_minutes" not in systems["codec"]
+    assert "--stage_times has no 'nothing'" in caplog.text
+    assert "Training time in minutes" in capsys.readouterr().out
+
+
+def test_a_training_time_of_no_system_is_refused(run):
+    run["training"] = ["vits=data"]
+    with pytest.raises(InputError, match="--training: no system is called 'vits'"):
+        call(run)

@@ -5,7 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 EPOCH_TAG = "iter_epoch"  # written once an epoch, at its last step
-PLOTTED = {"loss": "Loss", "acc": "Accuracy", "cer_ctc": "Character error rate"}
+PLOTTED = {
+    "loss": "Loss",
+    "acc": "Accuracy",
+    "cer_ctc": "Character error rate",
+    "generator_mel_loss": "Mel loss of the generator",
+    "discriminator_loss": "Loss of the discriminator",
+}
 SETS = ("train", "valid")
 
 Points = list[tuple[float, float]]

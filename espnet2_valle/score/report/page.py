@@ -14,6 +14,7 @@ from espnet2_valle.score.report.examples import Example, choose, listing, make_c
 from espnet2_valle.score.report.plots import length_plots, outcome_shares
 from espnet2_valle.score.table import (
     MEASURES,
+    TRAINING_MINUTES,
     WORD_MEASURES,
     Measure,
     paired_rows,
@@ -25,8 +26,15 @@ from espnet2_valle.score.utterance import Trial, UtteranceScore
 
 TEMPLATE = "report.html.j2"
 SCRIPT = "report.js"
-MODELS = {"ar": "Autoregressive model (AR)", "nar": "Non-autoregressive model (NAR)", "judge": "Judge"}
-OPTIONAL_MODELS = ("judge",)  # only closed vocabularies have one
+MODELS = {  # by their folder
+    "ar": "Autoregressive model (AR)",
+    "nar": "Non-autoregressive model (NAR)",
+    "vits": "VITS",
+    "tacotron2": "Tacotron 2",
+    "fastspeech2": "FastSpeech 2",
+    "judge": "Judge",
+}
+EXPECTED_MODELS = ("ar", "nar")  # of the others a run may have none
 OPINION = (1.0, 5.0)
 SCALES = {  # all others lie in 0 to 1
     "dnsmos": OPINION,
@@ -36,6 +44,7 @@ SCALES = {  # all others lie in 0 to 1
     "f0_rmse": (0.0, 1200.0),
     "speaking_rate": (0.0, 6.0),
     "rate_ratio": (0.0, 2.0),
+    TRAINING_MINUTES: (0.0, 60.0),
 }
 JUDGE_BAR = 0.9  # of ground truth's words: below it the judge itself is in doubt
 MAX_LISTED = 1000
@@ -254,7 +263,7 @@ def training(model: str, folder: Path) -> dict[str, Any]:
 
 
 def _expected(train_dirs: Mapping[str, Path]) -> list[tuple[str, Path]]:
-    return [(m, folder) for m, folder in train_dirs.items() if m not in OPTIONAL_MODELS or folder.is_dir()]
+    return [(m, folder) for m, folder in train_dirs.items() if m in EXPECTED_MODELS or folder.is_dir()]
 
 
 def duration(seconds: float) -> str:

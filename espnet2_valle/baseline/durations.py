@@ -1,0 +1,114 @@
+"""How long each token lasts, from the attention of a trained Tacotron 2: what FastSpeech 2 learns from."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+import kaldiio
+import numpy as np
+
+from espnet2_valle.common.audio import read_audio
+from espnet2_valle.jobs.pool import parallel_map
+
+BATCH_SIZE = 16
+CLEAR_FOCUS = 0.5  # below it the attention looks at no token in particular
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """An utterance whose tokens are to be timed: key, sound file, token ids, place of its embedding."""
+
+    key: str
+    wav: str
+    ids: tuple[int, ...]
+    spemb: str
+
+
+@dataclass(frozen=True)
+class Timed:
+    """What the attention says: decoder steps of each token and of the end, and its focus from 0 to 1."""
+
+    key: str
+    steps: tuple[int, ...]
+    focus: float
+
+
+@lru_cache(maxsize=1)
+def _open_teacher(config: str, model_file: str) -> tuple[Any, Any]:
+    """The model in evaluation, and what makes batches for it."""
+    from espnet2.tasks.tts import TTSTask
+
+    model, args = TTSTask.build_model_from_file(config, model_file, "cpu")
+    return model.eval(), TTSTask.build_collate_fn(args, False)
+
+
+def _time_batch(config: str, model_file: str, batch: Sequence[Spoken]) -> list[Timed]:
+    """Attention of the teacher, forced along the recordings."""
+    import torch
+    from espnet2.tts.utils import DurationCalculator
+
+    model, collate = _open_teacher(config, model_file)
+    items = [
+        (
+            spoken.key,
+            {
+                "text": np.array(spoken.ids, dtype=np.int64),
+                "speech": read_audio(spoken.wav)[0],
+                "spembs": np.array(kaldiio.load_mat(spoken.spemb), dtype=np.float32),
+            },
+        )
+        for spoken in batch
+    ]
+    _, inputs = collate(items)
+    kept: list[Any] = []
+    hook = model.tts.dec.register_forward_hook(lambda module, given, outputs: kept.append(outputs[3]))
+    try:
+        with torch.no_grad():
+            model(**inputs)
+            frames = model.feats_extract(inputs["speech"], inputs["speech_lengths"])[1]
+    finally:
+        hook.remove()
+    calculator = DurationCalculator()
+    timed = []
+    for spoken, attention, length in zip(batch, kept[0], frames.tolist()):
+        own = attention[: length // model.tts.reduction_factor, : len(spoken.ids) + 1]  # 1: the end
+        steps, focus = calculator(own)
+        timed.append(Timed(spoken.key, tuple(steps.tolist()), float(focus)))
+    return timed
+
+
+def time_tokens(config: str, model_file: str, utterances: Sequence[Spoken], nj: int = 1) -> list[Timed]:
+    """Durations of utterances by the attention of a Tacotron 2 (argmax, as ESPnet's DurationCalculator).
+
+    Args:
+        config: config.yaml of the teacher.
+        model_file: its weights.
+        utterances: what is said in them.
+        nj: processes.
+
+    Returns:
+        One a utterance, sorted by key; a warning is logged where the attention is not clear.
+    """
+    ordered = sorted(utterances, key=lambda spoken: len(spoken.ids), reverse=True)  # as its encoder wants it
+    batches = [ordered[start : start + BATCH_SIZE] for start in range(0, len(ordered), BATCH_SIZE)]
+    work = partial(_time_batch, config, model_file)
+    timed = [one for batch in parallel_map(work, batches, nj, "durations") for one in batch]
+    focus = float(np.mean([one.focus for one in timed]))
+    logging.info("focus rate of the teacher's attention: %.3f", focus)
+    if focus < CLEAR_FOCUS:
+        logging.warning("%s: the attention is not clear: train the teacher longer", Path(model_file))
+    return sorted(timed, key=lambda one: one.key)
+
+
+def spoken_utterances(
+    wavs: Mapping[str, str], tokens: Mapping[str, str], spembs: Mapping[str, str]
+) -> list[Spoken]:
+    """The utterances that have all three."""
+    return [
+        Spoken(key, wavs[key], tuple(map(int, tokens[key].split())), spembs[key])
+        for key in wavs
+        if key in tokens and key in spembs
+    ]

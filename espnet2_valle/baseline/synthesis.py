@@ -1,0 +1,92 @@
+"""What a trained TTS system of ESPnet says to a list of pairs, in the voice of each prompt's embedding."""
+
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+import kaldiio
+import numpy as np
+
+from espnet2_valle.common.audio import write_audio
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.corpus.pairs import Pair
+from espnet2_valle.generate.decoding_folder import DecodingFolder, Ending, wav_path
+from espnet2_valle.generate.outcome import Outcome
+from espnet2_valle.generate.output import finish
+from espnet2_valle.jobs.pool import parallel_map
+
+
+@dataclass(frozen=True)
+class Job:
+    """One pair: its id, the token ids to say, the place of the prompt's speaker embedding."""
+
+    pair_id: str
+    ids: tuple[int, ...]
+    spemb: str
+
+
+def jobs_of(pairs: Sequence[Pair], tokens: Mapping[str, str], spembs: Mapping[str, str]) -> list[Job]:
+    """Look the pairs up.
+
+    Raises:
+        InputError: a target without token ids or a prompt without embedding.
+    """
+    jobs = []
+    for pair in pairs:
+        if pair.target_utt not in tokens:
+            raise InputError(
+                "--token_int", f"has no '{pair.target_utt}' of {pair.pair_id}", "Run stage 3 again"
+            )
+        if pair.prompt_utt not in spembs:
+            raise InputError(
+                "--spembs", f"has no '{pair.prompt_utt}' of {pair.pair_id}", "Embed the test set"
+            )
+        ids = tuple(map(int, tokens[pair.target_utt].split()))
+        jobs.append(Job(pair.pair_id, ids, spembs[pair.prompt_utt]))
+    return jobs
+
+
+def synthesise(model: Mapping[str, Any], jobs: Sequence[Job], output_dir: str | Path, nj: int = 1) -> None:
+    """Say every pair; a rerun with the same model and options goes on where it was.
+
+    Args:
+        model: arguments of espnet2.bin.tts_inference.Text2Speech.
+        jobs: of `jobs_of`.
+        output_dir: see `DecodingFolder`.
+        nj: processes.
+    """
+    folder = DecodingFolder(output_dir, model)
+    pending = [job for job in jobs if job.pair_id not in folder.done]
+    work = partial(_say, json.dumps(model), str(output_dir))
+    folder.record(parallel_map(work, pending, nj, "decode"))
+    folder.finish([job.pair_id for job in jobs])
+
+
+@lru_cache(maxsize=1)
+def _open_text2speech(model: str) -> Any:
+    """The model, loaded once in a process."""
+    from espnet2.bin.tts_inference import Text2Speech
+
+    return Text2Speech(**json.loads(model))
+
+
+def _say(model: str, output_dir: str, job: Job) -> dict[str, Ending]:
+    """Say one pair and write what came out; returns how it ended."""
+    import torch
+
+    text2speech = _open_text2speech(model)
+    torch.manual_seed(zlib.crc32(f"{text2speech.seed} {job.pair_id}".encode()))
+    spemb = np.array(kaldiio.load_mat(job.spemb), dtype=np.float32)
+    said = text2speech(text=torch.tensor(job.ids), spembs=torch.from_numpy(spemb))
+    outcome = Outcome.OK
+    cap = text2speech.decode_conf.get("maxlenratio")  # frames for a token: autoregressive systems have one
+    if cap is not None and len(said["feat_gen"]) >= int((len(job.ids) + 1) * cap):
+        outcome = Outcome.HIT_LENGTH_CAP
+    wav, outcome = finish(said["wav"].numpy().astype(np.float32), outcome)
+    if outcome is not Outcome.NO_SPEECH:
+        write_audio(wav_path(output_dir, job.pair_id), wav, text2speech.fs)
+    return {job.pair_id: (outcome.value, 1)}

@@ -1,0 +1,74 @@
+"""Synthesise a list of (prompt, text) pairs by one of ESPnet's TTS systems, given the prompts' embeddings."""
+
+import argparse
+import inspect
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from espnet2_valle.baseline.synthesis import jobs_of, synthesise
+from espnet2_valle.common.cli import run_command
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.corpus.datadir import read_scp
+from espnet2_valle.corpus.pairs import read_pairs
+
+FILES = ("train_config", "model_file", "vocoder_config", "vocoder_file")
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Options of the command."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("--config", help="YAML of arguments of espnet2.bin.tts_inference.Text2Speech")
+    parser.add_argument("--train_config", required=True, help="config.yaml of the system")
+    parser.add_argument("--model_file", required=True, help="its weights")
+    parser.add_argument("--vocoder_config", help="of Griffin-Lim (griffin_lim_iters), or of the vocoder file")
+    parser.add_argument(
+        "--vocoder_file", help="a vocoder trained with parallel_wavegan, for mel spectrograms"
+    )
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:N")
+    parser.add_argument("--pairs", required=True, help="lines `pair_id prompt_utt target_utt other_utt`")
+    parser.add_argument("--token_int", required=True, help="token ids of the targets")
+    parser.add_argument("--spembs", required=True, help="spembs.scp of the prompts")
+    parser.add_argument("--output_dir", required=True, help="gets wav/, wav.scp and outcomes")
+    parser.add_argument("--nj", type=int, default=1, help="processes")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command."""
+    args = get_parser().parse_args(argv)
+    model: dict[str, Any] = {name: getattr(args, name) for name in FILES if getattr(args, name)}
+    for path in model.values():
+        if not Path(path).is_file():
+            raise InputError(path, "no such file", "Train the system first, or correct the path")
+    model = {**read_decoding(args.config), **model, "device": args.device}
+    jobs = jobs_of(read_pairs(args.pairs), read_scp(args.token_int), read_scp(args.spembs))
+    synthesise(model, jobs, args.output_dir, args.nj)
+
+
+def read_decoding(path: str | None) -> dict[str, Any]:
+    """Arguments of Text2Speech from YAML; {} without one.
+
+    Raises:
+        InputError: no such file, no mapping, or an argument that there is not.
+    """
+    if path is None:
+        return {}
+    if not Path(path).is_file():
+        raise InputError(path, "no such file", "Correct --config")
+    given = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
+    from espnet2.bin.tts_inference import Text2Speech
+
+    known = [name for name in inspect.signature(Text2Speech).parameters if name not in FILES]
+    unknown = sorted(set(given) - set(known)) if isinstance(given, dict) else [str(given)]
+    if unknown:
+        raise InputError(path, f"there is no argument '{unknown[0]}'", f"They are {', '.join(known)}")
+    return given
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,61 @@
+"""Speaker embeddings of utterances, as ESPnet's multi-speaker systems take them: spembs.scp and arks."""
+
+import argparse
+from collections.abc import Sequence
+from functools import lru_cache, partial
+
+import numpy as np
+
+from espnet2_valle.common.audio import read_audio
+from espnet2_valle.common.cli import run_command
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.corpus.arks import ShardedArks
+from espnet2_valle.corpus.datadir import read_scp
+from espnet2_valle.score.choices import Component
+from espnet2_valle.score.registry import SPEAKER_ENCODERS
+from espnet2_valle.score.speaker import AbsSpeakerEncoder
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Options of the command."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("--wav_scp", required=True)
+    parser.add_argument("--output_dir", required=True, help="gets spembs.scp, spembs_shape and arks")
+    parser.add_argument("--encoder", default="resemblyzer", help="speaker encoder, by its name in conf/score")
+    parser.add_argument("--shard_size", type=int, default=256, help="utterances an ark, the unit of resuming")
+    parser.add_argument("--nj", type=int, default=1, help="processes")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command."""
+    args = get_parser().parse_args(argv)
+    encoder = SPEAKER_ENCODERS.check(Component(args.encoder))
+    wavs = read_scp(args.wav_scp)
+    embed = partial(embed_file, encoder)
+    output = ShardedArks(args.output_dir, "spembs")
+    output.write_all(wavs, embed, encoder.identity(), args.shard_size, args.nj, "embed speakers")
+
+
+def embed_file(encoder: Component, item: tuple[str, str]) -> tuple[str, np.ndarray]:
+    """The key of one (key, sound file), and its embedding (dimensions,) float32.
+
+    Raises:
+        InputError: a sound file without a voice.
+    """
+    key, path = item
+    vector = _open_encoder(encoder).embed(*read_audio(path))
+    if not np.isfinite(vector).all():
+        raise InputError(path, "no voice can be made out in it", "Remove the utterance")
+    return key, vector.astype(np.float32)
+
+
+@lru_cache(maxsize=1)
+def _open_encoder(encoder: Component) -> AbsSpeakerEncoder:
+    return SPEAKER_ENCODERS.build(encoder)
+
+
+if __name__ == "__main__":
+    run_command(main)
