@@ -19,6 +19,7 @@ from espnet2_valle.generate.text2speech import Prepared, Request, Text2Speech
 from espnet2_valle.valle.ar import VALLEAR
 from espnet2_valle.valle.chunks import Chunks
 from espnet2_valle.valle.nar import VALLENAR
+from espnet2_valle.valle.native.step import MODES, native_step
 
 VOCAB = 64
 PROMPT_SECONDS = 3.0
@@ -36,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--nar_config", default="conf/train_nar_mini.yaml")
     parser.add_argument("--codec_config", default="conf/codec/world.yaml")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--native", choices=MODES, default="auto", help="AR steps in compiled code")
 
 
 def measure(args: argparse.Namespace) -> list[Figure]:
@@ -45,7 +47,11 @@ def measure(args: argparse.Namespace) -> list[Figure]:
     """
     streamer = _open(args)
     about = {"sizes": args.model_tag or Path(args.ar_config).stem, "threads": torch.get_num_threads()}
-    about |= {"device": args.device, "chunks": f"{streamer.chunks.first}+{streamer.chunks.size}"}
+    about |= {
+        "device": args.device,
+        "native": args.native,
+        "chunks": f"{streamer.chunks.first}+{streamer.chunks.size}",
+    }
     runs: dict[float, list[tuple[float, float, float]]] = {seconds: [] for seconds in args.seconds}
     _time(streamer, _ask(streamer, args.seconds[0], args))  # warm-up
     for _ in range(args.repeats):
@@ -89,7 +95,9 @@ def _ask(streamer: Streamer, seconds: float, args: argparse.Namespace) -> Prepar
 def _open(args: argparse.Namespace) -> Streamer:
     """The packed model, or one with random weights."""
     if args.model_tag:
-        return Streamer.of(Text2Speech.from_pretrained(args.model_tag, device=args.device))
+        return Streamer.of(
+            Text2Speech.from_pretrained(args.model_tag, device=args.device, native=args.native)
+        )
     torch.manual_seed(0)
     codec = speech_codec(Path(args.codec_config))
     sizes: dict[str, Any] = {
@@ -101,6 +109,7 @@ def _open(args: argparse.Namespace) -> Streamer:
     chunks = Chunks(round(FIRST_SECONDS * rate), round(CHUNK_SECONDS * rate))
     nar_conf = {**_conf(args.nar_config), "chunk_frames": chunks.size}
     ar = VALLEAR(**sizes, **_conf(args.ar_config)).eval().to(args.device)
+    ar.transformer.native = native_step(ar.transformer, args.native)
     nar = VALLENAR(**sizes, **nar_conf).eval().to(args.device)
     return Streamer(ar, nar, codec, SamplingOptions(), chunks)
 

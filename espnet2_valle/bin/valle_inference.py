@@ -47,6 +47,7 @@ DECODING_OPTIONS: dict[str, Callable[[str], Any]] = {
     "best_of": int,
     "retries": int,
     "dtype": str,
+    "native": str,
 }
 Ending = tuple[str, int]  # the outcome's name, and attempts made
 OPTIONS_FILE, JOURNAL = "options.json", "journal.jsonl"
