@@ -6,7 +6,7 @@
 #include <cstring>
 #include <vector>
 
-#include "product.h"
+#include "kernel.h"
 #include "vectors.h"
 
 template <typename E>
@@ -26,11 +26,7 @@ static inline void write_entry(const float* x, float* entry, int64_t head_dim) {
 }
 
 static inline void write_entry(const float* x, uint16_t* entry, int64_t head_dim) {
-    for (int64_t i = 0; i < head_dim; ++i) {
-        uint32_t bits;
-        std::memcpy(&bits, x + i, sizeof bits);
-        entry[i] = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;  // to the nearest, ties to even
-    }
+    for (int64_t i = 0; i < head_dim; ++i) entry[i] = to_bfloat16(x[i]);
 }
 
 static inline void write_entry(const float* x, int8_t* entry, int64_t head_dim) {
@@ -71,20 +67,23 @@ static inline float exponentials(float* scores, int64_t seen) {
 // scores[t] = <query, key t> / sqrt(head_dim)
 template <typename E>
 void compare(const float* query, const E* keys, int64_t head_dim, int64_t seen, float* scores) {
+    constexpr int ABREAST = 4;
     const int64_t stride = entry_size<E>(head_dim);
-    const float factor = 1 / std::sqrt((float)head_dim);
+    thread_local std::vector<typename Kernel<E>::Input> prepared;
+    prepared.resize(head_dim);
+    const float scale = Kernel<E>::prepare(query, prepared.data(), head_dim) / std::sqrt((float)head_dim);
     int64_t t = 0;
-    for (; t + TILE_OUT <= seen; t += TILE_OUT) {
-        float sums[TILE_OUT][1];
-        tile(keys + t * stride, stride, query, head_dim, sums);
-        for (int n = 0; n < TILE_OUT; ++n) scores[t + n] = sums[n][0];
+    for (; t + ABREAST <= seen; t += ABREAST) {
+        float sums[ABREAST][1];
+        tile<E, ABREAST, 1, 1>(keys + t * stride, stride, prepared.data(), head_dim, sums);
+        for (int n = 0; n < ABREAST; ++n) scores[t + n] = sums[n][0];
     }
     for (; t < seen; ++t) {
         float sums[1][1];
-        tile(keys + t * stride, stride, query, head_dim, sums);
+        tile<E, 1, 1, 1>(keys + t * stride, stride, prepared.data(), head_dim, sums);
         scores[t] = sums[0][0];
     }
-    for (t = 0; t < seen; ++t) scores[t] *= factor * entry_scale(keys + t * stride, head_dim);
+    for (t = 0; t < seen; ++t) scores[t] *= scale * entry_scale(keys + t * stride, head_dim);
 }
 
 // out = sum over t of weights[t] values[t], for VECS vectors of channels.

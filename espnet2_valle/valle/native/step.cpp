@@ -5,6 +5,7 @@
 // its members share the outputs of a product, and the heads. Sums are in float32, whatever the weights are.
 // `step.py` describes the structures below to Python.
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <vector>
@@ -76,30 +77,49 @@ void attend_all(const Model& model, const Cache& cache, int64_t nth, const float
     }
 }
 
+// What lies between the products; kept from step to step.
+template <typename W>
+struct Scratch {
+    std::vector<float> values, qkv, scales;
+    std::vector<typename Kernel<W>::Input> inputs;
+
+    static Scratch& of(int rows, int64_t width, int64_t hidden) {
+        thread_local Scratch scratch;
+        const int64_t widest = std::max(width, hidden);
+        scratch.values.resize(rows * widest);
+        scratch.qkv.resize(rows * 3 * width);
+        scratch.scales.resize(rows);
+        scratch.inputs.resize(rows * widest);
+        return scratch;
+    }
+};
+
 // x (rows, width) becomes the Transformer's output.
 template <typename W>
 void step(const Model& model, const Cache& cache, float* x, int rows, int threads) {
     const int64_t width = model.width, hidden = model.feed_forward;
-    thread_local std::vector<float> scratch;
-    scratch.resize(rows * (5 * width + hidden));
-    float* const normed = scratch.data();
-    float* const attended = normed + rows * width;
-    float* const qkv = attended + rows * width;
-    float* const expanded = qkv + rows * 3 * width;
+    Scratch<W>& scratch = Scratch<W>::of(rows, width, hidden);
+    float* const values = scratch.values.data();
+    float* const qkv = scratch.qkv.data();
+    const Inputs<W> inputs = {scratch.inputs.data(), scratch.scales.data()};
     const auto add = [=](int row, int64_t o, float y) { x[row * width + o] += y; };
 #pragma omp parallel num_threads(threads)
     {
         for (int64_t nth = 0; nth < model.layers; ++nth) {
             const Layer& layer = model.layer[nth];
-            normalise(layer.attention_norm, x, normed, rows, width);
-            product<W>(layer.qkv, normed, rows, width, 3 * width,
-                       [=](int row, int64_t o, float y) { qkv[row * 3 * width + o] = y; });
-            attend_all<W>(model, cache, nth, qkv, attended, rows);
-            product<W>(layer.attention_out, attended, rows, width, width, add);
-            normalise(layer.feed_forward_norm, x, normed, rows, width);
-            product<W>(layer.expand, normed, rows, width, hidden,
-                       [=](int row, int64_t o, float y) { expanded[row * hidden + o] = y > 0 ? y : 0; });
-            product<W>(layer.contract, expanded, rows, hidden, width, add);
+            normalise(layer.attention_norm, x, values, rows, width);
+            prepare(values, inputs, rows, width);
+            product(layer.qkv, inputs, rows, width, 3 * width,
+                    [=](int row, int64_t o, float y) { qkv[row * 3 * width + o] = y; });
+            attend_all<W>(model, cache, nth, qkv, values, rows);
+            prepare(values, inputs, rows, width);
+            product(layer.attention_out, inputs, rows, width, width, add);
+            normalise(layer.feed_forward_norm, x, values, rows, width);
+            prepare(values, inputs, rows, width);
+            product(layer.expand, inputs, rows, width, hidden,
+                    [=](int row, int64_t o, float y) { values[row * hidden + o] = y > 0 ? y : 0; });
+            prepare(values, inputs, rows, hidden);
+            product(layer.contract, inputs, rows, hidden, width, add);
         }
         normalise(model.norm, x, x, rows, width);
     }
