@@ -248,7 +248,7 @@ class Transformer(nn.Module):
         Returns:
             (batch, time, width)
         """
-        if self.native and causal and self.native.serves(x, cache):
+        if self.native and cache and causal and self.native.serves(x, cache):
             return self.native(x, cache)
         if self.packed and lengths is not None:
             packing = Packing(lengths, x.shape[1], causal, ranks)

@@ -72,27 +72,34 @@ void compare(const float* query, const E* keys, int64_t head_dim, int64_t seen, 
     thread_local std::vector<typename Kernel<E>::Input> prepared;
     prepared.resize(head_dim);
     const float scale = Kernel<E>::prepare(query, prepared.data(), head_dim) / std::sqrt((float)head_dim);
+    const auto some = [&](auto& sums, int64_t first) {
+        constexpr int COUNT = sizeof(sums) / sizeof(float);
+        tile<E, COUNT, 1, 1>(keys + first * stride, stride, prepared.data(), head_dim, sums);
+        for (int64_t t = first; t < first + COUNT; ++t)
+            scores[t] = sums[t - first][0] * scale * entry_scale(keys + t * stride, head_dim);
+    };
+    float four[ABREAST][1], one[1][1];
     int64_t t = 0;
-    for (; t + ABREAST <= seen; t += ABREAST) {
-        float sums[ABREAST][1];
-        tile<E, ABREAST, 1, 1>(keys + t * stride, stride, prepared.data(), head_dim, sums);
-        for (int n = 0; n < ABREAST; ++n) scores[t + n] = sums[n][0];
-    }
-    for (; t < seen; ++t) {
-        float sums[1][1];
-        tile<E, 1, 1, 1>(keys + t * stride, stride, prepared.data(), head_dim, sums);
-        scores[t] = sums[0][0];
-    }
-    for (t = 0; t < seen; ++t) scores[t] *= scale * entry_scale(keys + t * stride, head_dim);
+    for (; t + ABREAST <= seen; t += ABREAST) some(four, t);
+    for (; t < seen; ++t) some(one, t);
 }
 
-// out = sum over t of weights[t] values[t], for VECS vectors of channels.
+// out[i] = sum over t of weights[t] values[t][first + i], for VECS vectors of channels.
 template <int VECS, typename E>
-inline void mix(const float* weights, const E* values, int64_t stride, int64_t seen, float* out) {
-    Vec total[VECS] = {};
-    for (int64_t t = 0; t < seen; ++t)
-        for (int v = 0; v < VECS; ++v) total[v] += spread(weights[t]) * load(values + t * stride + v * LANES);
-    for (int v = 0; v < VECS; ++v) store(out + v * LANES, total[v]);
+inline void mix(const float* weights, const E* values, int64_t head_dim, int64_t first, int64_t seen, float* out) {
+    constexpr int SPLIT = 2;  // sums of every other position, so that none waits for the former
+    const int64_t stride = entry_size<E>(head_dim);
+    Vec total[SPLIT][VECS] = {};
+    const auto add = [&](int64_t t, Vec(&sums)[VECS]) {
+        const E* entry = values + t * stride;
+        const Vec weight = spread(weights[t] * entry_scale(entry, head_dim));
+        for (int v = 0; v < VECS; ++v) sums[v] += weight * load(entry + first + v * LANES);
+    };
+    int64_t t = 0;
+    for (; t + SPLIT <= seen; t += SPLIT)
+        for (int s = 0; s < SPLIT; ++s) add(t + s, total[s]);
+    for (; t < seen; ++t) add(t, total[0]);
+    for (int v = 0; v < VECS; ++v) store(out + v * LANES, total[0][v] + total[1][v]);
 }
 
 // query (head_dim), keys and values (seen, entry) -> out (head_dim)
@@ -104,13 +111,16 @@ void attend(const float* query, const E* keys, const E* values, int64_t head_dim
     weights.resize(seen);
     compare(query, keys, head_dim, seen, weights.data());
     const float total = exponentials(weights.data(), seen);
-    for (int64_t t = 0; t < seen; ++t) weights[t] *= entry_scale(values + t * stride, head_dim) / total;
     int64_t i = 0;
     for (; i + VECS * LANES <= head_dim; i += VECS * LANES)
-        mix<VECS>(weights.data(), values + i, stride, seen, out + i);
-    for (; i + LANES <= head_dim; i += LANES) mix<1>(weights.data(), values + i, stride, seen, out + i);
+        mix<VECS>(weights.data(), values, head_dim, i, seen, out + i);
+    for (; i + LANES <= head_dim; i += LANES) mix<1>(weights.data(), values, head_dim, i, seen, out + i);
     for (; i < head_dim; ++i) {
         out[i] = 0;
-        for (int64_t t = 0; t < seen; ++t) out[i] += weights[t] * value(values[t * stride + i]);
+        for (int64_t t = 0; t < seen; ++t) {
+            const E* entry = values + t * stride;
+            out[i] += weights[t] * entry_scale(entry, head_dim) * value(entry[i]);
+        }
     }
+    for (i = 0; i < head_dim; ++i) out[i] /= total;
 }

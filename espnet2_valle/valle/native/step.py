@@ -105,11 +105,10 @@ class NativeStep:
         self._function = getattr(library, FUNCTIONS[self.dtype])
         self._function.restype = None
 
-    def serves(self, x: torch.Tensor, cache: KVCache | None) -> bool:
+    def serves(self, x: torch.Tensor, cache: KVCache) -> bool:
         """Whether it can take the place of the Transformer's own way for causal input `x`."""
         return (
-            cache is not None
-            and cache.dtype == self.dtype
+            cache.dtype == self.dtype
             and x.shape[1] == 1
             and x.dtype == torch.float32
             and not torch.is_grad_enabled()
