@@ -65,7 +65,7 @@ def difference(got, expected):
 
 
 @needs_library
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     st.integers(1, 3),
     st.integers(1, 3),

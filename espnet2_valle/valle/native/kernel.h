@@ -90,7 +90,8 @@ inline void tile(const W* matrix, int64_t stride, const typename Kernel<W>::Inpu
                 w[o] = K::weights(from);
             }
             for (int r = 0; r < ROWS; ++r) {
-                const auto input = K::inputs(x + r * in + column);
+                auto input = K::inputs(x + r * in + column);
+                asm("" : "+v"(input));  // gcc would load it anew for each o, which costs a third more time
                 for (int o = 0; o < OUT; ++o) partial[o][r][s] = K::add(partial[o][r][s], w[o], input);
             }
         }
