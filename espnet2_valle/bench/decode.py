@@ -18,6 +18,7 @@ from espnet2_valle.generate.sampling import SamplingOptions
 from espnet2_valle.generate.stopping import Limits
 from espnet2_valle.tasks.planned import build_planned
 from espnet2_valle.valle.ar import VALLEAR
+from espnet2_valle.valle.native.step import MODES, native_step
 from espnet2_valle.valle.weights import convert_linears
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -40,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rounds", type=int, default=5, help="turns of each side")
     parser.add_argument("--long_frames", type=int, default=LONG, help=f"to compare with {SHORT}")
     parser.add_argument("--num_threads", type=int, default=2)
+    parser.add_argument("--native", choices=MODES, default="auto", help="steps in compiled code")
 
 
 def measure(args: argparse.Namespace) -> list[Figure]:
@@ -47,9 +49,9 @@ def measure(args: argparse.Namespace) -> list[Figure]:
     torch.set_num_threads(args.num_threads)
     torch.manual_seed(0)
     group_1 = build(args, "ar", group_size=1)
-    figures = cache_figures(args, converted(group_1, "bfloat16"))
+    figures = cache_figures(args, converted(group_1, "bfloat16", args.native))
     for dtype in ("float32", *SMALL_WEIGHTS):
-        model = converted(group_1, dtype)
+        model = converted(group_1, dtype, args.native)
         figures += batch_figures(args, model, dtype)
         figures += length_figures(args, model, dtype)
         if dtype != "float32":
@@ -69,10 +71,11 @@ def build(args: argparse.Namespace, name: str, **valle_conf: int) -> Any:
     return build_planned(config, *sizes, valle_conf)[0].valle.eval()
 
 
-def converted(model: Any, dtype: str) -> Any:
-    """A copy of `model` for inference with weights of `dtype`."""
+def converted(model: Any, dtype: str, native: str = "never") -> Any:
+    """A copy of `model` for inference with weights of `dtype`, and with the native step or without."""
     model = copy.deepcopy(model)
     convert_linears(model, dtype)
+    model.transformer.native = native_step(model.transformer, native)
     return model
 
 
@@ -118,7 +121,8 @@ def alternate(decoders: Sequence[ARDecoder], steps: int, rounds: int) -> list[fl
 
 def config(args: argparse.Namespace, dtype: str, **more: object) -> dict[str, Any]:
     """What a figure was measured on."""
-    return {"size": args.size, "dtype": dtype, "threads": args.num_threads, **more}
+    threads, native = args.num_threads, args.native
+    return {"size": args.size, "dtype": dtype, "threads": threads, "native": native, **more}
 
 
 def cache_figures(args: argparse.Namespace, model: VALLEAR) -> list[Figure]:
@@ -205,7 +209,7 @@ def weight_bytes(model: VALLEAR) -> int:
 def real_time_figures(args: argparse.Namespace) -> list[Figure]:
     """Computing time of a whole utterance over its duration, and where the time goes."""
     codec = speech_codec(Path(args.conf_dir) / "codec" / "world.yaml")
-    ar = converted(build(args, "ar", group_size=2), "int8")
+    ar = converted(build(args, "ar", group_size=2), "int8", args.native)
     nar = converted(build(args, "nar"), "bfloat16")
     prompt, text, frames = typical(args, codec.frame_rate)
     given = utterance(prompt, text, frames)

@@ -25,6 +25,7 @@ from espnet2_valle.generate.stopping import Limits
 from espnet2_valle.generate.streaming import CHUNK_SECONDS, Streamer, choose_chunks
 from espnet2_valle.generate.text2speech import Text2Speech
 from espnet2_valle.tasks.planned import build_planned
+from espnet2_valle.valle.native.step import MODES, native_step
 from espnet2_valle.valle.weights import DTYPES, convert_linears
 
 VOCAB = 64
@@ -40,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, nargs="+", default=[2, 5, 10, 20], help="of speech")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--dtype", choices=DTYPES, default="float32", help="of the weights")
+    parser.add_argument("--native", choices=MODES, default="auto", help="AR steps in compiled code")
     parser.add_argument("--device", default="cpu")
     group = parser.add_argument_group("a trained model, with text")
     group.add_argument("--model_tag", help="packed model; without it random weights and a made-up codec")
@@ -62,7 +64,7 @@ def measure(args: argparse.Namespace) -> list[Figure]:
     The voice is there; the clock starts before the text is read.
     """
     streamer, ask = _trained(args) if args.model_tag else _random(args)
-    about = {"sizes": args.model_tag or Path(args.ar_config).stem, "dtype": args.dtype}
+    about = {"sizes": args.model_tag or Path(args.ar_config).stem, "dtype": args.dtype, "native": args.native}
     about |= {"threads": torch.get_num_threads(), "device": args.device}
     about |= {"chunks": f"{streamer.chunks.first}+{streamer.chunks.size}", "max_words": args.max_words}
     runs: dict[float, list[Timing]] = {seconds: [] for seconds in args.seconds}
@@ -171,7 +173,9 @@ def _trained(args: argparse.Namespace) -> tuple[Streamer, Ask]:
     for name in ("prompt", "words"):
         if not getattr(args, name):
             raise InputError(f"--{name}", "is not given", "--model_tag needs it")
-    text2speech = Text2Speech.from_pretrained(args.model_tag, device=args.device, dtype=args.dtype)
+    text2speech = Text2Speech.from_pretrained(
+        args.model_tag, device=args.device, dtype=args.dtype, native=args.native
+    )
     voice = PreparedPrompt.load(args.prompt, text2speech.codec)
     words = Path(args.words).read_text(encoding="utf-8").split()
 
@@ -197,6 +201,7 @@ def _random(args: argparse.Namespace) -> tuple[Streamer, Ask]:
     ar = build_planned(args.ar_config, *sizes)[0].valle.eval().to(args.device)
     nar = build_planned(args.nar_config, *sizes, chunked)[0].valle.eval().to(args.device)
     convert_linears(ar, args.dtype)
+    ar.transformer.native = native_step(ar.transformer, args.native)
     convert_linears(nar, "bfloat16" if args.dtype == "int8" else args.dtype)
     generator = torch.Generator().manual_seed(0)
     shape = (round(PROMPT_SECONDS * rate), codec.num_codebooks)

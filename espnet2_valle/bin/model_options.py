@@ -39,6 +39,7 @@ DECODING_OPTIONS: dict[str, Callable[[str], Any]] = {
     "best_of": int,
     "retries": int,
     "dtype": str,
+    "native": str,
 }
 LIKELIEST = "log_probability"
 

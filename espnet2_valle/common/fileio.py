@@ -9,6 +9,11 @@ from pathlib import Path
 from typing import IO, Any
 
 
+def user_cache() -> Path:
+    """The user's folder of things that can be made or fetched again; it need not exist."""
+    return Path.home() / ".cache" / "espnet2_valle"
+
+
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path in the same folder, renamed to `path` on success.

@@ -23,6 +23,7 @@ from espnet2_valle.text.tokenizer import build_tokenizer
 from espnet2_valle.text.tokens import TokenIDs
 from espnet2_valle.valle.ar import VALLEAR
 from espnet2_valle.valle.nar import VALLENAR
+from espnet2_valle.valle.native.step import native_step
 from espnet2_valle.valle.weights import DTYPES, convert_linears
 
 # Speech (S,), its rate in Hz, what was to be said -> the larger, the better.
@@ -53,6 +54,9 @@ class Text2Speech:
         retries: more attempts, each with a seed of its own, at an utterance whose outcome is not `ok`.
         dtype: of the weights: float32, bfloat16, or int8 (AR model only; the NAR model, which is bound by
             computing and not by reading weights, is then bfloat16).
+        native: whether the AR model's steps run in code that is compiled for the machine on first use:
+            "auto" where a compiler is found and the device is a CPU, "always", or "never". Its cache of keys
+            and values is of the type of the weights; torch's is float32.
         scorer: judges candidates by their sound, such as with a recogniser. Every candidate is then
             synthesised to the end, where otherwise only the chosen one is.
 
@@ -82,6 +86,7 @@ class Text2Speech:
         best_of: int = 1,
         retries: int = 0,
         dtype: str = "float32",
+        native: str = "auto",
         scorer: Scorer | None = None,
     ):
         if codec_config is None:
@@ -108,6 +113,7 @@ class Text2Speech:
         self.ar = _expect(VALLEAR, ar_model.valle, "--ar_model_file")
         self.nar = _expect(VALLENAR, nar_model.valle, "--nar_model_file")
         convert_linears(self.ar, dtype)
+        self.ar.transformer.native = native_step(self.ar.transformer, native)
         convert_linears(self.nar, "bfloat16" if dtype == "int8" else dtype)
         self.codec = load_codec(codec_config)
         for args, option in ((ar_args, "--ar_model_file"), (nar_args, "--nar_model_file")):
@@ -139,6 +145,7 @@ class Text2Speech:
             self.best_of,
             self.retries,
             self.seed,
+            self.ar.transformer.native is not None,
         )
 
     def __call__(

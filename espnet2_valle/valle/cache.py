@@ -4,6 +4,10 @@ from collections.abc import Sequence
 
 import torch
 
+from espnet2_valle.valle.weights import INT8_MAX
+
+SCALE_BYTES = torch.float32.itemsize
+
 
 class KVCache:
     """Keys and values of every layer, in one buffer that never grows.
@@ -13,8 +17,10 @@ class KVCache:
 
     Args:
         num_layers, batch, heads, max_length, head_dim: sizes of the buffer
-            (num_layers, 2, batch, heads, max_length, head_dim).
-        dtype, device: of the model's activations.
+            (num_layers, 2, batch, heads, max_length, entry). An entry is head_dim numbers, in int8
+            with their scale, a float32, behind them.
+        dtype: what is stored: float32, bfloat16 or int8.
+        device: of the model.
     """
 
     def __init__(
@@ -27,8 +33,10 @@ class KVCache:
         dtype: torch.dtype,
         device: torch.device,
     ):
-        shape = (num_layers, 2, batch, heads, max_length, head_dim)
+        entry = head_dim + SCALE_BYTES if dtype == torch.int8 else head_dim
+        shape = (num_layers, 2, batch, heads, max_length, entry)
         self.buffer = torch.empty(shape, dtype=dtype, device=device)
+        self.head_dim = head_dim
         self.length = 0
         self.starts = [0] * batch
         self._mask: torch.Tensor | None = None
@@ -36,8 +44,8 @@ class KVCache:
     @staticmethod
     def stack(parts: Sequence["KVCache"], room: int) -> "KVCache":
         """Filled caches of one row each, as one batch with `room` more positions."""
-        layers, _, _, heads, _, head_dim = parts[0].buffer.shape
-        dtype, device = parts[0].buffer.dtype, parts[0].buffer.device
+        layers, _, _, heads, _, _ = parts[0].buffer.shape
+        head_dim, dtype, device = parts[0].head_dim, parts[0].dtype, parts[0].buffer.device
         length = max(part.length for part in parts)
         stacked = KVCache(layers, len(parts), heads, length + room, head_dim, dtype, device)
         stacked.length = length
@@ -53,6 +61,11 @@ class KVCache:
     def batch(self) -> int:
         """Rows that are still decoded."""
         return len(self.starts)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of what is stored."""
+        return self.buffer.dtype
 
     @property
     def max_length(self) -> int:
@@ -71,14 +84,19 @@ class KVCache:
         Raises:
             IndexError: the buffer is full.
         """
-        end = self.length + key.shape[2]
+        time = key.shape[2]
+        self.check_room(time)
+        first, end = min(self.starts), self.length + time
+        keys, values = self.buffer[layer, :, : self.batch, :, first:end]
+        keys[:, :, -time:] = self._pack(key)
+        values[:, :, -time:] = self._pack(value)
+        return self._unpack(keys), self._unpack(values)
+
+    def check_room(self, time: int) -> None:
+        """Raise IndexError unless `time` more positions fit."""
+        end = self.length + time
         if end > self.max_length:
             raise IndexError(f"the cache holds {self.max_length} positions, {end} are wanted")
-        keys, values = self.buffer[layer, :, : self.batch]
-        keys[:, :, self.length : end] = key
-        values[:, :, self.length : end] = value
-        first = min(self.starts)
-        return keys[:, :, first:end], values[:, :, first:end]
 
     def mask(self, time: int) -> torch.Tensor | None:
         """Additive mask (batch, 1, 1, seen) for what `append` returns; None where all of it counts."""
@@ -105,7 +123,24 @@ class KVCache:
             return None
         starts = torch.tensor(self.starts, device=self.buffer.device)
         hidden = torch.arange(self.max_length, device=self.buffer.device) < starts.unsqueeze(1)
-        return self.buffer.new_zeros(hidden.shape).masked_fill(hidden, float("-inf"))
+        dtype = torch.float32 if self.dtype == torch.int8 else self.dtype
+        zeros = torch.zeros(hidden.shape, dtype=dtype, device=hidden.device)
+        return zeros.masked_fill(hidden, float("-inf"))
+
+    def _pack(self, x: torch.Tensor) -> torch.Tensor:
+        """(..., head_dim) -> (..., entry)"""
+        if self.dtype != torch.int8:
+            return x
+        x = x.float()
+        scale = (x.abs().amax(-1, keepdim=True) / INT8_MAX).clamp(min=torch.finfo(torch.float32).tiny)
+        return torch.cat([(x / scale).round().to(torch.int8), scale.view(torch.int8)], dim=-1)
+
+    def _unpack(self, entries: torch.Tensor) -> torch.Tensor:
+        """(..., entry) -> (..., head_dim)"""
+        if self.dtype != torch.int8:
+            return entries
+        numbers, scale = entries.split([self.head_dim, SCALE_BYTES], dim=-1)
+        return numbers * scale.contiguous().view(torch.float32)
 
 
 class GrowingCache(KVCache):
@@ -120,6 +155,7 @@ class GrowingCache(KVCache):
 
     def __init__(self, cache: KVCache, row: int):
         self.buffer = cache.buffer[:, :, row : row + 1].clone()
+        self.head_dim = cache.head_dim
         self.length = cache.length
         self.starts = [0]
         self._mask = None

@@ -1,5 +1,7 @@
 """The Transformer that the AR and the NAR model share."""
 
+from typing import Any
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -7,6 +9,7 @@ from torch.utils.checkpoint import checkpoint
 
 from espnet2_valle.valle.cache import KVCache
 from espnet2_valle.valle.embeddings import SHAPE_STEP, round_up
+from espnet2_valle.valle.native.step import NativeStep
 from espnet2_valle.valle.packing import Packing, packed_length
 
 LONGEST_PLAIN = 512  # positions; see `_plain_is_faster`
@@ -175,6 +178,7 @@ class Transformer(nn.Module):
         num_stages: NAR stages that the norms tell apart; 1 for the AR model.
 
     Attributes:
+        native: takes over the steps of incremental decoding; see `native_step`. None leaves them to torch.
         activation_checkpointing: in training keep only each block's input, and compute the rest again for the
             backward pass: a third more work for a fraction of the memory.
         packed: compute no padding where lengths are known, see `Packing`; attention then has no dropout.
@@ -195,6 +199,7 @@ class Transformer(nn.Module):
             Block(width, heads, feed_forward, dropout, num_stages) for _ in range(layers)
         )
         self.norm = AdaptiveLayerNorm(width, num_stages)
+        self.native: NativeStep | None = None
         self.activation_checkpointing = False
         self.packed = False
         self._scale_residual_outputs()
@@ -210,8 +215,14 @@ class Transformer(nn.Module):
     def new_cache(self, batch: int, max_length: int) -> KVCache:
         """An empty cache for `batch` sequences of up to `max_length` positions."""
         weight = self.norm.scale
+        dtype = self.native.dtype if self.native else weight.dtype
         head_dim = self.width // self.heads
-        return KVCache(len(self.blocks), batch, self.heads, max_length, head_dim, weight.dtype, weight.device)
+        return KVCache(len(self.blocks), batch, self.heads, max_length, head_dim, dtype, weight.device)
+
+    def _apply(self, *args: Any, **kwargs: Any) -> "Transformer":
+        """Whatever moves or converts the weights leaves the native step with those that were."""
+        self.native = None
+        return super()._apply(*args, **kwargs)
 
     def forward(
         self,
@@ -237,6 +248,8 @@ class Transformer(nn.Module):
         Returns:
             (batch, time, width)
         """
+        if self.native and cache and causal and self.native.serves(x, cache):
+            return self.native(x, cache)
         if self.packed and lengths is not None:
             packing = Packing(lengths, x.shape[1], causal, ranks)
             if isinstance(stage, torch.Tensor):

@@ -11,6 +11,9 @@ from torch.nn import functional as F
 
 DTYPES = ("float32", "bfloat16", "int8")
 FEW_ROWS = 16  # up to here the int8 product is bound by memory; beyond, unpacking once to bfloat16 is faster
+COLUMNS = (
+    64  # of the input must be a multiple of this: with others torch's int8 product can crash the process
+)
 INT8_MAX = 127
 
 
@@ -44,7 +47,8 @@ class Int8Linear(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(..., in) -> (..., out) bfloat16."""
         flat = x.reshape(-1, x.shape[-1]).to(torch.bfloat16)
-        if len(flat) <= FEW_ROWS and flat.device.type == "cpu" and has_int8_product():
+        fits = len(flat) <= FEW_ROWS and flat.shape[1] % COLUMNS == 0
+        if fits and flat.device.type == "cpu" and has_int8_product():
             y = torch._weight_int8pack_mm(flat, self.weight, self.scale)
         else:
             y = F.linear(flat, self.weight.to(torch.bfloat16)) * self.scale
@@ -56,10 +60,10 @@ class Int8Linear(nn.Module):
 @functools.cache
 def has_int8_product() -> bool:
     """Whether this torch multiplies bfloat16 by int8 weights on the CPU, and correctly."""
-    x = torch.eye(32, dtype=torch.bfloat16)
-    weight = torch.arange(32 * 32).remainder(INT8_MAX).view(32, 32).to(torch.int8)
+    x = torch.eye(COLUMNS, dtype=torch.bfloat16)
+    weight = torch.arange(COLUMNS**2).remainder(INT8_MAX).view(COLUMNS, COLUMNS).to(torch.int8)
     try:
-        y = torch._weight_int8pack_mm(x, weight, torch.ones(32, dtype=torch.bfloat16))
+        y = torch._weight_int8pack_mm(x, weight, torch.ones(COLUMNS, dtype=torch.bfloat16))
     except (AttributeError, RuntimeError, NotImplementedError):
         return False
     return torch.equal(y.t(), weight.to(torch.bfloat16))

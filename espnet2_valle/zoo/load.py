@@ -6,6 +6,7 @@ from zipfile import BadZipFile
 from espnet2.main_funcs.pack_funcs import unpack as espnet_unpack
 
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.fileio import user_cache
 
 
 def unpack(model_tag: str | Path, cachedir: str | Path | None = None) -> dict[str, str]:
@@ -22,7 +23,7 @@ def unpack(model_tag: str | Path, cachedir: str | Path | None = None) -> dict[st
     Raises:
         InputError: no such file, or not a packed model.
     """
-    cache = Path(cachedir or Path.home() / ".cache" / "espnet2_valle").expanduser()
+    cache = Path(cachedir or user_cache()).expanduser()
     path = Path(model_tag)
     if path.suffix != ".zip":
         from espnet_model_zoo.downloader import ModelDownloader

@@ -33,6 +33,13 @@ def test_smaller_weights_are_close(dtype, rows, has_kernel, monkeypatch):
     assert ((got - expected).abs() / size).max() < 0.01
 
 
+@pytest.mark.parametrize("columns", [17, 33, 50])
+def test_odd_sizes_do_not_reach_the_product_that_they_crash(columns):
+    torch.manual_seed(0)
+    layer, x = nn.Linear(columns, 5), torch.randn(1, columns)
+    torch.testing.assert_close(Int8Linear(layer)(x).float(), layer(x), rtol=0.05, atol=0.05)
+
+
 def test_a_missing_product_is_noticed(monkeypatch):
     weights.has_int8_product.cache_clear()
     monkeypatch.delattr(torch, "_weight_int8pack_mm")

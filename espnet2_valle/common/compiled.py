@@ -1,0 +1,101 @@
+"""C++ that comes with the package as source: compiled for this very machine when it is first needed.
+
+What was compiled is kept in the user's cache, under a name made of all that it depends on, so that a shared
+home serves machines of several kinds. Any number of processes may compile at once.
+"""
+
+import ctypes
+import hashlib
+import os
+import platform
+import shlex
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+
+from threadpoolctl import threadpool_info
+
+from espnet2_valle.common.fileio import atomic_path, user_cache
+
+COMPILER, VARIABLE = "c++", "CXX"
+FLAGS = (
+    "-O3",
+    "-march=native",
+    "-std=c++17",
+    "-shared",
+    "-fPIC",
+    "-fopenmp",
+    "-ffp-contract=fast",
+    "-Wl,--as-needed",
+)
+LONGEST_SECONDS = 300
+DIGEST_BYTES = hashlib.sha256().digest_size
+
+
+class CompileError(Exception):
+    """A library that cannot be had; the message says why."""
+
+
+def load_library(folder: Path) -> ctypes.CDLL:
+    """Compile the folder's .cpp files with its headers, unless that has been done, and load the library.
+
+    Raises:
+        CompileError: no compiler, one that fails, or a cache that cannot be written.
+    """
+    sources = sorted(path for path in folder.iterdir() if path.suffix in (".cpp", ".h"))
+    command = [*shlex.split(os.environ.get(VARIABLE, COMPILER)), *FLAGS]
+    command += [str(path) for path in sources if path.suffix == ".cpp"] + _openmp()
+    library = user_cache() / "compiled" / f"{folder.name}-{_key(command, sources)}.so"
+    try:
+        if _is_whole(library):
+            with suppress(OSError):  # made in another container, say, with other system libraries
+                return ctypes.CDLL(str(library))
+        with atomic_path(library) as temporary:
+            _run([*command, "-o", str(temporary)])
+            content = temporary.read_bytes()
+            temporary.write_bytes(content + hashlib.sha256(content).digest())  # loaders ignore what is behind
+        return ctypes.CDLL(str(library))
+    except OSError as error:
+        raise CompileError(f"{library}: {error}") from error
+
+
+def _openmp() -> list[str]:
+    """The OpenMP runtime that is loaded already, torch's if it has its own: a second one would bring threads
+    of its own, and the two would wait for work on the same cores."""
+    loaded = [info["filepath"] for info in threadpool_info() if info["user_api"] == "openmp"]
+    return sorted(loaded, key=lambda path: "torch" not in Path(path).parts)[:1]
+
+
+def _key(command: list[str], sources: list[Path]) -> str:
+    """Everything that the library depends on, as a short name."""
+    about = "\n".join([*command, platform.machine(), _processor()]).encode()
+    contents = [path.name.encode() + path.read_bytes() for path in sources]
+    return hashlib.sha256(b"\0".join([about, *contents])).hexdigest()[:16]
+
+
+def _processor() -> str:
+    """What tells processors with different instructions apart."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line for line in lines if line.startswith(("flags", "Features"))), "")
+
+
+def _is_whole(library: Path) -> bool:
+    """Whether this is what once was written; loading a damaged library may end the process."""
+    if not library.is_file():
+        return False
+    content = library.read_bytes()
+    return hashlib.sha256(content[:-DIGEST_BYTES]).digest() == content[-DIGEST_BYTES:]
+
+
+def _run(command: list[str]) -> None:
+    """Raise CompileError unless the command succeeds."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise CompileError(f"{command[0]}: {error}") from error
+    if done.returncode:
+        said = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr.strip())
+        raise CompileError(f"{command[0]} failed with {done.returncode}: {said}")
