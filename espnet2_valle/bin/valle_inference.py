@@ -17,13 +17,14 @@ from espnet2.utils.types import str2bool
 from espnet2_valle.common.audio import write_audio
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.common.fileio import atomic_open, atomic_path, read_journal
+from espnet2_valle.common.fileio import atomic_open, atomic_path, read_journal, remove_unfinished
 from espnet2_valle.corpus.datadir import DataDir
 from espnet2_valle.corpus.pairs import Pair, read_pairs
 from espnet2_valle.generate.continuation import divide_text, read_beginning
 from espnet2_valle.generate.outcome import Outcome
 from espnet2_valle.generate.text2speech import Request, Text2Speech, open_text2speech
-from espnet2_valle.jobs.pool import parallel_map
+from espnet2_valle.jobs.config import add_worker_arguments
+from espnet2_valle.jobs.pool import parallel_map, use_cluster
 
 MODEL_OPTIONS = (
     "ar_train_config",
@@ -63,7 +64,7 @@ def get_parser() -> argparse.ArgumentParser:
     group.add_argument("--data_dir", help="wav.scp and text of the utterances in the pairs")
     group.add_argument("--output_dir", help="gets wav/, codes/, wav.scp, outcomes and tries")
     group.add_argument("--batch_size", type=int, default=1, help="utterances decoded at once in a process")
-    group.add_argument("--nj", type=int, default=1, help="processes")
+    add_worker_arguments(group)
     group = parser.add_argument_group("one utterance")
     group.add_argument("--text", help="what to say")
     add_prompt_arguments(group)
@@ -123,7 +124,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         require(args, "data_dir", "output_dir")
         if args.batch_size < 1:
             raise InputError("--batch_size", f"{args.batch_size} is out of range", "Give 1 or more")
-        synthesise_pairs(model, args.pairs, args.data_dir, args.output_dir, args.nj, args.batch_size)
+        with use_cluster(args.cluster):
+            synthesise_pairs(model, args.pairs, args.data_dir, args.output_dir, args.nj, args.batch_size)
     else:
         require(args, "text", "prompt_speech", "output_wav")
         text2speech = open_text2speech(json.dumps(model))
@@ -163,6 +165,7 @@ def synthesise_pairs(
             done.update(ended)
             journal.writelines(json.dumps({pair_id: ending}) + "\n" for pair_id, ending in ended.items())
             journal.flush()
+    remove_unfinished(output / "wav", output / "codes")
     with (
         atomic_open(output / "outcomes") as outcomes,
         atomic_open(output / "tries") as tries,

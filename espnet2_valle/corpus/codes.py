@@ -1,6 +1,5 @@
 """Archives of codec codes: int16 (T, Q) matrices in kaldiio arks with an index and their shapes."""
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -8,17 +7,18 @@ import kaldiio
 import numpy as np
 
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.common.fileio import atomic_open, atomic_path
+from espnet2_valle.common.fileio import atomic_open, atomic_path, remove_unfinished
+from espnet2_valle.jobs.shards import Manifest, bad_row, error_of
 
 INDEX = "codes.scp"
 SHAPES = "codes_shape"
 
 
-def write_ark(path: str | Path, items: Mapping[str, np.ndarray]) -> list[str]:
+def write_ark(path: str | Path, items: Mapping[str, np.ndarray]) -> list[tuple[str, int, int, int]]:
     """Write codes to one ark, whole or not at all.
 
     Returns:
-        One line an item: `key offset T,Q`, the offset counted in bytes as in an scp.
+        Key, offset, T and Q of each item, the offset counted in bytes as in an scp.
     """
     with atomic_path(path) as temporary:
         scp = temporary.with_suffix(".scp")
@@ -26,13 +26,11 @@ def write_ark(path: str | Path, items: Mapping[str, np.ndarray]) -> list[str]:
             with kaldiio.WriteHelper(f"ark,scp:{temporary},{scp}", write_function="numpy") as writer:
                 for key, codes in items.items():
                     writer(key, codes)
-            offsets = [
-                line.rsplit(":", 1)[1].strip() for line in scp.read_text(encoding="utf-8").splitlines()
-            ]
+            offsets = [int(line.rsplit(":", 1)[1]) for line in scp.read_text(encoding="utf-8").splitlines()]
         finally:
             scp.unlink(missing_ok=True)
     return [
-        f"{key} {offset} {codes.shape[0]},{codes.shape[1]}"
+        (key, offset, codes.shape[0], codes.shape[1])
         for (key, codes), offset in zip(items.items(), offsets, strict=True)
     ]
 
@@ -51,52 +49,59 @@ def check_codes(key: str, codes: np.ndarray) -> np.ndarray:
 class ShardedCodes:
     """A folder of codes written shard by shard, each whole or absent.
 
-    A shard is done when its index file is there and carries the same fingerprint of all
-    that its codes depend on, so a killed run goes on where it was and ends with the same bytes.
+    A shard is done when the manifest has it with the same fingerprint of all that its codes depend on, so a
+    killed run goes on where it was and ends with the same bytes.
 
     Args:
-        directory: gets codes.scp, codes_shape, codes.N.ark and index/codes.N.
+        directory: gets codes.scp, codes_shape, codes.N.ark and manifest/.
     """
 
     def __init__(self, directory: str | Path):
         self.directory = Path(directory)
+        self.manifest = Manifest(self.directory / "manifest")
 
     def ark(self, number: int) -> Path:
         """The ark of shard `number`, counted from 1."""
         return self.directory / f"codes.{number}.ark"
 
-    def index(self, number: int) -> Path:
-        """The file that says that shard `number` is done."""
-        return self.directory / "index" / f"codes.{number}"
-
     def is_done(self, number: int, fingerprint: str) -> bool:
         """Whether shard `number` was written from what `fingerprint` stands for."""
-        index = self.index(number)
-        if not (index.is_file() and self.ark(number).is_file()):
-            return False
-        with open(index, encoding="utf-8") as stream:
-            return stream.readline().strip() == fingerprint
+        return self.ark(number).is_file() and self.manifest.is_done(number, fingerprint)
 
-    def write(self, number: int, fingerprint: str, items: Mapping[str, np.ndarray]) -> None:
-        """Write shard `number`."""
-        self.index(number).unlink(missing_ok=True)
-        lines = write_ark(self.ark(number), {key: check_codes(key, codes) for key, codes in items.items()})
-        with atomic_open(self.index(number)) as stream:
-            stream.writelines(f"{line}\n" for line in [fingerprint, *lines])
+    def write(
+        self,
+        number: int,
+        fingerprint: str,
+        items: Mapping[str, np.ndarray],
+        bad: Mapping[str, InputError] | None = None,
+    ) -> None:
+        """Write shard `number`: codes by utterance, and the errors of utterances that have none."""
+        self.manifest.forget(number)
+        rows = write_ark(self.ark(number), {key: check_codes(key, codes) for key, codes in items.items()})
+        errors = [(key, bad_row(error)) for key, error in (bad or {}).items()]
+        self.manifest.write(number, fingerprint, [*rows, *errors])
+
+    def bad(self, number: int) -> dict[str, InputError]:
+        """The errors of utterances without codes in shard `number`, which is done."""
+        errors = {key: error_of(rest[0]) for key, *rest in self.manifest.rows(number)}
+        return {key: error for key, error in errors.items() if error}
 
     def finish(self, num_shards: int) -> None:
-        """Join the indices of shards 1 .. num_shards to codes.scp and codes_shape; drop older shards."""
+        """Join shards 1 .. num_shards to codes.scp and codes_shape; drop older and half-written files."""
         with atomic_open(self.directory / SHAPES) as shapes, atomic_open(self.directory / INDEX) as scp:
             for number in range(1, num_shards + 1):
-                lines = self.index(number).read_text(encoding="utf-8").splitlines()[1:]
-                for key, offset, shape in (line.split() for line in lines):
+                for key, *place in self.manifest.rows(number):
+                    if error_of(place[0]):
+                        continue
+                    offset, frames, codebooks = place
                     scp.write(f"{key} {self.ark(number)}:{offset}\n")
-                    shapes.write(f"{key} {shape}\n")
+                    shapes.write(f"{key} {frames},{codebooks}\n")
         extra = num_shards + 1
-        while self.index(extra).is_file() or self.ark(extra).is_file():
-            self.index(extra).unlink(missing_ok=True)
+        while self.manifest.path(extra).is_file() or self.ark(extra).is_file():
+            self.manifest.forget(extra)
             self.ark(extra).unlink(missing_ok=True)
             extra += 1
+        remove_unfinished(self.directory, self.manifest.directory)
 
 
 class CodeWriter:
@@ -172,8 +177,3 @@ class CodeReader(Mapping[str, np.ndarray]):
 def read_codes(codes_scp: str | Path) -> Mapping[str, np.ndarray]:
     """Open a codes.scp: utterance -> codes (T, Q) int16, read lazily."""
     return CodeReader(codes_scp)
-
-
-def fingerprint(parts: list[str]) -> str:
-    """A short digest of what a shard's codes depend on."""
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]

@@ -1,0 +1,74 @@
+"""Jobs on a real Slurm, on the loopback interface of this machine."""
+
+import os
+import subprocess
+import time
+
+import pytest
+import slurm_loopback
+import yaml
+
+from espnet2_valle.jobs.pool import parallel_map, use_cluster
+
+pytestmark = pytest.mark.skipif(
+    bool(slurm_loopback.missing()),
+    reason=f"no {', '.join(slurm_loopback.missing())}: install Debian's slurm-wlm and munge",
+)
+PATIENCE = 60
+
+
+def job_of_worker(number: int) -> tuple[int, str]:
+    time.sleep(0.1)
+    return number, os.environ.get("SLURM_JOB_ID", "")
+
+
+@pytest.fixture(scope="module")
+def slurm(tmp_path_factory):
+    pytest.importorskip("dask_jobqueue", reason="the extra `cluster` is not installed")
+    with slurm_loopback.slurm(tmp_path_factory.mktemp("slurm")) as environment:
+        yield environment
+
+
+@pytest.fixture
+def cluster(slurm, tmp_path, monkeypatch):
+    """A configuration for two workers; Slurm's commands find its daemons."""
+    for name, value in slurm.items():
+        monkeypatch.setenv(name, value)
+    options = {
+        "memory": "400MB",
+        "walltime": "00:10:00",
+        "interface": "lo",
+        "log_directory": str(tmp_path / "logs"),
+    }
+    path = tmp_path / "slurm.yaml"
+    path.write_text(
+        yaml.safe_dump({"env": "slurm", "n_workers": 2, "no_workers_timeout": 120, "options": options})
+    )
+    return path
+
+
+def jobs():
+    return subprocess.run(["squeue", "--noheader"], capture_output=True, text=True, check=True).stdout.split(
+        "\n"
+    )[:-1]
+
+
+def test_work_is_done_in_jobs_that_end_with_it(cluster):
+    with use_cluster(cluster):
+        done = list(parallel_map(job_of_worker, range(30)))
+        assert 1 <= len(jobs()) <= 2
+    assert [number for number, _ in done] == list(range(30))
+    assert all(job for _, job in done)
+    deadline = time.monotonic() + PATIENCE
+    while jobs():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def test_a_cancelled_job_loses_no_work(cluster):
+    with use_cluster(cluster):
+        results = parallel_map(job_of_worker, range(60))
+        first = next(results)
+        subprocess.run(["scancel", first[1]], check=True)
+        done = [first, *results]
+    assert [number for number, _ in done] == list(range(60))
