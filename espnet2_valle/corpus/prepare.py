@@ -12,6 +12,7 @@ from espnet2_valle.corpus.recording import to_data_dir
 from espnet2_valle.corpus.split import Splits
 from espnet2_valle.jobs.pool import parallel_map
 
+HEADERS_A_WORKER = 20000  # read in less time than a worker takes to start
 # (test set, seconds of its utterances, training set) -> file name -> pairs
 ListMaker = Callable[[DataDir, Mapping[str, float], DataDir | None], Mapping[str, list[Pair]]]
 

@@ -39,10 +39,13 @@ PartitionName=loopback Nodes=localhost Default=YES MaxTime=INFINITE State=UP
 """
 
 
-def missing() -> list[str]:
-    """Programs that are not installed. Debian has them in slurm-wlm and munge."""
+def obstacle() -> str:
+    """Why no Slurm can be run here; "" if one can."""
     path = os.environ.get("PATH", "") + ":/usr/sbin"
-    return [name for name in DAEMONS if shutil.which(name, path=path) is None]
+    missing = [name for name in DAEMONS if shutil.which(name, path=path) is None]
+    if missing:
+        return f"no {', '.join(missing)}: install Debian's slurm-wlm and munge"
+    return "" if os.geteuid() == 0 else "slurmd starts jobs as root only"
 
 
 def free_port() -> int:

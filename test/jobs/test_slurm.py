@@ -10,10 +10,7 @@ import yaml
 
 from espnet2_valle.jobs.pool import parallel_map, use_cluster
 
-pytestmark = pytest.mark.skipif(
-    bool(slurm_loopback.missing()),
-    reason=f"no {', '.join(slurm_loopback.missing())}: install Debian's slurm-wlm and munge",
-)
+pytestmark = pytest.mark.skipif(bool(slurm_loopback.obstacle()), reason=slurm_loopback.obstacle())
 PATIENCE = 60
 
 
