@@ -4,7 +4,7 @@ import inspect
 import logging
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from espnet2_valle.common.config import check_keys
@@ -121,6 +121,12 @@ def _queue(config: ClusterConfig, n_workers: int, name: str, command: str) -> An
     }
     cluster = kind(**options)
     cluster.scale(n_workers)
+    cluster.sync(cluster._correct_state)  # waits until the jobs are submitted
+    refused = [job for job in cluster.workers.values() if job.job_id is None]
+    if refused:  # Dask would log why, and wait for them
+        with suppress(AssertionError):
+            cluster.close()
+        raise RuntimeError(f"{command} refused {len(refused)} of {n_workers} jobs, as logged above")
     logging.info("waiting for %d workers of %s; the work begins with the first", n_workers, config.env)
     return cluster
 
@@ -191,4 +197,4 @@ def _reason(error: BaseException) -> str:
     """What an error came from, in a line."""
     while error.__cause__ is not None:
         error = error.__cause__
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    return " ".join(str(error).split()) or type(error).__name__

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from tqdm import tqdm
 
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.jobs.config import LOCAL, ClusterConfig
+from espnet2_valle.jobs.config import LOCAL, SSH, ClusterConfig
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -37,13 +37,17 @@ class Workers:
         self.config = config
         self.running = ExitStack()
         self.client: Client | None = None
+        self.n_workers = 0
 
     def start(self, n_workers: int) -> "Client":
-        """A client of the workers; the first call decides how many there are."""
+        """A client of at least so many workers; those on the machines of `ssh` are always all."""
         if self.client is None:
             from espnet2_valle.jobs.cluster import open_client
 
             self.client = self.running.enter_context(open_client(self.config, n_workers))
+        elif n_workers > self.n_workers and self.config.env != SSH:
+            self.client.cluster.scale(n_workers)
+        self.n_workers = max(n_workers, self.n_workers)
         return self.client
 
     def __enter__(self) -> "Workers":

@@ -5,5 +5,5 @@ from typing import Any
 
 
 def dask_setup(worker: Any) -> None:
-    """Leave an interrupt, which a terminal sends to workers too, to the driver: it ends them without a word."""
+    """Leave interrupts, which a terminal sends to workers too, to the driver: it ends them in silence."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

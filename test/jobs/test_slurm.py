@@ -8,6 +8,7 @@ import pytest
 import slurm_loopback
 import yaml
 
+from espnet2_valle.common.errors import InputError
 from espnet2_valle.jobs.pool import parallel_map, use_cluster
 
 pytestmark = pytest.mark.skipif(bool(slurm_loopback.obstacle()), reason=slurm_loopback.obstacle())
@@ -27,21 +28,19 @@ def slurm(tmp_path_factory):
 
 
 @pytest.fixture
-def cluster(slurm, tmp_path, monkeypatch):
-    """A configuration for two workers; Slurm's commands find its daemons."""
+def write_config(slurm, tmp_path, monkeypatch):
+    """Writes a configuration of two workers; Slurm's commands find its daemons."""
     for name, value in slurm.items():
         monkeypatch.setenv(name, value)
-    options = {
-        "memory": "400MB",
-        "walltime": "00:10:00",
-        "interface": "lo",
-        "log_directory": str(tmp_path / "logs"),
-    }
-    path = tmp_path / "slurm.yaml"
-    path.write_text(
-        yaml.safe_dump({"env": "slurm", "n_workers": 2, "no_workers_timeout": 120, "options": options})
-    )
-    return path
+
+    def write(timeout=120, **more):
+        options = {"memory": "400MB", "walltime": "00:10:00", "interface": "lo", **more}
+        options["log_directory"] = str(tmp_path / "logs")
+        config = {"env": "slurm", "n_workers": 2, "no_workers_timeout": timeout, "options": options}
+        (tmp_path / "slurm.yaml").write_text(yaml.safe_dump(config))
+        return tmp_path / "slurm.yaml"
+
+    return write
 
 
 def jobs():
@@ -50,8 +49,8 @@ def jobs():
     )[:-1]
 
 
-def test_work_is_done_in_jobs_that_end_with_it(cluster):
-    with use_cluster(cluster):
+def test_work_is_done_in_jobs_that_end_with_it(write_config):
+    with use_cluster(write_config()):
         done = list(parallel_map(job_of_worker, range(30)))
         assert 1 <= len(jobs()) <= 2
     assert [number for number, _ in done] == list(range(30))
@@ -62,10 +61,25 @@ def test_work_is_done_in_jobs_that_end_with_it(cluster):
         time.sleep(0.2)
 
 
-def test_a_cancelled_job_loses_no_work(cluster):
-    with use_cluster(cluster):
+def test_a_cancelled_job_loses_no_work(write_config):
+    with use_cluster(write_config()):
         results = parallel_map(job_of_worker, range(60))
         first = next(results)
         subprocess.run(["scancel", first[1]], check=True)
         done = [first, *results]
     assert [number for number, _ in done] == list(range(60))
+
+
+def test_a_job_that_slurm_refuses_is_told_at_once(write_config):
+    path = write_config(memory="100TB")
+    with (
+        pytest.raises(InputError, match="no workers of 'slurm'.*sbatch refused 2 of 2 jobs"),
+        use_cluster(path),
+    ):
+        list(parallel_map(job_of_worker, range(4)))
+
+
+def test_jobs_in_which_no_worker_starts_are_given_up(write_config):
+    path = write_config(timeout=3, python="/no/such/python")
+    with pytest.raises(InputError, match="had no worker for 3 s"), use_cluster(path):
+        list(parallel_map(job_of_worker, range(4)))
