@@ -2,7 +2,10 @@
 
 import inspect
 import logging
+import os
+import shlex
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -27,6 +30,7 @@ SSH_OPTIONS = (
 EXTRA_REMEDY = "Install the extra: pip install 'espnet2_valle[cluster]'"
 # One thread a worker: the threads of numpy and torch would fight over the same cores.
 WORKER_ENVIRONMENT = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS")}
+# What workers on other machines say goes to their own log; by SSH, Dask even waits for it.
 LOCAL_ENVIRONMENT = {**WORKER_ENVIRONMENT, "DASK_LOGGING__DISTRIBUTED": "critical"}
 # Workers hold no data of Dask's. A worker that paused because its model is large would wait for ever.
 MEMORY = {f"distributed.worker.memory.{name}": False for name in ("target", "spill", "pause")}
@@ -46,7 +50,9 @@ def open_client(config: ClusterConfig, n_workers: int) -> Iterator["Client"]:
     settings = {
         "distributed.scheduler.allowed-failures": config.allowed_failures,
         "distributed.scheduler.no-workers-timeout": f"{config.no_workers_timeout}s",
-        "distributed.nanny.pre-spawn-environ": LOCAL_ENVIRONMENT,
+        "distributed.nanny.pre-spawn-environ": LOCAL_ENVIRONMENT
+        if config.env == LOCAL
+        else WORKER_ENVIRONMENT,
         **MEMORY,
     }
     with dask.config.set(settings), _quiet():
@@ -145,11 +151,13 @@ def _ssh(config: ClusterConfig, n_workers: int) -> Any:
     from distributed import SSHCluster
 
     check_keys(f"{config.path}: options", config.options, SSH_OPTIONS, "option")
-    given = {key: value for key, value in config.options.items() if value is not None}
+    given = dict(config.options)
     hosts = given.pop("hosts")
     each = -(-n_workers // len(hosts))
     workers = {"nthreads": 1, "n_workers": each, "memory_limit": 0, "dashboard": False}
+    python = f"env PYTHONPATH={shlex.quote(os.environ.get('PYTHONPATH', ''))} {sys.executable}"
     options = {
+        "remote_python": python,
         **given,
         "scheduler_options": {**NO_DASHBOARD, **given.get("scheduler_options", {})},
         "worker_options": {**workers, **given.get("worker_options", {})},

@@ -61,7 +61,10 @@ class ClusterConfig:
         """
         content = read_yaml(path, "--cluster")
         check_keys(path, content, [item.name for item in fields(cls) if item.name != "path"])
-        content["options"] = content.get("options") or {}
+        options = content.get("options") or {}
+        if isinstance(options, Mapping):  # null stands for Dask's default
+            options = {name: value for name, value in options.items() if value is not None}
+        content["options"] = options
         return cls(**content, path=str(path))
 
     def workers(self, nj: int) -> int:
