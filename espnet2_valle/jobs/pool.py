@@ -27,6 +27,7 @@ Placed = tuple[int, Any]  # an item's place, and the item
 
 TASK_SECONDS = 0.5  # items are handed out in tasks of about this length: Dask takes some ms for each
 LONGEST_TASK = 1024  # items
+TASKS_A_WORKER = 2  # one at work and one that waits there, so that no worker waits for a busy driver
 SHOWN = 3  # items named in an error
 
 
@@ -194,7 +195,7 @@ class _Handout:
             if not self.running:
                 self._submit([self.suspects.popleft()])
             return
-        while len(self.running) < self.n_workers:
+        while len(self.running) < TASKS_A_WORKER * self.n_workers:
             part = list(islice(self.todo, self.task_items))
             if not part:
                 return
