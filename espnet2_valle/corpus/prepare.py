@@ -42,7 +42,9 @@ def write_splits(splits: Splits, output_dir: Path, make_lists: ListMaker, nj: in
 def audio_durations(data: DataDir, nj: int) -> dict[str, float]:
     """Seconds of each utterance; 0, so that it serves in no pair, where a header cannot be read."""
     whole = [utterance for utterance in data.wavs if utterance not in data.spans]
-    seconds = parallel_map(_duration, [data.wavs[utterance] for utterance in whole], nj, "durations", HEADERS_A_WORKER)
+    seconds = parallel_map(
+        _duration, [data.wavs[utterance] for utterance in whole], nj, "durations", HEADERS_A_WORKER
+    )
     return {utt: end - start for utt, (start, end) in data.spans.items()} | dict(zip(whole, seconds))
 
 
