@@ -11,11 +11,12 @@ CORE = [
     "torchaudio>=2.6",  # imported by espnet, which does not declare it, nor matplotlib and tensorboard
     "matplotlib",
     "tensorboard",
+    "dask>=2024.8",
+    "distributed>=2024.8",
     "encodec==0.1.1",
     "espnet-model-zoo>=0.1.7",
     "humanfriendly",
     "jinja2>=3",
-    "joblib>=1.3",
     "kaldiio>=2.18",
     "numpy>=2.0",
     "nltk>=3.9",
@@ -45,6 +46,7 @@ EXTRAS = {
     "transformers": ["transformers>=4.40"],
     "finetune": ["loralib>=0.1.2"],
     "longform": ["sentencex>=1.0"],
+    "cluster": ["dask-jobqueue>=0.9", "asyncssh>=2.14"],
     "test": ["pytest>=8", "pytest-xdist>=3.7", "hypothesis>=6.100"],
     "dev": [
         "ruff>=0.8",

@@ -12,8 +12,9 @@ skip_eval=false        # skip stages 7 to 9
 skip_upload_hf=true    # there is no upload yet
 ngpu=0                 # GPUs a node for training; 0 trains on the CPU
 num_nodes=1            # nodes for training
-nj=                    # processes of the data stages; default: all cores
-inference_nj=          # processes of decoding and scoring; default: nj
+nj=                    # workers of the data stages; default: all cores
+inference_nj=          # workers of decoding and scoring; default: nj
+cluster=               # where workers run, ../../conf/cluster/*.yaml; default: processes of this machine
 gpu_inference=false    # decode on a GPU
 datadir=data           # where the corpus is described
 dumpdir=dump           # where formatted data goes
@@ -34,7 +35,7 @@ fs=24000               # Hz; the codec's rate
 min_duration=0.3       # seconds
 max_duration=20        # seconds
 speed_perturb_factors= # such as "0.9 1.1": the training set gets copies at these speeds, as voices of their own
-max_bad=0.01           # share of unusable sound files that is left out with a warning
+max_bad=0.01           # share of unusable sound files and texts that is left out with a warning
 
 # Text
 token_type=phn         # phn, char or bpe
@@ -106,6 +107,8 @@ inference_nj=${inference_nj:-${nj}}
 [ -z "${init_model}" ] || [ -z "${ar_config}${nar_config}${train_config}" ] ||
     die "--init_model: gives the models their shape; give --finetune_config in place of --ar_config, --nar_config and --train_config"
 finetune_config=${finetune_config:-../../conf/finetune_lora.yaml}
+workers=(--nj "${nj}" ${cluster:+--cluster "${cluster}"})
+inference_workers=(--nj "${inference_nj}" ${cluster:+--cluster "${cluster}"})
 ar_config=${ar_config:-${train_config:-../../conf/train_ar_${model_size}.yaml}}
 nar_config=${nar_config:-${train_config:-../../conf/train_nar_${model_size}.yaml}}
 judge_config=${judge_config:-../../conf/judge/train_asr_ctc.yaml}
@@ -115,7 +118,7 @@ if [ "${pairs}" != pairs ]; then
 fi
 score_config=${score_config:-../../conf/score/default.yaml}
 if [ -z "${codec_config}" ] && [ -f "../../conf/codec/${codec}.yaml" ]; then codec_config=../../conf/codec/${codec}.yaml; fi
-for file in "${ar_config}" "${nar_config}" "${inference_config}" "${judge_config}" "${score_config}" "${finetune_config}" ${codec_config:+"${codec_config}"}; do
+for file in "${ar_config}" "${nar_config}" "${inference_config}" "${judge_config}" "${score_config}" "${finetune_config}" ${codec_config:+"${codec_config}"} ${cluster:+"${cluster}"}; do
     [ -f "${file}" ] || die "${file}: no such config (relative to $(pwd))"
 done
 baseline_conf=${baseline_conf:-../../conf/baseline/$([ "${model_size}" = mini ] && echo mini || echo full)}
@@ -232,7 +235,7 @@ if wanted 2 && ! "${skip_data_prep}"; then
     for set in ${recorded_set} ${valid_set} ${test_sets}; do
         step "${raw}/${set}/.done" "${raw}/${set}/wav.scp" "${data}/.done" -- \
             "${PYTHON}" -m espnet2_valle.bin.format_data --data_dir "${data}/${set}" --output_dir "${raw}/${set}" \
-            --fs "${fs}" --min_duration "${min_duration}" --max_duration "${max_duration}" --max_bad "${max_bad}" --nj "${nj}"
+            --fs "${fs}" --min_duration "${min_duration}" --max_duration "${max_duration}" --max_bad "${max_bad}" "${workers[@]}"
     done
     [ -z "${speed_perturb_factors}" ] ||
         step "${raw}/${train_set}/.done" "${raw}/${train_set}/wav.scp" "${raw}/${recorded_set}/.done" -- \
@@ -255,7 +258,7 @@ if wanted 3 && ! "${skip_data_prep}" && ! "${test_only}"; then
         step "${token}/${set}/.done" "${token}/${set}/token_int" "${raw}/${set}/.done" ${list_from:+"${list_from}"} -- \
             "${PYTHON}" -m espnet2_valle.bin.tokenize_text --data_dir "${raw}/${set}" --output_dir "${token}/${set}" \
             --token_list "${token}/tokens.txt" --write_token_list "$([ -n "${list_from}" ] && echo false || echo true)" \
-            "${text_options[@]}" --nbpe "${nbpe}" --nj "${nj}"
+            "${text_options[@]}" --nbpe "${nbpe}" --max_bad "${max_bad}" "${workers[@]}"
         list_from=${token}/${train_set}/.done
     done
     end_stage
@@ -269,18 +272,19 @@ if wanted 4 && ! "${skip_data_prep}" && ! "${test_only}"; then
     else
         make_codec=("${raw}/${train_set}/.done" -- "${PYTHON}" -m espnet2_valle.bin.codec_fit --codec "${codec}"
             ${codec_config:+--config "${codec_config}"} ${codec_model:+--codec_model "${codec_model}"}
-            --wav_scp "${raw}/${train_set}/wav.scp" --output_dir "${exp}/codec" --nj "${nj}")
+            --wav_scp "${raw}/${train_set}/wav.scp" --output_dir "${exp}/codec" "${workers[@]}")
     fi
     step "${exp}/codec/.done" "${exp}/codec/codec.yaml" "${make_codec[@]}"
     rate=$(awk '$1 == "sample_rate:" { print $2 }' "${exp}/codec/codec.yaml")
     [ "${rate}" = "${fs}" ] || die "--fs: stage 2 wrote ${fs} Hz and the codec works at ${rate} Hz. Run stages 2 to 4 with --fs ${rate}"
     for set in ${sets}; do
-        step "${codes}/${set}/.done" "${codes}/${set}/codes.scp" "${raw}/${set}/.done" "${exp}/codec/.done" -- \
+        need "${token}/${set}/.done" 3
+        step "${codes}/${set}/.done" "${codes}/${set}/codes.scp" "${raw}/${set}/.done" "${token}/${set}/.done" "${exp}/codec/.done" -- \
             "${PYTHON}" -m espnet2_valle.bin.codec_tokenize --codec_config "${exp}/codec/codec.yaml" \
-            --wav_scp "${raw}/${set}/wav.scp" --output_dir "${codes}/${set}" --nj "${nj}"
+            --wav_scp "${raw}/${set}/wav.scp" --only "${token}/${set}/token_int" --output_dir "${codes}/${set}" \
+            --max_bad "${max_bad}" "${workers[@]}"
     done
     for set in ${train_set} ${valid_set}; do
-        need "${token}/${set}/.done" 3
         step "${index}/${set}/.done" "${index}/${set}/index.json" "${codes}/${set}/.done" "${token}/${set}/.done" -- \
             "${PYTHON}" -m espnet2_valle.bin.build_index --codes_dir "${codes}/${set}" \
             --token_int "${token}/${set}/token_int" --utt2spk "${raw}/${set}/utt2spk" --output_dir "${index}/${set}"
@@ -332,11 +336,11 @@ if wanted 7 && ! "${skip_eval}"; then
     step "${decode}/.done" "${decode}/wav.scp" "${raw}/${test_sets}/.done" ${made[@]+"${made[@]}"} -- \
         "${PYTHON}" -m espnet2_valle.bin.valle_inference --config "${inference_config}" "${model[@]}" \
         --pairs "${raw}/${test_sets}/${pairs}" --data_dir "${raw}/${test_sets}" --output_dir "${decode}" \
-        --nj "${inference_nj}" --device "$("${gpu_inference}" && echo cuda || echo cpu)" ${more[@]+"${more[@]}"}
+        "${inference_workers[@]}" --device "$("${gpu_inference}" && echo cuda || echo cpu)" ${more[@]+"${more[@]}"}
     step "${resynthesis}/.done" "${resynthesis}/wav.scp" "${raw}/${test_sets}/.done" ${codec_done[@]+"${codec_done[@]}"} -- \
         "${PYTHON}" -m espnet2_valle.bin.codec_resynthesize "${codec_of[@]}" \
         --wav_scp "${raw}/${test_sets}/wav.scp" --pairs "${raw}/${test_sets}/${pairs}" \
-        --output_dir "${resynthesis}" --nj "${inference_nj}"
+        --output_dir "${resynthesis}" "${inference_workers[@]}"
     decode_baselines
     end_stage
 fi
@@ -365,7 +369,7 @@ if wanted 8 && ! "${skip_eval}"; then
         --training valle=train_ar,train_nar ${compared_scored[@]+"${compared_scored[@]}"} \
         --config "${score_config}" ${prompts[@]+"${prompts[@]}"} \
         --outcomes "valle=${decode}/outcomes" ${judge[@]+"${judge[@]}"} --stage_times "${stage_times}" \
-        --output_dir "${results}" --nj "${inference_nj}"
+        --output_dir "${results}" --max_bad "${max_bad}" "${inference_workers[@]}"
     end_stage
 fi
 

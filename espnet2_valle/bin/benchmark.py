@@ -16,6 +16,8 @@ BENCHMARKS: dict[str, str] = {
     "index": "the training index: memory, time to open, to plan a pass, to the first batch",
     "train": "a training step against the matrix-multiply rate of the machine",
     "streaming": "time to the first sound of a stream, and the largest gap behind it, over its length",
+    "tokenize": "tokenising with two workers over one",
+    "score": "scoring with two workers over one",
     "longform": "likeness to the prompt over position, and memory, of a long text read aloud",
 }
 

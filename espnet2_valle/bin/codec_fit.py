@@ -19,7 +19,8 @@ from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.config import read_yaml
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.corpus.datadir import read_scp
-from espnet2_valle.jobs.pool import parallel_map
+from espnet2_valle.jobs.config import add_worker_arguments
+from espnet2_valle.jobs.pool import parallel_map, use_cluster
 
 MODEL = "codec.npz"
 CONFIG = "codec.yaml"
@@ -33,7 +34,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--codec_model", help="trained weights, for codecs that are not fitted here")
     parser.add_argument("--wav_scp", help="training utterances, for codecs that are fitted here")
     parser.add_argument("--output_dir", required=True, help="gets codec.yaml and, where fitted, codec.npz")
-    parser.add_argument("--nj", type=int, default=1, help="processes")
+    add_worker_arguments(parser)
     return parser
 
 
@@ -71,7 +72,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.codec == "world":
         if args.config is None or args.wav_scp is None:
             raise InputError("codec_fit", "a world codec is fitted", "Give --config and --wav_scp")
-        world = fit_world(config, args.config, list(read_scp(args.wav_scp).values()), args.nj)
+        with use_cluster(args.cluster):
+            world = fit_world(config, args.config, list(read_scp(args.wav_scp).values()), args.nj)
         world.save(output / MODEL)
         save_codec_config(output / CONFIG, world, MODEL, {})
         return

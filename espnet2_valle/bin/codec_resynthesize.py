@@ -9,10 +9,11 @@ from espnet2_valle.codec.build import open_codec
 from espnet2_valle.common.audio import read_audio, write_audio
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.common.fileio import atomic_open
+from espnet2_valle.common.fileio import atomic_open, remove_unfinished
 from espnet2_valle.corpus.datadir import read_scp
 from espnet2_valle.corpus.pairs import read_pairs
-from espnet2_valle.jobs.pool import parallel_map
+from espnet2_valle.jobs.config import add_worker_arguments
+from espnet2_valle.jobs.pool import parallel_map, use_cluster
 from espnet2_valle.zoo.load import unpack
 
 
@@ -31,7 +32,7 @@ def get_parser() -> argparse.ArgumentParser:
         help="gets wav/ and wav.scp; with --pairs also prompts/ and prompts.scp, by utterance",
     )
     parser.add_argument("--codebooks", type=int, help="decode only the first so many codebooks; default all")
-    parser.add_argument("--nj", type=int, default=1, help="processes")
+    add_worker_arguments(parser)
     return parser
 
 
@@ -83,10 +84,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     voice_paths = {key: output / "prompts" / f"{key}.wav" for key in voices}
     jobs = [(source, paths[key]) for key, source in wanted.items()]
     jobs += [(source, voice_paths[key]) for key, source in voices.items()]
-    for _ in parallel_map(
-        partial(resynthesise, codec_config, args.codebooks), jobs, nj=args.nj, title="resynthesise"
-    ):
-        pass
+    work = partial(resynthesise, codec_config, args.codebooks)
+    with use_cluster(args.cluster):
+        for _ in parallel_map(work, jobs, nj=args.nj, title="resynthesise"):
+            pass
+    remove_unfinished(output / "wav", output / "prompts")
     if voices:
         with atomic_open(output / "prompts.scp") as scp:
             scp.writelines(f"{key} {path}\n" for key, path in voice_paths.items())

@@ -10,11 +10,13 @@ from pathlib import Path
 
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.fileio import remove_unfinished
 from espnet2_valle.corpus.datadir import DataDir, write_scp
 from espnet2_valle.corpus.format import Formatted, Source, format_utterance
 from espnet2_valle.corpus.pairs import PAIR_LISTS, read_pairs, write_pairs
-from espnet2_valle.corpus.setaside import set_aside
-from espnet2_valle.jobs.pool import parallel_map
+from espnet2_valle.corpus.setaside import MAX_BAD, SetAside
+from espnet2_valle.jobs.config import add_worker_arguments
+from espnet2_valle.jobs.pool import parallel_map, use_cluster
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -32,9 +34,9 @@ def get_parser() -> argparse.ArgumentParser:
         "--max_duration", type=float, default=20.0, help="seconds; longer utterances are dropped"
     )
     parser.add_argument(
-        "--max_bad", type=float, default=0.01, help="share of bad files left out with a warning"
+        "--max_bad", type=float, default=MAX_BAD, help="share of bad files left out with a warning"
     )
-    parser.add_argument("--nj", type=int, default=1, help="processes")
+    add_worker_arguments(parser)
     return parser
 
 
@@ -43,10 +45,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = get_parser().parse_args(argv)
     data = DataDir.load(args.data_dir)
     output_dir = Path(args.output_dir).absolute()
-    work = partial(format_utterance, output_dir=output_dir / "wav", sample_rate=args.fs)
-    sources = [Source(utt, wav, data.spans.get(utt)) for utt, wav in data.wavs.items()]
-    results = list(parallel_map(work, sources, args.nj, f"format {data.path.name}"))
-    set_aside({r.utterance: r.error for r in results if r.error}, len(results), args.max_bad, str(data.path))
+    results = format_all(data, output_dir, args)
     log_sources(data.path, results, args.fs)
     good = {r.utterance: r.num_samples for r in results if not r.error}
     kept = within_duration(good, args.fs, args.min_duration, args.max_duration, data.path)
@@ -60,6 +59,29 @@ def main(argv: Sequence[str] | None = None) -> None:
     logging.info(
         "%s: %d of %d utterances kept, %.2f h at %d Hz", output_dir, len(kept), len(results), hours, args.fs
     )
+
+
+def format_all(data: DataDir, output_dir: Path, args: argparse.Namespace) -> list[Formatted]:
+    """Format every utterance; the bad ones, and those at which workers died, are set aside.
+
+    Raises:
+        InputError: more than --max_bad of them are bad.
+    """
+    sources = [Source(utt, wav, data.spans.get(utt)) for utt, wav in data.wavs.items()]
+    work = partial(format_utterance, output_dir=output_dir / "wav", sample_rate=args.fs)
+    aside = SetAside(len(sources), args.max_bad, str(data.path))
+    results = []
+    with use_cluster(args.cluster):
+        done = parallel_map(work, sources, args.nj, f"format {data.path.name}", keep_errors=True)
+        for utterance, result in zip(data.wavs, done):
+            if isinstance(result, InputError):
+                result = Formatted(utterance, 0, error=result)
+            if result.error:
+                aside.extend({utterance: result.error})
+            results.append(result)
+    aside.report(output_dir)
+    remove_unfinished(output_dir / "wav")
+    return results
 
 
 def log_sources(path: Path, results: Iterable[Formatted], fs: int) -> None:

@@ -12,6 +12,7 @@ from espnet2_valle.corpus.datadir import DataDir
 from espnet2_valle.corpus.folder import LAYOUTS
 from espnet2_valle.corpus.pairs import PAIRS, Pair, PairMaker, make_pairs
 from espnet2_valle.corpus.prepare import write_splits
+from espnet2_valle.corpus.setaside import MAX_BAD
 from espnet2_valle.corpus.split import Splits, closed_vocabulary, read_splits
 
 
@@ -45,7 +46,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--min_prompt", type=float, default=1.0, help="shortest prompt, seconds")
     parser.add_argument("--max_prompt", type=float, default=10.0, help="longest prompt, seconds")
     parser.add_argument(
-        "--max_bad", type=float, default=0.01, help="share of bad entries left out with a warning"
+        "--max_bad", type=float, default=MAX_BAD, help="share of bad entries left out with a warning"
     )
     parser.add_argument("--seed", type=int, default=0, help="of what is drawn")
     parser.add_argument("--nj", type=int, default=1, help="processes")

@@ -9,6 +9,7 @@ from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.fileio import atomic_open
 from espnet2_valle.corpus.mini import MiniConfig, generate, plan, plan_pairs
 from espnet2_valle.corpus.pairs import write_pairs
+from espnet2_valle.jobs.pool import use_cluster
 
 DEFAULT_CONFIG = Path(__file__).resolve().parents[2] / "conf" / "mini.yaml"
 DONE = "mini.yaml"  # copy of the config, written last
@@ -34,7 +35,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     if done.is_file() and done.read_text(encoding="utf-8") == content:
         logging.info("%s is there already", args.output_dir)
         return
-    for data in generate(config, args.output_dir, args.nj).values():
+    with use_cluster():
+        sets = generate(config, args.output_dir, args.nj)
+    for data in sets.values():
         data.write()
     with atomic_open(args.output_dir / "vocabulary") as stream:
         stream.writelines(f"{word}\n" for word in config.vocabulary)

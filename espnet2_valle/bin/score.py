@@ -22,6 +22,9 @@ from espnet2_valle.bin.score_inputs import (
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
+from espnet2_valle.corpus.setaside import MAX_BAD
+from espnet2_valle.jobs.config import add_worker_arguments
+from espnet2_valle.jobs.pool import use_cluster
 from espnet2_valle.score.lists import read_samples
 from espnet2_valle.score.reference import speaker_reference
 from espnet2_valle.score.scorecard import GROUND_TRUTH, Scored, assemble, with_best
@@ -87,7 +90,10 @@ def get_parser() -> argparse.ArgumentParser:
         help="stages of --stage_times in which a system was trained: their time stands beside its scores",
     )
     parser.add_argument("--output_dir", required=True, help="gets scores.json, scores/ and RESULTS.md")
-    parser.add_argument("--nj", type=int, default=1, help="number of processes")
+    parser.add_argument(
+        "--max_bad", type=float, default=MAX_BAD, help="share of unreadable outputs that count as silence"
+    )
+    add_worker_arguments(parser)
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
     return parser
 
@@ -97,7 +103,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = get_parser().parse_args(argv)
     settings = read_settings(args.config)
     plan = DefaultPlan(args.judge, read_vocabulary(args.vocabulary), settings)
-    scores = score_run(args, plan, settings)
+    with use_cluster(args.cluster):
+        scores = score_run(args, plan, settings)
     output = Path(args.output_dir)
     command = "python -m espnet2_valle.bin.score " + shlex.join(_as_argv(args))
     with atomic_open(output / "scores.json") as stream:
@@ -135,7 +142,9 @@ def score_run(
     scored: dict[str, Scored] = {}
     for name, samples in systems.items():
         rows = [
-            score_system(name, asked.trials, wavs, plan, folder / rows_file(name, number), args.nj)
+            score_system(
+                name, asked.trials, wavs, plan, folder / rows_file(name, number), args.nj, args.max_bad
+            )
             for number, wavs in enumerate(samples)
         ]
         rows = [with_versa(sample, versa.get(name, {})) for sample in rows]

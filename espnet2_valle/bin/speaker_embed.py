@@ -11,6 +11,9 @@ from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.corpus.arks import ShardedArks
 from espnet2_valle.corpus.datadir import read_scp
+from espnet2_valle.jobs.config import add_worker_arguments
+from espnet2_valle.jobs.pool import use_cluster
+from espnet2_valle.jobs.shards import cut, file_state, fingerprint, work_on_shards
 from espnet2_valle.score.choices import Component
 from espnet2_valle.score.registry import SPEAKER_ENCODERS
 from espnet2_valle.score.speaker import AbsSpeakerEncoder
@@ -25,18 +28,35 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--output_dir", required=True, help="gets spembs.scp, spembs_shape and arks")
     parser.add_argument("--encoder", default="resemblyzer", help="speaker encoder, by its name in conf/score")
     parser.add_argument("--shard_size", type=int, default=256, help="utterances an ark, the unit of resuming")
-    parser.add_argument("--nj", type=int, default=1, help="processes")
+    add_worker_arguments(parser)
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run the command."""
+    """Run the command; run again, it goes on where it was."""
     args = get_parser().parse_args(argv)
+    if args.shard_size < 1:
+        raise InputError("--shard_size", f"{args.shard_size} is not a positive number", "Give 1 or more")
     encoder = SPEAKER_ENCODERS.check(Component(args.encoder))
-    wavs = read_scp(args.wav_scp)
-    embed = partial(embed_file, encoder)
+    shards = dict(enumerate(cut(list(read_scp(args.wav_scp).items()), args.shard_size), 1))
+    marks = {
+        number: fingerprint([encoder.identity(), *(f"{key} {file_state(path)}" for key, path in shard)])
+        for number, shard in shards.items()
+    }
     output = ShardedArks(args.output_dir, "spembs")
-    output.write_all(wavs, embed, encoder.identity(), args.shard_size, args.nj, "embed speakers")
+    pending = {n: shard for n, shard in shards.items() if not output.is_done(n, marks[n])}
+    with use_cluster(args.cluster):
+        for number, results in work_on_shards(
+            partial(embed_file, encoder), pending, args.nj, "embed speakers"
+        ):
+            output.write(number, marks[number], dict(map(_raised, results)))
+    output.finish(len(shards))
+
+
+def _raised(result: tuple[str, np.ndarray] | InputError) -> tuple[str, np.ndarray]:
+    if isinstance(result, InputError):
+        raise result
+    return result
 
 
 def embed_file(encoder: Component, item: tuple[str, str]) -> tuple[str, np.ndarray]:

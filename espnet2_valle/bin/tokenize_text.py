@@ -2,19 +2,32 @@
 
 import argparse
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.fileio import remove_unfinished
 from espnet2_valle.corpus.datadir import read_scp, write_scp
-from espnet2_valle.jobs.pool import parallel_map
+from espnet2_valle.corpus.setaside import MAX_BAD, SetAside
+from espnet2_valle.jobs.config import add_worker_arguments
+from espnet2_valle.jobs.pool import use_cluster
+from espnet2_valle.jobs.shards import (
+    Manifest,
+    bad_row,
+    cut,
+    error_of,
+    fingerprint,
+    work_on_shards,
+)
 from espnet2_valle.text.bpe import train_bpe
 from espnet2_valle.text.tokenizer import TOKEN_TYPES, cached_tokenizer, tokenize
 from espnet2_valle.text.tokens import UNKNOWN, TokenIDs
 
-TEXTS_PER_PROCESS = 5000  # a process takes seconds to start, so few texts are done in this one
+TEXTS_A_WORKER = 5000  # done in less time than a worker takes to start
+SHARD_TEXTS = 5000  # the unit of resuming
+Choice = tuple[str, str | None, str | None, str | None]  # arguments of text.tokenizer.build_tokenizer
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -33,12 +46,15 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--cleaner", default="none", help="any of ESPnet's text cleaners")
     parser.add_argument("--bpemodel", help="for bpe; written with --write_token_list")
     parser.add_argument("--nbpe", type=int, default=500, help="pieces of the BPE model")
-    parser.add_argument("--nj", type=int, default=1, help="most processes")
+    parser.add_argument(
+        "--max_bad", type=float, default=MAX_BAD, help="share of bad texts left out with a warning"
+    )
+    add_worker_arguments(parser)
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run the command."""
+    """Run the command; run again, it goes on where it was."""
     args = get_parser().parse_args(argv)
     texts = read_scp(Path(args.data_dir) / "text")
     if args.write_token_list and args.token_type == "bpe":
@@ -46,19 +62,72 @@ def main(argv: Sequence[str] | None = None) -> None:
             raise InputError("--bpemodel", "is missing", "Say where the sentencepiece model is to be written")
         train_bpe(texts.values(), args.bpemodel, args.nbpe)
     choice = (args.token_type, args.g2p, args.cleaner, args.bpemodel)
-    cached_tokenizer(*choice)  # any error comes now, once, and not from every process
-    work = partial(tokenize, choice=choice)
-    nj = min(args.nj, 1 + len(texts) // TEXTS_PER_PROCESS)
-    tokens = dict(
-        zip(texts, parallel_map(work, list(texts.values()), nj, f"tokenize {Path(args.data_dir).name}"))
-    )
+    cached_tokenizer(*choice)  # any error comes now, once, and not from every worker
+    output = Path(args.output_dir)
+    aside = SetAside(len(texts), args.max_bad, f"{args.data_dir}/text")
+    tokens: dict[str, list[str]] = {}
+    with use_cluster(args.cluster):
+        for utterance, result in tokenize_all(texts, choice, output, args.nj):
+            if isinstance(result, InputError):
+                aside.extend({utterance: result})
+            else:
+                tokens[utterance] = result
     if args.write_token_list:
         TokenIDs.collect(tokens.values()).write(args.token_list)
     known = TokenIDs.load(args.token_list)
-    ids = {u: known.encode(tokens[u], f"{args.data_dir}/text, utterance '{u}'", texts[u]) for u in texts}
+    ids = encode_all(tokens, texts, known, f"{args.data_dir}/text", aside)
     report_unknown(args.data_dir, tokens, known)
-    write_scp(Path(args.output_dir) / "token_int", {u: " ".join(map(str, row)) for u, row in ids.items()})
-    write_scp(Path(args.output_dir) / "token_int_shape", {u: len(row) for u, row in ids.items()})
+    aside.report(output)
+    write_scp(output / "token_int", {u: " ".join(map(str, row)) for u, row in ids.items()})
+    write_scp(output / "token_int_shape", {u: len(row) for u, row in ids.items()})
+
+
+def tokenize_all(
+    texts: Mapping[str, str], choice: Choice, output_dir: Path, nj: int
+) -> Iterator[tuple[str, list[str] | InputError]]:
+    """Yield each utterance with its tokens, or with what is wrong with its text.
+
+    Args:
+        texts: by utterance.
+        choice: of the tokenizer.
+        output_dir: gets manifest/, from which a killed run goes on.
+        nj: workers.
+    """
+    manifest = Manifest(output_dir / "manifest")
+    shards = dict(enumerate(cut(list(texts), SHARD_TEXTS), 1))
+    model = Path(choice[-1]).read_bytes().hex() if choice[-1] else ""
+    marks = {
+        number: fingerprint([repr(choice), model, *(f"{key} {texts[key]}" for key in shard)])
+        for number, shard in shards.items()
+    }
+    pending = {
+        number: [texts[key] for key in shard]
+        for number, shard in shards.items()
+        if not manifest.is_done(number, marks[number])
+    }
+    title = f"tokenize {output_dir.name}"
+    for number, results in work_on_shards(
+        partial(tokenize, choice=choice), pending, nj, title, TEXTS_A_WORKER
+    ):
+        rows = [bad_row(result) if isinstance(result, InputError) else result for result in results]
+        manifest.write(number, marks[number], rows)
+    remove_unfinished(manifest.directory)
+    for number, shard in shards.items():
+        for key, row in zip(shard, manifest.rows(number), strict=True):
+            yield key, error_of(row) or row
+
+
+def encode_all(
+    tokens: Mapping[str, list[str]], texts: Mapping[str, str], known: TokenIDs, where: str, aside: SetAside
+) -> dict[str, list[int]]:
+    """Ids of each utterance's tokens; texts without one known token are set aside."""
+    ids: dict[str, list[int]] = {}
+    for utterance, row in tokens.items():
+        try:
+            ids[utterance] = known.encode(row, f"{where}, utterance '{utterance}'", texts[utterance])
+        except InputError as error:
+            aside.extend({utterance: error})
+    return ids
 
 
 def report_unknown(data_dir: str, tokens: dict[str, list[str]], known: TokenIDs) -> None:

@@ -32,7 +32,8 @@ from espnet2_valle.generate.continuation import divide_text, read_beginning
 from espnet2_valle.generate.decoding_folder import DecodingFolder, Ending, wav_path
 from espnet2_valle.generate.outcome import Outcome
 from espnet2_valle.generate.request import Request
-from espnet2_valle.jobs.pool import parallel_map
+from espnet2_valle.jobs.config import add_worker_arguments
+from espnet2_valle.jobs.pool import parallel_map, use_cluster
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -49,7 +50,7 @@ def get_parser() -> argparse.ArgumentParser:
     group.add_argument(
         "--streaming", type=str2bool, default=False, help="chunk by chunk as valle_stream, one at once"
     )
-    group.add_argument("--nj", type=int, default=1, help="processes")
+    add_worker_arguments(group)
     group = parser.add_argument_group("one utterance")
     group.add_argument("--text", help="what to say")
     add_prompt_arguments(group)
@@ -88,9 +89,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         require(args, "data_dir", "output_dir")
         if args.batch_size < 1:
             raise InputError("--batch_size", f"{args.batch_size} is out of range", "Give 1 or more")
-        synthesise_pairs(
-            model, args.pairs, args.data_dir, args.output_dir, args.nj, args.batch_size, args.streaming
-        )
+        with use_cluster(args.cluster):
+            synthesise_pairs(
+                model, args.pairs, args.data_dir, args.output_dir, args.nj, args.batch_size, args.streaming
+            )
     else:
         require(args, "text", "prompt_speech", "output_wav")
         text2speech = open_text2speech(json.dumps(model))

@@ -1,10 +1,12 @@
 """The interface of every codec: waveform <-> integer codes."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import numpy as np
 
 from espnet2_valle.codec.spec import CodecSpec
+from espnet2_valle.common.errors import InputError
 
 
 class AbsCodec(ABC):
@@ -49,9 +51,23 @@ class AbsCodec(ABC):
         """Rows of codes for `num_samples` samples: every sample belongs to a row (rounded up)."""
         return int(np.ceil(num_samples / self.hop_length))
 
+    def to(self, device: str) -> "AbsCodec":
+        """Compute on `device`, as torch names it, from now on.
+
+        Raises:
+            InputError: this codec knows the CPU only, or there is no such device.
+        """
+        if device != "cpu":
+            raise InputError("--device", f"codec {self.spec.name} computes on the CPU only", "Leave it out")
+        return self
+
     @abstractmethod
     def encode(self, wav: np.ndarray) -> np.ndarray:
         """Encode `wav` (S,) float32 in [-1, 1] at `sample_rate` to codes (T, Q) int16."""
+
+    def encode_batch(self, wavs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Encode each (S,) of `wavs` to codes (T, Q), the same as one by one, at once where that pays."""
+        return [self.encode(wav) for wav in wavs]
 
     @abstractmethod
     def decode(self, codes: np.ndarray) -> np.ndarray:

@@ -93,6 +93,6 @@ def load_codec(config: str | Path) -> AbsCodec:
 
 
 @lru_cache(maxsize=1)
-def open_codec(config: str) -> AbsCodec:
-    """`load_codec`, once a process: for workers that call it for every utterance."""
-    return load_codec(config)
+def open_codec(config: str, device: str = "cpu") -> AbsCodec:
+    """`load_codec` on a device, once a process: for workers that call it for every utterance."""
+    return load_codec(config).to(device)

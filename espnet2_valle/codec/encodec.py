@@ -1,6 +1,8 @@
 """EnCodec at 24 kHz, the codec of the VALL-E paper, through its own package."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,11 +13,18 @@ from espnet2_valle.common.errors import InputError
 CHECKPOINT = "encodec_24khz-d7cc33bc.th"
 URL = f"https://dl.fbaipublicfiles.com/encodec/v0/{CHECKPOINT}"
 DEFAULT_BANDWIDTH = 6.0  # kilobits a second: 8 codebooks, as in the paper
+# The last layer mirrors so many frames around the beginning: of a shorter utterance it would mirror what
+# follows it in a batch.
+MIRRORED_FRAMES = 6
 REMEDY = f"Download {URL} where there is a network and give it as --codec_model PATH"
 
 
 class EncodecCodec(AbsCodec):
     """The `encodec` package's 24 kHz model.
+
+    It is causal: silence behind an utterance changes none of its codes, so that utterances of different
+    lengths are encoded at once. A last frame that is not full is filled with silence, where the package
+    mirrors the signal.
 
     Args:
         model: file with its weights.
@@ -30,6 +39,7 @@ class EncodecCodec(AbsCodec):
 
         package = import_encodec()
         self.torch = torch
+        self.device = "cpu"
         self.model = package.EncodecModel.encodec_model_24khz(pretrained=False)
         if bandwidth not in self.model.target_bandwidths:
             raise InputError(
@@ -48,12 +58,38 @@ class EncodecCodec(AbsCodec):
             codebook_size=self.model.quantizer.bins,
         )
 
+    def to(self, device: str) -> "EncodecCodec":
+        """See AbsCodec."""
+        if device.startswith("cuda") and not self.torch.cuda.is_available():
+            raise InputError("--device", f"{device}: torch finds no GPU here", "Leave it out")
+        self.model.to(device)
+        self.device = device
+        return self
+
     def encode(self, wav: np.ndarray) -> np.ndarray:
         """Encode `wav` (S,) to codes (T, Q) int16, T = ceil(S / 320)."""
-        wav = self.check_wav(wav)
+        return self._encode([self.check_wav(wav)])[0]
+
+    def encode_batch(self, wavs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """See AbsCodec: one pass of the model for all but the shortest."""
+        checked = [self.check_wav(wav) for wav in wavs]
+        together = [n for n, wav in enumerate(checked) if self.num_frames(len(wav)) > MIRRORED_FRAMES]
+        found = dict(zip(together, self._encode([checked[n] for n in together]))) if together else {}
+        return [found[n] if n in found else self.encode(wav) for n, wav in enumerate(checked)]
+
+    def _encode(self, wavs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        frames = [self.num_frames(len(wav)) for wav in wavs]
+        padded = np.zeros((len(wavs), 1, round(max(frames) * self.hop_length)), dtype=np.float32)
+        for row, wav in zip(padded, wavs):
+            row[0, : len(wav)] = wav
         with self.torch.inference_mode():
-            [(codes, _)] = self.model.encode(self.torch.from_numpy(wav)[None, None])
-        return codes[0].T.numpy().astype(np.int16)
+            [(codes, _)] = self.model.encode(self._tensor(padded))
+        return [
+            row[:, :count].T.astype(np.int16) for row, count in zip(codes.cpu().numpy(), frames, strict=True)
+        ]
+
+    def _tensor(self, array: np.ndarray) -> Any:
+        return self.torch.from_numpy(array).to(self.device)
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """Decode `codes` (T, q), q <= Q, to (T * 320,) float32."""
@@ -61,8 +97,8 @@ class EncodecCodec(AbsCodec):
         if len(codes) == 0:
             return np.zeros(0, dtype=np.float32)
         with self.torch.inference_mode():
-            wav = self.model.decode([(self.torch.from_numpy(codes.T.copy())[None], None)])
-        return wav[0, 0].clamp(-1, 1).numpy()
+            wav = self.model.decode([(self._tensor(codes.T.copy())[None], None)])
+        return wav[0, 0].clamp(-1, 1).cpu().numpy()
 
 
 def import_encodec():  # type: ignore[no-untyped-def]  # a module

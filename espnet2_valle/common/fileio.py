@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+UNFINISHED = ".unfinished."  # how names of files begin that are still being written
+
 
 def user_cache() -> Path:
     """The user's folder of things that can be made or fetched again; it need not exist."""
@@ -18,12 +20,12 @@ def user_cache() -> Path:
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path in the same folder, renamed to `path` on success.
 
-    On any exception (a kill by signal excepted) the temporary file is removed and
-    `path` keeps its former content. The suffix is kept, since writers look at it.
+    On any exception the temporary file is removed and `path` keeps its former content; what a kill leaves
+    behind, `remove_unfinished` removes. The suffix is kept, since writers look at it.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f"{UNFINISHED}{path.stem}.", suffix=path.suffix)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -41,6 +43,13 @@ def atomic_open(path: str | Path) -> Iterator[IO[str]]:
     """Open `path` for text writing; it appears only when the block ends without error."""
     with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8") as stream:
         yield stream
+
+
+def remove_unfinished(*folders: str | Path) -> None:
+    """Remove what writers that were killed left in `folders`, when no other writer is at work there."""
+    for folder in folders:
+        for path in Path(folder).glob(f"{UNFINISHED}*"):
+            path.unlink(missing_ok=True)
 
 
 def read_journal(path: str | Path) -> list[Any]:

@@ -9,8 +9,9 @@ import numpy as np
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.corpus.arks import ShardedArks
 
-CODES = "codes"
-INDEX, SHAPES = f"{CODES}.scp", f"{CODES}_shape"  # as ShardedArks names them
+NAME = "codes"
+INDEX = f"{NAME}.scp"
+SHAPES = f"{NAME}_shape"
 
 
 def check_codes(key: str, codes: np.ndarray) -> np.ndarray:
@@ -25,17 +26,13 @@ def check_codes(key: str, codes: np.ndarray) -> np.ndarray:
 
 
 class ShardedCodes(ShardedArks):
-    """A folder of codes written shard by shard.
-
-    Args:
-        directory: gets codes.scp, codes_shape, codes.N.ark and index/codes.N.
-    """
+    """A folder of codes written shard by shard: codes.scp, codes_shape, codes.N.ark and manifest/."""
 
     def __init__(self, directory: str | Path):
-        super().__init__(directory, CODES)
+        super().__init__(directory, NAME)
 
     def checked(self, key: str, array: np.ndarray) -> np.ndarray:
-        """See the base class."""
+        """See `check_codes`."""
         return check_codes(key, array)
 
 

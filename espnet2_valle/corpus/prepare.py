@@ -12,6 +12,7 @@ from espnet2_valle.corpus.recording import to_data_dir
 from espnet2_valle.corpus.split import Splits
 from espnet2_valle.jobs.pool import parallel_map
 
+HEADERS_A_WORKER = 20000  # read in less time than a worker takes to start
 # (test set, seconds of its utterances, training set) -> file name -> pairs
 ListMaker = Callable[[DataDir, Mapping[str, float], DataDir | None], Mapping[str, list[Pair]]]
 
@@ -41,7 +42,9 @@ def write_splits(splits: Splits, output_dir: Path, make_lists: ListMaker, nj: in
 def audio_durations(data: DataDir, nj: int) -> dict[str, float]:
     """Seconds of each utterance; 0, so that it serves in no pair, where a header cannot be read."""
     whole = [utterance for utterance in data.wavs if utterance not in data.spans]
-    seconds = parallel_map(_duration, [data.wavs[utterance] for utterance in whole], nj, "durations")
+    seconds = parallel_map(
+        _duration, [data.wavs[utterance] for utterance in whole], nj, "durations", HEADERS_A_WORKER
+    )
     return {utt: end - start for utt, (start, end) in data.spans.items()} | dict(zip(whole, seconds))
 
 

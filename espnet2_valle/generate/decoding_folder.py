@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from espnet2_valle.common.fileio import atomic_open, read_journal
+from espnet2_valle.common.fileio import atomic_open, read_journal, remove_unfinished
 
 Ending = tuple[str, int]  # the outcome's name, and attempts made
 OPTIONS_FILE, JOURNAL = "options.json", "journal.jsonl"
@@ -65,6 +65,7 @@ class DecodingFolder:
 
     def finish(self, pair_ids: Sequence[str]) -> None:
         """Write wav.scp, outcomes (`pair_id outcome`) and tries (`pair_id attempts`) of these pairs."""
+        remove_unfinished(self.path / "wav", self.path / "codes")
         with (
             atomic_open(self.path / "outcomes") as outcomes,
             atomic_open(self.path / "tries") as tries,

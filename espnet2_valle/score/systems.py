@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.common.fileio import atomic_open
+from espnet2_valle.common.fileio import atomic_open, remove_unfinished
+from espnet2_valle.corpus.setaside import MAX_BAD, SetAside
 from espnet2_valle.jobs.pool import parallel_map
 from espnet2_valle.score.bootstrap import complement, ratio_figure, relative_accuracy
 from espnet2_valle.score.measured import count_errors, measure, worst
@@ -23,6 +24,7 @@ from espnet2_valle.score.utterance import (
     content_digest,
     fingerprint,
     score_recording,
+    unheard,
 )
 from espnet2_valle.score.words import ErrorCounts, count_characters, count_words
 
@@ -38,6 +40,7 @@ def score_system(
     plan: AbsScorerPlan,
     rows_path: Path,
     nj: int = 1,
+    max_bad: float = MAX_BAD,
 ) -> list[UtteranceScore]:
     """Score the outputs of one system, one row a trial, in the order of `trials`.
 
@@ -50,10 +53,12 @@ def score_system(
         wavs: pair_id -> sound file; a pair without one counts as all words missing.
         plan: the judges.
         rows_path: JSON lines, read and written.
-        nj: number of processes.
+        nj: number of workers.
+        max_bad: share of the pairs whose sound files may be unreadable: they are warned of and count as pairs
+            without audio, which does not flatter the system. A rerun tries them again.
 
     Raises:
-        InputError: `wavs` has none of the pairs, or a sound file cannot be read.
+        InputError: `wavs` has none of the pairs, or a sound file is not there, or too many are unreadable.
     """
     if not any(trial.pair_id in wavs for trial in trials):
         raise InputError(
@@ -66,20 +71,27 @@ def score_system(
     known = {row.fingerprint: row for row in read_rows(rows_path)}
     done = {pair_id: known[mark] for pair_id, mark in marks.items() if mark in known}
     todo = [trial for trial in trials if trial.pair_id not in done]
+    aside = SetAside(len(trials), max_bad, f"system {name}")
     if todo:
         tasks = _group_by_recording(todo, wavs, marks)
+        work = partial(score_recording, plan=plan)
         saved = time.monotonic()
         try:
-            for rows in parallel_map(partial(score_recording, plan=plan), tasks, nj, f"score {name}"):
+            for task, rows in zip(tasks, parallel_map(work, tasks, nj, f"score {name}", keep_errors=True)):
+                if isinstance(rows, InputError):
+                    aside.extend({trial.pair_id: rows for trial in task.trials})
+                    continue
                 done.update({row.pair_id: row for row in rows})
                 if time.monotonic() - saved > SAVE_SECONDS:
                     write_rows(rows_path, trials, done)
                     saved = time.monotonic()
         finally:
             write_rows(rows_path, trials, done)
+        remove_unfinished(rows_path.parent)
     else:
         logging.info("%s: all %d rows are up to date", name, len(trials))
-    return [done[trial.pair_id] for trial in trials]
+    aside.report()
+    return [done.get(trial.pair_id) or unheard(trial, marks[trial.pair_id], plan) for trial in trials]
 
 
 def _group_by_recording(

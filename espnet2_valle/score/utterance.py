@@ -109,11 +109,7 @@ def score_recording(task: Task, plan: AbsScorerPlan) -> list[UtteranceScore]:
     audio = _read_output(task.wav)
     asked = list(zip(task.trials, task.fingerprints))
     if audio is None:
-        nothing = "" if plan.second_name else None
-        return [
-            UtteranceScore(t.pair_id, mark, scorers.normalise(t.text), "", nothing, 0.0, None, None, None)
-            for t, mark in asked
-        ]
+        return [unheard(trial, mark, plan) for trial, mark in asked]
     wav, rate = audio
     heard = scorers.judge.transcribe(wav, rate)
     second_heard = scorers.second.transcribe(wav, rate) if scorers.second else None
@@ -137,6 +133,13 @@ def score_recording(task: Task, plan: AbsScorerPlan) -> list[UtteranceScore]:
                 )
             )
     return rows
+
+
+def unheard(trial: Trial, mark: str, plan: AbsScorerPlan) -> UtteranceScore:
+    """The row of an output in which there is nothing to hear."""
+    nothing = "" if plan.second_name else None
+    text = load_scorers(plan).normalise(trial.text)
+    return UtteranceScore(trial.pair_id, mark, text, "", nothing, 0.0, None, None, None)
 
 
 @dataclass(frozen=True)

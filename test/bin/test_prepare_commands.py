@@ -119,6 +119,10 @@ def test_a_bad_file_within_the_allowed_share_is_left_out(tmp_path, caplog):
     format_set(tmp_path, "train", "--max_bad", "0.1")
     assert utterance not in DataDir.load(tmp_path / "raw" / "train").wavs
     assert "LEFT OUT" in caplog.text
+    reasons = (tmp_path / "raw" / "train" / "set_aside").read_text().splitlines()
+    assert len(reasons) == 1
+    assert reasons[0].startswith(f"{utterance} ")
+    assert "not a readable sound file" in reasons[0]
 
 
 def test_pairs_lose_utterances_that_were_dropped(tmp_path, caplog):
@@ -152,9 +156,10 @@ def test_a_broken_off_run_goes_on(tmp_path):
     format_set(tmp_path, "train")
     wavs = sorted((tmp_path / "raw" / "train" / "wav").iterdir())
     wavs[0].unlink()
+    (wavs[0].parent / ".unfinished.x.flac").write_bytes(b"left by a kill")
     before = wavs[1].stat().st_mtime_ns
     format_set(tmp_path, "train")
-    assert wavs[0].exists()
+    assert sorted((tmp_path / "raw" / "train" / "wav").iterdir()) == wavs
     assert wavs[1].stat().st_mtime_ns == before
 
 
@@ -171,6 +176,29 @@ def test_a_text_of_unknown_symbols_is_named_with_its_utterance(tmp_path):
     tokenize(tmp_path, ["abc"], "--write_token_list", "true")
     with pytest.raises(InputError, match="utterance 'u1': text '中文' has no symbol"):
         tokenize(tmp_path, ["abc", "中文"])
+
+
+def test_a_bad_text_within_the_allowed_share_is_left_out(tmp_path, caplog):
+    tokenize(tmp_path, ["abc"] * 9, "--write_token_list", "true")
+    tokenize(tmp_path, ["abc"] * 8 + ["中文"], "--max_bad", "0.2")
+    assert len(read_scp(tmp_path / "out" / "token_int")) == 8
+    assert "text '中文' has no symbol" in (tmp_path / "out" / "set_aside").read_text()
+    assert "1 of 9 utterances are bad and LEFT OUT" in caplog.text
+
+
+def test_texts_that_are_done_are_not_done_again(tmp_path, monkeypatch):
+    tokenize(tmp_path, ["abc", "cab"], "--write_token_list", "true")
+    first = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    done = []
+    real = tokenize_text.tokenize
+    monkeypatch.setattr(
+        tokenize_text, "tokenize", lambda text, choice: done.append(text) or real(text, choice)
+    )
+    tokenize(tmp_path, ["abc", "cab"])
+    assert done == []
+    assert first == {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    tokenize(tmp_path, ["abc", "bab"])
+    assert done == ["abc", "bab"]
 
 
 def test_single_unknown_symbols_become_unk_with_a_warning(tmp_path, caplog):

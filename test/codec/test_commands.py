@@ -81,15 +81,15 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(fitted, short, tmp_pa
     whole = contents(tmp_path / "codes")
     shutil.rmtree(tmp_path / "codes")
     encoded = []
-    encode_file = codec_tokenize.encode_file
+    encode_files = codec_tokenize.encode_files
 
-    def encode_until_killed(config, item):
-        encoded.append(item[0])
+    def encode_until_killed(config, device, batch):
+        encoded.append(batch[0][0])
         if len(encoded) == 4:
             raise KeyboardInterrupt
-        return encode_file(config, item)
+        return encode_files(config, device, batch)
 
-    monkeypatch.setattr(codec_tokenize, "encode_file", encode_until_killed)
+    monkeypatch.setattr(codec_tokenize, "encode_files", encode_until_killed)
     with pytest.raises(KeyboardInterrupt):
         tokenise(fitted, short, tmp_path / "codes")
     assert not (tmp_path / "codes" / "codes.scp").exists()
@@ -98,15 +98,21 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(fitted, short, tmp_pa
     assert contents(tmp_path / "codes") == whole
 
 
-def test_a_second_run_does_nothing_and_a_new_codec_does_all(fitted, short, tmp_path, monkeypatch):
+def test_a_second_run_does_nothing_but_what_changed_and_a_new_codec_does_all(
+    fitted, short, tmp_path, monkeypatch
+):
     tokenise(fitted, short, tmp_path / "codes")
     encoded = []
-    encode_file = codec_tokenize.encode_file
+    encode_files = codec_tokenize.encode_files
     monkeypatch.setattr(
-        codec_tokenize, "encode_file", lambda c, item: encoded.append(item[0]) or encode_file(c, item)
+        codec_tokenize, "encode_files", lambda c, d, batch: encoded.append(batch) or encode_files(c, d, batch)
     )
     tokenise(fitted, short, tmp_path / "codes")
     assert encoded == []
+    write_audio(tmp_path / "utt5.wav", vowel(0.3, 180), RATE)
+    tokenise(fitted, short, tmp_path / "codes")
+    assert [batch[0][0] for batch in encoded] == ["utt4", "utt5"]  # the shard of the changed file
+    encoded.clear()
     other = tmp_path / "other"
     shutil.copytree(fitted, other)
     (other / "world.yaml").write_text(yaml.safe_dump({**OPTIONS, "fit": {"iterations": 1}}))
@@ -121,6 +127,55 @@ def test_a_bad_sound_file_is_named_and_nothing_half_written_stays(fitted, short,
         tokenise(fitted, short, tmp_path / "codes")
     assert not (tmp_path / "codes" / "codes.scp").exists()
     assert not [path for path in tmp_path.rglob(".*") if path.is_file()]
+
+
+def test_a_bad_sound_file_among_many_is_set_aside(fitted, short, tmp_path, caplog):
+    tokenise(fitted, short, tmp_path / "whole")
+    path = tmp_path / "utt3.wav"
+    sound = path.read_bytes()
+    path.write_bytes(b"not sound")
+    for _ in range(2):  # a rerun says it again
+        caplog.clear()
+        tokenise(fitted, short, tmp_path / "codes", "--max_bad", "0.2", "--batch_size", "2")
+        assert "1 of 6 utterances are bad and LEFT OUT" in caplog.text
+    assert list(read_codes(tmp_path / "codes" / "codes.scp")) == ["utt0", "utt1", "utt2", "utt4", "utt5"]
+    reason = (tmp_path / "codes" / "set_aside").read_text()
+    assert reason.startswith(f"utt3 {path}: not a readable sound file")
+    path.write_bytes(sound)
+    tokenise(fitted, short, tmp_path / "codes")
+    assert (tmp_path / "codes" / "set_aside").read_text() == ""
+    assert (tmp_path / "codes" / "codes_shape").read_bytes() == (
+        tmp_path / "whole" / "codes_shape"
+    ).read_bytes()
+
+
+def test_batches_change_no_code(fitted, short, tmp_path):
+    tokenise(fitted, short, tmp_path / "codes")
+    one = contents(tmp_path / "codes")
+    shutil.rmtree(tmp_path / "codes")
+    tokenise(fitted, short, tmp_path / "codes", "--batch_size", "3", "--shard_size", "2")
+    assert contents(tmp_path / "codes") == one
+
+
+def test_only_some_utterances(fitted, short, tmp_path):
+    (tmp_path / "token_int").write_text("utt1 5 6\nutt4 7\n")
+    tokenise(fitted, short, tmp_path / "codes", "--only", str(tmp_path / "token_int"))
+    assert list(read_codes(tmp_path / "codes" / "codes.scp")) == ["utt1", "utt4"]
+    (tmp_path / "token_int").write_text("utt9 5\n")
+    with pytest.raises(InputError, match="has no utterance that is in .*token_int"):
+        tokenise(fitted, short, tmp_path / "codes", "--only", str(tmp_path / "token_int"))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--batch_size", "0"], "--batch_size: 0 is not a positive number"),
+        (["--device", "cuda"], "--device: codec world computes on the CPU only"),
+    ],
+)
+def test_options_that_cannot_be(fitted, short, tmp_path, options, message):
+    with pytest.raises(InputError, match=message):
+        tokenise(fitted, short, tmp_path / "codes", *options)
 
 
 def test_other_rates_are_resampled(fitted, tmp_path):

@@ -68,6 +68,24 @@ def test_it_is_the_packages_own_coding(codec, weights_file):
     np.testing.assert_allclose(codec.decode(codes), sound, atol=1e-5)
 
 
+@pytest.mark.parametrize("seconds", [(1.0, 0.4, 0.71), (0.05, 1.0, 0.02)])  # the shortest are mirrored
+def test_a_batch_has_the_codes_of_its_utterances(codec, seconds):
+    wavs = [noise(int(length * 24000) + n) for n, length in enumerate(seconds)]
+    together = codec.encode_batch(wavs)
+    assert len(together) == len(wavs)
+    for codes, wav in zip(together, wavs):
+        np.testing.assert_array_equal(codes, codec.encode(wav))
+    assert codec.encode_batch([]) == []
+
+
+def test_a_gpu_that_is_not_there_is_told(codec):
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU here")
+    with pytest.raises(InputError, match="cuda:1: torch finds no GPU here"):
+        codec.to("cuda:1")
+    assert codec.to("cpu") is codec
+
+
 def test_the_command_writes_a_codec_yaml_that_opens(weights_file, tmp_path):
     config = tmp_path / "encodec.yaml"
     config.write_text("bandwidth: 3.0\n")

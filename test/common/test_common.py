@@ -8,7 +8,7 @@ import soundfile
 from espnet2_valle.common.audio import read_audio, write_audio
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.common.fileio import atomic_open, atomic_path
+from espnet2_valle.common.fileio import atomic_open, atomic_path, remove_unfinished
 
 
 def test_an_input_error_survives_the_way_from_a_worker():
@@ -31,6 +31,15 @@ def test_a_file_is_whole_or_as_it_was(tmp_path):
         break_off()
     assert path.read_text() == "old"
     assert [entry.name for entry in path.parent.iterdir()] == ["list.txt"]
+
+
+def test_what_a_killed_writer_leaves_is_removed(tmp_path):
+    (tmp_path / "kept.txt").write_text("whole")
+    with atomic_path(tmp_path / "x.txt") as killed:
+        left = tmp_path / f"{killed.stem}.left.txt"
+        left.write_text("half")
+    remove_unfinished(tmp_path, tmp_path / "no_such_folder")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["kept.txt", "x.txt"]
 
 
 def test_the_temporary_name_keeps_the_suffix(tmp_path):

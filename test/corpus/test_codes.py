@@ -5,7 +5,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.corpus.arks import fingerprint
 from espnet2_valle.corpus.codes import CodeWriter, ShardedCodes, read_codes
 
 
@@ -111,6 +110,22 @@ def test_codes_of_another_kind_are_refused(tmp_path):
         read_codes(tmp_path / "x.scp")["a"]
 
 
-def test_a_fingerprint_tells_parts_apart():
-    assert fingerprint(["a", "b"]) == fingerprint(["a", "b"])
-    assert len({fingerprint(parts) for parts in (["a", "b"], ["ab"], ["b", "a"], [])}) == 4
+def test_utterances_without_codes_are_remembered_and_not_listed(tmp_path):
+    shards = ShardedCodes(tmp_path)
+    error = InputError("b.wav", "is empty", "Remove it")
+    shards.write(1, "mark", {"a": matrix(3)}, {"b": error})
+    shards.write(2, "mark", {"c": matrix(2)})
+    shards.finish(2)
+    assert list(read_codes(tmp_path / "codes.scp")) == ["a", "c"]
+    assert {key: str(found) for key, found in shards.bad(1).items()} == {"b": str(error)}
+    assert shards.bad(2) == {}
+
+
+def test_what_a_killed_writer_left_is_removed_in_the_end(tmp_path):
+    shards = ShardedCodes(tmp_path)
+    shards.write(1, "mark", {"a": matrix(3)})
+    names = {path.name for path in tmp_path.rglob("*")}
+    for folder in (tmp_path, tmp_path / "manifest"):
+        (folder / ".unfinished.codes.1.x.ark").write_bytes(b"half")
+    shards.finish(1)
+    assert {path.name for path in tmp_path.rglob("*")} == names | {"codes.scp", "codes_shape"}

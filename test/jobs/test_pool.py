@@ -1,9 +1,13 @@
+import os
+import signal
 import time
 
 import pytest
+import yaml
 
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.jobs.pool import parallel_map
+from espnet2_valle.jobs.config import ClusterConfig
+from espnet2_valle.jobs.pool import Workers, parallel_map, use_cluster
 
 
 def slow_square(number: int) -> int:
@@ -17,16 +21,82 @@ def fail_on_two(number: int) -> int:
     return number
 
 
+def break_on_two(number: int) -> int:
+    return 1 // (number - 2)
+
+
+def die_on_two(number: int) -> int:
+    if number == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def about_worker(number: int) -> tuple[int, str | None]:
+    time.sleep(0.05)
+    return os.getpid(), os.environ.get("OMP_NUM_THREADS")
+
+
+@pytest.fixture
+def workers(tmp_path):
+    """Two workers for all calls of a test, which give an item up at the first death."""
+    path = tmp_path / "local.yaml"
+    path.write_text(yaml.safe_dump({"env": "local", "n_workers": 2, "allowed_failures": 0}))
+    with use_cluster(path):
+        yield
+
+
 @pytest.mark.parametrize("nj", [1, 2])
 def test_results_come_in_the_order_of_the_items(nj):
     assert list(parallel_map(slow_square, range(7), nj)) == [n * n for n in range(7)]
 
 
-@pytest.mark.parametrize("nj", [1, 2])
-def test_an_error_of_the_function_reaches_the_caller_whole(nj):
+def test_two_workers_do_what_one_process_does(workers):
+    many = range(3000)  # tasks of several items each
+    assert list(parallel_map(slow_square, many)) == [n * n for n in many]
     with pytest.raises(InputError, match="two: is not wanted. Leave it out") as caught:
-        list(parallel_map(fail_on_two, range(5), nj))
+        list(parallel_map(fail_on_two, range(5)))
     assert caught.value.remedy == "Leave it out"
+    kept = list(parallel_map(fail_on_two, range(5), keep_errors=True))
+    assert [str(result) for result in kept] == ["0", "1", "two: is not wanted. Leave it out", "3", "4"]
+
+
+def test_errors_in_this_process():
+    seen = []
+    with pytest.raises(InputError, match="two: is not wanted"):
+        seen.extend(parallel_map(fail_on_two, range(5)))
+    kept = list(parallel_map(fail_on_two, range(5), keep_errors=True))
+    assert [str(result) for result in kept] == ["0", "1", "two: is not wanted. Leave it out", "3", "4"]
+
+
+def test_workers_are_kept_between_calls_and_have_one_thread(workers):
+    first = set(parallel_map(about_worker, range(20)))
+    again = set(parallel_map(about_worker, range(20)))
+    assert len(first | again) <= 2
+    assert {threads for _, threads in first | again} == {"1"}
+    assert os.getpid() not in {pid for pid, _ in first | again}
+
+
+def test_a_later_call_may_want_more_workers():
+    with Workers(ClusterConfig()) as workers:
+        client = workers.start(1)
+        assert workers.start(2) is client
+        client.wait_for_workers(2, timeout=120)
+
+
+def test_an_item_at_which_workers_die_is_named(workers):
+    kept = list(parallel_map(die_on_two, range(4), title="squares", keep_errors=True))
+    assert [result for result in kept if not isinstance(result, InputError)] == [0, 1, 3]
+    assert str(kept[2]).startswith("squares: 1 workers died while working on 2. They were killed")
+
+
+def test_another_error_is_raised_and_the_item_logged(workers, caplog):
+    with pytest.raises(ZeroDivisionError):
+        list(parallel_map(break_on_two, range(4), title="squares"))
+    assert "squares: failed at 2" in caplog.text
+
+
+def test_work_that_is_not_worth_a_worker_stays_here(workers):
+    assert {pid for pid, _ in parallel_map(about_worker, range(3), worth=3)} == {os.getpid()}
 
 
 def test_a_generator_of_items_serves_too():

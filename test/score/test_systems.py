@@ -111,8 +111,8 @@ def test_interrupted_scoring_keeps_its_rows_and_ends_like_an_uninterrupted_one(
     whole = score_system("valle", trials, wavs, plan, tmp_path / "whole.jsonl")
     path, real = tmp_path / "rows.jsonl", systems.parallel_map
 
-    def killed(function, items, nj, title):
-        yield from real(function, items[:2], nj, title)
+    def killed(function, items, nj, title, keep_errors):
+        yield from real(function, items[:2], nj, title, keep_errors=keep_errors)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(systems, "parallel_map", killed)
@@ -121,7 +121,9 @@ def test_interrupted_scoring_keeps_its_rows_and_ends_like_an_uninterrupted_one(
     assert len(read_rows(path)) == 2
     left = []
     monkeypatch.setattr(
-        systems, "parallel_map", lambda f, items, *rest: left.extend(items) or real(f, items, *rest)
+        systems,
+        "parallel_map",
+        lambda f, items, *rest, **more: left.extend(items) or real(f, items, *rest, **more),
     )
     assert score_system("valle", trials, wavs, plan, path) == whole
     assert len(left) == 2
@@ -140,7 +142,9 @@ def test_a_recording_that_pairs_share_is_judged_once(tmp_path, plan, trials, mon
     wavs = {trial.pair_id: write(tmp_path / f"{trial.pair_id}.wav", "one two") for trial in trials}
     real, tasks = systems.parallel_map, []
     monkeypatch.setattr(
-        systems, "parallel_map", lambda f, items, *rest: tasks.extend(items) or real(f, items, *rest)
+        systems,
+        "parallel_map",
+        lambda f, items, *rest, **more: tasks.extend(items) or real(f, items, *rest, **more),
     )
     rows = score_system("codec", trials, wavs, plan, tmp_path / "rows.jsonl")
     assert len(tasks) == 1
@@ -178,6 +182,21 @@ def test_unreadable_audio_is_refused_and_the_rest_is_kept(tmp_path, plan, trials
     with pytest.raises(InputError, match="p3.wav: not a readable sound file"):
         score_system("valle", trials, wavs, plan, tmp_path / "rows.jsonl")
     assert len(read_rows(tmp_path / "rows.jsonl")) == 3
+
+
+def test_unreadable_audio_within_the_allowed_share_counts_as_silence(tmp_path, plan, trials, wavs, caplog):
+    path = tmp_path / "rows.jsonl"
+    Path(wavs["p3"]).write_text("not a sound")
+    for _ in range(2):  # a rerun looks again, and says it again
+        caplog.clear()
+        rows = score_system("valle", trials, wavs, plan, path, max_bad=0.25)
+        assert "system valle: 1 of 4 utterances are bad and LEFT OUT" in caplog.text
+        assert "p3.wav: not a readable sound file" in caplog.text
+    assert (rows[3].has_audio, rows[3].heard, rows[3].text) == (False, "", "three")
+    assert len(read_rows(path)) == 3
+    write(Path(wavs["p3"]), "three", voice=0.8)
+    assert score_system("valle", trials, wavs, plan, path, max_bad=0.25)[3].heard == "three"
+    assert len(read_rows(path)) == 4
 
 
 @pytest.mark.parametrize("line", ["{", '{"pair_id": "p0"}', "[]"])

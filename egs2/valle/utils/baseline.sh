@@ -68,7 +68,7 @@ train_baselines() {
         need "${token}/${set}/.done" 3
         step "${spembs}/${set}/.done" "${spembs}/${set}/spembs.scp" "${raw}/${set}/.done" -- \
             "${PYTHON}" -m espnet2_valle.bin.speaker_embed --wav_scp "${raw}/${set}/wav.scp" \
-            --output_dir "${spembs}/${set}" --nj "${nj}"
+            --output_dir "${spembs}/${set}" "${workers[@]}"
     done
     end_stage
     for kind in $(with_teachers); do train_baseline "${kind}"; done

@@ -42,7 +42,7 @@ fingerprint() {
             word=$1
             shift
             case "${word}" in
-            --nj | --ngpu | --num_nodes | --device) [ $# -eq 0 ] || shift ;;
+            --nj | --cluster | --ngpu | --num_nodes | --device) [ $# -eq 0 ] || shift ;;
             *.yaml) if [ -f "${word}" ]; then cat "${word}"; else echo "${word}"; fi ;;
             *) echo "${word}" ;;
             esac

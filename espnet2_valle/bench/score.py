@@ -1,0 +1,47 @@
+"""Scoring with one worker and with two: the command `score`, on made-up speech."""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from espnet2_valle.bench.figure import Figure
+from espnet2_valle.bench.workers import compare_workers, seconds_of, write_voices
+
+RATE = 24000  # Hz
+PROMPTS = 20  # voices to be imitated
+TEXT = "seven two nine four"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """How much there is to do."""
+    parser.add_argument("--num_utterances", type=int, default=1000)
+    parser.add_argument("--seconds", type=float, default=5.0, help="of an utterance")
+    parser.add_argument("--rounds", type=int, default=1, help="runs with one and with two workers, in turn")
+    parser.add_argument("--config", help="conf/score/*.yaml")
+    parser.add_argument("--folder", help="where the data is made (and removed); default: the system's")
+
+
+def measure(args: argparse.Namespace) -> list[Figure]:
+    """Score the same outputs with one worker and with two."""
+    with tempfile.TemporaryDirectory(dir=args.folder) as name:
+        folder = Path(name)
+        prompts = list(write_voices(folder / "prompts", PROMPTS, args.seconds / 2, RATE).values())
+        said = write_voices(folder / "said", args.num_utterances, args.seconds, RATE)
+        lines = [
+            f"{utterance}|{TEXT}|{prompts[number % PROMPTS]}|{TEXT}\n"
+            for number, utterance in enumerate(said)
+        ]
+        (folder / "meta.lst").write_text("".join(lines), encoding="utf-8")
+
+        def seconds_with(nj: int, number: int) -> float:
+            options = {
+                "list": folder / "meta.lst",
+                "system": f"made_up={folder / 'said'}",
+                "output_dir": folder / f"scores.{nj}.{number}",
+                "nj": nj,
+                **({"config": args.config} if args.config else {}),
+            }
+            return seconds_of("espnet2_valle.bin.score", options)
+
+        config = {"seconds": args.seconds, "config": args.config or "default"}
+        return compare_workers("score", args.num_utterances, args.rounds, seconds_with, config)

@@ -1,0 +1,72 @@
+"""How much faster a command is with two workers than with one: whole runs, Python's start included."""
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from espnet2_valle.bench.figure import Figure
+from espnet2_valle.bench.speech import voice
+from espnet2_valle.common.audio import write_audio
+
+WORKERS = (1, 2)
+BAR = ">= 1.8"  # of two workers over one
+# A worker is one thread; the command's own process, which is the one worker, too.
+ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS")}
+
+
+def seconds_of(module: str, options: Mapping[str, object]) -> float:
+    """Wall-clock seconds of `python -m module --option value ...`; what it prints is shown if it fails."""
+    words = [word for key, value in options.items() for word in (f"--{key}", str(value))]
+    start = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-m", module, *words],
+        env={**os.environ, **ONE_THREAD},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    seconds = time.perf_counter() - start
+    if done.returncode:
+        raise RuntimeError(f"{module} ended with status {done.returncode}:\n{done.stdout}")
+    return seconds
+
+
+def compare_workers(
+    name: str, count: int, rounds: int, seconds_with: Callable[[int, int], float], config: dict[str, object]
+) -> list[Figure]:
+    """Figures of a command that works on `count` utterances.
+
+    Args:
+        name: of the command, with which the figures' names begin.
+        count: utterances.
+        rounds: runs with each number of workers, in turn.
+        seconds_with: seconds of a run, by number of workers and round.
+        config: what the figures were measured on.
+    """
+    taken = [[seconds_with(nj, number) for nj in WORKERS] for number in range(rounds)]
+    about = {"utterances": count, "rounds": rounds, **config}
+    rates = [
+        Figure(
+            f"{name}_rate", count / statistics.median(column), "utterances/s", "", {**about, "workers": nj}
+        )
+        for nj, column in zip(WORKERS, zip(*taken))
+    ]
+    ratio = statistics.median(one / two for one, two in taken)
+    return [*rates, Figure(f"{name}_two_workers", ratio, "ratio", BAR, about)]
+
+
+def write_voices(folder: Path, count: int, seconds: float, sample_rate: int) -> dict[str, Path]:
+    """Sound files of made-up voices, no two alike, by utterance."""
+    long = voice(2 * seconds, sample_rate)
+    shifts = np.linspace(0, len(long) // 2, count, dtype=int)
+    paths = {f"utt{number:06}": folder / f"utt{number:06}.wav" for number in range(count)}
+    for path, shift in zip(paths.values(), shifts):
+        write_audio(path, long[shift : shift + round(seconds * sample_rate)], sample_rate)
+    return paths

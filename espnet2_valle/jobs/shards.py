@@ -1,0 +1,97 @@
+"""Work that is cut into shards: a manifest says which are done, and a killed run goes on with the others."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.fileio import atomic_open, read_journal
+from espnet2_valle.jobs.pool import parallel_map
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+BAD = "bad"
+
+
+class Manifest:
+    """A file of JSON lines for each shard that is done, each whole or absent.
+
+    Its first line is a fingerprint of all that the shard's results depend on, so that a run with other inputs
+    does the shard again.
+
+    Args:
+        directory: gets `shard.N`, N from 1.
+    """
+
+    def __init__(self, directory: str | Path):
+        self.directory = Path(directory)
+
+    def path(self, number: int) -> Path:
+        """The file that says that shard `number` is done."""
+        return self.directory / f"shard.{number}"
+
+    def is_done(self, number: int, mark: str) -> bool:
+        """Whether shard `number` was made from what the fingerprint `mark` stands for."""
+        if not self.path(number).is_file():
+            return False
+        with open(self.path(number), encoding="utf-8") as stream:
+            return stream.readline().strip() == json.dumps(mark)
+
+    def write(self, number: int, mark: str, rows: Iterable[Any]) -> None:
+        """Say that shard `number` is done; `rows` are JSON values."""
+        with atomic_open(self.path(number)) as stream:
+            stream.writelines(json.dumps(row) + "\n" for row in chain([mark], rows))
+
+    def rows(self, number: int) -> list[Any]:
+        """The rows of a shard that is done."""
+        return read_journal(self.path(number))[1:]
+
+    def forget(self, number: int) -> None:
+        """Shard `number` is done no more."""
+        self.path(number).unlink(missing_ok=True)
+
+
+def cut(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
+    """Shards of `size` items."""
+    return [items[start : start + size] for start in range(0, len(items), size)]
+
+
+def work_on_shards(
+    function: Callable[[Item], Result],
+    shards: Mapping[int, Sequence[Item]],
+    nj: int = 1,
+    title: str = "",
+    worth: int = 1,
+) -> Iterator[tuple[int, list[Result | InputError]]]:
+    """Yield each shard's number and results, an InputError in place of a bad item's; see `parallel_map`."""
+    items = [item for shard in shards.values() for item in shard]
+    results = iter(parallel_map(function, items, nj, title, worth, keep_errors=True))
+    for number, shard in shards.items():
+        yield number, list(islice(results, len(shard)))
+
+
+def bad_row(error: InputError) -> dict[str, list[str]]:
+    """An item's error as a row of a manifest."""
+    return {BAD: [error.where, error.problem, error.remedy]}
+
+
+def error_of(row: Any) -> InputError | None:
+    """The error that `bad_row` made a row of; None for any other row."""
+    return InputError(*row[BAD]) if isinstance(row, dict) and BAD in row else None
+
+
+def fingerprint(parts: Iterable[str]) -> str:
+    """A short digest of what a shard's results depend on."""
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+
+def file_state(path: str | Path) -> str:
+    """What changes when a file does: its path, size and time of writing."""
+    path = Path(path)
+    if not path.is_file():
+        return f"{path} absent"
+    state = path.stat()
+    return f"{path} {state.st_size} {state.st_mtime_ns}"
