@@ -70,6 +70,7 @@ COMMANDS = [
     "codec_resynthesize",
     "judge_train",
     "score",
+    "study",
     "report",
     "listening_test",
     "pack",

@@ -1,0 +1,158 @@
+"""The command on a whole small system with random weights."""
+
+import json
+import shutil
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import yaml
+
+from espnet2_valle.bin import study, valle_inference
+from espnet2_valle.common.audio import read_audio
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.score.mos import AbsQualityScorer
+from espnet2_valle.score.recognizer import AbsRecognizer
+from espnet2_valle.score.scorers import AbsScorerPlan, Scorers
+from espnet2_valle.score.speaker import AbsSpeakerEncoder
+
+STUDY = {
+    "title": "Small",
+    "axis": "x",
+    "voice": "reference",
+    "variants": [
+        {"name": "plain", "codebooks": 2},
+        {"name": "one level", "codebooks": 1},
+        {"name": "long", "prompt": {"seconds": 2.0}},
+        {"name": "voice", "prompt": {"disturbance": "voice", "snr": 5}},
+        {"name": "cold", "decode": {"temperature": 0.0}},
+        {"name": "resynthesis", "source": "codec"},
+    ],
+}
+
+
+class Judge(AbsRecognizer):
+    def transcribe(self, wav, rate):
+        return "a b"
+
+
+class Encoder(AbsSpeakerEncoder):
+    def embed(self, wav, rate):
+        spectrum = np.abs(np.fft.rfft(wav, 512))
+        return spectrum / np.linalg.norm(spectrum)
+
+
+class Quality(AbsQualityScorer):
+    def score(self, wav, rate):
+        return 3.0
+
+
+@dataclass(frozen=True)
+class Plan(AbsScorerPlan):
+    judge_name = "stub"
+    second_name = None
+
+    def identity(self):
+        return "stub"
+
+    def build(self):
+        return Scorers(Judge(), None, Encoder(), Quality())
+
+
+@pytest.fixture
+def given(system, tmp_path, monkeypatch):
+    """Options of the command for the small system."""
+    monkeypatch.setattr(study, "DefaultPlan", lambda *_: Plan())
+    shutil.copytree(system / "data", tmp_path / "test")
+    shutil.copy(system / "pairs", tmp_path / "test" / "pairs")
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump(STUDY))
+    (tmp_path / "decode.yaml").write_text("max_duration_ratio: 1.0\n")
+    return [
+        f"--exp={system}",
+        f"--data_dir={tmp_path / 'test'}",
+        "--inference_model=model.pth",
+        f"--decode_config={tmp_path / 'decode.yaml'}",
+        f"--output_dir={tmp_path / 'out'}",
+    ]
+
+
+def test_a_study_is_decoded_scored_and_written_down_once(given, tmp_path, monkeypatch):
+    command = [str(tmp_path / "small.yaml"), *given, f"--results={tmp_path / 'RESULTS.md'}"]
+    study.main(command)
+    results = json.loads((tmp_path / "out" / "small.json").read_text())
+    assert [result["name"] for result in results] == [variant["name"] for variant in STUDY["variants"]]
+    by_name = {result["name"]: result for result in results}
+    assert by_name["long"]["prompt_seconds"] == pytest.approx(1.1, abs=0.15)  # all that a speaker has
+    assert (
+        by_name["resynthesis"]["summary"]["sim_prompt"]["value"]
+        > by_name["plain"]["summary"]["sim_prompt"]["value"]
+    )
+    assert by_name["plain"]["p"] == {}
+    assert sum(by_name["cold"]["summary"]["outcomes"].values()) == 3
+    assert len(list((tmp_path / "out" / "speech").iterdir())) == 5, "levels share what was decoded"
+    text = (tmp_path / "RESULTS.md").read_text()
+    assert text.startswith("<!-- study small -->\n## Small\n\n    valle_study ")
+    assert (tmp_path / "studies" / "small.png").is_file()
+
+    def again(*_):
+        raise AssertionError("decoded again")
+
+    monkeypatch.setattr(valle_inference, "_synthesise", again)
+    monkeypatch.setattr(study, "change_prompts", again)
+    study.main(command)
+    assert json.loads((tmp_path / "out" / "small.json").read_text()) == results
+    assert (tmp_path / "RESULTS.md").read_text() == text
+
+
+def test_prompts_are_changed_as_asked(given, tmp_path):
+    study.main([str(tmp_path / "small.yaml"), *given])
+    made = {
+        json.loads(path.read_text())["prompt"]["disturbance"]: path.parent
+        for path in tmp_path.glob("out/speech/*/made_from.json")
+        if "prompt" in json.loads(path.read_text())
+    }
+    clean, rate = read_audio(tmp_path / "test" / "wav" / "low_0.wav")
+    mixed, _ = read_audio(made["voice"] / "data" / "wav" / "low-prompt-p1.wav", rate)
+    added = mixed - clean
+    assert 10 * np.log10(np.mean(clean**2) / np.mean(added**2)) == pytest.approx(5, abs=0.1)
+    spectrum = np.abs(np.fft.rfft(added))
+    assert np.argmax(spectrum) / len(added) * rate == pytest.approx(220, rel=0.1), "the other speaker's pitch"
+
+
+def test_runs_are_compared_with_one_another(given, system, tmp_path):
+    over = {"title": "R", "axis": "x", "over": "runs", "variants": [{"name": "as is"}]}
+    (tmp_path / "runs.yaml").write_text(yaml.safe_dump(over))
+    shutil.copytree(system, tmp_path / "second")
+    study.main(
+        [
+            str(tmp_path / "runs.yaml"),
+            f"--exp=2={tmp_path / 'second'}",
+            *given,
+            "--exp",
+            f"1={system}",
+            "--seeds",
+            "0",
+            "1",
+        ]
+    )
+    results = json.loads((tmp_path / "out" / "runs.json").read_text())
+    assert [(result["name"], result["x"]) for result in results] == [
+        ("2, as is", 2.0),
+        (f"{system.name}, as is", None),
+        ("1, as is", 1.0),
+    ]
+    assert all(result["summary"]["samples"] == 2 for result in results)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"variants": [{"name": "a", "decode": {"heat": 1}}]}, "variant a: there is no option 'heat'"),
+        ({"over": "runs"}, "wants several runs"),
+        ({"variants": [{"name": "a", "codebooks": 9}]}, "9, but the codec has 2"),
+    ],
+)
+def test_what_cannot_be_studied_is_said(given, tmp_path, change, message):
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump({**STUDY, **change}))
+    with pytest.raises(InputError, match=message):
+        study.main([str(tmp_path / "small.yaml"), *given])
