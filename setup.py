@@ -69,6 +69,7 @@ COMMANDS = [
     "build_index",
     "codec_resynthesize",
     "judge_train",
+    "judge_check",
     "score",
     "study",
     "report",

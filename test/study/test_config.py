@@ -18,7 +18,8 @@ def test_the_studies_there_are_can_be_read(path):
 def test_entries_become_variants(tmp_path):
     (tmp_path / "s.yaml").write_text(
         "title: T\naxis: x\nvoice: reference\nvariants:\n"
-        "  - {name: a}\n  - {name: b, x: 2, decode: {temperature: 0.5}, prompt: {disturbance: noise, snr: 5}}\n"
+        "  - {name: a}\n"
+        "  - {name: b, x: 2, decode: {temperature: 0.5}, prompt: {disturbance: noise, snr: 5}}\n"
     )
     study = read_study(tmp_path / "s.yaml")
     assert study.voice == "reference"
