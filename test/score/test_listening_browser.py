@@ -30,6 +30,18 @@ setInterval(() => {
       audio.play();
     }
   }
+  const listen = [...page().querySelectorAll("button.listen")];
+  if (listen.length && !listen.some((one) => one.disabled)) {
+    const seek = page().querySelector(".seek");
+    const place = Number(seek.value);
+    const going = listen.findIndex((one) => one.getAttribute("aria-pressed") === "true");
+    if (jumped(place, going)) return; // the test never ends, and fails
+    if (page().querySelector("fieldset").disabled) {
+      if (going < 0) { turns.push(turns.length); listen[turns.length % listen.length].click(); }
+      else if (place > Number(seek.max) / 2 && switched < 1) { switched = 1; listen[(going + 1) % listen.length].click(); }
+      return;
+    }
+  }
   if (title.startsWith("3 of") && !reloaded) {
     reloaded = true; frame.contentWindow.location.reload(); return;
   }

@@ -8,13 +8,17 @@ import numpy as np
 import pytest
 import yaml
 
-from espnet2_valle.bin import study, valle_inference
+from espnet2_valle.bin import report, study, valle_inference
+from espnet2_valle.bin.score_inputs import read_trials
 from espnet2_valle.common.audio import read_audio
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.corpus.datadir import read_scp
+from espnet2_valle.corpus.pairs import read_pairs
 from espnet2_valle.score.mos import AbsQualityScorer
 from espnet2_valle.score.recognizer import AbsRecognizer
 from espnet2_valle.score.scorers import AbsScorerPlan, Scorers
 from espnet2_valle.score.speaker import AbsSpeakerEncoder
+from espnet2_valle.score.utterance import UtteranceScore
 
 STUDY = {
     "title": "Small",
@@ -156,3 +160,33 @@ def test_what_cannot_be_studied_is_said(given, tmp_path, change, message):
     (tmp_path / "small.yaml").write_text(yaml.safe_dump({**STUDY, **change}))
     with pytest.raises(InputError, match=message):
         study.main([str(tmp_path / "small.yaml"), *given])
+
+
+def test_the_report_shows_where_the_model_looked(system, files, tmp_path):
+    """Not of a study, but of the same small system."""
+    options = [f"--{name}={path}" for name, path in files.items()]
+    options += [f"--pairs={system}/pairs", f"--data_dir={system}/data"]
+    valle_inference.main([*options, f"--output_dir={tmp_path / 'decode'}", "--max_duration_ratio=1.0"])
+    command = [f"--exp_dir={system}", *options[-2:], f"--system=valle={tmp_path}/decode/wav.scp"]
+    args = report.get_parser().parse_args([*command, "--inference_model=model.pth"])
+    trials = read_trials(
+        read_pairs(system / "pairs"),
+        read_scp(system / "data" / "wav.scp"),
+        read_scp(system / "data" / "text"),
+        "pairs",
+    )
+    rows = [UtteranceScore(trial.pair_id, "", "a b", "a", None, 1.0, 0.5, None, 3.0) for trial in trials]
+    run = report.Run(
+        "small",
+        {"systems": {"valle": {}}},
+        {"valle": rows},
+        {trial.pair_id: trial for trial in trials},
+        {},
+        {},
+        {},
+    )
+    found = report.read_alignments(args, run)
+    assert found.keys() == {"p1", "p2", "p3"}
+    assert all("layer 1, head" in one.note for one in found.values())
+    args.inference_model = "other.pth"
+    assert report.read_alignments(args, run) == {}
