@@ -39,6 +39,7 @@ class Deck {
       return { source, gain };
     });
     this.timer = setInterval(() => this.tick(), 40);
+    this.onmove();
   }
 
   pause() {
