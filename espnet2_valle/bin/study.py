@@ -25,9 +25,10 @@ from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
 from espnet2_valle.corpus.datadir import DataDir, read_scp
-from espnet2_valle.corpus.pairs import Pair, read_pairs
+from espnet2_valle.corpus.pairs import Pair, read_pairs, write_pairs
 from espnet2_valle.generate.text2speech import Text2Speech
 from espnet2_valle.score.choices import Component
+from espnet2_valle.score.reference import choose
 from espnet2_valle.score.scorecard import Scored, summarise_samples
 from espnet2_valle.score.scorers import AbsScorerPlan, DefaultPlan
 from espnet2_valle.score.settings import read_settings
@@ -65,6 +66,7 @@ def get_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--score_config", default=str(CONF / "score" / "study.yaml"), help="judges")
     parser.add_argument("--inference_model", default="valid.loss.ave.pth", help="weights, in ar/ and nar/")
+    parser.add_argument("--num_pairs", type=int, help="at most so many, speakers taking turns; default: all")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="each pair is sampled with each")
     parser.add_argument("--output_dir", help="default: the first run's study/")
     parser.add_argument("--results", help="Markdown file that gets the study as a section, and its picture")
@@ -182,6 +184,11 @@ def read_test(args: argparse.Namespace, run: TrainedRun, study: Study) -> Test:
     """Pairs, recordings and judges, of the options or of a run."""
     folder = Path(args.data_dir or run.test_dir)
     pairs, data = read_pairs(folder / PAIRS), DataDir.load(folder)
+    speakers = {pair.pair_id: data.speakers[pair.target_utt] for pair in pairs}
+    if args.num_pairs is not None:
+        chosen = set(choose(speakers, speakers, args.num_pairs, 0))
+        pairs = [pair for pair in pairs if pair.pair_id in chosen]
+        speakers = {pair.pair_id: speakers[pair.pair_id] for pair in pairs}
     trials = read_trials(pairs, data.wavs, data.texts, str(folder / PAIRS))
     if study.voice == REFERENCE:
         trials = [replace(trial, prompt=str(trial.reference)) for trial in trials]
@@ -190,8 +197,7 @@ def read_test(args: argparse.Namespace, run: TrainedRun, study: Study) -> Test:
     if settings.judge is None and (args.judge or judge.is_dir()):
         settings = replace(settings, judge=Component("ctc", (("judge_dir", str(judge)),)))
     words = read_vocabulary(str(run.vocabulary)) if run.vocabulary.is_file() else ()
-    stamp = hashlib.sha1((folder / PAIRS).read_bytes() + (folder / "wav.scp").read_bytes()).hexdigest()
-    speakers = {pair.pair_id: data.speakers[pair.target_utt] for pair in pairs}
+    stamp = hashlib.sha1(repr((pairs, data.wavs, data.texts)).encode()).hexdigest()
     return Test(pairs, data, trials, speakers, stamp, DefaultPlan(None, words, settings))
 
 
@@ -246,9 +252,9 @@ def make_speech(
         references = {trial.pair_id: str(trial.reference) for trial in test.trials}
         encode_recordings(model["codec_config"], references, folder, args.nj)
     else:
-        data_dir = _prompts(variant, test, folder)
+        data_dir, pairs = _prompts(variant, test, folder)
         model_options = {**model, "device": args.device, **options}
-        synthesise_pairs(model_options, data_dir / PAIRS, data_dir, folder, args.nj, args.batch_size)
+        synthesise_pairs(model_options, pairs, data_dir, folder, args.nj, args.batch_size)
         outcomes = read_scp(folder / "outcomes")
         seconds = _prompt_seconds(data_dir) if variant.prompt.seconds else None
     if variant.source != CODEC and variant.codebooks is None:
@@ -258,13 +264,14 @@ def make_speech(
     return Speech(folder, variant.codebooks, wavs, outcomes, seconds)
 
 
-def _prompts(variant: Variant, test: Test, folder: Path) -> Path:
-    """The data directory with the variant's prompts, its own where it changes them."""
+def _prompts(variant: Variant, test: Test, folder: Path) -> tuple[Path, Path]:
+    """The data directory with the variant's prompts, its own where it changes them, and the pairs."""
     if not (variant.prompt.seconds or variant.prompt.disturbance):
-        return test.data.path
+        write_pairs(folder / PAIRS, test.pairs)
+        return test.data.path, folder / PAIRS
     if not (folder / "data" / PAIRS).is_file():
         change_prompts(test.pairs, test.data, variant.prompt, 0, folder / "data")
-    return folder / "data"
+    return folder / "data", folder / "data" / PAIRS
 
 
 def _prompt_seconds(data_dir: Path) -> float:
@@ -283,6 +290,7 @@ def section(args: argparse.Namespace, study: Study, test: Test, results: Sequenc
     """The study as a section of Markdown."""
     voice = "the reference recording, which no variant heard" if study.voice == REFERENCE else "the prompt"
     words = [args.study, *(word for run in args.exp for word in ("--exp", run))]
+    words += [] if args.num_pairs is None else ["--num_pairs", str(args.num_pairs)]
     words += [] if args.seeds == [0] else ["--seeds", *map(str, args.seeds)]
     notes = [
         f"{len(test.trials)} pairs of {len(set(test.speakers.values()))} speakers",

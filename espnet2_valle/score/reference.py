@@ -1,7 +1,7 @@
 """What a speaker encoder says of real recordings: the scale on which similarities are read."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from itertools import combinations
 from typing import Any
@@ -65,9 +65,10 @@ def speaker_reference(
     }
 
 
-def choose(wavs: Mapping[str, str], speakers: Mapping[str, str], limit: int, seed: int) -> list[str]:
+def choose(wavs: Iterable[str], speakers: Mapping[str, str], limit: int, seed: int) -> list[str]:
     """At most `limit` utterances, as many of each speaker as can be."""
-    drawn = random.Random(seed).sample(sorted(wavs), len(wavs))
+    keys = sorted(wavs)
+    drawn = random.Random(seed).sample(keys, len(keys))
     turns: dict[str, int] = {}
     ranked = []
     for key in drawn:
@@ -120,10 +121,11 @@ def equal_error_rate_figure(same: Sequence[Comparison], other: Sequence[Comparis
         other: pairs of two speakers; not empty.
         seed: of the drawing.
     """
-    names = sorted({name for one, two, _ in (*same, *other) for name in (one, two)})
+    names = sorted({one for one, *_ in (*same, *other)} | {two for _, two, _ in other})
     number = {name: position for position, name in enumerate(names)}
     own = np.array([number[one] for one, *_ in same])
-    first, second = (np.array([number[pair[side]] for pair in other]) for side in (0, 1))
+    first = np.array([number[one] for one, *_ in other])
+    second = np.array([number[two] for _, two, _ in other])
     likeness, unlikeness = ([value for *_, value in pairs] for pairs in (same, other))
     generator = np.random.default_rng(seed)
     rates = []

@@ -123,6 +123,13 @@ def test_prompts_are_changed_as_asked(given, tmp_path):
     assert np.argmax(spectrum) / len(added) * rate == pytest.approx(220, rel=0.1), "the other speaker's pitch"
 
 
+def test_fewer_pairs_are_taken_in_turns_of_speakers(given, tmp_path):
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump({**STUDY, "variants": STUDY["variants"][4:5]}))
+    study.main([str(tmp_path / "small.yaml"), *given, "--num_pairs=2"])
+    summary = json.loads((tmp_path / "out" / "small.json").read_text())[0]["summary"]
+    assert (summary["n"], summary["n_speakers"]) == (2, 2)
+
+
 def test_runs_are_compared_with_one_another(given, system, tmp_path):
     over = {"title": "R", "axis": "x", "over": "runs", "variants": [{"name": "as is"}]}
     (tmp_path / "runs.yaml").write_text(yaml.safe_dump(over))
