@@ -302,7 +302,7 @@ if wanted 9 && ! "${skip_eval}"; then
     step "${results}/.done_report" "${results}/report.html" "${results}/.done_score" -- \
         "${PYTHON}" -m espnet2_valle.bin.report --exp_dir "${exp}" --score_dir "${results}" \
         --pairs "${raw}/${test_sets}/pairs" --data_dir "${raw}/${test_sets}" \
-        --system "valle=${decode}/wav.scp" --outcomes "${decode}/outcomes"
+        --system "valle=${decode}/wav.scp" --outcomes "${decode}/outcomes" --inference_model "${inference_model}"
     end_stage
 fi
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from espnet2_valle.bin.score_inputs import named_files, read_times, read_trials
+from espnet2_valle.bin.valle_inference import is_continuation
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
@@ -112,7 +113,13 @@ def read_alignments(args: argparse.Namespace, run: Run) -> dict[str, AlignmentPi
     """Pictures of where the AR model looks in the text of each example; none without model or codes."""
     exp_dir = Path(args.exp_dir)
     outputs = named_files(args.system, "--system").get("valle") or exp_dir / DEFAULT_OUTPUTS["valle"]
-    codes = {pair: Path(outputs).parent / "codes" / f"{pair}.npy" for pair in _examples(args, run)}
+    decoded = Path(outputs).parent
+    if is_continuation(decoded):
+        logging.warning(
+            "no pictures of attention: %s continues recordings, whose texts have no parts", decoded
+        )
+        return {}
+    codes = {pair: decoded / "codes" / f"{pair}.npy" for pair in _examples(args, run)}
     codes = {pair: path for pair, path in codes.items() if path.is_file() and pair in run.trials}
     try:
         files = TrainedRun(run.name, exp_dir).model_files(args.inference_model)

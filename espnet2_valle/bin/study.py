@@ -127,9 +127,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not path.suffix:
         path = CONF / "study" / f"{args.study}.yaml"
     study, runs = read_study(path), read_runs(args.exp)
-    if (study.over == RUNS) != (len(runs) > 1):
-        wanted = "several runs, each LABEL=DIR" if study.over == RUNS else "one run"
-        raise InputError("--exp", f"{len(runs)} given", f"{path.name} wants {wanted}")
+    if study.over != RUNS and len(runs) > 1:
+        raise InputError("--exp", f"{len(runs)} given", f"{path.name} wants one run")
     base = read_decoding(args.decode_config)
     for variant in study.variants:
         decoding_options(base, variant)  # a misspelt one ends the study before it begins
@@ -213,7 +212,7 @@ def run_study(
     lines = [(run, variant) for run in runs for variant in study.variants]
     results, rows = [], []
     for number, (run, variant) in enumerate(lines, 1):
-        name = variant.name if len(runs) == 1 else f"{run.label}, {variant.name}"
+        name = f"{run.label}, {variant.name}" if study.over == RUNS else variant.name
         logging.info("%d of %d: %s", number, len(lines), name)
         spoken = [make_speech(args, run, variant, seed, test, base, output) for seed in args.seeds]
         samples = [

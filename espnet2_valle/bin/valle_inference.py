@@ -295,6 +295,14 @@ def _continuations(jobs: Sequence[Job], pairs: Sequence[Pair], data: DataDir, se
     ]
 
 
+def is_continuation(output: Path) -> bool:
+    """Whether what was synthesised there goes on with recordings."""
+    path = output / OPTIONS_FILE
+    return (
+        path.is_file() and "continuation_seconds" in json.loads(path.read_text(encoding="utf-8"))["options"]
+    )
+
+
 def _resume(output: Path, model: dict[str, Any]) -> dict[str, Ending]:
     """Endings of an earlier run with the same options and weights; otherwise start anew."""
     files = [Path(value) for value in model.values() if isinstance(value, str) and Path(value).is_file()]

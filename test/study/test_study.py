@@ -130,6 +130,11 @@ def test_fewer_pairs_are_taken_in_turns_of_speakers(given, tmp_path):
     assert (summary["n"], summary["n_speakers"]) == (2, 2)
 
 
+def test_several_runs_need_a_study_over_runs(given, system, tmp_path):
+    with pytest.raises(InputError, match="--exp: 2 given. small.yaml wants one run"):
+        study.main([str(tmp_path / "small.yaml"), *given, f"--exp=b={system}"])
+
+
 def test_runs_are_compared_with_one_another(given, system, tmp_path):
     over = {"title": "R", "axis": "x", "over": "runs", "variants": [{"name": "as is"}]}
     (tmp_path / "runs.yaml").write_text(yaml.safe_dump(over))
@@ -159,7 +164,6 @@ def test_runs_are_compared_with_one_another(given, system, tmp_path):
     ("change", "message"),
     [
         ({"variants": [{"name": "a", "decode": {"heat": 1}}]}, "variant a: there is no option 'heat'"),
-        ({"over": "runs"}, "wants several runs"),
         ({"variants": [{"name": "a", "codebooks": 9}]}, "9, but the codec has 2"),
     ],
 )
@@ -195,5 +199,12 @@ def test_the_report_shows_where_the_model_looked(system, files, tmp_path):
     found = report.read_alignments(args, run)
     assert found.keys() == {"p1", "p2", "p3"}
     assert all("layer 1, head" in one.note for one in found.values())
+    options_file = tmp_path / "decode" / "options.json"
+    stamp = json.loads(options_file.read_text())
+    options_file.write_text(
+        json.dumps({**stamp, "options": {**stamp["options"], "continuation_seconds": 1.0}})
+    )
+    assert report.read_alignments(args, run) == {}
+    options_file.write_text(json.dumps(stamp))
     args.inference_model = "other.pth"
     assert report.read_alignments(args, run) == {}
