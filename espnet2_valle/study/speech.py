@@ -18,10 +18,10 @@ CODES = "codes"
 
 
 def encode_recordings(codec_config: str, wavs: Mapping[str, str], folder: Path, nj: int = 1) -> None:
-    """Write codes/KEY.npy, (T, Q) int16, of each recording that has none there yet."""
+    """Write codes/KEY.npy, (T, Q) int16, of each recording that has none there newer than the codec."""
     jobs = [(wav, codes_path(folder, key)) for key, wav in wavs.items()]
-    missing = [job for job in jobs if not job[1].is_file()]
-    for _ in parallel_map(partial(_encode, codec_config), missing, nj, "encode"):
+    stale = [job for job in jobs if _is_older(job[1], Path(codec_config))]
+    for _ in parallel_map(partial(_encode, codec_config), stale, nj, "encode"):
         pass
 
 
@@ -49,7 +49,9 @@ def sound_of_codes(
     output = folder / f"codebooks_{codebooks or levels}"
     there = [key for key in keys if codes_path(folder, key).is_file()]
     wavs = {key: output / f"{key}.wav" for key in there}
-    stale = [(codes_path(folder, key), wav) for key, wav in wavs.items() if _is_older(wav, folder, key)]
+    stale = [
+        (codes_path(folder, key), wav) for key, wav in wavs.items() if _is_older(wav, codes_path(folder, key))
+    ]
     for _ in parallel_map(partial(_decode, codec_config, codebooks), stale, nj, "decode codes"):
         pass
     return {key: str(wav) for key, wav in wavs.items()}
@@ -60,8 +62,8 @@ def codes_path(folder: Path, key: str) -> Path:
     return folder / CODES / f"{key}.npy"
 
 
-def _is_older(wav: Path, folder: Path, key: str) -> bool:
-    return not wav.is_file() or wav.stat().st_mtime < codes_path(folder, key).stat().st_mtime
+def _is_older(made: Path, source: Path) -> bool:
+    return not made.is_file() or made.stat().st_mtime < source.stat().st_mtime
 
 
 def _encode(codec_config: str, job: tuple[str, Path]) -> None:

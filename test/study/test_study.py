@@ -19,6 +19,7 @@ from espnet2_valle.score.recognizer import AbsRecognizer
 from espnet2_valle.score.scorers import AbsScorerPlan, Scorers
 from espnet2_valle.score.speaker import AbsSpeakerEncoder
 from espnet2_valle.score.utterance import UtteranceScore
+from espnet2_valle.study import making
 
 STUDY = {
     "title": "Small",
@@ -102,7 +103,7 @@ def test_a_study_is_decoded_scored_and_written_down_once(given, tmp_path, monkey
         raise AssertionError("decoded again")
 
     monkeypatch.setattr(valle_inference, "_synthesise", again)
-    monkeypatch.setattr(study, "change_prompts", again)
+    monkeypatch.setattr(making, "change_prompts", again)
     study.main(command)
     assert json.loads((tmp_path / "out" / "small.json").read_text()) == results
     assert (tmp_path / "RESULTS.md").read_text() == text
