@@ -164,8 +164,9 @@ def run_study(
         ]
         rows.append([row for sample in samples for row in sample])
         summary = summarise_samples(Scored(samples, [one.outcomes for one in spoken]), 0, test.speakers)
-        x = variant.x if study.over != RUNS else _number(run.label)
-        results.append(Result(name, x, variant.series, summary, spoken[0].prompt_seconds))
+        seconds = spoken[0].prompt_seconds
+        x = _number(run.label) if study.over == RUNS else variant.x if seconds is None else seconds
+        results.append(Result(name, x, variant.series, summary, seconds))
     return [replace(result, p=p) for result, p in zip(results, against_first(rows, test.speakers))]
 
 

@@ -46,7 +46,7 @@ class Variant:
 
     Attributes:
         name: in the table.
-        x: place on the plot's axis; None puts variants in their order.
+        x: place on the plot's axis; None puts variants in their order, those of changed prompt length at it.
         series: name of the plot's line that it is part of.
         decode: options of valle_inference that differ from the decoding configuration.
         prompt: what is done to the prompts.

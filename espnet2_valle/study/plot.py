@@ -29,12 +29,7 @@ def draw(title: str, axis: str, results: Sequence[Result], path: Path) -> None:
     series = list(dict.fromkeys(result.series for result in results))
     for panel, shown in zip(axes.flat, SHOWN):
         for name in series:
-            points = [
-                (number if named else result.x, result)
-                for number, result in enumerate(results)
-                if result.series == name and (result.summary.get(shown.key) or {}).get("value") is not None
-            ]
-            _draw_line(panel, shown, name, points, "o" if named else "o-")
+            _draw_line(panel, shown, name, line(results, name, shown.key), "o" if named else "o-")
         panel.set_title(f"{shown.name}{' (%)' if shown.percent else ''}", fontsize=10)
         panel.set_xlabel(axis)
         panel.grid(alpha=0.3)
@@ -48,6 +43,18 @@ def draw(title: str, axis: str, results: Sequence[Result], path: Path) -> None:
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=DOTS_PER_INCH)
     pyplot.close(figure)
+
+
+def line(results: Sequence[Result], series: str, key: str) -> list[tuple[float, Result]]:
+    """The results of a series that have a figure, with their places from left to right."""
+    named = any(result.x is None for result in results)
+    places = [float(number) if named else result.x or 0.0 for number, result in enumerate(results)]
+    found = [
+        (place, result)
+        for place, result in zip(places, results)
+        if result.series == series and (result.summary.get(key) or {}).get("value") is not None
+    ]
+    return sorted(found, key=lambda point: point[0])
 
 
 def _draw_line(panel, shown: Measure, name: str, points: list, marks: str) -> None:  # type: ignore[no-untyped-def]

@@ -2,7 +2,7 @@ import pytest
 
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.score.utterance import UtteranceScore
-from espnet2_valle.study.plot import draw
+from espnet2_valle.study.plot import draw, line
 from espnet2_valle.study.results import write_section
 from espnet2_valle.study.runs import read_runs
 from espnet2_valle.study.table import Result, against_first, study_table
@@ -84,6 +84,23 @@ def test_the_plot_is_a_picture(tmp_path, x):
     results = [RESULTS[0], Result("other", x, "b", {**summary(0.5, {"ok": 1}), "dnsmos": None})]
     draw("Title", "axis", results, tmp_path / "studies" / "plot.png")
     assert (tmp_path / "studies" / "plot.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_line_goes_from_left_to_right():
+    results = [
+        Result("base", 3.0, "a", summary(0.1, {"ok": 1})),
+        Result("far", 10.0, "a", summary(0.2, {"ok": 1})),
+        Result("near", 0.0, "a", summary(0.3, {"ok": 1})),
+        Result("other", 1.0, "b", summary(0.4, {"ok": 1})),
+        Result("silent", 2.0, "a", {**summary(0.5, {"ok": 1}), "wer": {"value": None}}),
+    ]
+    assert [(x, result.name) for x, result in line(results, "a", "wer")] == [
+        (0.0, "near"),
+        (3.0, "base"),
+        (10.0, "far"),
+    ]
+    unplaced = [Result("first", None, "a", summary(0.1, {"ok": 1})), *results]
+    assert [x for x, _ in line(unplaced, "a", "wer")] == [0, 1, 2, 3]
 
 
 def test_runs_need_labels_of_their_own(tmp_path):
