@@ -7,8 +7,8 @@ from setuptools import find_packages, setup
 # PyPI's g2p-en is not named: espnet brings its own (espnet-g2p-en), whose files it would overwrite.
 CORE = [
     "espnet==202511",
-    "torch>=2.4",
-    "torchaudio>=2.4",  # imported by espnet, which does not declare it, nor matplotlib and tensorboard
+    "torch>=2.6",
+    "torchaudio>=2.6",  # imported by espnet, which does not declare it, nor matplotlib and tensorboard
     "matplotlib",
     "tensorboard",
     "encodec==0.1.1",
@@ -21,6 +21,7 @@ CORE = [
     "nltk>=3.9",
     "pyworld>=0.3.4",
     "pyyaml>=5.1.2",
+    "requests>=2.31",
     "scipy",
     "sentencepiece",
     "soundfile>=0.12",
@@ -42,6 +43,7 @@ EXTRAS = {
     ],
     "whisper": ["faster-whisper>=1.0", "whisper-normalizer>=0.1"],
     "transformers": ["transformers>=4.40"],
+    "finetune": ["loralib>=0.1.2"],
     "longform": ["sentencex>=1.0"],
     "test": ["pytest>=8", "pytest-xdist>=3.7", "hypothesis>=6.100"],
     "dev": [
@@ -61,6 +63,7 @@ COMMANDS = [
     "valle_longform",
     "prepare_mini",
     "prepare_folder",
+    "prepare_corpus",
     "format_data",
     "perturb_speed",
     "tokenize_text",
@@ -75,6 +78,7 @@ COMMANDS = [
     "report",
     "listening_test",
     "pack",
+    "finetune_base",
     "plan",
     "benchmark_codec",
     "benchmark",

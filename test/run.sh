@@ -9,7 +9,7 @@ quick=false
 . egs2/valle/utils/parse_options.sh
 # shellcheck source=../egs2/valle/utils/setup_env.sh
 . egs2/valle/utils/setup_env.sh
-setup_env "$(pwd)" espeak,score,longform,test,dev
+setup_env "$(pwd)" espeak,score,longform,finetune,test,dev
 
 check() {
     echo "== $*"

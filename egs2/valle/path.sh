@@ -4,7 +4,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 
 # shellcheck source=utils/setup_env.sh
 . "${root}/egs2/valle/utils/setup_env.sh"
-setup_env "${root}" espeak,score
+setup_env "${root}" "espeak,score${init_model:+,finetune}"
 
 export LC_ALL=C # Kaldi's sorting order
 # oneDNN compiles a kernel for each shape of matrices; its default of 1024 is less than an epoch has, and forgets them.

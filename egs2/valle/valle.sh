@@ -24,10 +24,12 @@ python=                # default: the environment that path.sh chooses
 corpus=mini            # local/${corpus}.sh prepares it
 db=                    # folder of the corpus, if it has one
 tag=mini               # name of the run
+download=false         # fetch the corpus into db first, unless it is there
 local_data_opts=       # more options of local/${corpus}.sh
 train_set=train
 valid_set=valid
 test_sets="test"       # one
+pairs=pairs            # its list: pairs, or pairs_continuation where the corpus has one (LibriSpeech)
 fs=24000               # Hz; the codec's rate
 min_duration=0.3       # seconds
 max_duration=20        # seconds
@@ -54,6 +56,8 @@ train_config=          # one config for both, in place of the two
 ar_args=               # options of valle_train, such as "--max_epoch 5"
 nar_args=
 train_args=            # the same for both
+init_model=            # fine-tune this packed model (zip or model-zoo name); its codec and way of reading texts are used
+finetune_config=       # how; default: ../../conf/finetune_lora.yaml
 judge_config=          # of the recogniser that scores closed vocabularies
 score_config=          # judges, protocol and figures: conf/score/*.yaml
 
@@ -90,15 +94,28 @@ PYTHON=${python:-${PYTHON}}
 export PYTHON
 nj=${nj:-$("${PYTHON}" -c "import os; print(os.cpu_count())")}
 inference_nj=${inference_nj:-${nj}}
+[ -z "${init_model}" ] || [ -z "${ar_config}${nar_config}${train_config}" ] ||
+    die "--init_model: gives the models their shape; give --finetune_config in place of --ar_config, --nar_config and --train_config"
+finetune_config=${finetune_config:-../../conf/finetune_lora.yaml}
 ar_config=${ar_config:-${train_config:-../../conf/train_ar_${model_size}.yaml}}
 nar_config=${nar_config:-${train_config:-../../conf/train_nar_${model_size}.yaml}}
 judge_config=${judge_config:-../../conf/judge/train_asr_ctc.yaml}
+if [ "${pairs}" != pairs ]; then
+    inference_tag=${inference_tag:-${pairs#pairs_}}
+    score_config=${score_config:-../../conf/score/${pairs#pairs_}.yaml}
+fi
 score_config=${score_config:-../../conf/score/default.yaml}
 if [ -z "${codec_config}" ] && [ -f "../../conf/codec/${codec}.yaml" ]; then codec_config=../../conf/codec/${codec}.yaml; fi
-for file in "${ar_config}" "${nar_config}" "${inference_config}" "${judge_config}" "${score_config}" ${codec_config:+"${codec_config}"}; do
+for file in "${ar_config}" "${nar_config}" "${inference_config}" "${judge_config}" "${score_config}" "${finetune_config}" ${codec_config:+"${codec_config}"}; do
     [ -f "${file}" ] || die "${file}: no such config (relative to $(pwd))"
 done
 [ -z "${download_model}" ] || skip_train=true
+test_only=false # a corpus with a test set and nothing to train on: the packed model brings its codec
+if [ -z "${train_set}" ]; then
+    test_only=true
+    [ -n "${download_model}" ] || [ "${stop_stage}" -le 2 ] ||
+        die "--corpus ${corpus}: has a test set only. Name a packed model to score on it with --download_model"
+fi
 
 data=${datadir}/${tag}
 raw=${dumpdir}/${tag}/raw
@@ -109,15 +126,25 @@ recorded_set=${train_set} # with speed perturbation, training reads it with its 
 [ -z "${speed_perturb_factors}" ] || train_set=${train_set}_sp
 exp=${expdir}/${tag}
 decode=${exp}/decode${inference_tag:+_${inference_tag}}
+resynthesis=${exp}/resynthesis${pairs#pairs}
 results=${exp}
 [ -z "${inference_tag}" ] || results=${decode}
 stage_times=${exp}/stage_times
+base=${exp}/base
 sets="${train_set} ${valid_set} ${test_sets}"
-text_options=(--token_type "${token_type}" --g2p "${g2p}" --cleaner "${cleaner}")
-[ "${token_type}" != bpe ] || text_options+=(--bpemodel "${token}/bpe.model")
 trap end_stage EXIT
 setup_seconds=${root}/.venv/.setup_seconds
 if [ -f "${setup_seconds}" ] && ! grep -qs '^setup ' "${stage_times}"; then add_time setup "$(cat "${setup_seconds}")"; fi
+if [ -n "${init_model}" ]; then
+    packed=()
+    if [ -f "${init_model}" ]; then packed=("${init_model}"); fi
+    step "${base}/.done" "${base}/options" ${packed[@]+"${packed[@]}"} -- "${PYTHON}" -m espnet2_valle.bin.finetune_base \
+        --model_tag "${init_model}" --config "${finetune_config}" --output_dir "${base}"
+    while read -r name value; do printf -v "${name}" '%s' "${value}"; done <"${base}/options"
+    log "fine-tuning ${init_model}: ${fs} Hz, --token_type ${token_type} --g2p ${g2p} --cleaner ${cleaner}"
+fi
+text_options=(--token_type "${token_type}" --g2p "${g2p}" --cleaner "${cleaner}")
+[ "${token_type}" != bpe ] || text_options+=(--bpemodel "${token}/bpe.model")
 
 # wanted NUMBER: this stage was asked for.
 wanted() { [ "${stage}" -le "$1" ] && [ "${stop_stage}" -ge "$1" ]; }
@@ -160,6 +187,10 @@ train_model() {
         inputs+=("${index}/${name}/index.json" "${index}/${name}/frames.npy" "${index}/${name}/tokens.npy")
         command+=("--${split}_data_path_and_name_and_type" "${index}/${name},index,valle_index")
     done
+    if [ -n "${init_model}" ]; then
+        inputs+=("${base}/${kind}.pth")
+        command+=(--init_param "${base}/${kind}.pth")
+    fi
     command+=(${more[@]+"${more[@]}"})
     start_training "${dir}" "${inputs[@]}" -- "${command[@]}"
     step "${dir}/.done" "${dir}/${inference_model}" "${dir}/.started" -- launch_training "${dir}" "${command[@]}"
@@ -168,10 +199,12 @@ train_model() {
 if wanted 1 && ! "${skip_data_prep}"; then
     begin_stage 1 data
     read -ra more <<<"${local_data_opts}"
+    prepare=("local/${corpus}.sh" ${db:+--db "${db}"} --output_dir "${data}" --nj "${nj}" ${more[@]+"${more[@]}"})
+    # By itself, and before the corpus is listed: the step below is done again when the list is another.
+    if "${download}"; then "${prepare[@]}" --download only; fi
     mkdir -p "${data}"
     list_corpus >"${data}/.corpus"
-    step "${data}/.done" "${data}/${test_sets}/pairs" "${data}/.corpus" -- \
-        "local/${corpus}.sh" ${db:+--db "${db}"} --output_dir "${data}" --nj "${nj}" ${more[@]+"${more[@]}"}
+    step "${data}/.done" "${data}/${test_sets}/pairs" "${data}/.corpus" -- "${prepare[@]}"
     end_stage
 fi
 
@@ -190,9 +223,15 @@ if wanted 2 && ! "${skip_data_prep}"; then
     end_stage
 fi
 
-if wanted 3 && ! "${skip_data_prep}"; then
+if wanted 3 && ! "${skip_data_prep}" && ! "${test_only}"; then
     begin_stage 3 text
     list_from=
+    if [ -n "${init_model}" ]; then
+        mkdir -p "${token}"
+        cp "${base}/tokens.txt" "${token}/tokens.txt"
+        [ "${token_type}" != bpe ] || cp "${base}/bpe.model" "${token}/bpe.model"
+        list_from=${base}/.done
+    fi
     for set in ${sets}; do # the training set first: the token list is made from it
         need "${raw}/${set}/.done" 2
         step "${token}/${set}/.done" "${token}/${set}/token_int" "${raw}/${set}/.done" ${list_from:+"${list_from}"} -- \
@@ -204,13 +243,17 @@ if wanted 3 && ! "${skip_data_prep}"; then
     end_stage
 fi
 
-if wanted 4 && ! "${skip_data_prep}"; then
+if wanted 4 && ! "${skip_data_prep}" && ! "${test_only}"; then
     begin_stage 4 codec
     for set in ${sets}; do need "${raw}/${set}/.done" 2; done
-    step "${exp}/codec/.done" "${exp}/codec/codec.yaml" "${raw}/${train_set}/.done" -- \
-        "${PYTHON}" -m espnet2_valle.bin.codec_fit --codec "${codec}" ${codec_config:+--config "${codec_config}"} \
-        ${codec_model:+--codec_model "${codec_model}"} --wav_scp "${raw}/${train_set}/wav.scp" \
-        --output_dir "${exp}/codec" --nj "${nj}"
+    if [ -n "${init_model}" ]; then
+        make_codec=("${base}/.done" -- cp -R "${base}/codec" "${exp}")
+    else
+        make_codec=("${raw}/${train_set}/.done" -- "${PYTHON}" -m espnet2_valle.bin.codec_fit --codec "${codec}"
+            ${codec_config:+--config "${codec_config}"} ${codec_model:+--codec_model "${codec_model}"}
+            --wav_scp "${raw}/${train_set}/wav.scp" --output_dir "${exp}/codec" --nj "${nj}")
+    fi
+    step "${exp}/codec/.done" "${exp}/codec/codec.yaml" "${make_codec[@]}"
     rate=$(awk '$1 == "sample_rate:" { print $2 }' "${exp}/codec/codec.yaml")
     [ "${rate}" = "${fs}" ] || die "--fs: stage 2 wrote ${fs} Hz and the codec works at ${rate} Hz. Run stages 2 to 4 with --fs ${rate}"
     for set in ${sets}; do
@@ -248,7 +291,15 @@ model_files+=(--codec_config "${exp}/codec/codec.yaml")
 if wanted 7 && ! "${skip_eval}"; then
     begin_stage 7 decode
     need "${raw}/${test_sets}/.done" 2
-    need "${exp}/codec/.done" 4
+    [ -f "${raw}/${test_sets}/${pairs}" ] || die "--pairs: ${raw}/${test_sets} has no list '${pairs}'"
+    if "${test_only}"; then
+        codec_of=(--model_tag "${download_model}")
+        codec_done=()
+    else
+        need "${exp}/codec/.done" 4
+        codec_of=(--codec_config "${exp}/codec/codec.yaml")
+        codec_done=("${exp}/codec/.done")
+    fi
     if [ -n "${download_model}" ]; then
         model=(--model_tag "${download_model}")
         made=()
@@ -261,21 +312,21 @@ if wanted 7 && ! "${skip_eval}"; then
     read -ra more <<<"${inference_args}"
     step "${decode}/.done" "${decode}/wav.scp" "${raw}/${test_sets}/.done" ${made[@]+"${made[@]}"} -- \
         "${PYTHON}" -m espnet2_valle.bin.valle_inference --config "${inference_config}" "${model[@]}" \
-        --pairs "${raw}/${test_sets}/pairs" --data_dir "${raw}/${test_sets}" --output_dir "${decode}" \
+        --pairs "${raw}/${test_sets}/${pairs}" --data_dir "${raw}/${test_sets}" --output_dir "${decode}" \
         --nj "${inference_nj}" --device "$("${gpu_inference}" && echo cuda || echo cpu)" ${more[@]+"${more[@]}"}
-    step "${exp}/resynthesis/.done" "${exp}/resynthesis/wav.scp" "${raw}/${test_sets}/.done" "${exp}/codec/.done" -- \
-        "${PYTHON}" -m espnet2_valle.bin.codec_resynthesize --codec_config "${exp}/codec/codec.yaml" \
-        --wav_scp "${raw}/${test_sets}/wav.scp" --pairs "${raw}/${test_sets}/pairs" \
-        --output_dir "${exp}/resynthesis" --nj "${inference_nj}"
+    step "${resynthesis}/.done" "${resynthesis}/wav.scp" "${raw}/${test_sets}/.done" ${codec_done[@]+"${codec_done[@]}"} -- \
+        "${PYTHON}" -m espnet2_valle.bin.codec_resynthesize "${codec_of[@]}" \
+        --wav_scp "${raw}/${test_sets}/wav.scp" --pairs "${raw}/${test_sets}/${pairs}" \
+        --output_dir "${resynthesis}" --nj "${inference_nj}"
     end_stage
 fi
 
 if wanted 8 && ! "${skip_eval}"; then
     begin_stage 8 score
     need "${decode}/.done" 7
-    need "${exp}/resynthesis/.done" 7
+    need "${resynthesis}/.done" 7
     prompts=() # resynthesised by earlier versions, a run has none
-    if [ -f "${exp}/resynthesis/prompts.scp" ]; then prompts=(--prompt_resynthesis "${exp}/resynthesis/prompts.scp"); fi
+    if [ -f "${resynthesis}/prompts.scp" ]; then prompts=(--prompt_resynthesis "${resynthesis}/prompts.scp"); fi
     judge=()
     judge_done=()
     if [ -f "${data}/vocabulary" ]; then
@@ -287,9 +338,9 @@ if wanted 8 && ! "${skip_eval}"; then
         judge_done=("${exp}/judge/.done")
     fi
     step "${results}/.done_score" "${results}/scores.json" \
-        "${decode}/.done" "${exp}/resynthesis/.done" ${judge_done[@]+"${judge_done[@]}"} -- \
-        "${PYTHON}" -m espnet2_valle.bin.score --pairs "${raw}/${test_sets}/pairs" --data_dir "${raw}/${test_sets}" \
-        --system "codec=${exp}/resynthesis/wav.scp" --system "valle=${decode}/wav.scp" \
+        "${decode}/.done" "${resynthesis}/.done" ${judge_done[@]+"${judge_done[@]}"} -- \
+        "${PYTHON}" -m espnet2_valle.bin.score --pairs "${raw}/${test_sets}/${pairs}" --data_dir "${raw}/${test_sets}" \
+        --system "codec=${resynthesis}/wav.scp" --system "valle=${decode}/wav.scp" \
         --config "${score_config}" ${prompts[@]+"${prompts[@]}"} \
         --outcomes "valle=${decode}/outcomes" ${judge[@]+"${judge[@]}"} --stage_times "${stage_times}" \
         --output_dir "${results}" --nj "${inference_nj}"
@@ -301,8 +352,9 @@ if wanted 9 && ! "${skip_eval}"; then
     need "${results}/.done_score" 8
     step "${results}/.done_report" "${results}/report.html" "${results}/.done_score" -- \
         "${PYTHON}" -m espnet2_valle.bin.report --exp_dir "${exp}" --score_dir "${results}" \
-        --pairs "${raw}/${test_sets}/pairs" --data_dir "${raw}/${test_sets}" \
-        --system "valle=${decode}/wav.scp" --outcomes "${decode}/outcomes" --inference_model "${inference_model}"
+        --pairs "${raw}/${test_sets}/${pairs}" --data_dir "${raw}/${test_sets}" \
+        --system "codec=${resynthesis}/wav.scp" --system "valle=${decode}/wav.scp" --outcomes "${decode}/outcomes" \
+        --inference_model "${inference_model}"
     end_stage
 fi
 

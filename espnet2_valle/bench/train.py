@@ -16,7 +16,7 @@ from espnet2_valle.tasks.planned import build_planned
 from espnet2_valle.tasks.valle import VALLETask
 from espnet2_valle.train.iterator import IndexedUtterances, IndexIterFactory
 from espnet2_valle.train.throughput import FlopCounter, matmul_rate
-from espnet2_valle.valle.embeddings import SHAPE_STEP, round_up
+from espnet2_valle.valle.embeddings import SHAPE_STEP
 
 VOCAB_SIZE = 100
 NUM_UTTERANCES = 20000
@@ -85,7 +85,7 @@ def _one(args: argparse.Namespace, config: str, dtype: str, index: TrainingIndex
         seconds.append(done - start)
         loading.append(loaded - start)
         used += int(lengths.sum())
-        cost += len(lengths) * round_up(int(lengths.max()), SHAPE_STEP)
+        cost += model.valle.transformer.computed_positions(lengths)
     name = Path(config).stem.removeprefix("train_")
     about = {"dtype": dtype, "threads": torch.get_num_threads(), "batch_bins": args.batch_bins}
     return [

@@ -13,12 +13,14 @@ from espnet2_valle.common.fileio import atomic_open
 from espnet2_valle.corpus.datadir import read_scp
 from espnet2_valle.corpus.pairs import read_pairs
 from espnet2_valle.jobs.pool import parallel_map
+from espnet2_valle.zoo.load import unpack
 
 
 def get_parser() -> argparse.ArgumentParser:
     """The command's options."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--codec_config", required=True, help="codec.yaml")
+    parser.add_argument("--codec_config", help="codec.yaml")
+    parser.add_argument("--model_tag", help="a packed model (zip) or model-zoo name, for the codec in it")
     parser.add_argument("--wav_scp", required=True)
     parser.add_argument(
         "--pairs", help="resynthesise the target of each pair, named by the pair, and the prompts"
@@ -67,7 +69,10 @@ def resynthesise(codec_config: str, codebooks: int | None, job: tuple[str, Path]
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     args = get_parser().parse_args(argv)
-    codec = open_codec(args.codec_config)
+    if (args.codec_config is None) == (args.model_tag is None):
+        raise InputError("--codec_config", "and --model_tag: one of them is needed", "Give one")
+    codec_config = args.codec_config or unpack(args.model_tag)["codec_config"]
+    codec = open_codec(codec_config)
     if args.codebooks is not None and not 1 <= args.codebooks <= codec.num_codebooks:
         raise InputError("--codebooks", f"{args.codebooks} is not in 1..{codec.num_codebooks}", "Correct it")
     wavs = read_scp(args.wav_scp)
@@ -79,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     jobs = [(source, paths[key]) for key, source in wanted.items()]
     jobs += [(source, voice_paths[key]) for key, source in voices.items()]
     for _ in parallel_map(
-        partial(resynthesise, args.codec_config, args.codebooks), jobs, nj=args.nj, title="resynthesise"
+        partial(resynthesise, codec_config, args.codebooks), jobs, nj=args.nj, title="resynthesise"
     ):
         pass
     if voices:

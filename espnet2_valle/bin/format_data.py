@@ -4,14 +4,15 @@ import argparse
 import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.corpus.datadir import DataDir, write_scp
-from espnet2_valle.corpus.format import Formatted, format_utterance
-from espnet2_valle.corpus.pairs import read_pairs, write_pairs
+from espnet2_valle.corpus.format import Formatted, Source, format_utterance
+from espnet2_valle.corpus.pairs import PAIR_LISTS, read_pairs, write_pairs
 from espnet2_valle.corpus.setaside import set_aside
 from espnet2_valle.jobs.pool import parallel_map
 
@@ -43,14 +44,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     data = DataDir.load(args.data_dir)
     output_dir = Path(args.output_dir).absolute()
     work = partial(format_utterance, output_dir=output_dir / "wav", sample_rate=args.fs)
-    results = list(parallel_map(work, list(data.wavs.items()), args.nj, f"format {data.path.name}"))
+    sources = [Source(utt, wav, data.spans.get(utt)) for utt, wav in data.wavs.items()]
+    results = list(parallel_map(work, sources, args.nj, f"format {data.path.name}"))
     set_aside({r.utterance: r.error for r in results if r.error}, len(results), args.max_bad, str(data.path))
     log_sources(data.path, results, args.fs)
     good = {r.utterance: r.num_samples for r in results if not r.error}
     kept = within_duration(good, args.fs, args.min_duration, args.max_duration, data.path)
-    formatted = data.subset(kept, output_dir)
-    formatted.wavs.update({u: str(output_dir / "wav" / f"{u}.flac") for u in kept})
-    keep_pairs(data.path / "pairs", output_dir / "pairs", set(kept))
+    wavs = {u: str(output_dir / "wav" / f"{u}.flac") for u in kept}
+    formatted = replace(data.subset(kept, output_dir), wavs=wavs, spans={})
+    for name in PAIR_LISTS:
+        keep_pairs(data.path / name, output_dir / name, set(kept))
     write_scp(output_dir / "utt2num_samples", kept)
     formatted.write()
     hours = sum(kept.values()) / args.fs / 3600

@@ -2,19 +2,17 @@
 
 import argparse
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-import soundfile
 
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
 from espnet2_valle.corpus.datadir import DataDir
-from espnet2_valle.corpus.folder import LAYOUTS, to_data_dir
-from espnet2_valle.corpus.pairs import make_pairs, write_pairs
+from espnet2_valle.corpus.folder import LAYOUTS
+from espnet2_valle.corpus.pairs import PAIRS, Pair, PairMaker, make_pairs
+from espnet2_valle.corpus.prepare import write_splits
 from espnet2_valle.corpus.split import Splits, closed_vocabulary, read_splits
-from espnet2_valle.jobs.pool import parallel_map
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -33,19 +31,38 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--valid_share", type=float, default=0.05, help="of the training set, if there is no valid/"
     )
-    parser.add_argument("--num_pairs", type=int, default=216, help="test pairs")
-    parser.add_argument("--min_prompt", type=float, default=1.0, help="shortest prompt, seconds")
-    parser.add_argument("--max_prompt", type=float, default=10.0, help="longest prompt, seconds")
     parser.add_argument("--vocabulary", default="auto", help="auto, none, or a file with one word a line")
     parser.add_argument(
         "--max_vocabulary", type=int, default=100, help="words that auto still takes as closed"
     )
+    add_common_arguments(parser)
+    return parser
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options that the preparation of every corpus has; `pair_maker` reads those of the pairs."""
+    parser.add_argument("--num_pairs", type=int, default=216, help="test pairs")
+    parser.add_argument("--min_prompt", type=float, default=1.0, help="shortest prompt, seconds")
+    parser.add_argument("--max_prompt", type=float, default=10.0, help="longest prompt, seconds")
     parser.add_argument(
         "--max_bad", type=float, default=0.01, help="share of bad entries left out with a warning"
     )
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="of what is drawn")
     parser.add_argument("--nj", type=int, default=1, help="processes")
-    return parser
+
+
+def pair_maker(args: argparse.Namespace) -> PairMaker:
+    """What draws a list of pairs as the options say."""
+
+    def make(test: DataDir, durations: Mapping[str, float], train: DataDir | None) -> list[Pair]:
+        pairs = make_pairs(
+            test, durations, train, args.num_pairs, args.seed, args.min_prompt, args.max_prompt
+        )
+        if len(pairs) < args.num_pairs:
+            logging.warning("the test set gives %d pairs, not %d", len(pairs), args.num_pairs)
+        return pairs
+
+    return make
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -55,31 +72,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         args.db, args.num_test_speakers, args.test_share, args.valid_share, args.max_bad, args.seed
     )
     output_dir = Path(args.output_dir)
-    sets = {name: to_data_dir(recordings, output_dir / name) for name, recordings in splits.items()}
-    durations = audio_durations(sets["test"], args.nj)
-    pairs = make_pairs(
-        sets["test"], durations, sets["train"], args.num_pairs, args.seed, args.min_prompt, args.max_prompt
-    )
-    if len(pairs) < args.num_pairs:
-        logging.warning("the test set gives %d pairs, not %d", len(pairs), args.num_pairs)
-    for name, data in sets.items():
-        data.write()
-        logging.info("%s: %d utterances, %d speakers", name, len(data.wavs), len(data.by_speaker()))
+    make = pair_maker(args)
+    write_splits(splits, output_dir, lambda *given: {PAIRS: make(*given)}, args.nj)
     write_vocabulary(args.vocabulary, args.max_vocabulary, splits, output_dir / "vocabulary")
-    write_pairs(output_dir / "test" / "pairs", pairs)
-
-
-def audio_durations(data: DataDir, nj: int) -> dict[str, float]:
-    """Seconds of each utterance; 0, so that it serves in no pair, where a header cannot be read."""
-    seconds = parallel_map(_duration, list(data.wavs.values()), nj, "durations")
-    return dict(zip(data.wavs, seconds))
-
-
-def _duration(path: str) -> float:
-    try:
-        return float(soundfile.info(path).duration)
-    except soundfile.LibsndfileError:
-        return 0.0
 
 
 def write_vocabulary(choice: str, max_words: int, splits: Splits, path: Path) -> None:

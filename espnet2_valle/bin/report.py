@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from espnet2_valle.bin.score_inputs import named_files, read_times, read_trials
-from espnet2_valle.bin.valle_inference import is_continuation
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
@@ -114,13 +113,10 @@ def read_alignments(args: argparse.Namespace, run: Run) -> dict[str, AlignmentPi
     exp_dir = Path(args.exp_dir)
     outputs = named_files(args.system, "--system").get("valle") or exp_dir / DEFAULT_OUTPUTS["valle"]
     decoded = Path(outputs).parent
-    if is_continuation(decoded):
-        logging.warning(
-            "no pictures of attention: %s continues recordings, whose texts have no parts", decoded
-        )
-        return {}
     codes = {pair: decoded / "codes" / f"{pair}.npy" for pair in _examples(args, run)}
-    codes = {pair: path for pair, path in codes.items() if path.is_file() and pair in run.trials}
+    # What a continuation's prompt says is known to its decoding alone.
+    prompts = {p.pair_id: p.prompt_utt for p in read_pairs(args.pairs) if p.prompt_utt != p.target_utt}
+    codes = {pair: path for pair, path in codes.items() if path.is_file() and pair in prompts}
     try:
         files = TrainedRun(run.name, exp_dir).model_files(args.inference_model)
     except InputError as error:
@@ -129,7 +125,6 @@ def read_alignments(args: argparse.Namespace, run: Run) -> dict[str, AlignmentPi
     if not codes:
         return {}
     texts = read_scp(Path(args.data_dir) / "text")
-    prompts = {pair.pair_id: pair.prompt_utt for pair in read_pairs(args.pairs)}
     text2speech = open_text2speech(json.dumps(files))
     pictures = {}
     for pair, path in codes.items():

@@ -14,12 +14,13 @@ import numpy as np
 from espnet2.utils import config_argparse
 from espnet2.utils.types import str2bool
 
-from espnet2_valle.common.audio import audio_seconds, read_audio, write_audio
+from espnet2_valle.common.audio import write_audio
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open, atomic_path, read_journal
 from espnet2_valle.corpus.datadir import DataDir
 from espnet2_valle.corpus.pairs import Pair, read_pairs
+from espnet2_valle.generate.continuation import divide_text, read_beginning
 from espnet2_valle.generate.outcome import Outcome
 from espnet2_valle.generate.text2speech import Request, Text2Speech, open_text2speech
 from espnet2_valle.jobs.pool import parallel_map
@@ -48,8 +49,6 @@ DECODING_OPTIONS: dict[str, Callable[[str], Any]] = {
     "dtype": str,
 }
 Ending = tuple[str, int]  # the outcome's name, and attempts made
-MIN_NEW_SECONDS = 0.5  # less is not worth continuing
-MAX_SHARE = 0.9  # of a text that a continuation's prompt may be taken to have said
 OPTIONS_FILE, JOURNAL = "options.json", "journal.jsonl"
 
 
@@ -65,11 +64,6 @@ def get_parser() -> argparse.ArgumentParser:
     group.add_argument("--output_dir", help="gets wav/, codes/, wav.scp, outcomes and tries")
     group.add_argument("--batch_size", type=int, default=1, help="utterances decoded at once in a process")
     group.add_argument("--nj", type=int, default=1, help="processes")
-    group.add_argument(
-        "--continuation_seconds", type=float, metavar="S",
-        help="the papers' continuation: go on with each target's own first S seconds, with which the "
-        "output begins; score it with conf/score/continuation.yaml",
-    )  # fmt: skip
     group = parser.add_argument_group("one utterance")
     group.add_argument("--text", help="what to say")
     add_prompt_arguments(group)
@@ -100,23 +94,25 @@ def add_prompt_arguments(group: argparse._ArgumentGroup) -> None:
 
 @dataclass(frozen=True)
 class Job:
-    """One pair to synthesise.
-
-    Attributes:
-        pair_id: names the outputs.
-        prompt_wav: sound file.
-        prompt_text: what is said in it.
-        text: to say.
-        seconds: of a continuation: so many of the prompt are given, and the output begins with them.
-        share: of a continuation: about the share of the text that is said in them.
-    """
+    """One pair to synthesise; one that continues has its own recording as its prompt."""
 
     pair_id: str
     prompt_wav: str
     prompt_text: str
     text: str
-    seconds: float | None = None
-    share: float | None = None
+    continues: bool = False
+
+    def request(self, fs: int, seed: int) -> Request:
+        """What the model is asked, which works at `fs` Hz."""
+        if not self.continues:
+            return Request(self.text, self.prompt_wav, self.prompt_text, seed=seed)
+        divided = divide_text(self.prompt_wav, self.text)
+        prompt = read_beginning(self.prompt_wav, fs)
+        return Request(divided.rest, prompt, divided.prompt_text, fs, seed)
+
+    def output(self, wav: np.ndarray, fs: int) -> np.ndarray:
+        """What is written of the speech (samples,) at `fs` Hz: a continuation begins with its prompt."""
+        return np.concatenate([read_beginning(self.prompt_wav, fs), wav]) if self.continues else wav
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -127,15 +123,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         require(args, "data_dir", "output_dir")
         if args.batch_size < 1:
             raise InputError("--batch_size", f"{args.batch_size} is out of range", "Give 1 or more")
-        synthesise_pairs(
-            model,
-            args.pairs,
-            args.data_dir,
-            args.output_dir,
-            args.nj,
-            args.batch_size,
-            args.continuation_seconds,
-        )
+        synthesise_pairs(model, args.pairs, args.data_dir, args.output_dir, args.nj, args.batch_size)
     else:
         require(args, "text", "prompt_speech", "output_wav")
         text2speech = open_text2speech(json.dumps(model))
@@ -153,27 +141,18 @@ def synthesise_pairs(
     output_dir: str | Path,
     nj: int,
     batch_size: int = 1,
-    continuation_seconds: float | None = None,
 ) -> None:
     """Synthesise every pair; a rerun with the same model and options goes on where it was.
 
     Writes wav/<pair_id>.wav, codes/<pair_id>.npy, wav.scp, outcomes (`pair_id outcome`) and tries (`pair_id
     attempts`). Texts of about the same length share a batch.
 
-    With `continuation_seconds` a pair's prompt is the beginning of its target, and so is that of its output.
-
     Raises:
-        InputError: a pair that names an unknown utterance, a target too short to be continued, or a model
-            that cannot be opened.
+        InputError: a pair that names an unknown utterance, or a model that cannot be opened.
     """
     output = Path(output_dir)
-    data = DataDir.load(data_dir)
-    jobs = _jobs(read_pairs(pairs), data, pairs)
-    stamp = dict(model)
-    if continuation_seconds is not None:
-        jobs = _continuations(jobs, read_pairs(pairs), data, continuation_seconds)
-        stamp["continuation_seconds"] = continuation_seconds
-    done = _resume(output, stamp)
+    jobs = _jobs(read_pairs(pairs), DataDir.load(data_dir), pairs)
+    done = _resume(output, model)
     pending = [job for job in jobs if job.pair_id not in done]
     if batch_size > 1:
         pending.sort(key=lambda job: len(job.text))
@@ -201,7 +180,9 @@ def _synthesise(model: str, output_dir: str, jobs: Sequence[Job]) -> dict[str, E
     """Synthesise a batch of pairs and write what came out; returns how each ended."""
     text2speech = open_text2speech(model)
     output = Path(output_dir)
-    requests = [_request(job, text2speech) for job in jobs]
+    requests = [
+        job.request(text2speech.fs, zlib.crc32(f"{text2speech.seed} {job.pair_id}".encode())) for job in jobs
+    ]
     endings = {}
     for job, result in zip(jobs, text2speech.batch(requests), strict=True):
         if "problem" in result:
@@ -209,27 +190,10 @@ def _synthesise(model: str, output_dir: str, jobs: Sequence[Job]) -> dict[str, E
         if len(result["wav"]) and result["outcome"] is not Outcome.NO_SPEECH:
             with atomic_path(output / "codes" / f"{job.pair_id}.npy") as path:
                 np.save(path, result["codes"].numpy().astype(np.int16))
-            wav = result["wav"].numpy()
-            if job.seconds is not None:
-                wav = np.concatenate([_beginning(job.prompt_wav, job.seconds, text2speech.fs), wav])
+            wav = job.output(result["wav"].numpy(), text2speech.fs)
             write_audio(_wav_path(output, job.pair_id), wav, text2speech.fs)
         endings[job.pair_id] = (result["outcome"].value, result["tries"])
     return endings
-
-
-def _request(job: Job, text2speech: Text2Speech) -> Request:
-    """A pair as the model is asked for it, with a seed of its own."""
-    seed = zlib.crc32(f"{text2speech.seed} {job.pair_id}".encode())
-    if job.seconds is None:
-        return Request(job.text, job.prompt_wav, job.prompt_text, seed=seed)
-    fs = text2speech.fs
-    prompt = _beginning(job.prompt_wav, job.seconds, fs)
-    return Request(job.text, prompt, prompt_fs=fs, seed=seed, prompt_share=job.share)
-
-
-def _beginning(wav: str, seconds: float, rate: int) -> np.ndarray:
-    """The first seconds (S,) of a sound file at `rate` Hz."""
-    return read_audio(wav, rate)[0][: round(seconds * rate)]
 
 
 def model_options(args: argparse.Namespace) -> dict[str, Any]:
@@ -258,49 +222,14 @@ def _jobs(pairs: Sequence[Pair], data: DataDir, where: str | Path) -> list[Job]:
                 )
     return [
         Job(
-            pair.pair_id, data.wavs[pair.prompt_utt], data.texts[pair.prompt_utt], data.texts[pair.target_utt]
+            pair.pair_id,
+            data.wavs[pair.prompt_utt],
+            data.texts[pair.prompt_utt],
+            data.texts[pair.target_utt],
+            pair.prompt_utt == pair.target_utt,
         )
         for pair in pairs
     ]
-
-
-def _continuations(jobs: Sequence[Job], pairs: Sequence[Pair], data: DataDir, seconds: float) -> list[Job]:
-    """The jobs with each target's own beginning as prompt.
-
-    What is said in the beginning is not known: the share of the text is estimated by the characters a second
-    of all recordings, so that nothing is given away of how long this one is.
-
-    Raises:
-        InputError: a target with nothing left behind its beginning.
-    """
-    durations = {utt: audio_seconds(wav) for utt, wav in data.wavs.items()}
-    rate = sum(map(len, data.texts.values())) / sum(durations.values())
-    for pair in pairs:
-        if durations[pair.target_utt] < seconds + MIN_NEW_SECONDS:
-            raise InputError(
-                "--continuation_seconds",
-                f"{seconds:g} is too much for {pair.target_utt} of {durations[pair.target_utt]:.1f} s",
-                "Give less, or pairs with longer targets",
-            )
-    return [
-        Job(
-            job.pair_id,
-            data.wavs[pair.target_utt],
-            "",
-            job.text,
-            seconds,
-            min(MAX_SHARE, seconds * rate / len(job.text)),
-        )
-        for job, pair in zip(jobs, pairs, strict=True)
-    ]
-
-
-def is_continuation(output: Path) -> bool:
-    """Whether what was synthesised there goes on with recordings."""
-    path = output / OPTIONS_FILE
-    return (
-        path.is_file() and "continuation_seconds" in json.loads(path.read_text(encoding="utf-8"))["options"]
-    )
 
 
 def _resume(output: Path, model: dict[str, Any]) -> dict[str, Ending]:

@@ -14,6 +14,9 @@ from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_path
 
 PCM_16_BYTES = 2
+SPAN_SLACK = 0.1  # seconds that a segment may end behind its recording: manifests round
+
+Span = tuple[float, float]  # start and end of a part of a sound file, seconds
 
 
 def resample(wav: np.ndarray, rate: int, target_rate: int) -> np.ndarray:
@@ -58,20 +61,32 @@ def audio_rate(path: str | Path) -> int:
         return int(soundfile.info(path).samplerate)
 
 
-def read_channels(path: str | Path) -> tuple[np.ndarray, int]:
-    """Read a sound file as it is.
+def read_channels(path: str | Path, span: Span | None = None) -> tuple[np.ndarray, int]:
+    """Read a sound file, or a part of it, as it is.
 
     Args:
         path: any format that libsndfile reads.
+        span: the part; None reads all of it.
 
     Returns:
         wav (samples, channels) float32 in [-1, 1], and its rate in Hz.
 
     Raises:
-        InputError: missing, unreadable or empty file, or samples that are not finite.
+        InputError: missing, unreadable or empty file, samples that are not finite, or a span beyond its end.
     """
-    with _clear_errors(Path(path)):
-        wav, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    with _clear_errors(Path(path)), soundfile.SoundFile(path) as file:
+        rate, frames = int(file.samplerate), -1
+        if span:
+            start, stop = (round(second * rate) for second in span)
+            if stop > len(file) + SPAN_SLACK * rate:
+                raise InputError(
+                    path,
+                    f"lasts {len(file) / rate:.2f} s, and a segment of it ends at {span[1]:.2f} s",
+                    "Give the recording that the segments were made for",
+                )
+            file.seek(min(start, len(file)))
+            frames = stop - start
+        wav = file.read(frames, dtype="float32", always_2d=True)
     if wav.shape[0] == 0:
         raise InputError(path, "the sound file has no samples", "Replace or remove it")
     if not np.isfinite(wav).all():
@@ -79,20 +94,23 @@ def read_channels(path: str | Path) -> tuple[np.ndarray, int]:
     return wav, rate
 
 
-def read_audio(path: str | Path, sample_rate: int | None = None) -> tuple[np.ndarray, int]:
-    """Read a sound file as mono.
+def read_audio(
+    path: str | Path, sample_rate: int | None = None, span: Span | None = None
+) -> tuple[np.ndarray, int]:
+    """Read a sound file, or a part of it, as mono.
 
     Args:
         path: any format that libsndfile reads.
         sample_rate: resample to this rate (Hz); None keeps the file's own.
+        span: the part; None reads all of it.
 
     Returns:
         wav (samples,) float32 in [-1, 1], and its rate in Hz.
 
     Raises:
-        InputError: missing, unreadable or empty file, or samples that are not finite.
+        InputError: see `read_channels`.
     """
-    wav, rate = read_channels(path)
+    wav, rate = read_channels(path, span)
     target = sample_rate or rate
     return resample(wav.mean(axis=1), rate, target), target
 

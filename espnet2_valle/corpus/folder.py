@@ -2,14 +2,12 @@
 
 import csv
 import logging
-import re
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.corpus.datadir import DataDir
+from espnet2_valle.corpus.recording import Recording, make_recording
 from espnet2_valle.corpus.setaside import set_aside
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3")
@@ -17,16 +15,6 @@ METADATA = "metadata.csv"
 LAYOUTS = (
     "a metadata.csv (header id|speaker|text), .txt files beside the sound files, or wav.scp, text and utt2spk"
 )
-
-
-@dataclass(frozen=True)
-class Recording:
-    """One utterance of a corpus: its id begins with its speaker, as Kaldi's sorting wants."""
-
-    utterance: str
-    speaker: str
-    text: str
-    wav: str
 
 
 def read_folder(db: str | Path, max_bad: float = 0.0, need_text: bool = True) -> list[Recording]:
@@ -62,35 +50,7 @@ def read_folder(db: str | Path, max_bad: float = 0.0, need_text: bool = True) ->
     return sorted(recordings, key=lambda recording: recording.utterance)
 
 
-def to_data_dir(recordings: Iterable[Recording], path: str | Path) -> DataDir:
-    """The Kaldi data directory of recordings, to be written to `path`."""
-    kept = list(recordings)
-    return DataDir(
-        Path(path),
-        {r.utterance: r.wav for r in kept},
-        {r.utterance: r.text for r in kept},
-        {r.utterance: r.speaker for r in kept},
-    )
-
-
-def _recording(name: str, speaker: str, text: str, wav: Path) -> Recording:
-    speaker, name = _clean_name(speaker), _clean_name(name)
-    utterance = name if name.startswith(speaker) else f"{speaker}-{name}"
-    return Recording(utterance, speaker, " ".join(text.split()), str(wav.absolute()))
-
-
-def _clean_name(name: str) -> str:
-    """A name without spaces, slashes and leading dots: it becomes a key and a file name."""
-    return re.sub(r"[\s/]+", "-", name.strip()).lstrip(".")
-
-
 def _read_kaldi(db: Path) -> list[Recording]:
-    if (db / "segments").is_file():
-        raise InputError(
-            db / "segments",
-            "segments are not supported",
-            "Cut the recordings first, for example with ESPnet's format_wav_scp.sh",
-        )
     data = DataDir.load(db)
     for utterance, wav in data.wavs.items():
         if wav.endswith("|"):
@@ -100,7 +60,15 @@ def _read_kaldi(db: Path) -> list[Recording]:
                 "Write sound files first, for example with ESPnet's format_wav_scp.sh",
             )
     return [
-        _recording(utterance, data.speakers[utterance], data.texts[utterance], _kaldi_path(db, wav))
+        make_recording(
+            utterance,
+            data.speakers[utterance],
+            data.texts[utterance],
+            _kaldi_path(db, wav),
+            data.languages.get(utterance, ""),
+            data.emotions.get(utterance, ""),
+            data.spans.get(utterance),
+        )
         for utterance, wav in data.wavs.items()
     ]
 
@@ -141,7 +109,7 @@ def _read_metadata(db: Path, need_text: bool) -> tuple[list[Recording], dict[str
             else:
                 used.add(file)
                 speaker = (row.get("speaker") or "").strip() or _folder_speaker(file, db)
-                recordings.append(_recording(stem, speaker, row["text"], file))
+                recordings.append(make_recording(stem, speaker, row["text"], file))
     unused = sorted(set(audio.values()) - used)
     if unused and not bad:
         logging.warning("%s: %d sound files have no row, the first %s", path, len(unused), unused[0])
@@ -156,7 +124,7 @@ def _read_text_beside_audio(db: Path, need_text: bool) -> tuple[list[Recording],
         text = text_file.read_text(encoding="utf-8") if text_file.is_file() else ""
         name = file.relative_to(db).with_suffix("").as_posix()
         if text.strip() or not need_text:
-            recordings.append(_recording(name, _folder_speaker(file, db), text, file))
+            recordings.append(make_recording(name, _folder_speaker(file, db), text, file))
         else:
             problem = (
                 "the transcript is empty"

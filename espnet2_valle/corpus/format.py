@@ -2,14 +2,23 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import soundfile
 
-from espnet2_valle.common.audio import read_audio, write_audio
+from espnet2_valle.common.audio import SPAN_SLACK, Span, read_audio, write_audio
 from espnet2_valle.common.errors import InputError
 
 SILENCE = 1e-4  # a recording whose loudest sample is below this (-80 dBFS) has nothing in it
+
+
+class Source(NamedTuple):
+    """An utterance, its sound file, and the part of it that is the utterance (None: all)."""
+
+    utterance: str
+    wav: str
+    span: Span | None = None
 
 
 @dataclass(frozen=True)
@@ -31,21 +40,21 @@ class Formatted:
     error: InputError | None = None
 
 
-def format_utterance(job: tuple[str, str], output_dir: str | Path, sample_rate: int) -> Formatted:
+def format_utterance(job: Source, output_dir: str | Path, sample_rate: int) -> Formatted:
     """Write `output_dir`/<utterance>.flac unless it is there already and newer than its source.
 
     Args:
-        job: utterance id and path of its sound file.
+        job: the utterance.
         output_dir: where the FLAC goes.
         sample_rate: its rate in Hz.
     """
-    utterance, source = job
+    utterance, source, span = job
     target = Path(output_dir) / f"{utterance}.flac"
-    done = _samples_if_done(Path(source), target, sample_rate)
+    done = _samples_if_done(job, target, sample_rate)
     if done:
         return Formatted(utterance, done)
     try:
-        wav, _ = read_audio(source, sample_rate)
+        wav, _ = read_audio(source, sample_rate, span)
         if np.abs(wav).max() < SILENCE:
             raise InputError(source, "the sound file is silent", "Record it again or remove the utterance")
     except InputError as error:
@@ -56,12 +65,15 @@ def format_utterance(job: tuple[str, str], output_dir: str | Path, sample_rate: 
     return Formatted(utterance, len(wav), info.channels, info.samplerate)
 
 
-def _samples_if_done(source: Path, target: Path, sample_rate: int) -> int:
+def _samples_if_done(job: Source, target: Path, sample_rate: int) -> int:
     """Number of samples of a target that need not be written again, else 0."""
+    source = Path(job.wav)
     if not (source.is_file() and target.is_file()) or target.stat().st_mtime < source.stat().st_mtime:
         return 0
     try:
         info = soundfile.info(target)
     except soundfile.LibsndfileError:
+        return 0
+    if job.span and abs(info.duration - (job.span[1] - job.span[0])) > SPAN_SLACK:
         return 0
     return info.frames if info.samplerate == sample_rate else 0

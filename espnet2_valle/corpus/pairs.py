@@ -1,7 +1,7 @@
 """The fixed list of (prompt, text) pairs that a system is decoded and scored on."""
 
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -10,9 +10,15 @@ from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
 from espnet2_valle.corpus.datadir import DataDir
 
+PAIRS = "pairs"  # list of a test set: the prompt is another recording
+CONTINUATION_PAIRS = "pairs_continuation"  # list in which each target is its own prompt: its first seconds
+PAIR_LISTS = (PAIRS, CONTINUATION_PAIRS)
 NO_OTHER = "-"  # fourth column when the set has one speaker only
 PROMPT_SECONDS = 3.0  # the paper's prompts
 GOOD_PROMPTS = 10  # so many of the best prompts are taken in a seeded order
+
+# (test set, seconds of its utterances, training set) -> pairs
+PairMaker = Callable[[DataDir, Mapping[str, float], DataDir | None], "list[Pair]"]
 
 
 @dataclass(frozen=True)
@@ -21,7 +27,8 @@ class Pair:
 
     Attributes:
         pair_id: unique; names the output files.
-        prompt_utt: an utterance of the target's speaker.
+        prompt_utt: an utterance of the target's speaker; the target itself asks for a continuation, in which
+            its first seconds are the prompt.
         target_utt: gives the text to say and the reference recording.
         other_utt: an utterance of another speaker, `-` when there is none.
     """

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from espnet2_valle.common.audio import audio_rate, read_audio, resample, write_audio
+from espnet2_valle.common.audio import Span, audio_rate, read_audio, resample, write_audio
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.corpus.datadir import DataDir
 from espnet2_valle.jobs.pool import parallel_map
@@ -83,7 +83,11 @@ def perturb_speed(
             larger.wavs[copy] = str(output_dir / "wav" / f"{copy}.flac")
             larger.texts[copy] = data.texts[utterance]
             larger.speakers[copy] = perturbed_name(data.speakers[utterance], factor)
-            jobs.append(Copy(recorded.wavs[utterance], formatted, larger.wavs[copy], factor))
+            for kept, copied in ((data.languages, larger.languages), (data.emotions, larger.emotions)):
+                if kept:
+                    copied[copy] = kept[utterance]
+            span = recorded.spans.get(utterance)
+            jobs.append(Copy(recorded.wavs[utterance], formatted, larger.wavs[copy], factor, span))
     for _ in parallel_map(write_copy, jobs, nj, f"perturb {data.path.name}"):
         pass
     larger.write()
@@ -91,12 +95,13 @@ def perturb_speed(
 
 
 class Copy(NamedTuple):
-    """The copy `target` of the sound file `recorded`, at the rate of the sound file `formatted`."""
+    """The copy `target` of `recorded`, or of a part of that, at the rate of the sound file `formatted`."""
 
     recorded: str
     formatted: str
     target: str
     factor: float
+    span: Span | None = None
 
 
 def write_copy(copy: Copy) -> None:
@@ -104,7 +109,7 @@ def write_copy(copy: Copy) -> None:
     target, formatted = Path(copy.target), Path(copy.formatted)
     if target.is_file() and formatted.is_file() and target.stat().st_mtime >= formatted.stat().st_mtime:
         return
-    wav, rate = read_audio(copy.recorded)
+    wav, rate = read_audio(copy.recorded, span=copy.span)
     # Taken for a recording of a higher rate and resampled to its own, it plays faster by the factor.
     faster = resample(wav, round(rate * copy.factor), rate)
     target_rate = audio_rate(formatted)

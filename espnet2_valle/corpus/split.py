@@ -5,10 +5,12 @@ import random
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.corpus.folder import Recording, read_folder
+from espnet2_valle.corpus.folder import read_folder
+from espnet2_valle.corpus.recording import Recording
 
 Splits = dict[str, list[Recording]]
 
@@ -54,7 +56,7 @@ def read_splits(
     else:
         splits = _split_test(read_folder(db, max_bad), num_test_speakers, test_share, db, rng)
     if "valid" not in splits:
-        splits["train"], splits["valid"] = _hold_out_texts(splits["train"], valid_share, rng)
+        splits["train"], splits["valid"] = hold_out_texts(splits["train"], valid_share, rng)
     for name in ("train", "valid", "test"):
         if not splits[name]:
             raise InputError(
@@ -92,7 +94,7 @@ def _split_test(
             "Leave some for training",
         )
     if num_speakers == 0:
-        train, test = _hold_out_texts(recordings, share, rng)
+        train, test = hold_out_texts(recordings, share, rng)
         logging.info("test set: %d utterances with texts of their own, all speakers known", len(test))
     else:
         held_out = set(rng.sample(speakers, num_speakers))
@@ -102,7 +104,7 @@ def _split_test(
     return {"train": train, "test": test}
 
 
-def _hold_out_texts(
+def hold_out_texts(
     recordings: Sequence[Recording], share: float, rng: random.Random
 ) -> tuple[list[Recording], list[Recording]]:
     """(kept, held out): about `share` of the utterances, no text in both (unless there are few texts)."""
@@ -132,8 +134,7 @@ def _with_unique_ids(splits: Splits) -> Splits:
     unique: Splits = {}
     for name, recordings in splits.items():
         unique[name] = [
-            Recording(f"{r.utterance}-{name}", r.speaker, r.text, r.wav) if r.utterance in taken else r
-            for r in recordings
+            replace(r, utterance=f"{r.utterance}-{name}") if r.utterance in taken else r for r in recordings
         ]
         taken |= {r.utterance for r in unique[name]}
     return unique

@@ -35,20 +35,13 @@ Scorer = Callable[
 
 @dataclass(frozen=True)
 class Request:
-    """One text to say; see `Text2Speech.__call__` for the meaning of the other attributes.
-
-    Attributes:
-        prompt_share: about this share of `text` is said in the prompt already, and the speech goes on from
-            there (the papers' continuation); None where prompt and text have nothing to do with each other.
-            No `prompt_text` is needed then.
-    """
+    """One text to say; see `Text2Speech.__call__` for the meaning of each attribute."""
 
     text: str
     prompt_speech: str | Path | np.ndarray | torch.Tensor | PreparedPrompt
     prompt_text: str | None = None
     prompt_fs: int | None = None
     seed: int | None = None
-    prompt_share: float | None = None
 
 
 @dataclass(frozen=True)
@@ -245,18 +238,12 @@ class Text2Speech:
         """
         text = request.text
         prompt, prompt_text = self._open_prompt(request)
-        if request.prompt_share is None:
-            prompt_tokens = len(self._ids(prompt_text, "prompt_text"))
-            new_tokens = len(self._ids(text, "text"))
-            ids = self._ids(f"{prompt_text} {text}", "text")
-        else:
-            ids = self._ids(text, "text")
-            prompt_tokens = max(1, round(request.prompt_share * len(ids)))
-            new_tokens = max(1, len(ids) - prompt_tokens)
-        both = torch.tensor(ids, device=self.device)
-        limits = self._limits(len(prompt) / prompt_tokens * new_tokens)
+        prompt_ids = self._ids(prompt_text, "prompt_text")
+        ids = self._ids(text, "text")
+        both = torch.tensor(self._ids(f"{prompt_text} {text}", "text"), device=self.device)
+        limits = self._limits(len(prompt) / len(prompt_ids) * len(ids))
         seed = self.seed if request.seed is None else request.seed
-        return Prepared(request, both, prompt, prompt[:, 0].contiguous(), limits, seed, prompt_tokens)
+        return Prepared(request, both, prompt, prompt[:, 0].contiguous(), limits, seed, len(prompt_ids))
 
     def align(self, request: Request, codes: np.ndarray) -> Alignment | None:
         """Where the AR model looks in the text while it says `codes` (T, Q); None if they hold no step of it.
@@ -277,11 +264,11 @@ class Text2Speech:
             speech = PreparedPrompt.load(speech, self.codec)
         if isinstance(speech, PreparedPrompt):
             return torch.from_numpy(speech.codes.astype(np.int64)).to(self.device), speech.text
-        if request.prompt_share is None and (text is None or not text.strip()):
+        if text is None or not text.strip():
             raise InputError("prompt_text", "is empty", "Give the words that are said in the prompt")
         if not isinstance(speech, torch.Tensor):
             speech = self.encode_prompt(speech, request.prompt_fs)
-        return speech.to(self.device), text or ""
+        return speech.to(self.device), text
 
     @torch.inference_mode()
     def _synthesise(self, prepared: Sequence[Prepared]) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from espnet2_valle.common.audio import read_audio
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
 from espnet2_valle.corpus.datadir import DataDir, write_scp
+from espnet2_valle.train import step_checkpoint
 
 _DONE = "judge.done"
 _WINDOW_SECONDS = 0.025
@@ -59,6 +60,7 @@ def train_judge(
     import_g2p_without_download()
     from espnet2.tasks.asr import ASRTask
 
+    step_checkpoint.repair(judge_dir)  # ESPnet would stumble over a checkpoint that a kill cut short
     ASRTask.main(cmd=arguments)
     with atomic_open(judge_dir / _DONE) as stream:
         stream.write("training ended\n")

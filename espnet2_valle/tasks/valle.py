@@ -23,10 +23,12 @@ from espnet2_valle.codec.spec import CodecSpec
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.corpus.batches import BatchRule
 from espnet2_valle.corpus.index import TrainingIndex
+from espnet2_valle.tasks.adapter import check_adapter, fold, keep_apart
 from espnet2_valle.text.tokenizer import TOKEN_TYPES
 from espnet2_valle.text.tokens import TokenIDs
 from espnet2_valle.train.iterator import IndexedUtterances, IndexIterFactory
 from espnet2_valle.train.preprocessor import VALLEPreprocessor
+from espnet2_valle.train.sharding import shard
 from espnet2_valle.train.trainer import VALLETrainer
 from espnet2_valle.valle.abs_valle import AbsVALLE
 from espnet2_valle.valle.ar import VALLEAR
@@ -93,6 +95,21 @@ class VALLETask(AbsTask):
             choices.add_arguments(group)
 
     @classmethod
+    def check_required_command_args(cls, args: argparse.Namespace) -> None:
+        """Check what is known before any work; ESPnet calls it first."""
+        super().check_required_command_args(args)
+        check_adapter(args)
+
+    @classmethod
+    def build_optimizers(
+        cls, args: argparse.Namespace, model: torch.nn.Module
+    ) -> list[torch.optim.Optimizer]:
+        """ESPnet calls this when adapters, if any, have just been put in."""
+        if args.use_adapter:
+            keep_apart(model)
+        return super().build_optimizers(args, model)
+
+    @classmethod
     def build_collate_fn(
         cls, args: argparse.Namespace, train: bool
     ) -> Callable[[Collection[tuple[str, dict[str, np.ndarray]]]], tuple[list[str], dict[str, torch.Tensor]]]:
@@ -140,7 +157,7 @@ class VALLETask(AbsTask):
         join_seconds = args.join_seconds if train else 0.0
         tokens = _resolve_tokens(args)
         with torch.device("meta"):
-            valle = cls.build_model(args).valle
+            valle = _build(args).valle
         rule = BatchRule(
             bins=iter_options.batch_bins,
             step=SHAPE_STEP if train else 1,
@@ -166,26 +183,15 @@ class VALLETask(AbsTask):
         """Build the model that `args` describe, and make `args` portable.
 
         Token list and codec numbers are written into `args`, which ESPnet saves as config.yaml, so
-        that a trained model needs neither file.
+        that a trained model needs neither file. With `--fsdp` each rank keeps a shard of the model.
 
         Raises:
             InputError: token list or codec configuration missing, or a key that the model does not know.
         """
-        spec = _resolve_codec_spec(args)
-        tokens = _resolve_tokens(args)
-        model_class = valle_choices.get_class(args.valle)
-        _check_keys("valle_conf", args.valle_conf, get_default_kwargs(model_class), forbidden=DERIVED)
-        _check_keys("model_conf", args.model_conf, get_default_kwargs(ESPnetVALLEModel))
-        try:
-            valle = model_class(
-                vocab_size=len(tokens),
-                num_codebooks=spec.num_codebooks,
-                codebook_size=spec.codebook_size,
-                **args.valle_conf,
-            )
-        except ValueError as error:
-            raise InputError("valle_conf", str(error), "Correct it in the training config") from error
-        return ESPnetVALLEModel(valle=valle, **args.model_conf)
+        model = _build(args)
+        if getattr(args, "fsdp", False) and torch.distributed.is_initialized():
+            shard(model, "cuda" if args.ngpu > 0 else "cpu")
+        return model
 
     @classmethod
     def build_model_from_file(
@@ -194,7 +200,7 @@ class VALLETask(AbsTask):
         model_file: str | Path | None = None,
         device: str = "cpu",
     ) -> tuple[AbsESPnetModel, argparse.Namespace]:
-        """Load a trained model; unlike ESPnet's, every key has to match.
+        """Load a trained model, adapters folded into its weights; unlike ESPnet's, every key has to match.
 
         Args:
             config_file: config.yaml of the training; by default the one beside `model_file`.
@@ -220,10 +226,13 @@ class VALLETask(AbsTask):
             raise InputError(
                 config, "is not the config of a VALL-E training", "Give config.yaml of stage 5 or 6"
             )
-        model = cls.build_model(args)
+        model = _build(args)
         if model_file is not None:
+            state = torch.load(model_file, map_location="cpu", weights_only=True)
+            if getattr(args, "use_adapter", False):
+                state = fold(state, args.adapter_conf)
             try:
-                model.load_state_dict(torch.load(model_file, map_location="cpu", weights_only=True))
+                model.load_state_dict(state)
             except RuntimeError as error:
                 raise InputError(
                     model_file,
@@ -231,6 +240,25 @@ class VALLETask(AbsTask):
                     "Give the config it was trained with",
                 ) from error
         return model.to(device).eval(), args
+
+
+def _build(args: argparse.Namespace) -> ESPnetVALLEModel:
+    """The model on one device, see `VALLETask.build_model`."""
+    spec = _resolve_codec_spec(args)
+    tokens = _resolve_tokens(args)
+    model_class = valle_choices.get_class(args.valle)
+    _check_keys("valle_conf", args.valle_conf, get_default_kwargs(model_class), forbidden=DERIVED)
+    _check_keys("model_conf", args.model_conf, get_default_kwargs(ESPnetVALLEModel))
+    try:
+        valle = model_class(
+            vocab_size=len(tokens),
+            num_codebooks=spec.num_codebooks,
+            codebook_size=spec.codebook_size,
+            **args.valle_conf,
+        )
+    except ValueError as error:
+        raise InputError("valle_conf", str(error), "Correct it in the training config") from error
+    return ESPnetVALLEModel(valle=valle, **args.model_conf)
 
 
 def codec_spec(args: argparse.Namespace) -> CodecSpec:

@@ -4,6 +4,8 @@ from typing import Any
 
 import torch
 
+from espnet2_valle.train.sharding import share
+
 WARM_UP = 10  # the average of n updates forgets no faster than 1 / (n + WARM_UP)
 
 
@@ -49,5 +51,5 @@ class WeightAverage:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take up a saved average."""
         for average, saved in zip(self.average, state["average"], strict=True):
-            average.copy_(saved)
+            average.copy_(share(saved, average))
         self.updates = state["updates"]

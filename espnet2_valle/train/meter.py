@@ -8,7 +8,6 @@ import torch
 from espnet2.train.reporter import SubReporter
 
 from espnet2_valle.train.throughput import FlopCounter, matmul_rate
-from espnet2_valle.valle.embeddings import SHAPE_STEP, round_up
 
 TERA = 1e12
 
@@ -53,7 +52,7 @@ class Meter:
         sums = {
             "weight": predictions,
             "positions": float(lengths.sum()),
-            "padded": float(len(lengths) * round_up(int(lengths.max()), SHAPE_STEP)),
+            "padded": float(self.valle.transformer.computed_positions(lengths)),
             "flops": self.counter.step(lengths, predictions),
         }
         weighted = [float(value.sum()) * predictions for value in stats.values()]

@@ -13,7 +13,6 @@ import itertools
 import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -29,7 +28,7 @@ from espnet2.utils.build_dataclass import build_dataclass
 from espnet2.utils.types import str2bool
 
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.train import step_checkpoint
+from espnet2_valle.train import sharding, step_checkpoint
 from espnet2_valle.train.ema import WeightAverage
 from espnet2_valle.train.iterator import IndexIterFactory
 from espnet2_valle.train.meter import Meter
@@ -53,6 +52,7 @@ class VALLETrainerOptions(TrainerOptions):
     compile: bool
     compile_backend: str
     peak_tflops: float
+    fsdp: bool
 
 
 class VALLETrainer(Trainer):
@@ -90,6 +90,12 @@ class VALLETrainer(Trainer):
             default=0.0,
             help="of a device, of which the log says the share (mfu); 0: measured with a matrix product",
         )
+        group.add_argument(
+            "--fsdp",
+            type=str2bool,
+            default=False,
+            help="shard weights, gradients and optimiser states over ranks: for models that one cannot hold",
+        )
 
     @classmethod
     def build_options(cls, args: argparse.Namespace) -> VALLETrainerOptions:
@@ -101,6 +107,8 @@ class VALLETrainer(Trainer):
         for name, remedy in UNSUPPORTED.items():
             if getattr(args, name):
                 raise InputError(f"--{name}", "this trainer does not know it", remedy)
+        if args.fsdp and (args.compile or args.use_adapter):
+            raise InputError("--fsdp", "does not go with --compile or --use_adapter", "Leave one out")
         return build_dataclass(VALLETrainerOptions, args)
 
     @classmethod
@@ -124,12 +132,22 @@ class VALLETrainer(Trainer):
             if distributed_option.distributed:
                 torch.distributed.barrier()
             cls.pending = step_checkpoint.find(output_dir)
+            sharded = isinstance(model, sharding.FSDPModule)
+            if sharded and cls.pending is None and (output_dir / step_checkpoint.EPOCH).exists():
+                raise InputError(
+                    output_dir / step_checkpoint.STEP,
+                    "is not there, and has the optimiser's states of a training with --fsdp",
+                    "Train anew with --resume false, starting from the last epoch's model by --init_param",
+                )
         if cls.pending is not None:
             train_iter_factory = _skip(train_iter_factory, cls.pending["epoch"], cls.pending["steps"])
         decay = trainer_options.ema_decay
         cls.average = WeightAverage(model, decay) if decay else None
         if trainer_options.compile:
             model.valle.transformer.compile(backend=trainer_options.compile_backend, dynamic=True)
+        if isinstance(model, sharding.FSDPModule):
+            model = sharding.ShardedModel(model, optimizers[0], keep=distributed_option.dist_rank == 0)
+            optimizers = [sharding.IdleOptimizer([model.idle])]
         super().run(
             model=model,
             optimizers=optimizers,
@@ -162,7 +180,11 @@ class VALLETrainer(Trainer):
         Raises:
             InputError: a loss that is not finite; it names the batch.
         """
-        epoch = _Epoch(cls, model, optimizers[0], schedulers[0], reporter, options, distributed_option)
+        optimizer = optimizers[0]
+        sharded = _sharded(model)
+        if sharded is not None:
+            model, optimizer = sharded.model, sharded.optimizer
+        epoch = _Epoch(cls, model, optimizer, schedulers[0], reporter, options, distributed_option)
         epoch.take_up()
         steps = epoch.step + len(iterator)  # type: ignore[arg-type]
         interval = options.log_interval or max(steps // 20, 10)
@@ -191,6 +213,15 @@ class VALLETrainer(Trainer):
         if cls.average is not None:
             cls.average.swap(averaged=True)
         super().validate_one_epoch(model=model, **kwargs)
+        sharded = _sharded(model)
+        if sharded is not None:
+            sharded.gather()
+
+
+def _sharded(model: torch.nn.Module) -> sharding.ShardedModel | None:
+    """The stand-in of a sharded model in what ESPnet's trainer hands out; None if it is no such model."""
+    bare = getattr(model, "module", model)
+    return bare if isinstance(bare, sharding.ShardedModel) else None
 
 
 class _Epoch:
@@ -214,7 +245,7 @@ class _Epoch:
     ):
         self.trainer = trainer
         self.model = model
-        self.bare_model = model.module if distributed.distributed else model
+        self.bare_model = getattr(model, "module", model)
         self.optimizer = optimizer
         self.scheduler = scheduler
         self.reporter = reporter
@@ -244,7 +275,7 @@ class _Epoch:
         if state is None:
             return
         self.bare_model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizers"][0])
+        self.optimizer.load_state_dict(sharding.share_optimizer_state(state["optimizers"][0], self.optimizer))
         if self.scheduler is not None:
             self.scheduler.load_state_dict(state["schedulers"][0])
         if average is not None and state["average"] is not None:
@@ -263,8 +294,7 @@ class _Epoch:
         """Add a batch's gradient, weighted by what it predicts; ranks exchange gradients once a window."""
         _seed(self.options.seed, self.reporter.get_epoch(), self.step, self.rank)
         batch = to_device(batch, self.device)
-        wait = self.world_size > 1 and not closes_window
-        with self.model.no_sync() if wait else nullcontext():
+        with sharding.exchanging(self.model, closes_window):
             loss, stats, weight = self.model(utt_id=names, **batch)
             means, sums = self.meter.forward(batch, stats, weight)
             if not np.isfinite(means["loss"]):
@@ -291,6 +321,7 @@ class _Epoch:
         norm = torch.nn.utils.clip_grad_norm_(
             self.bare_model.parameters(), self.options.grad_clip, self.options.grad_clip_type
         )
+        norm = sharding.gather(norm, keep=True)
         report: dict[str, float] = {}
         if torch.isfinite(norm):
             report = {"grad_norm": float(norm), "clip": 100.0 * bool(norm > self.options.grad_clip)}
@@ -309,8 +340,8 @@ class _Epoch:
         self.started = now
 
     def save(self) -> None:
-        """Write a checkpoint from which the epoch can go on."""
-        if self.rank == 0 and self.unsaved:
+        """Write a checkpoint from which the epoch can go on; all ranks have to call this."""
+        if self.unsaved:
             average, scheduler = self.trainer.average, self.scheduler
             state = {
                 "model": self.bare_model.state_dict(),
@@ -327,7 +358,9 @@ class _Epoch:
                 "total_count": self.reporter.total_count,
                 "seconds": time.perf_counter() - self.reporter.start_time,
             }
-            step_checkpoint.save_whole(state, self.output_dir / step_checkpoint.STEP)
+            state = sharding.gather(state, keep=self.rank == 0)
+            if self.rank == 0:
+                step_checkpoint.save_whole(state, self.output_dir / step_checkpoint.STEP)
         self.saved = self.step
 
 

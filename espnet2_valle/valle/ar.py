@@ -150,8 +150,8 @@ class VALLEAR(AbsVALLE):
         """
         embedded_text, embedded_lengths = self.text(text, text_lengths)
         parts = [(embedded_text, embedded_lengths), (self._embed(groups, rates=rates), group_lengths)]
-        x, _ = join(parts, self.shape_step)
-        hidden = self.transformer(self.dropout(x), causal=True)
+        x, lengths = join(parts, self.shape_step)
+        hidden = self.transformer(self.dropout(x), causal=True, lengths=lengths)
         steps = torch.arange(groups.shape[1] + 1, device=text.device)
         index = (text_lengths.unsqueeze(1) + steps).clamp(max=hidden.shape[1] - 1)
         return self._predict(hidden.gather(1, index.unsqueeze(2).expand(-1, -1, hidden.shape[2])))

@@ -19,12 +19,20 @@ class ESPnetVALLEModel(AbsESPnetModel):
         bf16: run forward and backward in bfloat16 where autocast deems it safe. Needs no gradient
             scaler, unlike ESPnet's `use_amp`; weights and optimiser stay in float32.
         activation_checkpointing: less memory for more work in training; see `Transformer`.
+        packed: no padding in training; for GPUs; see `Transformer`.
     """
 
     @typechecked
-    def __init__(self, valle: AbsVALLE, bf16: bool = False, activation_checkpointing: bool = False):
+    def __init__(
+        self,
+        valle: AbsVALLE,
+        bf16: bool = False,
+        activation_checkpointing: bool = False,
+        packed: bool = False,
+    ):
         super().__init__()
         self.valle = valle
+        self.valle.transformer.packed = packed
         self.valle.transformer.activation_checkpointing = activation_checkpointing
         self.bf16 = bf16
 

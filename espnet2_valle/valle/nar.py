@@ -168,11 +168,14 @@ class VALLENAR(AbsVALLE):
         parts = [(embedded_text, embedded_lengths), (self._place(audio, 0), audio_lengths)]
         x, lengths = join(parts, self.shape_step)
         first = embedded_lengths + prompt_lengths
-        if ranks is None:
-            mask = _padding_mask(lengths, x)
-        else:
-            mask = _chunk_mask(_shift(ranks, first, x.shape[1]), lengths, x)
-        hidden = self.transformer(self.dropout(x), causal=False, mask=mask, stage=stage - 1)
+        if ranks is not None:
+            ranks = _shift(ranks, first, x.shape[1])
+        mask = None
+        if not self.transformer.packed:
+            mask = _padding_mask(lengths, x) if ranks is None else _chunk_mask(ranks, lengths, x)
+        hidden = self.transformer(
+            self.dropout(x), causal=False, mask=mask, stage=stage - 1, lengths=lengths, ranks=ranks
+        )
         index = (first.unsqueeze(1) + torch.arange(time, device=text.device)).clamp(max=x.shape[1] - 1)
         return self.codes.logits(hidden.gather(1, index.unsqueeze(2).expand(-1, -1, x.shape[2])), stage)
 

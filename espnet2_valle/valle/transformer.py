@@ -6,6 +6,8 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from espnet2_valle.valle.cache import KVCache
+from espnet2_valle.valle.embeddings import SHAPE_STEP, round_up
+from espnet2_valle.valle.packing import Packing, packed_length
 
 LONGEST_PLAIN = 512  # positions; see `_plain_is_faster`
 
@@ -29,11 +31,13 @@ class AdaptiveLayerNorm(nn.Module):
         self.shift = nn.Parameter(torch.zeros(num_stages, width))
 
     def forward(self, x: torch.Tensor, stage: torch.Tensor | int = 0) -> torch.Tensor:
-        """Normalise `x` (batch, time, width) for `stage`: (batch,) int64, or one for all rows."""
+        """Normalise `x` (batch, time, width) for `stage`: (batch,) or (batch, time) int64, or one for all."""
         if not isinstance(stage, torch.Tensor):
-            return F.layer_norm(x, (self.width,), self.scale[stage], self.shift[stage])
+            scale, shift = self.scale[stage].to(x.dtype), self.shift[stage].to(x.dtype)  # sharded: bfloat16
+            return F.layer_norm(x, (self.width,), scale, shift)
         normalised = F.layer_norm(x, (self.width,))
-        return normalised * self.scale[stage].unsqueeze(1) + self.shift[stage].unsqueeze(1)
+        stage = stage.view(len(x), -1)
+        return normalised * self.scale[stage] + self.shift[stage]
 
 
 class SelfAttention(nn.Module):
@@ -50,7 +54,7 @@ class SelfAttention(nn.Module):
         self,
         x: torch.Tensor,
         causal: bool,
-        mask: torch.Tensor | None = None,
+        mask: torch.Tensor | Packing | None = None,
         cache: KVCache | None = None,
         layer: int = 0,
     ) -> torch.Tensor:
@@ -59,7 +63,8 @@ class SelfAttention(nn.Module):
         Args:
             x: (batch, time, width).
             causal: position t sees positions <= t only.
-            mask: additive, broadcastable to (batch, heads, time, time); for full attention.
+            mask: additive, broadcastable to (batch, heads, time, time), for full attention; or how `x` is
+                packed, which says what is causal too.
             cache: past keys and values. Causal input longer than one step needs an empty cache.
             layer: which of the cache's layers this is.
 
@@ -76,6 +81,8 @@ class SelfAttention(nn.Module):
                 return self.out(_attend_once(query, keys, values, cache.mask(time)))
             if cache.length:
                 key, value = keys.to(query.dtype), values.to(query.dtype)
+        if isinstance(mask, Packing):
+            return self.out(mask.attend(query, key, value).transpose(1, 2).reshape(batch, time, width))
         dropout = self.dropout if self.training else 0.0
         mask = None if mask is None else mask.to(query.dtype)
         attend = _attend_plainly if _plain_is_faster(query) else F.scaled_dot_product_attention
@@ -148,7 +155,7 @@ class Block(nn.Module):
         self,
         x: torch.Tensor,
         causal: bool,
-        mask: torch.Tensor | None,
+        mask: torch.Tensor | Packing | None,
         stage: torch.Tensor | int,
         cache: KVCache | None,
         layer: int,
@@ -170,6 +177,7 @@ class Transformer(nn.Module):
     Attributes:
         activation_checkpointing: in training keep only each block's input, and compute the rest again for the
             backward pass: a third more work for a fraction of the memory.
+        packed: compute no padding where lengths are known, see `Packing`; attention then has no dropout.
 
     Raises:
         ValueError: `width` is not a multiple of `heads`.
@@ -188,6 +196,7 @@ class Transformer(nn.Module):
         )
         self.norm = AdaptiveLayerNorm(width, num_stages)
         self.activation_checkpointing = False
+        self.packed = False
         self._scale_residual_outputs()
 
     def _scale_residual_outputs(self) -> None:
@@ -211,6 +220,8 @@ class Transformer(nn.Module):
         mask: torch.Tensor | None = None,
         stage: torch.Tensor | int = 0,
         cache: KVCache | None = None,
+        lengths: torch.Tensor | None = None,
+        ranks: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Run all blocks.
 
@@ -220,10 +231,33 @@ class Transformer(nn.Module):
             mask: additive attention mask, or None.
             stage: NAR stage of each row (batch,), or one for all.
             cache: state of incremental decoding; it is advanced by `time`.
+            lengths: (batch,) of the rows, which a packed Transformer goes by instead of `mask`.
+            ranks: (batch, time) for it, see `Packing`.
 
         Returns:
             (batch, time, width)
         """
+        if self.packed and lengths is not None:
+            packing = Packing(lengths, x.shape[1], causal, ranks)
+            if isinstance(stage, torch.Tensor):
+                stage = packing.per_position(stage)
+            return packing.unpack(self._run(packing.pack(x), causal, packing, stage, cache))
+        return self._run(x, causal, mask, stage, cache)
+
+    def computed_positions(self, lengths: torch.Tensor) -> int:
+        """Positions that a training step computes on rows of `lengths` (batch,), padding included."""
+        if self.packed:
+            return packed_length(lengths)
+        return len(lengths) * round_up(int(lengths.max()), SHAPE_STEP)
+
+    def _run(
+        self,
+        x: torch.Tensor,
+        causal: bool,
+        mask: torch.Tensor | Packing | None,
+        stage: torch.Tensor | int,
+        cache: KVCache | None,
+    ) -> torch.Tensor:
         recompute = self.activation_checkpointing and self.training and torch.is_grad_enabled()
         for layer, block in enumerate(self.blocks):
             if recompute:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -93,3 +95,58 @@ def test_a_subset_has_only_the_utterances_asked_for(tmp_path):
     assert list(part.wavs) == ["a-1", "b-1"]
     assert part.texts == {"a-1": "one", "b-1": "three"}
     assert part.path == tmp_path / "part"
+
+
+def a_cut_set(path):
+    recordings = {"a-1": "/x/one/talk.wav", "a-2": "/x/one/talk.wav", "b-1": "/x/two/talk.wav"}
+    return replace(
+        a_set(path),
+        wavs=recordings,
+        languages={"a-1": "en", "a-2": "en", "b-1": "de"},
+        spans={"a-1": (0.0, 1.5), "a-2": (1.5, 3.25), "b-1": (0.125, 2.0)},
+    )
+
+
+def test_parts_of_recordings_are_written_as_kaldis_segments(tmp_path):
+    data = a_cut_set(tmp_path / "set")
+    data.write()
+    assert (tmp_path / "set" / "wav.scp").read_text() == "1-talk /x/one/talk.wav\n2-talk /x/two/talk.wav\n"
+    assert (tmp_path / "set" / "segments").read_text() == (
+        "a-1 1-talk 0.000 1.500\na-2 1-talk 1.500 3.250\nb-1 2-talk 0.125 2.000\n"
+    )
+    assert DataDir.load(tmp_path / "set") == data
+
+
+def test_a_subset_keeps_languages_and_parts(tmp_path):
+    part = a_cut_set(tmp_path).subset(["b-1"])
+    assert (part.languages, part.emotions, part.spans) == ({"b-1": "de"}, {}, {"b-1": (0.125, 2.0)})
+
+
+def test_files_of_an_earlier_writing_do_not_stay(tmp_path):
+    a_cut_set(tmp_path).write()
+    a_set(tmp_path).write()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["spk2utt", "text", "utt2spk", "wav.scp"]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("a-1 gone 0 1", "'a-1' is of 'gone', which wav.scp lacks"),
+        ("a-1 1-talk 2 1", "'a-1' lasts from 2 to 1 s"),
+        ("a-1 1-talk zero 1", "'a-1 1-talk zero 1' is not a segment"),
+        ("a-1 1-talk 0", "'a-1 1-talk 0' is not a segment"),
+    ],
+)
+def test_bad_segments_are_named(tmp_path, line, message):
+    a_cut_set(tmp_path).write()
+    rest = (tmp_path / "segments").read_text().splitlines()[1:]
+    (tmp_path / "segments").write_text("\n".join([line, *rest]) + "\n")
+    with pytest.raises(InputError, match=message):
+        DataDir.load(tmp_path)
+
+
+def test_a_language_for_some_utterances_only_is_refused(tmp_path):
+    a_cut_set(tmp_path).write()
+    (tmp_path / "utt2lang").write_text("a-1 en\n")
+    with pytest.raises(InputError, match="utt2lang: does not match wav.scp: 2 utterances"):
+        DataDir.load(tmp_path)

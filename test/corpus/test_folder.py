@@ -3,7 +3,8 @@ import logging
 import pytest
 
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.corpus.folder import read_folder, to_data_dir
+from espnet2_valle.corpus.folder import read_folder
+from espnet2_valle.corpus.recording import to_data_dir
 
 
 def touch(path):
@@ -75,11 +76,22 @@ def test_a_kaldi_pipe_is_refused(tmp_path):
         read_folder(tmp_path)
 
 
-def test_kaldi_segments_are_refused(tmp_path):
-    touch(tmp_path / "wav.scp")
-    touch(tmp_path / "segments")
-    with pytest.raises(InputError, match="segments are not supported"):
-        read_folder(tmp_path)
+def test_kaldi_segments_languages_and_emotions_are_read(tmp_path):
+    wav = touch(tmp_path / "audio" / "long.wav")
+    (tmp_path / "wav.scp").write_text(f"long {wav}\n")
+    (tmp_path / "segments").write_text("ann-1 long 0.5 2\nann-2 long 2 3.25\n")
+    (tmp_path / "text").write_text("ann-1 hello\nann-2 there\n")
+    (tmp_path / "utt2spk").write_text("ann-1 ann\nann-2 ann\n")
+    (tmp_path / "utt2lang").write_text("ann-1 en\nann-2 de\n")
+    (tmp_path / "utt2emo").write_text("ann-1 sleepy\nann-2 angry\n")
+    first, second = read_folder(tmp_path)
+    assert (first.wav, first.span, first.language, first.emotion) == (str(wav), (0.5, 2.0), "en", "sleepy")
+    assert (second.wav, second.span, second.language, second.emotion) == (
+        str(wav),
+        (2.0, 3.25),
+        "de",
+        "angry",
+    )
 
 
 @pytest.mark.parametrize(

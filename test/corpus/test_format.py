@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from espnet2_valle.corpus.format import format_utterance
+from espnet2_valle.corpus.format import Source, format_utterance
 
 
 def tone(seconds=0.5, rate=8000, channels=1):
@@ -14,7 +14,7 @@ def tone(seconds=0.5, rate=8000, channels=1):
 
 def test_stereo_at_another_rate_becomes_mono_16_bit_at_the_target_rate(tmp_path):
     soundfile.write(tmp_path / "s.wav", tone(channels=2), 8000, subtype="FLOAT")
-    result = format_utterance(("u", str(tmp_path / "s.wav")), tmp_path / "out", 24000)
+    result = format_utterance(Source("u", str(tmp_path / "s.wav")), tmp_path / "out", 24000)
     info = soundfile.info(tmp_path / "out" / "u.flac")
     assert (info.samplerate, info.channels, info.subtype) == (24000, 1, "PCM_16")
     assert (result.channels, result.rate, result.error) == (2, 8000, None)
@@ -24,26 +24,26 @@ def test_stereo_at_another_rate_becomes_mono_16_bit_at_the_target_rate(tmp_path)
 def test_what_is_done_is_not_done_again_until_the_source_changes(tmp_path):
     source, target = tmp_path / "s.wav", tmp_path / "out" / "u.flac"
     soundfile.write(source, tone(), 8000)
-    format_utterance(("u", str(source)), tmp_path / "out", 16000)
+    format_utterance(Source("u", str(source)), tmp_path / "out", 16000)
     before = target.stat().st_mtime_ns
-    again = format_utterance(("u", str(source)), tmp_path / "out", 16000)
+    again = format_utterance(Source("u", str(source)), tmp_path / "out", 16000)
     assert (again.num_samples, again.channels) == (8000, 0)
     assert target.stat().st_mtime_ns == before
     later = target.stat().st_mtime + 5
     os.utime(source, (later, later))
-    assert format_utterance(("u", str(source)), tmp_path / "out", 16000).channels == 1
+    assert format_utterance(Source("u", str(source)), tmp_path / "out", 16000).channels == 1
 
 
 def test_another_rate_is_written_again(tmp_path):
     soundfile.write(tmp_path / "s.wav", tone(), 8000)
-    format_utterance(("u", str(tmp_path / "s.wav")), tmp_path, 16000)
-    assert format_utterance(("u", str(tmp_path / "s.wav")), tmp_path, 24000).num_samples == 12000
+    format_utterance(Source("u", str(tmp_path / "s.wav")), tmp_path, 16000)
+    assert format_utterance(Source("u", str(tmp_path / "s.wav")), tmp_path, 24000).num_samples == 12000
 
 
 def test_a_half_written_target_is_written_again(tmp_path):
     soundfile.write(tmp_path / "s.wav", tone(), 8000)
     (tmp_path / "u.flac").write_bytes(b"fLaC")
-    assert format_utterance(("u", str(tmp_path / "s.wav")), tmp_path, 16000).num_samples == 8000
+    assert format_utterance(Source("u", str(tmp_path / "s.wav")), tmp_path, 16000).num_samples == 8000
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,33 @@ def test_bad_files_are_told_and_leave_nothing(tmp_path, content, problem):
         source.write_bytes(content)
     elif content is not None:
         soundfile.write(source, content, 8000)
-    result = format_utterance(("u", str(source)), tmp_path / "out", 16000)
+    result = format_utterance(Source("u", str(source)), tmp_path / "out", 16000)
     assert problem in str(result.error)
     assert str(source) in str(result.error)
     assert not list((tmp_path / "out").glob("*")) if (tmp_path / "out").exists() else True
+
+
+def ramp(seconds, rate):
+    """Samples whose value tells their time."""
+    return np.arange(int(seconds * rate)) / (seconds * rate) * 0.9 + 0.05
+
+
+def test_a_part_of_a_recording_is_cut_out(tmp_path):
+    soundfile.write(tmp_path / "s.wav", ramp(4, 8000), 8000)
+    source = Source("u", str(tmp_path / "s.wav"), (1.0, 2.5))
+    assert format_utterance(source, tmp_path / "out", 8000).num_samples == 12000
+    wav, _ = soundfile.read(tmp_path / "out" / "u.flac")
+    np.testing.assert_allclose(wav, ramp(4, 8000)[8000:20000], atol=1e-4)
+
+
+def test_other_times_are_cut_again(tmp_path):
+    soundfile.write(tmp_path / "s.wav", ramp(4, 8000), 8000)
+    format_utterance(Source("u", str(tmp_path / "s.wav"), (1.0, 2.5)), tmp_path, 8000)
+    again = format_utterance(Source("u", str(tmp_path / "s.wav"), (0.5, 2.5)), tmp_path, 8000)
+    assert again.num_samples == 16000
+
+
+def test_a_part_behind_the_end_of_its_recording_is_told(tmp_path):
+    soundfile.write(tmp_path / "s.wav", ramp(4, 8000), 8000)
+    result = format_utterance(Source("u", str(tmp_path / "s.wav"), (3.0, 9.0)), tmp_path / "out", 8000)
+    assert "lasts 4.00 s, and a segment of it ends at 9.00 s" in str(result.error)

@@ -1,4 +1,5 @@
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -108,3 +109,18 @@ def test_an_unreadable_sound_file_is_named(voices, tmp_path):
     with pytest.raises(InputError, match="ann.flac"):
         perturb_speed(voices, voices, [0.9], tmp_path / "train_sp")
     assert not (tmp_path / "train_sp" / "wav.scp").exists()
+
+
+def test_copies_are_of_the_same_part_language_and_emotion(voices, tmp_path):
+    long = tmp_path / "long.flac"
+    tone, _ = soundfile.read(voices.wavs["ann-1"])
+    soundfile.write(long, np.concatenate([np.zeros(RATE), tone, np.zeros(RATE)]), RATE)
+    names = dict.fromkeys(voices.wavs)
+    kept = {"languages": dict.fromkeys(names, "de"), "emotions": dict.fromkeys(names, "sleepy")}
+    recorded = replace(voices, wavs=dict.fromkeys(names, str(long)), spans=dict.fromkeys(names, (1.0, 2.0)))
+    larger = perturb_speed(replace(voices, **kept), recorded, [1.25], tmp_path / "train_sp")
+    wav, _ = soundfile.read(larger.wavs["sp1.25-ann-1"])
+    assert len(wav) == pytest.approx(RATE / 1.25, abs=2)
+    assert heard_pitch(wav) == pytest.approx(PITCH * 1.25, rel=0.01)
+    loaded = DataDir.load(tmp_path / "train_sp")
+    assert (loaded.languages["sp1.25-bob-1"], loaded.emotions["sp1.25-bob-1"]) == ("de", "sleepy")

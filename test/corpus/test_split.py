@@ -1,7 +1,7 @@
 import pytest
 
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.corpus.folder import Recording
+from espnet2_valle.corpus.recording import Recording
 from espnet2_valle.corpus.split import closed_vocabulary, read_splits, words_of
 
 

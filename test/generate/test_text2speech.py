@@ -8,7 +8,6 @@ import torch
 import yaml
 
 from espnet2_valle.bin import pack, valle_inference
-from espnet2_valle.common.audio import read_audio
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.generate.outcome import Outcome
 from espnet2_valle.generate.text2speech import Request, Text2Speech
@@ -155,31 +154,6 @@ def test_pairs_in_parallel_equal_pairs_in_turn(system, files, tmp_path):
     subprocess.run([*command, *inference_options(system, files, tmp_path / "two")], check=True)
     assert outputs(tmp_path / "one") == outputs(tmp_path / "two")
     assert len((tmp_path / "one" / "wav.scp").read_text().splitlines()) == 3
-
-
-def test_a_continuation_goes_on_with_the_targets_own_beginning(system, files, tmp_path):
-    command = [*inference_options(system, files, tmp_path / "out"), "--continuation_seconds=0.5"]
-    valle_inference.main(command)
-    for line in (system / "pairs").read_text().splitlines():
-        pair, _, target, _ = line.split()
-        said, rate = read_audio(tmp_path / "out" / "wav" / f"{pair}.wav")
-        real, _ = read_audio(system / "data" / "wav" / f"{target}.wav")
-        half = rate // 2
-        assert np.array_equal(said[:half], real[:half])
-        codes = np.load(tmp_path / "out" / "codes" / f"{pair}.npy")
-        assert len(said) - half == pytest.approx(len(codes) / 50 * rate, rel=0.2), "codes are the new part's"
-    with pytest.raises(InputError, match="continuation_seconds: 0.9 is too much for low_1 of 1.2 s"):
-        valle_inference.main([*command, "--continuation_seconds=0.9"])
-
-
-def test_a_continued_text_is_read_once_and_counts_in_part_as_the_prompts(text2speech):
-    request = Request("a b c a b c a b", buzz(110, 1.0), prompt_fs=RATE, prompt_share=0.25)
-    prepared = text2speech.prepare(request)
-    whole = text2speech.prepare(Request("b c", buzz(110, 1.0), "a", RATE))
-    assert len(prepared.text) == 15  # letters and spaces
-    assert prepared.prompt_tokens == 4
-    assert prepared.limits.max_frames == round(3.0 * len(prepared.prompt) * 11 / 4)
-    assert len(whole.text) == 5
 
 
 def test_pairs_in_batches_get_the_same_outcomes(system, files, tmp_path):

@@ -5,10 +5,13 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import soundfile
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN = ROOT / "egs2" / "valle" / "run.sh"
+RATE = 8000  # of made-up recordings, Hz
 
 
 def edited(source: str, target: Path, **changes: Any) -> Path:
@@ -67,6 +70,16 @@ def write_configs(folder: Path) -> list[str]:
     ]
 
 
+def finetuning(folder: Path, options: list[str]) -> list[str]:
+    """Options of run.sh for a short fine-tuning in place of a training with `options`."""
+    config = edited(
+        "finetune_lora.yaml", folder / "finetune.yaml", num_iters_per_epoch=4, max_epoch=1, num_workers=0
+    )
+    pairs = zip(options[::2], options[1::2])
+    kept = [word for pair in pairs if pair[0] not in ("--ar_config", "--nar_config") for word in pair]
+    return [*kept, "--finetune_config", str(config)]
+
+
 def run(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run run.sh to its end."""
     return subprocess.run(
@@ -78,3 +91,20 @@ def run(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
         text=True,
         check=False,
     )
+
+
+def sound(path: Path, seconds: float) -> None:
+    """Write a tone."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, 0.2 * np.sin(np.arange(int(seconds * RATE)) / 5), RATE)
+
+
+def librispeech_test(root: Path) -> None:
+    """LibriSpeech's test-clean as it is unpacked: two speakers, three utterances each, words of `mini`."""
+    for speaker in ("61", "121"):
+        folder = root / "LibriSpeech" / "test-clean" / speaker / "7"
+        words = ("SEVEN TWO", "ONE FOUR NINE", "TWO ONE")
+        for n in range(len(words)):
+            sound(folder / f"{speaker}-7-{n:04d}.flac", 4.5)
+        lines = (f"{speaker}-7-{n:04d} {text}\n" for n, text in enumerate(words))
+        (folder / f"{speaker}-7.trans.txt").write_text("".join(lines))

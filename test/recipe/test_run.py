@@ -6,11 +6,12 @@ import shutil
 import signal
 import subprocess
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 import soundfile
-from miniature import ROOT, RUN, run, write_configs
+from miniature import ROOT, RUN, finetuning, librispeech_test, run, write_configs
 
 from espnet2_valle.generate.outcome import Outcome
 from espnet2_valle.generate.text2speech import Text2Speech
@@ -71,6 +72,26 @@ def test_the_packed_model_speaks(finished):
     assert said["outcome"] in (Outcome.OK, Outcome.HIT_LENGTH_CAP)
 
 
+@pytest.mark.skipif(find_spec("loralib") is None, reason="loralib is not installed")
+def test_a_packed_model_is_finetuned_in_one_command(finished):
+    folder, options, _ = finished
+    options = [*finetuning(folder, options), "--tag", "tuned", "--skip_eval", "true"]
+    done = run(*options, "--init_model", str(folder / "exp" / "mini" / "model.zip"))
+    assert done.returncode == 0, done.stdout
+    for shared in ("codec/codec.yaml", "codec/codec.npz"):
+        made, base = ((folder / "exp" / tag / shared).read_bytes() for tag in ("tuned", "mini"))
+        assert made == base
+    tokens = [(folder / "dump" / tag / "token" / "tokens.txt").read_text() for tag in ("tuned", "mini")]
+    assert tokens[0] == tokens[1]
+    tts = Text2Speech.from_pretrained(str(folder / "exp" / "tuned" / "model.zip"), max_duration_ratio=1.0)
+    raw = folder / "dump" / "mini" / "raw" / "test"
+    path = (raw / "wav.scp").read_text().split()[1]
+    assert len(tts("one two", prompt_speech=path, prompt_text="three four")["codes"]) > 0
+    refused = run(*options, "--init_model", str(folder / "gone.zip"), "--tag", "other")
+    assert refused.returncode == 1
+    assert "no such packed model" in refused.stdout
+
+
 def test_a_second_run_does_nothing_again(finished):
     folder, options, _ = finished
     before = state(folder)
@@ -90,6 +111,27 @@ def test_changed_decoding_is_done_again_and_training_is_not(finished):
     new = {path for path in after if before.get(path) != after[path]}
     assert str(folder / "exp" / "mini" / "decode_top3" / "wav.scp") in new
     assert all("decode_top3" in path for path in new)
+
+
+def test_a_packed_model_continues_recordings_of_a_corpus_for_tests(finished, tmp_path):
+    trained, options, _ = finished
+    librispeech_test(tmp_path)
+    model = str(trained / "exp" / "mini" / "model.zip")
+    words = ["--corpus", "librispeech_test", "--db", str(tmp_path), "--download_model", model]
+    words += ["--pairs", "pairs_continuation", "--stop_stage", "9"]
+    done = run(*without_corpus_options(options), *words)
+    assert done.returncode == 0, done.stdout
+    results = trained / "exp" / "librispeech_test" / "decode_continuation"
+    scores = json.loads((results / "scores.json").read_text())
+    assert scores["pairs"] == 6
+    assert set(SYSTEMS) <= scores["systems"].keys()
+    assert (results / "report.html").exists()
+
+
+def without_corpus_options(options: list[str]) -> list[str]:
+    """The options but --local_data_opts, which are of `mini`."""
+    place = options.index("--local_data_opts")
+    return options[:place] + options[place + 2 :]
 
 
 def test_other_training_settings_do_not_spoil_a_trained_model(finished):

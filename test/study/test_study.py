@@ -200,12 +200,8 @@ def test_the_report_shows_where_the_model_looked(system, files, tmp_path):
     found = report.read_alignments(args, run)
     assert found.keys() == {"p1", "p2", "p3"}
     assert all("layer 1, head" in one.note for one in found.values())
-    options_file = tmp_path / "decode" / "options.json"
-    stamp = json.loads(options_file.read_text())
-    options_file.write_text(
-        json.dumps({**stamp, "options": {**stamp["options"], "continuation_seconds": 1.0}})
-    )
-    assert report.read_alignments(args, run) == {}
-    options_file.write_text(json.dumps(stamp))
+    (tmp_path / "pairs").write_text("p1 low_1 low_1 high_0\np2 high_1 high_0 low_0\n")
+    args.pairs = str(tmp_path / "pairs")
+    assert report.read_alignments(args, run).keys() == {"p2"}, "p1 is a continuation"
     args.inference_model = "other.pth"
     assert report.read_alignments(args, run) == {}

@@ -1,11 +1,10 @@
 """What our trainer adds to ESPnet's: resuming anywhere, ranks, accumulation, averages, a stop at NaN."""
 
 import logging
-import multiprocessing
 
 import pytest
 import torch
-from training_samples import options
+from training_samples import curve, options, same, train_on_two_ranks, weights
 
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.tasks.valle import VALLETask
@@ -18,21 +17,6 @@ LONG = ["--num_iters_per_epoch=5", "--max_epoch=2", "--batch_bins=60", "--save_i
 
 class Killed(Exception):
     """Stands for a kill right behind a checkpoint."""
-
-
-def curve(exp):
-    stats = torch.load(exp / "checkpoint.pth", weights_only=False)["reporter"]["stats"]
-    return [
-        (stats[epoch][part]["loss"], stats[epoch][part]["acc10"]) for epoch in (1, 2) for part in stats[epoch]
-    ]
-
-
-def weights(path):
-    return torch.load(path, weights_only=True)
-
-
-def same(one, other, **tolerance):
-    return all(torch.allclose(value, other[name], **tolerance) for name, value in one.items())
 
 
 def test_a_training_killed_again_and_again_has_the_curve_of_an_unbroken_one(archive, monkeypatch):
@@ -94,27 +78,7 @@ def test_accumulated_batches_are_one_batch(archive):
 def test_two_processes_are_one_with_the_same_batches(archive):
     common = [*EXACT, "--num_iters_per_epoch=4", "--batch_bins=100000", "--accum_grad=2"]
     VALLETask.main(cmd=options(archive, "ar", *common, f"--output_dir={archive}/one"))
-    ranks = [
-        multiprocessing.get_context("spawn").Process(
-            target=VALLETask.main,
-            kwargs={
-                "cmd": options(
-                    archive,
-                    "ar",
-                    *common,
-                    f"--output_dir={archive}/two",
-                    *("--ngpu=0", "--dist_backend=gloo", "--dist_world_size=2", f"--dist_rank={rank}"),
-                    f"--dist_init_method=file://{archive}/init",
-                )
-            },
-        )
-        for rank in (0, 1)
-    ]
-    for process in ranks:
-        process.start()
-    for process in ranks:
-        process.join()
-        assert process.exitcode == 0
+    train_on_two_ranks(archive, options(archive, "ar", *common, f"--output_dir={archive}/two"))
     one, two = (weights(archive / name / "1epoch.pth") for name in ("one", "two"))
     assert same(one, two, rtol=1e-4, atol=1e-7)
 

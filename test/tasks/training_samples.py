@@ -1,12 +1,15 @@
 """Archives small enough to train on in a test, and the options of such a training."""
 
+import multiprocessing
 from pathlib import Path
 
 import kaldiio
 import numpy as np
+import torch
 import yaml
 
 from espnet2_valle.corpus.index_writer import build_index
+from espnet2_valle.tasks.valle import VALLETask
 
 CONF = Path(__file__).parents[2] / "conf"
 SPEC = {
@@ -53,6 +56,8 @@ def options(archive, valle, *more):
         f"--codec_config={archive}/codec.yaml",
         f"--output_dir={archive}/exp",
         "--num_workers=0",
+        "--use_matplotlib=false",
+        "--use_tensorboard=false",
         "--peak_tflops=1",
         "--batch_bins=200",
         "--num_iters_per_epoch=2",
@@ -61,3 +66,45 @@ def options(archive, valle, *more):
         *[f"--valle_conf={item}" for item in TINY],
         *more,
     ]
+
+
+def train_on_two_ranks(archive, command):
+    """Train in two processes that exchange gradients by gloo."""
+    number = len(list(archive.glob("init*")))
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["espnet2_valle.tasks.valle"])  # which takes longer than such a training
+    ranks = [
+        context.Process(
+            target=VALLETask.main,
+            kwargs={
+                "cmd": [
+                    *command,
+                    *("--ngpu=0", "--dist_backend=gloo", "--dist_world_size=2", f"--dist_rank={rank}"),
+                    f"--dist_init_method=file://{archive}/init{number}",
+                ]
+            },
+        )
+        for rank in (0, 1)
+    ]
+    for process in ranks:
+        process.start()
+    for process in ranks:
+        process.join()
+    assert [process.exitcode for process in ranks] == [0, 0]
+
+
+def curve(exp):
+    """Loss and accuracy of each epoch, in training and validation, in a row."""
+    stats = torch.load(exp / "checkpoint.pth", weights_only=False)["reporter"]["stats"]
+    parts = [part for epoch in sorted(stats) for part in stats[epoch].values()]
+    return [part[name] for part in parts for name in ("loss", "acc10")]
+
+
+def weights(path):
+    return torch.load(path, weights_only=True)
+
+
+def same(one, other, **tolerance):
+    return one.keys() == other.keys() and all(
+        torch.allclose(value, other[name], **tolerance) for name, value in one.items()
+    )

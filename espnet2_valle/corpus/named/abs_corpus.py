@@ -1,0 +1,113 @@
+"""What a named corpus says about itself: where it comes from, how its folder is read, what is held out."""
+
+import random
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from zlib import crc32
+
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.corpus.datadir import DataDir
+from espnet2_valle.corpus.download import Archive
+from espnet2_valle.corpus.pairs import PAIRS, Pair, PairMaker
+from espnet2_valle.corpus.recording import Found, Recording
+from espnet2_valle.corpus.split import Splits, hold_out_texts
+
+VALID_SHARE = 0.01  # of the training texts, where a corpus has no validation set of its own
+WHOLE = ("all",)  # the one part of a corpus without parts
+
+
+class AbsCorpus(ABC):
+    """One public corpus.
+
+    Attributes:
+        title: its name and version.
+        home: page that describes it, with its licence.
+        language: ISO 639-1 code.
+        folder: what its archives unpack to.
+        parts: what it consists of, by the names of its own release.
+        default_parts: those that are prepared unless others are asked for.
+        sizes: part -> utterances of the release, where that is known.
+    """
+
+    title: str
+    home: str
+    language: str = "en"
+    folder: str
+    parts: Sequence[str] = WHOLE
+    default_parts: Sequence[str] = WHOLE
+    sizes: Mapping[str, int] = {}
+
+    @abstractmethod
+    def archives(self, parts: Sequence[str]) -> list[Archive]:
+        """The files that hold these parts."""
+
+    @abstractmethod
+    def is_root(self, path: Path) -> bool:
+        """Whether `path` is the folder that the archives unpack to, with at least one part in it."""
+
+    @abstractmethod
+    def read(self, root: Path, part: str) -> Found:
+        """Read one part.
+
+        Raises:
+            InputError: a file of the corpus that is needed and not there.
+        """
+
+    @abstractmethod
+    def split(self, found: Mapping[str, list[Recording]], seed: int) -> Splits:
+        """Divide the recordings of the parts into train, valid and test."""
+
+    def pairs(
+        self, test: DataDir, durations: Mapping[str, float], train: DataDir | None, make: PairMaker
+    ) -> dict[str, list[Pair]]:
+        """Lists of (prompt, text) pairs of the test set: file name -> pairs.
+
+        Args:
+            test: the test set.
+            durations: seconds of each of its utterances.
+            train: the training set, if there is one.
+            make: draws a list, as the user's options say; a corpus with lists of its own does not call it.
+        """
+        return {PAIRS: make(test, durations, train)}
+
+    def root(self, db: Path) -> Path:
+        """Find the corpus in what the user calls its folder: that itself, or what lies in it.
+
+        Raises:
+            InputError: it is not there.
+        """
+        if not db.is_dir():
+            raise InputError(db, "no such folder", "Correct --db, or leave it out to download the corpus")
+        for path in (db, db / self.folder, *sorted(path for path in db.iterdir() if path.is_dir())):
+            if self.is_root(path):
+                return path
+        raise InputError(
+            db,
+            f"does not hold {self.title}, neither itself nor in {self.folder}/",
+            f"Give --db the folder as it is unpacked ({self.home}), or leave --db out to download it",
+        )
+
+    def check_part(self, path: Path, part: str) -> None:
+        """Raise InputError unless the folder of a part is there."""
+        if not path.is_dir():
+            raise InputError(
+                path, f"the part '{part}' is not there", "Unpack it there too, or choose others with --parts"
+            )
+
+
+def split_by_name(found: Mapping[str, list[Recording]], seed: int) -> Splits:
+    """Parts are the sets that their names begin with; without dev..., training texts are held out."""
+    splits: Splits = {}
+    for name, prefix in (("train", "train"), ("valid", "dev"), ("test", "test")):
+        chosen = [r for part, recordings in found.items() if part.startswith(prefix) for r in recordings]
+        if chosen:
+            splits[name] = chosen
+    if "train" in splits and "valid" not in splits:
+        splits["train"], splits["valid"] = hold_out_texts(splits["train"], VALID_SHARE, random.Random(seed))
+    return splits
+
+
+def in_share(name: str, first: float, last: float) -> bool:
+    """Whether `name` falls between two shares (0 to 1) of all names: the same ones on every machine."""
+    return first <= crc32(name.encode()) / 2**32 < last

@@ -1,0 +1,111 @@
+"""One utterance of a corpus, and what reading a corpus has found."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from espnet2_valle.common.audio import Span
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.corpus.datadir import DataDir
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One utterance.
+
+    Attributes:
+        utterance: its id, which begins with its speaker, as Kaldi's sorting wants.
+        speaker: who says it.
+        text: what is said.
+        wav: the sound file.
+        language: ISO 639-1 code, "" where it is not known.
+        emotion: how it is said, "" where it is not known.
+        span: the part of the sound file, None for all of it.
+    """
+
+    utterance: str
+    speaker: str
+    text: str
+    wav: str
+    language: str = ""
+    emotion: str = ""
+    span: Span | None = None
+
+
+@dataclass
+class Found:
+    """What a corpus, or a part of it, holds.
+
+    Attributes:
+        recordings: the usable utterances.
+        bad: name -> why that entry cannot be used.
+    """
+
+    recordings: list[Recording] = field(default_factory=list)
+    bad: dict[str, InputError] = field(default_factory=dict)
+
+
+def make_recording(
+    name: str,
+    speaker: str,
+    text: str,
+    wav: Path,
+    language: str = "",
+    emotion: str = "",
+    span: Span | None = None,
+) -> Recording:
+    """A recording whose id is `name` with its speaker before it, free of spaces and slashes."""
+    speaker, name = _clean_name(speaker), _clean_name(name)
+    utterance = name if name.startswith(speaker) else f"{speaker}-{name}"
+    return Recording(utterance, speaker, " ".join(text.split()), str(wav.absolute()), language, emotion, span)
+
+
+def _clean_name(name: str) -> str:
+    """A name without spaces, slashes and leading dots: it becomes a key and a file name."""
+    return re.sub(r"[\s/]+", "-", name.strip()).lstrip(".")
+
+
+def join(
+    texts: Mapping[str, str],
+    sounds: Mapping[str, Path],
+    speakers: Mapping[str, str],
+    language: str,
+    where: str | Path,
+) -> Found:
+    """Put transcripts and sound files of the same names together; what lacks one of them is bad.
+
+    Args:
+        texts: name -> transcript.
+        sounds: name -> sound file.
+        speakers: name -> speaker, for each name that has both.
+        language: of all.
+        where: where the transcripts come from, for messages.
+    """
+    found = Found()
+    for name in sorted(texts.keys() | sounds.keys()):
+        if name not in sounds:
+            found.bad[name] = InputError(
+                where, f"'{name}' has a transcript and no sound file", "Unpack the corpus again"
+            )
+        elif name not in texts:
+            found.bad[name] = InputError(sounds[name], "has no transcript", "Unpack the corpus again")
+        elif not texts[name].strip():
+            found.bad[name] = InputError(where, f"the transcript of '{name}' is empty", "Write it")
+        else:
+            found.recordings.append(make_recording(name, speakers[name], texts[name], sounds[name], language))
+    return found
+
+
+def to_data_dir(recordings: Iterable[Recording], path: str | Path) -> DataDir:
+    """The Kaldi data directory of recordings, to be written to `path`."""
+    kept = list(recordings)
+    return DataDir(
+        Path(path),
+        {r.utterance: r.wav for r in kept},
+        {r.utterance: r.text for r in kept},
+        {r.utterance: r.speaker for r in kept},
+        languages={r.utterance: r.language for r in kept if r.language},
+        emotions={r.utterance: r.emotion for r in kept if r.emotion},
+        spans={r.utterance: r.span for r in kept if r.span},
+    )

@@ -1,0 +1,99 @@
+"""From one packed model to another one with adapters, by the commands that `run.sh --init_model` calls."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from espnet2_valle.bin import build_index, codec_tokenize, finetune_base, pack, tokenize_text, valle_train
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.generate.text2speech import Text2Speech
+
+CONF = Path(__file__).parents[2] / "conf" / "finetune_lora.yaml"
+
+
+@pytest.fixture
+def packed(files, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))  # models are unpacked below it
+    pack.main([*[f"--{name}={path}" for name, path in files.items()], f"--output={tmp_path}/base.zip"])
+    return tmp_path / "base.zip"
+
+
+def lay_out(packed, **settings):
+    config = packed.parent / "finetune.yaml"
+    config.write_text(yaml.safe_dump({**yaml.safe_load(CONF.read_text()), **settings}))
+    output = packed.parent / "base"
+    finetune_base.main([f"--model_tag={packed}", f"--config={config}", f"--output_dir={output}"])
+    return output
+
+
+def test_a_base_is_laid_out_for_the_recipe(packed, files):
+    base = lay_out(packed, valle_conf={"dropout": 0.3})
+    assert torch.load(base / "ar.pth").keys() == torch.load(files["ar_model_file"]).keys()
+    assert (base / "tokens.txt").read_text().split("\n")[2] == "<space>"
+    options = dict(line.split(maxsplit=1) for line in (base / "options").read_text().splitlines())
+    assert options == {
+        "token_type": "char",
+        "g2p": "none",
+        "cleaner": "none",
+        "fs": "24000",
+        "ar_config": str(base / "train_ar.yaml"),
+        "nar_config": str(base / "train_nar.yaml"),
+    }
+    config = yaml.safe_load((base / "train_nar.yaml").read_text())
+    assert (config["valle"], config["adapter"]) == ("nar", "lora")
+    assert (config["valle_conf"]["width"], config["valle_conf"]["dropout"]) == (16, 0.3)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("loralib") is None, reason="loralib is not installed")
+def test_a_finetuned_model_is_packed_and_speaks(packed, system, files):
+    base = lay_out(packed, num_iters_per_epoch=5, max_epoch=1, num_workers=0)
+    folder, data, codec = packed.parent, system / "data", base / "codec" / "codec.yaml"
+    codec_tokenize.main(
+        [f"--codec_config={codec}", f"--wav_scp={data}/wav.scp", f"--output_dir={folder}/codes"]
+    )
+    tokens = [f"--token_list={base}/tokens.txt", "--token_type=char", "--g2p=none"]
+    tokenize_text.main([f"--data_dir={data}", f"--output_dir={folder}/token", *tokens])
+    build_index.main(
+        [
+            *(f"--codes_dir={folder}/codes", f"--token_int={folder}/token/token_int"),
+            *(f"--utt2spk={data}/utt2spk", f"--output_dir={folder}/index"),
+        ]
+    )
+    tuned = {}
+    for kind in ("ar", "nar"):
+        valle_train.main(
+            [
+                *(f"--config={base}/train_{kind}.yaml", f"--init_param={base}/{kind}.pth", "--peak_tflops=1"),
+                *(f"--codec_config={codec}", *tokens, f"--output_dir={folder}/{kind}"),
+                *(
+                    f"--{split}_data_path_and_name_and_type={folder}/index,index,valle_index"
+                    for split in ("train", "valid")
+                ),
+            ]
+        )
+        tuned[f"{kind}_train_config"] = folder / kind / "config.yaml"
+        tuned[f"{kind}_model_file"] = folder / kind / "valid.loss.ave.pth"
+    pack.main(
+        [*[f"--{k}={v}" for k, v in tuned.items()], f"--codec_config={codec}", f"--output={folder}/tuned.zip"]
+    )
+    before, after = (Text2Speech.from_pretrained(str(folder / f"{name}.zip")) for name in ("base", "tuned"))
+    said = after("c a b", str(data / "wav" / "low_0.wav"), "a b")
+    assert len(said["wav"]) > 0
+    assert before.ar.state_dict().keys() == after.ar.state_dict().keys()
+    moved = {
+        name
+        for name, value in before.ar.state_dict().items()
+        if not torch.equal(value, after.ar.state_dict()[name])
+    }
+    assert moved
+    assert all(
+        name.endswith(("qkv.weight", "out.weight", "expand.weight", "contract.weight")) for name in moved
+    )
+
+
+def test_what_is_no_training_config_is_named(packed):
+    with pytest.raises(InputError, match="is not a training config"):
+        finetune_base.main([f"--model_tag={packed}", "--config=gone.yaml", "--output_dir=x"])
