@@ -10,16 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 
 from espnet2_valle.bench.figure import Figure, median_seconds
 from espnet2_valle.bench.speech import speech_codec, voice
-from espnet2_valle.common.errors import InputError
 from espnet2_valle.generate.ar_decoding import ARDecoder, Utterance, decode_ar
 from espnet2_valle.generate.sampling import SamplingOptions
 from espnet2_valle.generate.stopping import Limits
+from espnet2_valle.tasks.planned import build_planned
 from espnet2_valle.valle.ar import VALLEAR
-from espnet2_valle.valle.nar import VALLENAR
 from espnet2_valle.valle.weights import convert_linears
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -48,7 +46,7 @@ def measure(args: argparse.Namespace) -> list[Figure]:
     """All figures; takes some minutes for `paper` on two cores."""
     torch.set_num_threads(args.num_threads)
     torch.manual_seed(0)
-    group_1 = build(VALLEAR, args, "ar", group_size=1)
+    group_1 = build(args, "ar", group_size=1)
     figures = cache_figures(args, converted(group_1, "bfloat16"))
     for dtype in ("float32", *SMALL_WEIGHTS):
         model = converted(group_1, dtype)
@@ -60,18 +58,15 @@ def measure(args: argparse.Namespace) -> list[Figure]:
     return figures + real_time_figures(args)
 
 
-def build(kind: type[Any], args: argparse.Namespace, name: str, **options: int) -> Any:
-    """A model of the wanted size with random weights.
+def build(args: argparse.Namespace, name: str, **valle_conf: int) -> Any:
+    """The AR or NAR model ("ar", "nar") of the wanted size, with random weights.
 
     Raises:
         InputError: no such configuration.
     """
-    path = Path(args.conf_dir) / f"train_{name}_{args.size}.yaml"
-    if not path.is_file():
-        raise InputError(path, "no such configuration", "Give --conf_dir")
-    conf = yaml.safe_load(path.read_text(encoding="utf-8"))["valle_conf"]
-    sizes = {"vocab_size": VOCABULARY, "num_codebooks": CODEBOOKS, "codebook_size": CODEBOOK_SIZE}
-    return kind(**{**sizes, **conf, **options}).eval()
+    config = Path(args.conf_dir) / f"train_{name}_{args.size}.yaml"
+    sizes = (VOCABULARY, ENCODEC_RATE, CODEBOOKS, CODEBOOK_SIZE)
+    return build_planned(config, *sizes, valle_conf)[0].valle.eval()
 
 
 def converted(model: Any, dtype: str) -> Any:
@@ -85,7 +80,7 @@ def utterance(prompt_frames: int, text_tokens: int, frames: int, seed: int = 0) 
     """One that goes on for `frames`, whatever the model says."""
     generator = torch.Generator().manual_seed(seed)
     return Utterance(
-        torch.randint(0, VOCABULARY - 1, (text_tokens,), generator=generator),
+        torch.randint(0, VOCABULARY, (text_tokens,), generator=generator),
         torch.randint(0, CODEBOOK_SIZE, (prompt_frames,), generator=generator),
         Limits(frames, frames),
         generator,
@@ -210,8 +205,8 @@ def weight_bytes(model: VALLEAR) -> int:
 def real_time_figures(args: argparse.Namespace) -> list[Figure]:
     """Computing time of a whole utterance over its duration, and where the time goes."""
     codec = speech_codec(Path(args.conf_dir) / "codec" / "world.yaml")
-    ar = converted(build(VALLEAR, args, "ar", group_size=2), "int8")
-    nar = converted(build(VALLENAR, args, "nar"), "bfloat16")
+    ar = converted(build(args, "ar", group_size=2), "int8")
+    nar = converted(build(args, "nar"), "bfloat16")
     prompt, text, frames = typical(args, codec.frame_rate)
     given = utterance(prompt, text, frames)
     sound = voice(PROMPT_SECONDS, codec.sample_rate)

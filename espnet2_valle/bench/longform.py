@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import random
 import subprocess
 import sys
@@ -21,11 +22,7 @@ WINDOW = 5.0  # seconds that are compared with the prompt at a time
 MINUTE = 60.0
 DRIFT_BAR = 0.02
 MEMORY_BAR = 1.05
-# Reads a text in a process of its own, whose peak memory (kB) it prints: one text must not count for another.
-CHILD = (
-    "import resource, sys; from espnet2_valle.bin.valle_longform import main; main(sys.argv[1:]); "
-    "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
-)
+KIB_PER_MIB = 1024
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,32 +35,43 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--words_per_minute", type=float, default=110)
     parser.add_argument("--words_per_sentence", type=int, default=6)
     parser.add_argument("--inference_args", default="", help="more options of valle_longform")
+    parser.add_argument("--output_wav", help="keep the long reading here")
 
 
 def measure(args: argparse.Namespace) -> list[Figure]:
-    """Read a short and a long text; compare the long one's first and last minute, and the peaks of memory."""
+    """Read a short and a long text; compare each minute of the long one with the prompt, and both peaks."""
     words = Path(args.words).read_text(encoding="utf-8").split()
     with tempfile.TemporaryDirectory() as folder:
-        peaks, wavs = [], []
-        for minutes in args.minutes:
-            text, wav = Path(folder) / f"{minutes}.txt", Path(folder) / f"{minutes}.wav"
+        short, long = (Path(folder) / f"{name}.wav" for name in ("short", "long"))
+        if args.output_wav:
+            long = Path(args.output_wav)
+        peaks = []
+        for minutes, wav in zip(args.minutes, (short, long), strict=True):
+            text = Path(folder) / f"{wav.stem}.txt"
             text.write_text(make_text(words, minutes * args.words_per_minute, args.words_per_sentence))
             peaks.append(_read(args, text, wav))
-            wavs.append(wav)
         with np.load(args.prompt, allow_pickle=False) as stored:
             prompt, rate = stored["wav"], json.loads(str(stored["about"]))["spec"]["sample_rate"]
+        seconds = soundfile.info(long).duration
         encoder = ResemblyzerEncoder()
-        seconds = soundfile.info(wavs[1]).duration
-        first = likeness(wavs[1], 0.0, min(MINUTE, seconds / 2), prompt, rate, encoder)
-        last = likeness(wavs[1], max(seconds - MINUTE, seconds / 2), seconds, prompt, rate, encoder)
-    config = {"model": args.model_tag, "seconds": round(seconds), "prompt": Path(args.longform_config).stem}
+        course = [likeness(long, start, end, prompt, rate, encoder) for start, end in spans(seconds)]
+    about = {"model": args.model_tag, "seconds": round(seconds), "config": Path(args.longform_config).stem}
     return [
-        Figure("longform_first_minute_similarity", first, "cosine", "", config),
-        Figure("longform_last_minute_similarity", last, "cosine", "", config),
-        Figure("longform_drift", first - last, "cosine", f"<= {DRIFT_BAR}", config),
-        Figure("longform_peak_memory", peaks[1] / 1024, "MiB", "", config),
-        Figure("longform_memory_growth", peaks[1] / peaks[0], "ratio", f"<= {MEMORY_BAR}", config),
+        *[
+            Figure("longform_similarity", value, "cosine", "", {**about, "minute": number})
+            for number, value in enumerate(course, 1)
+        ],
+        Figure("longform_drift", abs(course[0] - course[-1]), "cosine", f"<= {DRIFT_BAR}", about),
+        Figure("longform_peak_memory", peaks[1] / KIB_PER_MIB, "MiB", "", about),
+        Figure("longform_memory_growth", peaks[1] / peaks[0], "ratio", f"<= {MEMORY_BAR}", about),
     ]
+
+
+def spans(seconds: float) -> list[tuple[float, float]]:
+    """Start and end of each minute of a recording, in seconds; the last one may overlap the one before."""
+    length = min(MINUTE, seconds / 2)
+    starts = [number * MINUTE for number in range(int(seconds // MINUTE) - 1)] or [0.0]
+    return [(start, start + length) for start in [*starts, seconds - length]]
 
 
 def make_text(words: list[str], count: float, sentence: int) -> str:
@@ -96,11 +104,13 @@ def likeness(
 
 
 def _read(args: argparse.Namespace, text: Path, wav: Path) -> int:
-    """Read `text` aloud in a process of its own; its peak memory in kB."""
-    command = [f"--model_tag={args.model_tag}", f"--prompt_speech={args.prompt}", f"--text_file={text}"]
-    command += [f"--output_wav={wav}", f"--longform_config={args.longform_config}"]
-    command += args.inference_args.split()
-    done = subprocess.run(
-        [sys.executable, "-c", CHILD, *command], stdout=subprocess.PIPE, text=True, check=True
-    )
-    return int(done.stdout.split()[-1])
+    """Read `text` aloud; returns the peak memory in KiB of the process, which says nothing else."""
+    command = [sys.executable, "-m", "espnet2_valle.bin.valle_longform", f"--model_tag={args.model_tag}"]
+    command += [f"--prompt_speech={args.prompt}", f"--text_file={text}", f"--output_wav={wav}"]
+    command += [f"--longform_config={args.longform_config}", *args.inference_args.split()]
+    process = subprocess.Popen(command, stdout=sys.stderr)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise InputError("valle_longform", f"ended with {process.returncode}", "See what it said above")
+    return usage.ru_maxrss

@@ -1,109 +1,218 @@
-"""How soon a stream is heard, and whether it keeps up, whatever its length."""
+"""How soon a stream is heard, where that time goes, and whether it keeps up, whatever its length."""
 
 import argparse
+import random
 import statistics
 import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import yaml
 
 from espnet2_valle.bench.figure import Figure
 from espnet2_valle.bench.speech import speech_codec
+from espnet2_valle.codec.abs_codec import AbsCodec
+from espnet2_valle.codec.stream import CodecStream
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.generate.ar_decoding import ARDecoder
+from espnet2_valle.generate.prepared_prompt import PreparedPrompt
+from espnet2_valle.generate.request import Prepared, Request
 from espnet2_valle.generate.sampling import SamplingOptions
 from espnet2_valle.generate.stopping import Limits
-from espnet2_valle.generate.streaming import CHUNK_SECONDS, FIRST_SECONDS, Streamer
-from espnet2_valle.generate.text2speech import Prepared, Request, Text2Speech
-from espnet2_valle.valle.ar import VALLEAR
-from espnet2_valle.valle.chunks import Chunks
-from espnet2_valle.valle.nar import VALLENAR
+from espnet2_valle.generate.streaming import CHUNK_SECONDS, Streamer, choose_chunks
+from espnet2_valle.generate.text2speech import Text2Speech
+from espnet2_valle.tasks.planned import build_planned
+from espnet2_valle.valle.weights import DTYPES, convert_linears
 
 VOCAB = 64
 PROMPT_SECONDS = 3.0
+MINUTE = 60
 FIRST_BAR = 0.2  # seconds
 FLAT_BAR = 1.5  # of the longest utterance over the shortest
+Ask = Callable[[float], Iterator[Prepared]]  # seconds of speech -> requests that are exactly that together
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the benchmark."""
     parser.add_argument("--seconds", type=float, nargs="+", default=[2, 5, 10, 20], help="of speech")
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--tokens_per_second", type=float, default=10, help="of the text")
-    parser.add_argument("--model_tag", help="packed model; without it random weights and a made-up codec")
-    parser.add_argument("--ar_config", default="conf/train_ar_mini.yaml", help="sizes of random weights")
-    parser.add_argument("--nar_config", default="conf/train_nar_mini.yaml")
-    parser.add_argument("--codec_config", default="conf/codec/world.yaml")
+    parser.add_argument("--dtype", choices=DTYPES, default="float32", help="of the weights")
     parser.add_argument("--device", default="cpu")
+    group = parser.add_argument_group("a trained model, with text")
+    group.add_argument("--model_tag", help="packed model; without it random weights and a made-up codec")
+    group.add_argument("--prompt", help="prepared prompt (.npz) of that model's codec")
+    group.add_argument("--words", help="file of the words that texts are made of")
+    group.add_argument("--words_per_minute", type=float, default=110)
+    group.add_argument(
+        "--max_words", type=int, help="cut longer texts, as valle_stream does; default: said in one go"
+    )
+    group = parser.add_argument_group("random weights, with token ids")
+    group.add_argument("--ar_config", default="conf/train_ar_mini.yaml")
+    group.add_argument("--nar_config", default="conf/train_nar_mini.yaml")
+    group.add_argument("--codec_config", default="conf/codec/world.yaml")
+    group.add_argument("--tokens_per_second", type=float, default=10, help="of the text")
 
 
 def measure(args: argparse.Namespace) -> list[Figure]:
     """Streams of each length in turn, `repeats` times; figures are medians.
 
-    The prompt's codes are there; the clock starts before the AR model reads text and prompt.
+    The voice is there; the clock starts before the text is read.
     """
-    streamer = _open(args)
-    about = {"sizes": args.model_tag or Path(args.ar_config).stem, "threads": torch.get_num_threads()}
-    about |= {"device": args.device, "chunks": f"{streamer.chunks.first}+{streamer.chunks.size}"}
-    runs: dict[float, list[tuple[float, float, float]]] = {seconds: [] for seconds in args.seconds}
-    _time(streamer, _ask(streamer, args.seconds[0], args))  # warm-up
-    for _ in range(args.repeats):
+    streamer, ask = _trained(args) if args.model_tag else _random(args)
+    about = {"sizes": args.model_tag or Path(args.ar_config).stem, "dtype": args.dtype}
+    about |= {"threads": torch.get_num_threads(), "device": args.device}
+    about |= {"chunks": f"{streamer.chunks.first}+{streamer.chunks.size}", "max_words": args.max_words}
+    runs: dict[float, list[Timing]] = {seconds: [] for seconds in args.seconds}
+    parts: dict[float, list[dict[str, float]]] = {seconds: [] for seconds in args.seconds}
+    for repeat in range(-1, args.repeats):  # the first round warms up
         for seconds in args.seconds:
-            runs[seconds].append(_time(streamer, _ask(streamer, seconds, args)))
-    figures, firsts = [], []
-    for seconds, results in runs.items():
-        first, gap, total = (statistics.median(values) for values in zip(*results, strict=True))
-        config = {"seconds": seconds, **about}
-        figures.append(Figure("stream_first_sound", first, "s", f"<= {FIRST_BAR}", config))
-        figures.append(Figure("stream_largest_gap", gap, "s", "", config))
-        figures.append(Figure("stream_real_time_factor", total / seconds, "ratio", "<= 1", config))
-        firsts.append(first)
+            timing, part = time_stream(streamer, ask, seconds), time_parts(streamer, ask, seconds)
+            if repeat >= 0:
+                runs[seconds].append(timing)
+                parts[seconds].append(part)
+    figures = []
+    for seconds in args.seconds:
+        figures += _figures(runs[seconds], parts[seconds], {"seconds": seconds, **about})
+    firsts = [statistics.median(one.first for one in runs[each]) for each in args.seconds]
     flat = firsts[-1] / firsts[0]
-    figures.append(Figure("stream_first_sound_flat", flat, "ratio", f"<= {FLAT_BAR}", about))
-    return figures
+    return [*figures, Figure("stream_first_sound_flat", flat, "ratio", f"<= {FLAT_BAR}", about)]
 
 
-def _time(streamer: Streamer, prepared: Prepared) -> tuple[float, float, float]:
-    """Seconds to the first sound, of the largest gap behind it, and of all."""
-    times = [time.perf_counter()]
-    for _ in streamer.run(streamer.start(prepared)):
-        times.append(time.perf_counter())
-    steps = np.diff(times)
-    return float(steps[0]), float(steps[1:].max(initial=0.0)), times[-1] - times[0]
+@dataclass(frozen=True)
+class Timing:
+    """When a stream was heard, in seconds.
+
+    Attributes:
+        first: until the first sound.
+        gap: the longest wait for a chunk behind it.
+        stall: for how long a listener, who plays each chunk as it comes, hears nothing after the first one.
+        total: until the end.
+    """
+
+    first: float
+    gap: float
+    stall: float
+    total: float
 
 
-def _ask(streamer: Streamer, seconds: float, args: argparse.Namespace) -> Prepared:
-    """A request for exactly `seconds` of speech."""
-    codec, generator = streamer.codec, torch.Generator().manual_seed(0)
-    frames, prompt_frames = round(seconds * codec.frame_rate), round(PROMPT_SECONDS * codec.frame_rate)
-    tokens, prompt_tokens = (round(each * args.tokens_per_second) for each in (seconds, PROMPT_SECONDS))
-    vocab = streamer.ar.text.end
-    text = torch.randint(0, vocab, (prompt_tokens + tokens,), generator=generator).to(args.device)
-    shape = (prompt_frames, codec.num_codebooks)
-    prompt = torch.randint(0, codec.codebook_size, shape, generator=generator).to(args.device)
-    limits = Limits(frames, frames)
-    return Prepared(Request("", prompt), text, prompt, prompt[:, 0].contiguous(), limits, 0, prompt_tokens)
+def time_stream(streamer: Streamer, ask: Ask, seconds: float) -> Timing:
+    """Run one stream to its end."""
+    begun = time.perf_counter()
+    came, lasts = [], []
+    for prepared in ask(seconds):
+        for wav in streamer.run(streamer.start(prepared)):
+            came.append(time.perf_counter() - begun)
+            lasts.append(len(wav) / streamer.codec.sample_rate)
+    return Timing(came[0], float(np.diff(came).max(initial=0.0)), stalled(came, lasts), came[-1])
 
 
-def _open(args: argparse.Namespace) -> Streamer:
-    """The packed model, or one with random weights."""
-    if args.model_tag:
-        return Streamer.of(Text2Speech.from_pretrained(args.model_tag, device=args.device))
+def stalled(came: list[float], lasts: list[float]) -> float:
+    """Seconds of silence between chunks that arrive at `came` and last for `lasts` seconds."""
+    silence, heard_until = 0.0, came[0]
+    for at, length in zip(came, lasts, strict=True):
+        silence += max(0.0, at - heard_until)
+        heard_until = max(at, heard_until) + length
+    return silence
+
+
+@torch.inference_mode()
+def time_parts(streamer: Streamer, ask: Ask, seconds: float) -> dict[str, float]:
+    """Seconds of each step to the first sound, one behind the other."""
+    marks = [("", time.perf_counter())]
+
+    def mark(name: str) -> None:
+        marks.append((name, time.perf_counter()))
+
+    codes: list[int] = []
+    prepared = next(ask(seconds))
+    mark("text")
+    decoder = ARDecoder(streamer.ar, [prepared.utterance(0)], streamer.sampling)
+    mark("ar_prefill")
+    while len(codes) < streamer.chunks.first:
+        codes += decoder.step()[0]
+    mark("ar_codes")
+    context = streamer.nar.prefill(prepared.text, prepared.prompt)
+    mark("nar_prefill")
+    first = torch.tensor(codes[: streamer.chunks.first], device=prepared.text.device)
+    filled = streamer.nar.extend(first, context).cpu().numpy()
+    mark("nar_chunk")
+    CodecStream(streamer.codec, prepared.prompt.cpu().numpy()).push(filled)
+    mark("codec")
+    return {name: end - start for (_, start), (name, end) in zip(marks, marks[1:])}
+
+
+def _figures(runs: list[Timing], parts: list[dict[str, float]], config: dict[str, Any]) -> list[Figure]:
+    """Medians over the runs of one length."""
+    first, gap, stall, total = (
+        statistics.median(getattr(run, name) for run in runs) for name in ("first", "gap", "stall", "total")
+    )
+    factor = total / config["seconds"]
+    return [
+        Figure("stream_first_sound", first, "s", f"<= {FIRST_BAR}", config),
+        *[
+            Figure(f"stream_{name}", statistics.median(part[name] for part in parts), "s", "", config)
+            for name in parts[0]
+        ],
+        Figure("stream_largest_gap", gap, "s", "", config),
+        Figure("stream_stall", stall, "s", "<= 0", config),
+        Figure("stream_real_time_factor", factor, "ratio", "<= 1", config),
+    ]
+
+
+def _trained(args: argparse.Namespace) -> tuple[Streamer, Ask]:
+    """A packed model, which is asked for words.
+
+    Raises:
+        InputError: no prompt or no words are given.
+    """
+    for name in ("prompt", "words"):
+        if not getattr(args, name):
+            raise InputError(f"--{name}", "is not given", "--model_tag needs it")
+    text2speech = Text2Speech.from_pretrained(args.model_tag, device=args.device, dtype=args.dtype)
+    voice = PreparedPrompt.load(args.prompt, text2speech.codec)
+    words = Path(args.words).read_text(encoding="utf-8").split()
+
+    def ask(seconds: float) -> Iterator[Prepared]:
+        count = max(1, round(seconds * args.words_per_minute / MINUTE))
+        said = random.Random(count).choices(words, k=count)
+        size = args.max_words or count
+        for start in range(0, count, size):
+            piece = said[start : start + size]
+            prepared = text2speech.prepare(Request(" ".join(piece), voice))
+            yield replace(prepared, limits=_exactly(seconds * len(piece) / count, text2speech.codec))
+
+    return Streamer.of(text2speech), ask
+
+
+def _random(args: argparse.Namespace) -> tuple[Streamer, Ask]:
+    """Random weights, which are asked for token ids."""
     torch.manual_seed(0)
     codec = speech_codec(Path(args.codec_config))
-    sizes: dict[str, Any] = {
-        "vocab_size": VOCAB,
-        "num_codebooks": codec.num_codebooks,
-        "codebook_size": codec.codebook_size,
-    }
     rate = codec.frame_rate
-    chunks = Chunks(round(FIRST_SECONDS * rate), round(CHUNK_SECONDS * rate))
-    nar_conf = {**_conf(args.nar_config), "chunk_frames": chunks.size}
-    ar = VALLEAR(**sizes, **_conf(args.ar_config)).eval().to(args.device)
-    nar = VALLENAR(**sizes, **nar_conf).eval().to(args.device)
-    return Streamer(ar, nar, codec, SamplingOptions(), chunks)
+    sizes = (VOCAB, rate, codec.num_codebooks, codec.codebook_size)
+    chunked = {"chunk_frames": round(CHUNK_SECONDS * rate)}
+    ar = build_planned(args.ar_config, *sizes)[0].valle.eval().to(args.device)
+    nar = build_planned(args.nar_config, *sizes, chunked)[0].valle.eval().to(args.device)
+    convert_linears(ar, args.dtype)
+    convert_linears(nar, "bfloat16" if args.dtype == "int8" else args.dtype)
+    generator = torch.Generator().manual_seed(0)
+    shape = (round(PROMPT_SECONDS * rate), codec.num_codebooks)
+    prompt = torch.randint(0, codec.codebook_size, shape, generator=generator).to(args.device)
+    prompt_tokens = round(PROMPT_SECONDS * args.tokens_per_second)
+
+    def ask(seconds: float) -> Iterator[Prepared]:
+        tokens = prompt_tokens + round(seconds * args.tokens_per_second)
+        text = torch.randint(0, VOCAB, (tokens,), generator=generator).to(args.device)
+        first = prompt[:, 0].contiguous()
+        yield Prepared(Request("", prompt), text, prompt, first, _exactly(seconds, codec), 0, prompt_tokens)
+
+    return Streamer(ar, nar, codec, SamplingOptions(), choose_chunks(nar, rate)), ask
 
 
-def _conf(path: str) -> dict[str, Any]:
-    return yaml.safe_load(Path(path).read_text(encoding="utf-8"))["valle_conf"]
+def _exactly(seconds: float, codec: AbsCodec) -> Limits:
+    """What makes the AR model speak for so long, whatever it says."""
+    frames = round(seconds * codec.frame_rate)
+    return Limits(frames, frames)

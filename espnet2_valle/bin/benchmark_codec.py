@@ -14,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from espnet2_valle.bin.codec_fit import fit_world, read_config
+from espnet2_valle.bin.codec_fit import fit_world
 from espnet2_valle.common.cli import run_command
+from espnet2_valle.common.config import read_yaml
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
 from espnet2_valle.corpus.datadir import read_scp
@@ -107,7 +108,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     fit, tests = choose_sets(args)
     model = Path(args.model or "codec_benchmark.npz")
     if not (args.model and model.is_file()):
-        fit_world(read_config(args.config), args.config, fit, args.nj).save(model)
+        fit_world(read_yaml(args.config, "--config"), args.config, fit, args.nj).save(model)
     table: dict[str, Scores] = {}
     for name, wavs in tests.items():
         rows = list(

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from espnet2_valle.codec.build import CODECS, build_codec, save_codec_config
 from espnet2_valle.codec.encodec import fetch_weights
@@ -17,6 +16,7 @@ from espnet2_valle.codec.world import WorldCodec, build_features, stage_scales
 from espnet2_valle.codec.world_config import WorldConfig
 from espnet2_valle.common.audio import audio_seconds, read_audio
 from espnet2_valle.common.cli import run_command
+from espnet2_valle.common.config import read_yaml
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.corpus.datadir import read_scp
 from espnet2_valle.jobs.pool import parallel_map
@@ -35,25 +35,6 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--output_dir", required=True, help="gets codec.yaml and, where fitted, codec.npz")
     parser.add_argument("--nj", type=int, default=1, help="processes")
     return parser
-
-
-def read_config(path: str | None) -> dict[str, Any]:
-    """Read the YAML at `path`; an empty configuration when there is none.
-
-    Raises:
-        InputError: missing file or not a YAML mapping.
-    """
-    if path is None:
-        return {}
-    if not Path(path).is_file():
-        raise InputError(path, "no such configuration", "Correct --config")
-    try:
-        config = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(path, f"not YAML ({error})", "Mend it") from error
-    if not isinstance(config, dict):
-        raise InputError(path, "holds no options", "Write `option: value` lines")
-    return config
 
 
 def analyse_file(config: WorldConfig, path: str) -> np.ndarray:
@@ -85,7 +66,7 @@ def fit_world(options: dict[str, Any], where: str, wavs: Sequence[str], nj: int)
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     args = get_parser().parse_args(argv)
-    config = read_config(args.config)
+    config = read_yaml(args.config, "--config") if args.config else {}
     output = Path(args.output_dir)
     if args.codec == "world":
         if args.config is None or args.wav_scp is None:

@@ -15,12 +15,10 @@ import signal
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from espnet2_valle.bin.score_inputs import named_files, read_asked
 from espnet2_valle.common.cli import run_command
+from espnet2_valle.common.config import check_keys, read_yaml
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
 from espnet2_valle.score.listening.analyse import analyse
@@ -102,16 +100,10 @@ def read_design(path: str | None, kind: str | None) -> Design:
     Raises:
         InputError: it is no such file, or has an entry that there is not.
     """
-    given: Any = {}
-    if path is not None:
-        try:
-            given = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
-        except (OSError, yaml.YAMLError) as error:
-            raise InputError(path, f"cannot be read ({error})", "Correct --config") from error
+    given = read_yaml(path, "--config") if path else {}
     known = {field.name: field.default for field in fields(Design)}
-    for name, value in given.items() if isinstance(given, dict) else [(given, None)]:
-        if name not in known:
-            raise InputError(path or "", f"there is no entry '{name}'", f"Its entries are {', '.join(known)}")
+    check_keys(path or "", given, known)
+    for name, value in given.items():
         default = known[name]
         if type(value) is not type(default) and not (isinstance(default, float) and isinstance(value, int)):
             raise InputError(f"{path}: {name}", f"'{value}' is not like {default!r}", "Correct it")

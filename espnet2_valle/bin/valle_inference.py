@@ -2,10 +2,8 @@
 
 import argparse
 import functools
-import inspect
 import json
-import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,40 +12,27 @@ import numpy as np
 from espnet2.utils import config_argparse
 from espnet2.utils.types import str2bool
 
+from espnet2_valle.bin.model_options import (
+    add_model_arguments,
+    add_prompt_arguments,
+    chooser,
+    model_options,
+    open_streamer,
+    open_text2speech,
+    require,
+)
 from espnet2_valle.common.audio import write_audio
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open, atomic_path, read_journal
 from espnet2_valle.corpus.datadir import DataDir
 from espnet2_valle.corpus.pairs import Pair, read_pairs
+from espnet2_valle.generate.candidates import seed_of
 from espnet2_valle.generate.continuation import divide_text, read_beginning
 from espnet2_valle.generate.outcome import Outcome
-from espnet2_valle.generate.text2speech import Request, Text2Speech, open_text2speech
+from espnet2_valle.generate.request import Request
 from espnet2_valle.jobs.pool import parallel_map
 
-MODEL_OPTIONS = (
-    "ar_train_config",
-    "ar_model_file",
-    "nar_train_config",
-    "nar_model_file",
-    "codec_config",
-)
-DECODING_OPTIONS: dict[str, Callable[[str], Any]] = {
-    "seed": int,
-    "temperature": float,
-    "top_k": int,
-    "top_p": float,
-    "min_p": float,
-    "repetition_window": int,
-    "repetition_threshold": float,
-    "repetition_counts_drawn": str2bool,
-    "min_duration_ratio": float,
-    "max_duration_ratio": float,
-    "max_repeat_seconds": float,
-    "best_of": int,
-    "retries": int,
-    "dtype": str,
-}
 Ending = tuple[str, int]  # the outcome's name, and attempts made
 OPTIONS_FILE, JOURNAL = "options.json", "journal.jsonl"
 
@@ -63,33 +48,15 @@ def get_parser() -> argparse.ArgumentParser:
     group.add_argument("--data_dir", help="wav.scp and text of the utterances in the pairs")
     group.add_argument("--output_dir", help="gets wav/, codes/, wav.scp, outcomes and tries")
     group.add_argument("--batch_size", type=int, default=1, help="utterances decoded at once in a process")
+    group.add_argument(
+        "--streaming", type=str2bool, default=False, help="chunk by chunk as valle_stream, one at once"
+    )
     group.add_argument("--nj", type=int, default=1, help="processes")
     group = parser.add_argument_group("one utterance")
     group.add_argument("--text", help="what to say")
     add_prompt_arguments(group)
     group.add_argument("--output_wav", help="where the speech goes")
     return parser
-
-
-def add_model_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options that name a model and how it draws codes; `model_options` reads them."""
-    group = parser.add_argument_group("model")
-    group.add_argument("--model_tag", help="a packed model (zip) or a model-zoo name, in place of the files")
-    for option in MODEL_OPTIONS:
-        group.add_argument(f"--{option}")
-    group.add_argument("--device", default="cpu", help="cpu, cuda, cuda:N")
-    group = parser.add_argument_group("decoding; see espnet2_valle.generate.text2speech.Text2Speech")
-    defaults = inspect.signature(Text2Speech).parameters
-    for name, kind in DECODING_OPTIONS.items():
-        group.add_argument(f"--{name}", type=kind, default=defaults[name].default)
-
-
-def add_prompt_arguments(group: argparse._ArgumentGroup) -> None:
-    """Options that name the voice."""
-    group.add_argument(
-        "--prompt_speech", help="sound file with the voice, about 3 s, or a prepared prompt (.npz)"
-    )
-    group.add_argument("--prompt_text", help="what is said in it; a prepared prompt knows")
 
 
 @dataclass(frozen=True)
@@ -123,7 +90,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         require(args, "data_dir", "output_dir")
         if args.batch_size < 1:
             raise InputError("--batch_size", f"{args.batch_size} is out of range", "Give 1 or more")
-        synthesise_pairs(model, args.pairs, args.data_dir, args.output_dir, args.nj, args.batch_size)
+        synthesise_pairs(
+            model, args.pairs, args.data_dir, args.output_dir, args.nj, args.batch_size, args.streaming
+        )
     else:
         require(args, "text", "prompt_speech", "output_wav")
         text2speech = open_text2speech(json.dumps(model))
@@ -141,6 +110,7 @@ def synthesise_pairs(
     output_dir: str | Path,
     nj: int,
     batch_size: int = 1,
+    streaming: bool = False,
 ) -> None:
     """Synthesise every pair; a rerun with the same model and options goes on where it was.
 
@@ -152,12 +122,15 @@ def synthesise_pairs(
     """
     output = Path(output_dir)
     jobs = _jobs(read_pairs(pairs), DataDir.load(data_dir), pairs)
-    done = _resume(output, model)
+    recognizer = chooser(model)
+    done = _resume(
+        output, {**model, "streaming": streaming, "recognizer": recognizer and recognizer.identity()}
+    )
     pending = [job for job in jobs if job.pair_id not in done]
     if batch_size > 1:
         pending.sort(key=lambda job: len(job.text))
     batches = [pending[start : start + batch_size] for start in range(0, len(pending), batch_size)]
-    work = functools.partial(_synthesise, json.dumps(model), str(output))
+    work = functools.partial(_synthesise, json.dumps(model), streaming, str(output))
     with open(output / JOURNAL, "a", encoding="utf-8") as journal:
         for ended in parallel_map(work, batches, nj, "decode"):
             done.update(ended)
@@ -176,15 +149,14 @@ def synthesise_pairs(
                 scp.write(f"{job.pair_id} {_wav_path(output, job.pair_id)}\n")
 
 
-def _synthesise(model: str, output_dir: str, jobs: Sequence[Job]) -> dict[str, Ending]:
+def _synthesise(model: str, streaming: bool, output_dir: str, jobs: Sequence[Job]) -> dict[str, Ending]:
     """Synthesise a batch of pairs and write what came out; returns how each ended."""
     text2speech = open_text2speech(model)
+    synthesise = open_streamer(model).synthesise if streaming else None
     output = Path(output_dir)
-    requests = [
-        job.request(text2speech.fs, zlib.crc32(f"{text2speech.seed} {job.pair_id}".encode())) for job in jobs
-    ]
+    requests = [job.request(text2speech.fs, seed_of(text2speech.seed, job.pair_id)) for job in jobs]
     endings = {}
-    for job, result in zip(jobs, text2speech.batch(requests), strict=True):
+    for job, result in zip(jobs, text2speech.batch(requests, synthesise), strict=True):
         if "problem" in result:
             print(f"{job.pair_id}: {result['problem']}")
         if len(result["wav"]) and result["outcome"] is not Outcome.NO_SPEECH:
@@ -194,18 +166,6 @@ def _synthesise(model: str, output_dir: str, jobs: Sequence[Job]) -> dict[str, E
             write_audio(_wav_path(output, job.pair_id), wav, text2speech.fs)
         endings[job.pair_id] = (result["outcome"].value, result["tries"])
     return endings
-
-
-def model_options(args: argparse.Namespace) -> dict[str, Any]:
-    """The constructor's arguments out of the command's."""
-    files = {name: getattr(args, name) for name in (*MODEL_OPTIONS, "model_tag") if getattr(args, name)}
-    return {**files, **{name: getattr(args, name) for name in ("device", *DECODING_OPTIONS)}}
-
-
-def require(args: argparse.Namespace, *names: str) -> None:
-    for name in names:
-        if getattr(args, name) is None:
-            raise InputError(f"--{name}", "is not given", "It is needed here; see --help")
 
 
 def _jobs(pairs: Sequence[Pair], data: DataDir, where: str | Path) -> list[Job]:

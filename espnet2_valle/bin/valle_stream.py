@@ -8,25 +8,26 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import soundfile
 from espnet2.utils import config_argparse
 
-from espnet2_valle.bin.valle_inference import (
+from espnet2_valle.bin.model_options import (
     add_model_arguments,
     add_prompt_arguments,
     model_options,
+    open_text2speech,
     require,
 )
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.generate.outcome import Outcome
-from espnet2_valle.generate.streaming import Streamer
-from espnet2_valle.generate.text2speech import Request, open_text2speech
-from espnet2_valle.valle.chunks import Chunks
+from espnet2_valle.generate.longform import LongformOptions
+from espnet2_valle.generate.prepared_prompt import open_prompt
+from espnet2_valle.generate.sentences import Sentence, read_text, split_text
+from espnet2_valle.generate.streaming import FIRST_SECONDS, Streamer, choose_chunks
 
 STDOUT = "-"
 INT16 = 32768  # the tail leaves room below full scale
@@ -39,9 +40,19 @@ def get_parser() -> argparse.ArgumentParser:
     )
     add_model_arguments(parser)
     group = parser.add_argument_group("stream")
-    group.add_argument("--first_chunk_seconds", type=float, default=0.2, help="until something is heard")
+    group.add_argument(
+        "--first_chunk_seconds", type=float, default=FIRST_SECONDS, help="until something is heard"
+    )
     group.add_argument("--chunk_seconds", type=float, help="of the later chunks; as in the NAR's training")
     group.add_argument("--text", help="what to say")
+    group.add_argument("--text_file", help="in place of it: a long text; empty lines part paragraphs")
+    group.add_argument(
+        "--max_words",
+        type=int,
+        default=12,
+        help="what is longer is said sentence by sentence, and sentences cut",
+    )
+    group.add_argument("--longform_config", default="conf/longform.yaml", help="pauses between sentences")
     add_prompt_arguments(group)
     group.add_argument("--output_wav", help="where the speech goes as it comes, or - for standard output")
     return parser
@@ -50,47 +61,68 @@ def get_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> None:
     """Stream what the options name."""
     args = get_parser().parse_args(argv)
-    require(args, "text", "prompt_speech", "output_wav")
+    require(args, "prompt_speech", "output_wav")
+    sentences = cut_text(args)
     text2speech = open_text2speech(json.dumps(model_options(args)))
-    streamer = Streamer.of(text2speech)
     rate = text2speech.codec.frame_rate
-    size = round(args.chunk_seconds * rate) if args.chunk_seconds else streamer.chunks.size
     try:
-        streamer.chunks = Chunks(min(size, round(args.first_chunk_seconds * rate)), size)
+        chunks = choose_chunks(text2speech.nar, rate, args.first_chunk_seconds, args.chunk_seconds)
     except ValueError as error:
         raise InputError("--chunk_seconds", str(error), f"Give at least {1 / rate:g} s") from error
+    streamer = Streamer.of(text2speech, chunks)
+    voice = open_prompt(args.prompt_speech, args.prompt_text, None, text2speech.codec)
     begun = time.perf_counter()
-    state = streamer.start(text2speech.prepare(Request(args.text, args.prompt_speech, args.prompt_text)))
-    first, samples = write_chunks(args.output_wav, streamer.run(state), text2speech.fs)
-    if state.outcome is Outcome.NO_SPEECH:
+    first, samples = None, 0
+    with open_sink(args.output_wav, text2speech.fs) as write:
+        for wav in streamer.read(text2speech, sentences, voice):
+            first = time.perf_counter() if first is None else first
+            write(wav)
+            samples += len(wav)
+    if first is None:
         raise InputError("--text", "no speech came out", "Try another --seed or a longer prompt")
-    assert state.outcome is not None
-    seconds = samples / text2speech.fs
-    total = time.perf_counter() - begun
+    seconds, total = samples / text2speech.fs, time.perf_counter() - begun
     print(
-        f"{args.output_wav}: {state.outcome.value}, first sound after {first - begun:.3f} s, "
+        f"{args.output_wav}: first sound {first - begun:.3f} s after the text, "
         f"{seconds:.2f} s of speech in {total:.2f} s",
         file=sys.stderr,
     )
 
 
-def write_chunks(output: str, chunks: Iterable[np.ndarray], rate: int) -> tuple[float, int]:
-    """Write each chunk when it comes; returns when the first one came, and the number of samples."""
-    first, samples = time.perf_counter(), 0
-    sink: Any = (
-        sys.stdout.buffer
-        if output == STDOUT
-        else soundfile.SoundFile(output, "w", rate, 1, subtype="PCM_16", format="WAV")
-    )
-    for wav in chunks:
-        if not samples:
-            first = time.perf_counter()
-        sink.write(np.round(wav * INT16).astype("<i2").tobytes() if output == STDOUT else wav)
-        sink.flush()
-        samples += len(wav)
-    if output != STDOUT:
-        sink.close()
-    return first, samples
+def cut_text(args: argparse.Namespace) -> list[Sentence]:
+    """What to say, in pieces of at most `--max_words`.
+
+    Raises:
+        InputError: no text, an unreadable file, or one of `split_text`.
+    """
+    if bool(args.text) == bool(args.text_file):
+        raise InputError("--text", "one of it and --text_file is needed", "Give one")
+    if args.max_words < 1:
+        raise InputError("--max_words", f"{args.max_words} is out of range", "Give 1 or more")
+    text = args.text or read_text(args.text_file)
+    if len(text.split()) <= args.max_words:
+        return [Sentence(text, 0.0)]
+    options = LongformOptions.load(args.longform_config)
+    return split_text(text, options.pauses, options.language, args.max_words)
+
+
+@contextmanager
+def open_sink(output: str, rate: int) -> Iterator[Callable[[np.ndarray], None]]:
+    """What writes samples (S,) float32 as soon as they come: to a file, or raw to standard output."""
+    if output == STDOUT:
+        yield _write_raw
+        return
+    with soundfile.SoundFile(output, "w", rate, 1, subtype="PCM_16", format="WAV") as sink:
+
+        def write(wav: np.ndarray) -> None:
+            sink.write(wav)
+            sink.flush()
+
+        yield write
+
+
+def _write_raw(wav: np.ndarray) -> None:
+    sys.stdout.buffer.write(np.round(wav * INT16).astype("<i2").tobytes())
+    sys.stdout.buffer.flush()
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import yaml
 from espnet2_valle.codec.abs_codec import AbsCodec
 from espnet2_valle.codec.spec import CodecSpec
 from espnet2_valle.codec.world import WorldCodec
+from espnet2_valle.common.config import check_keys
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
 
@@ -33,13 +34,7 @@ def build_codec(name: str, model: Path | None, options: dict[str, Any]) -> AbsCo
         raise InputError("codec", f"unknown type {name!r}", f"Use one of {', '.join(CODECS)}")
     if model is None:
         raise InputError("codec", f"{name} needs its model file", "Give --codec_model, or fit it (stage 4)")
-    known = OPTIONS[name]
-    if set(options) - known:
-        raise InputError(
-            "codec",
-            f"{name} has no option {sorted(set(options) - known)[0]!r}",
-            f"Known: {', '.join(sorted(known)) or 'none'}",
-        )
+    check_keys(f"codec {name}", options, OPTIONS[name], "option")
     if name == "world":
         return WorldCodec.load(model)
     if name == "encodec":

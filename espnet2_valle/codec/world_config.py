@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from espnet2_valle.common.config import check_keys
 from espnet2_valle.common.errors import InputError
 
 F0_METHODS = ("autocorrelation", "harvest")
@@ -84,9 +85,7 @@ def build_section(kind: type[Section], options: Mapping[str, Any], where: str | 
         InputError: an unknown or missing option, or a value of another type.
     """
     fields = {item.name: item for item in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    unknown = sorted(set(options) - set(fields))
-    if unknown:
-        raise InputError(where, f"unknown option {unknown[0]!r}", f"Known: {', '.join(sorted(fields))}")
+    check_keys(where, options, fields, "option")
     missing = [
         name
         for name, item in fields.items()

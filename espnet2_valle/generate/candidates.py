@@ -1,4 +1,4 @@
-"""Several goes at one utterance: seeds for each, and which one is kept."""
+"""Seeds of many utterances and of several goes at each, and which go is kept."""
 
 import zlib
 
@@ -12,6 +12,11 @@ PREFERENCE = (
     Outcome.NO_SPEECH,
     Outcome.PROMPT_REJECTED,
 )
+
+
+def seed_of(seed: int, utterance: str | int) -> int:
+    """The seed of one of the utterances of a run, whatever their order and number."""
+    return zlib.crc32(f"{seed} {utterance}".encode())
 
 
 def derive_seed(seed: int, attempt: int, candidate: int) -> int:

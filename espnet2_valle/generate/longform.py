@@ -1,36 +1,26 @@
-"""Paragraphs and chapters: sentence by sentence into one growing file, which a killed run takes up again.
+"""Paragraphs and chapters, sentence by sentence: no more is in memory than the voice and a sentence."""
 
-Nothing is kept in memory but the prompt and the sentence at hand. Samples go to OUTPUT.pcm, and a line of
-OUTPUT.journal says, when a sentence is complete there, how many samples it ends at. In the end the samples
-become the sound file.
-"""
-
-import dataclasses
-import json
-import os
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile
 from tqdm import tqdm
 
+from espnet2_valle.common.config import check_keys, read_yaml
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.common.fileio import atomic_open, atomic_path, read_journal
+from espnet2_valle.generate.candidates import seed_of
 from espnet2_valle.generate.outcome import Outcome
 from espnet2_valle.generate.output import StreamTail
 from espnet2_valle.generate.prepared_prompt import PreparedPrompt
 from espnet2_valle.generate.prompt_check import frame_levels, mean_db, speech_threshold
+from espnet2_valle.generate.recording import GrowingRecording
 from espnet2_valle.generate.sentences import Sentence
 from espnet2_valle.generate.text2speech import Text2Speech
 
 FIXED, ROLLING = "fixed", "rolling"
-INT16 = 32768
-SAMPLE_BYTES = 2
-BLOCK = 1 << 20  # samples copied at once
 ROLLING_SECONDS = 1.5  # a shorter sentence is no prompt for the next
 
 
@@ -48,6 +38,19 @@ class LongformOptions:
     max_words: int = 30
     max_gain: float = 12.0
 
+    @classmethod
+    def load(cls, path: str | Path) -> "LongformOptions":
+        """Read conf/longform.yaml or one like it.
+
+        Raises:
+            InputError: it cannot be read, an unknown key, no pauses, or a value out of range.
+        """
+        content = read_yaml(path, "--longform_config")
+        check_keys(path, content, [item.name for item in fields(cls)])
+        if "pauses" not in content:
+            raise InputError(path, "has no pauses", "Start from conf/longform.yaml")
+        return cls(**content)
+
     def __post_init__(self) -> None:
         ranges = {
             "prompt": self.prompt in (FIXED, ROLLING),
@@ -58,21 +61,6 @@ class LongformOptions:
         for name, valid in ranges.items():
             if not valid:
                 raise InputError(name, f"{getattr(self, name)} is out of range", "See conf/longform.yaml")
-
-
-@dataclass(frozen=True)
-class Said:
-    """A line of the journal: a sentence that is complete in the file.
-
-    Attributes:
-        end: samples in the file behind its pause.
-        outcome: how it ended.
-        rolling: whether it is the prompt of the next one (`OUTPUT.prompt.N.npz`).
-    """
-
-    end: int
-    outcome: str
-    rolling: bool
 
 
 def speak(
@@ -97,43 +85,21 @@ def speak(
     Returns:
         the outcome of each sentence.
     """
-    output = Path(output)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    samples, journal = _beside(output, "pcm"), _beside(output, "journal")
-    done = _resume(journal, _stamp(text2speech, sentences, prompt, options))
-    voice = prompt
-    if done and done[-1].rolling:
-        voice = PreparedPrompt.load(_beside(output, f"prompt.{len(done) - 1}.npz"), text2speech.codec)
-    with open(samples, "ab") as stream, open(journal, "a", encoding="utf-8") as log:
-        end = done[-1].end if done else 0
-        stream.truncate(end * SAMPLE_BYTES)
-        bar = tqdm(sentences, desc="sentences", initial=len(done), total=len(sentences), disable=None)
-        for number in range(len(done), len(sentences)):
-            sentence = sentences[number]
-            seed = zlib.crc32(f"{text2speech.seed} {number}".encode())
-            result = text2speech(sentence.text, voice, seed=seed)
-            wav = np.round(level_out(result["wav"].numpy(), prompt.wav, text2speech.fs, options) * INT16)
-            silence = np.zeros(round(sentence.pause * text2speech.fs))
-            stream.write(np.concatenate([wav, silence]).astype("<i2").tobytes())
-            stream.flush()
-            os.fsync(stream.fileno())
-            end += len(wav) + len(silence)
-            following = _next_prompt(result, sentence, text2speech) if options.prompt == ROLLING else None
-            if following is not None:
-                following.save(_beside(output, f"prompt.{number}.npz"))
-                voice = following
-            elif voice is not prompt:
-                voice.save(_beside(output, f"prompt.{number}.npz"))
-            _beside(output, f"prompt.{number - 2}.npz").unlink(missing_ok=True)
-            done.append(Said(end, result["outcome"].value, voice is not prompt))
-            log.write(json.dumps(dataclasses.asdict(done[-1])) + "\n")
-            log.flush()
+    stamp = _stamp(text2speech, sentences, prompt, options)
+    recording = GrowingRecording(output, text2speech.fs, stamp)
+    rolling = recording.voice(text2speech.codec)
+    done = len(recording.said)
+    with tqdm(total=len(sentences), initial=done, desc="sentences", disable=None) as bar:
+        for number, sentence in enumerate(sentences[done:], done):
+            seed = seed_of(text2speech.seed, number)
+            result = text2speech(sentence.text, rolling or prompt, seed=seed)
+            if options.prompt == ROLLING:
+                rolling = _next_prompt(result, sentence, text2speech) or rolling
+            wav = level_out(result["wav"].numpy(), prompt.wav, text2speech.fs, options)
+            recording.add(wav, sentence.pause, result["outcome"].value, rolling)
             bar.update()
-        bar.close()
-    _finish(samples, output, text2speech.fs)
-    for left in [samples, journal, *output.parent.glob(f"{output.name}.prompt.*.npz")]:
-        left.unlink(missing_ok=True)
-    return [said.outcome for said in done]
+    recording.finish()
+    return [said.outcome for said in recording.said]
 
 
 def level_out(wav: np.ndarray, reference: np.ndarray, rate: int, options: LongformOptions) -> np.ndarray:
@@ -168,37 +134,11 @@ def _stamp(
     prompt: PreparedPrompt,
     options: LongformOptions,
 ) -> dict[str, int]:
-    """What a run has to share with a broken one to go on with it."""
-    weights = sum(float(weight.detach().double().sum()) for weight in text2speech.ar.parameters())
-    choices = (text2speech.sampling, text2speech.duration_ratios, text2speech.seed, text2speech.retries)
-    parts = (sentences, prompt.codes.tolist(), prompt.text, options, choices, weights)
+    """What decides how the recording sounds, as one number."""
+    weights = [
+        float(tensor.double().sum())
+        for model in (text2speech.ar, text2speech.nar)
+        for tensor in model.state_dict().values()
+    ]
+    parts = (sentences, prompt.codes.tolist(), prompt.text, options, text2speech.choices, weights)
     return {"stamp": zlib.crc32(repr(parts).encode())}
-
-
-def _resume(journal: Path, stamp: dict[str, int]) -> list[Said]:
-    """Sentences that a broken run of the same kind has completed; otherwise the journal begins anew."""
-    whole = read_journal(journal)
-    done = [Said(**line) for line in whole[1:]] if whole[:1] == [stamp] else []
-    with atomic_open(journal) as stream:  # without the line that a kill cut off
-        stream.writelines(json.dumps(line) + "\n" for line in (stamp, *map(dataclasses.asdict, done)))
-    return done
-
-
-def _finish(samples: Path, output: Path, rate: int) -> None:
-    """Raw samples to a sound file, block by block."""
-    with (
-        atomic_path(output) as temporary,
-        soundfile.SoundFile(temporary, "w", rate, 1, subtype="PCM_16") as sink,
-    ):
-        for block in _blocks(samples):
-            sink.write(block)
-
-
-def _blocks(samples: Path) -> Iterator[np.ndarray]:
-    with open(samples, "rb") as stream:
-        while data := stream.read(BLOCK * SAMPLE_BYTES):
-            yield np.frombuffer(data, dtype="<i2")
-
-
-def _beside(output: Path, suffix: str) -> Path:
-    return output.with_name(f"{output.name}.{suffix}")

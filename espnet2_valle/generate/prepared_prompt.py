@@ -1,6 +1,7 @@
 """A prompt made ready once: sound, codes and text, in memory or in a small file."""
 
 import dataclasses
+import functools
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from espnet2_valle.codec.abs_codec import AbsCodec
 from espnet2_valle.codec.spec import CodecSpec
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_path
+from espnet2_valle.generate.prompt import load_prompt
 
 SUFFIX = ".npz"
 PROBE_SECONDS = 0.4
@@ -45,9 +47,7 @@ class PreparedPrompt:
         Raises:
             InputError: no text.
         """
-        if not text.strip():
-            raise InputError("prompt_text", "is empty", "Give the words that are said in the prompt")
-        return cls(wav, codec.encode(wav), text, codec.spec, probe_codes(codec))
+        return cls(wav, codec.encode(wav), require_text(text), codec.spec, probe_codes(codec))
 
     def save(self, path: str | Path) -> None:
         """Write to `path` (.npz), the same bytes for the same prompt."""
@@ -73,18 +73,50 @@ class PreparedPrompt:
                 prompt = cls(stored["wav"], stored["codes"], about["text"], spec, stored["probe"])
         except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
             raise InputError(path, f"not a prepared prompt ({error})", "Prepare it again") from error
-        if prompt.spec != codec.spec:
-            raise InputError(
-                path, f"was made with {prompt.spec}, not {codec.spec}", "Prepare it with the model's codec"
-            )
-        probe = probe_codes(codec)
-        if probe.shape != prompt.probe.shape or np.mean(probe == prompt.probe) < SAME_CODES:
-            raise InputError(
-                path, "was made with a codec of other codebooks", "Prepare it with the model's codec"
-            )
+        prompt.check(path, codec)
         return prompt
 
+    def check(self, where: str | Path, codec: AbsCodec) -> None:
+        """Raise InputError, which names `where`, unless this was made with `codec`."""
+        remedy = "Prepare it with the model's codec"
+        if self.spec != codec.spec:
+            raise InputError(where, f"was made with {self.spec}, not {codec.spec}", remedy)
+        probe = probe_codes(codec)
+        if probe.shape != self.probe.shape or np.mean(probe == self.probe) < SAME_CODES:
+            raise InputError(where, "was made with a codec of other codebooks", remedy)
 
+
+def open_prompt(
+    speech: str | Path | np.ndarray | PreparedPrompt, text: str | None, fs: int | None, codec: AbsCodec
+) -> PreparedPrompt:
+    """Make a voice ready, whatever it is given as.
+
+    Args:
+        speech: a sound file, samples (S,), or what is prepared already: a file (.npz) or the prompt itself.
+        text: what is said in it; a prepared prompt knows.
+        fs: rate of the samples in Hz, when samples are given.
+        codec: the model's.
+
+    Raises:
+        InputError: a prompt that cannot be used, or no text.
+    """
+    if isinstance(speech, PreparedPrompt):
+        speech.check("prompt_speech", codec)
+        return speech
+    if not isinstance(speech, np.ndarray) and Path(speech).suffix == SUFFIX:
+        return PreparedPrompt.load(speech, codec)
+    text = require_text(text)
+    return PreparedPrompt.encode(load_prompt(speech, fs, codec.sample_rate), text, codec)
+
+
+def require_text(text: str | None) -> str:
+    """Return the text of a prompt, or raise InputError where there is none."""
+    if text is None or not text.strip():
+        raise InputError("prompt_text", "is empty", "Give the words that are said in the prompt")
+    return text
+
+
+@functools.lru_cache(maxsize=1)
 def probe_codes(codec: AbsCodec) -> np.ndarray:
     """Codes (t, Q) int16 of a buzz whose pitch rises: a fingerprint of the codec."""
     low, high = PROBE_HZ

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from espnet2_valle.common.errors import InputError
 
@@ -21,6 +22,20 @@ class Sentence:
 
     text: str
     pause: float
+
+
+def read_text(path: str | Path) -> str:
+    """A text to be read aloud.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(path, f"no such text ({error.strerror})", "Correct --text_file") from error
+    except UnicodeDecodeError as error:
+        raise InputError(path, f"is not UTF-8 ({error})", "Convert it") from error
 
 
 def split_text(

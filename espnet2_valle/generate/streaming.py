@@ -1,25 +1,43 @@
 """Text in, sound out while the rest is still being made."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
 
 from espnet2_valle.codec.abs_codec import AbsCodec
 from espnet2_valle.codec.stream import CodecStream
-from espnet2_valle.generate.ar_decoding import ARDecoder
+from espnet2_valle.generate.ar_decoding import ARDecoder, Decoded
+from espnet2_valle.generate.candidates import seed_of
 from espnet2_valle.generate.outcome import Outcome
 from espnet2_valle.generate.output import StreamTail
+from espnet2_valle.generate.prepared_prompt import PreparedPrompt
+from espnet2_valle.generate.request import Prepared, Request
 from espnet2_valle.generate.sampling import SamplingOptions
-from espnet2_valle.generate.text2speech import Prepared, Text2Speech
+from espnet2_valle.generate.sentences import Sentence
+from espnet2_valle.generate.text2speech import Text2Speech
 from espnet2_valle.valle.ar import VALLEAR
 from espnet2_valle.valle.chunks import Chunks
 from espnet2_valle.valle.nar import VALLENAR, NARContext
 
 FIRST_SECONDS = 0.2  # the first chunk is short, so that something is heard early
 CHUNK_SECONDS = 0.5  # for models that were not trained with chunks of a given length
+
+
+def choose_chunks(
+    nar: VALLENAR, frame_rate: float, first_seconds: float = FIRST_SECONDS, seconds: float | None = None
+) -> Chunks:
+    """Chunks of `seconds` behind a first one; by default those that `nar` was trained with.
+
+    Raises:
+        ValueError: less than a frame.
+    """
+    trained = nar.chunk_frames or round(CHUNK_SECONDS * frame_rate)
+    size = trained if seconds is None else round(seconds * frame_rate)
+    return Chunks(min(size, round(first_seconds * frame_rate)), size)
 
 
 @dataclass
@@ -69,7 +87,7 @@ class Streamer:
         self, ar: VALLEAR, nar: VALLENAR, codec: AbsCodec, sampling: SamplingOptions, chunks: Chunks
     ):
         if not nar.chunk_frames:
-            logging.warning("the NAR model was trained without chunk_frames: streamed speech will suffer")
+            logging.warning("the NAR model was trained without chunk_frames: streamed speech may suffer")
         self.ar = ar
         self.nar = nar
         self.codec = codec
@@ -79,9 +97,9 @@ class Streamer:
     @classmethod
     def of(cls, text2speech: Text2Speech, chunks: Chunks | None = None) -> "Streamer":
         """A streamer with the models and options of `text2speech`; by default chunks as in training."""
-        rate = text2speech.codec.frame_rate
-        size = text2speech.nar.chunk_frames or round(CHUNK_SECONDS * rate)
-        chunks = chunks or Chunks(min(size, round(FIRST_SECONDS * rate)), size)
+        if text2speech.best_of > 1 or text2speech.retries:
+            logging.warning("a stream has one candidate and no second try: best_of and retries are not used")
+        chunks = chunks or choose_chunks(text2speech.nar, text2speech.codec.frame_rate)
         return cls(text2speech.ar, text2speech.nar, text2speech.codec, text2speech.sampling, chunks)
 
     def start(self, prepared: Prepared) -> StreamingState:
@@ -109,8 +127,54 @@ class Streamer:
         state.first = state.first[wanted:]
         if state.ar.finished and not state.first:
             heard.append(state.tail.pass_on(state.seam.flush()))
-            state.outcome = state.tail.outcome(self._ending(state.ar))
+            state.outcome = state.tail.outcome(self._result(state.ar).outcome)
         return np.concatenate(heard) if heard else np.zeros(0, dtype=np.float32)
+
+    def read(
+        self, text2speech: Text2Speech, sentences: Iterable[Sentence], voice: PreparedPrompt
+    ) -> Iterator[np.ndarray]:
+        """One sentence behind the other, each a stream of its own, with its pause behind it.
+
+        The first sound waits for the first sentence alone, and memory does not grow with the text. A sentence
+        is taken when it is needed, so that a text may still be written.
+
+        Args:
+            text2speech: reads text.
+            sentences: what to say.
+            voice: the prompt of all.
+
+        Yields:
+            chunks (S,) float32, none empty, at the codec's rate.
+        """
+        for number, sentence in enumerate(sentences):
+            asked = Request(sentence.text, voice, seed=seed_of(text2speech.seed, number))
+            state = self.start(text2speech.prepare(asked))
+            yield from self.run(state)
+            assert state.outcome is not None
+            if state.outcome is not Outcome.OK:
+                logging.warning(
+                    "sentence %d ended with %s: %s", number + 1, state.outcome.value, sentence.text
+                )
+            silence = np.zeros(round(sentence.pause * self.codec.sample_rate), dtype=np.float32)
+            if len(silence):
+                yield silence
+
+    def synthesise(self, prepared: Sequence[Prepared]) -> list[dict[str, Any]]:
+        """Run each stream to its end, one at once; `Text2Speech.batch(requests, streamer.synthesise)`."""
+        results = []
+        for each in prepared:
+            state = self.start(each)
+            wavs = [np.zeros(0, dtype=np.float32), *self.run(state)]
+            results.append(
+                {
+                    "wav": torch.from_numpy(np.concatenate(wavs)),
+                    "codes": torch.cat([each.prompt[:0], *state.codes]).cpu(),
+                    "outcome": state.outcome,
+                    "tries": 1,
+                    "log_probability": self._result(state.ar).log_probability,
+                }
+            )
+        return results
 
     @torch.inference_mode()
     def whole(self, prepared: Prepared) -> tuple[np.ndarray, torch.Tensor, Outcome]:
@@ -124,12 +188,12 @@ class Streamer:
             state.first += state.ar.step()[0]
         first = torch.tensor([state.first], dtype=torch.long, device=prepared.text.device)
         if first.shape[1] == 0:
-            return np.zeros(0, dtype=np.float32), prepared.prompt[:0], self._ending(state.ar)
+            return np.zeros(0, dtype=np.float32), prepared.prompt[:0], self._result(state.ar).outcome
         codes = self.nar.generate(prepared.text[None], prepared.prompt[None], first, self.chunks)[0]
         pieces = [codes[start:end].cpu().numpy() for start, end in self.chunks.bounds(len(codes))]
         wavs = [state.seam.push(piece) for piece in pieces]
         wav = state.tail.pass_on(np.concatenate([*wavs, state.seam.flush()]))
-        return wav, codes, state.tail.outcome(self._ending(state.ar))
+        return wav, codes, state.tail.outcome(self._result(state.ar).outcome)
 
     def _seam(self, prepared: Prepared) -> CodecStream:
         """The prompt's level is the stream's."""
@@ -145,7 +209,8 @@ class Streamer:
         return state.tail.pass_on(state.seam.push(codes.cpu().numpy()))
 
     @staticmethod
-    def _ending(decoder: ARDecoder) -> Outcome:
+    def _result(decoder: ARDecoder) -> Decoded:
+        """Of a decoder that has finished its one utterance."""
         result = decoder.results[0]
         assert result is not None
-        return result.outcome
+        return result

@@ -1,9 +1,6 @@
 """Text and a prompt in, speech in the prompt's voice out."""
 
-import functools
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +9,13 @@ import torch
 
 from espnet2_valle.codec.build import load_codec
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.generate.ar_decoding import Decoded, Utterance, decode_ar
+from espnet2_valle.generate.ar_decoding import Decoded, decode_ar
 from espnet2_valle.generate.candidates import derive_seed, rank
 from espnet2_valle.generate.outcome import Outcome
 from espnet2_valle.generate.output import finish
-from espnet2_valle.generate.prepared_prompt import SUFFIX, PreparedPrompt
+from espnet2_valle.generate.prepared_prompt import PreparedPrompt, open_prompt, require_text
 from espnet2_valle.generate.prompt import load_prompt
+from espnet2_valle.generate.request import Prepared, Request
 from espnet2_valle.generate.sampling import SamplingOptions
 from espnet2_valle.generate.stopping import Limits
 from espnet2_valle.tasks.valle import VALLETask, codec_spec
@@ -28,48 +26,9 @@ from espnet2_valle.valle.ar import VALLEAR
 from espnet2_valle.valle.nar import VALLENAR
 from espnet2_valle.valle.weights import DTYPES, convert_linears
 
-Scorer = Callable[
-    [torch.Tensor, int, str], float
-]  # speech (S,), its rate in Hz, text -> the larger, the better
-
-
-@dataclass(frozen=True)
-class Request:
-    """One text to say; see `Text2Speech.__call__` for the meaning of each attribute."""
-
-    text: str
-    prompt_speech: str | Path | np.ndarray | torch.Tensor | PreparedPrompt
-    prompt_text: str | None = None
-    prompt_fs: int | None = None
-    seed: int | None = None
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A request in the models' terms.
-
-    Attributes:
-        request: what was asked.
-        text: (text_time,) ids of prompt text and text together.
-        prompt: (prompt_time, Q) codes.
-        first: (prompt_time,) its codebook 1.
-        limits: when to stop.
-        seed: of the first candidate.
-        prompt_tokens: how many of the ids are the prompt's.
-    """
-
-    request: Request
-    text: torch.Tensor
-    prompt: torch.Tensor
-    first: torch.Tensor
-    limits: Limits
-    seed: int
-    prompt_tokens: int
-
-    def utterance(self, seed: int) -> Utterance:
-        """What the AR model is asked for, drawing from `seed`."""
-        generator = torch.Generator(self.text.device).manual_seed(seed)
-        return Utterance(self.text, self.first, self.limits, generator, self.prompt_tokens)
+# Speech (S,), its rate in Hz, what was to be said -> the larger, the better.
+Scorer = Callable[[torch.Tensor, int, str], float]
+Synthesise = Callable[[Sequence[Prepared]], list[dict[str, Any]]]
 
 
 class Text2Speech:
@@ -171,6 +130,18 @@ class Text2Speech:
         """Rate of the output in Hz."""
         return self.codec.sample_rate
 
+    @property
+    def choices(self) -> tuple[Any, ...]:
+        """All but models, codec and scorer that decides what a text becomes."""
+        return (
+            self.sampling,
+            self.duration_ratios,
+            self.max_repeat_seconds,
+            self.best_of,
+            self.retries,
+            self.seed,
+        )
+
     def __call__(
         self,
         text: str,
@@ -198,10 +169,16 @@ class Text2Speech:
         """
         return self._synthesise([self.prepare(Request(text, prompt_speech, prompt_text, prompt_fs, seed))])[0]
 
-    def batch(self, requests: Sequence[Request]) -> list[dict[str, Any]]:
+    def batch(
+        self, requests: Sequence[Request], synthesise: Synthesise | None = None
+    ) -> list[dict[str, Any]]:
         """Say several texts at once; each sounds as it would alone, up to rounding.
 
         Requests of about the same length waste least.
+
+        Args:
+            requests: what to say.
+            synthesise: another way from prepared requests to results, such as `Streamer.synthesise`.
 
         Returns:
             what `__call__` returns, for each request. One that it would raise an error for has the outcome
@@ -216,7 +193,8 @@ class Text2Speech:
                 rejected = self._silence(Outcome.PROMPT_REJECTED)
                 results[index] = {**rejected, "tries": 0, "problem": str(error)}
         if prepared:
-            results.update(zip(prepared, self._synthesise(list(prepared.values())), strict=True))
+            said = (synthesise or self._synthesise)(list(prepared.values()))
+            results.update(zip(prepared, said, strict=True))
         return [results[index] for index in range(len(requests))]
 
     def encode_prompt(
@@ -260,15 +238,10 @@ class Text2Speech:
     def _open_prompt(self, request: Request) -> tuple[torch.Tensor, str]:
         """Codes (T, Q) and text of the prompt."""
         speech, text = request.prompt_speech, request.prompt_text
-        if isinstance(speech, str | Path) and Path(speech).suffix == SUFFIX:
-            speech = PreparedPrompt.load(speech, self.codec)
-        if isinstance(speech, PreparedPrompt):
-            return torch.from_numpy(speech.codes.astype(np.int64)).to(self.device), speech.text
-        if text is None or not text.strip():
-            raise InputError("prompt_text", "is empty", "Give the words that are said in the prompt")
-        if not isinstance(speech, torch.Tensor):
-            speech = self.encode_prompt(speech, request.prompt_fs)
-        return speech.to(self.device), text
+        if isinstance(speech, torch.Tensor):
+            return speech.to(self.device), require_text(text)
+        prompt = open_prompt(speech, text, request.prompt_fs, self.codec)
+        return torch.from_numpy(prompt.codes.astype(np.int64)).to(self.device), prompt.text
 
     @torch.inference_mode()
     def _synthesise(self, prepared: Sequence[Prepared]) -> list[dict[str, Any]]:
@@ -305,12 +278,12 @@ class Text2Speech:
         return results
 
     def _choose(self, candidates: Sequence[dict[str, Any]], prepared: Prepared) -> dict[str, Any]:
-        """The candidate that the scorer likes best among those with the best outcome."""
+        """Of those with the best outcome the candidate that the scorer likes best, on a tie the likelier."""
         assert self.scorer is not None
         for one in candidates:
             heard = one["outcome"] is not Outcome.NO_SPEECH
             one["score"] = self.scorer(one["wav"], self.fs, prepared.request.text) if heard else float("-inf")
-        return max(candidates, key=lambda one: rank(one["outcome"], one["score"]))
+        return max(candidates, key=lambda one: (rank(one["outcome"], one["score"]), one["log_probability"]))
 
     def _finish(self, prepared: Prepared, decoded: Decoded) -> dict[str, Any]:
         """Codebook 1 to sound."""
@@ -372,18 +345,3 @@ def _expect(kind: type[Any], model: torch.nn.Module, option: str) -> Any:
     if not isinstance(model, kind):
         raise InputError(option, f"holds a {type(model).__name__}", f"Give a {kind.__name__}")
     return model
-
-
-@functools.lru_cache(maxsize=1)
-def open_text2speech(options: str) -> Text2Speech:
-    """Open a model once in each process.
-
-    Lives here and not in the command that calls it: what is cached can only be sent to a worker by its
-    name, and a command's own name is `__main__`.
-
-    Args:
-        options: JSON of `Text2Speech`'s arguments, so that it can be a key; `model_tag` for a packed model.
-    """
-    chosen = json.loads(options)
-    tag = chosen.pop("model_tag", None)
-    return Text2Speech.from_pretrained(tag, **chosen) if tag else Text2Speech(**chosen)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from espnet2_valle.common.config import check_keys
 from espnet2_valle.common.errors import InputError
 
 T = TypeVar("T")
@@ -79,13 +80,7 @@ class Choices(Generic[T]):
                 f"Choose among {', '.join(sorted(self.classes))}",
             )
         known = [name for name in inspect.signature(chosen).parameters if name != "self"]
-        for name, _ in component.options:
-            if name not in known:
-                raise InputError(
-                    f"{self.kind} {component.name}",
-                    f"has no option '{name}'",
-                    f"Its options are {', '.join(known) or 'none'}",
-                )
+        check_keys(f"{self.kind} {component.name}", dict(component.options), known, "option")
         return component
 
     def build(self, component: Component) -> T:

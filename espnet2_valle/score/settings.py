@@ -4,8 +4,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from espnet2_valle.common.config import check_keys, read_yaml
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.score.choices import Component
 from espnet2_valle.score.normalise import NORMALISERS
@@ -60,16 +59,8 @@ def read_settings(path: str | Path | None) -> Settings:
     """
     if path is None:
         return Settings()
-    try:
-        given = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
-    except OSError as error:
-        raise InputError(path, f"cannot be read ({error.strerror})", "Correct --config") from error
-    except yaml.YAMLError as error:
-        raise InputError(path, f"is not YAML ({error})", "Correct it") from error
-    known = [field.name for field in fields(Settings)]
-    unknown = sorted(set(given) - set(known)) if isinstance(given, dict) else [str(given)]
-    if unknown:
-        raise InputError(path, f"there is no entry '{unknown[0]}'", f"Its entries are {', '.join(known)}")
+    given = read_yaml(path, "--config")
+    check_keys(path, given, [field.name for field in fields(Settings)])
     return Settings(**{key: _parsed(key, value, str(path)) for key, value in given.items()})
 
 

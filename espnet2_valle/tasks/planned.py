@@ -1,17 +1,22 @@
 """The model of a training config, without the token list and codec that a training would have."""
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-import yaml
-
-from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.config import read_yaml
 from espnet2_valle.tasks.valle import VALLETask
 from espnet2_valle.valle.espnet_model import ESPnetVALLEModel
 
 
 def build_planned(
-    config: str | Path, vocab_size: int, frame_rate: float, num_codebooks: int, codebook_size: int
+    config: str | Path,
+    vocab_size: int,
+    frame_rate: float,
+    num_codebooks: int,
+    codebook_size: int,
+    valle_conf: Mapping[str, Any] | None = None,
 ) -> tuple[ESPnetVALLEModel, argparse.Namespace]:
     """Build it, on torch's present default device.
 
@@ -19,6 +24,7 @@ def build_planned(
         config: such as conf/train_ar_paper.yaml.
         vocab_size: text tokens; one more is <sos/eos>.
         frame_rate, num_codebooks, codebook_size: of the codec.
+        valle_conf: what is to differ from the config's.
 
     Returns:
         the model and its training options.
@@ -26,11 +32,10 @@ def build_planned(
     Raises:
         InputError: no such config, or one that builds no model.
     """
-    if not Path(config).is_file():
-        raise InputError(config, "no such config", "Give one such as conf/train_ar_paper.yaml")
-    given = yaml.safe_load(Path(config).read_text(encoding="utf-8"))
+    given = read_yaml(config, "--config")
     args = VALLETask.get_parser().parse_args(["--config", str(config), "--output_dir", "unused"])
     args.valle = given.get("valle", args.valle)
+    args.valle_conf = {**args.valle_conf, **(valle_conf or {})}
     args.token_list = [str(number) for number in range(vocab_size + 1)]
     args.codec_config = {
         "name": "planned",

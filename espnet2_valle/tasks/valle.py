@@ -4,7 +4,6 @@ import argparse
 from collections.abc import Callable, Collection
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,6 +19,7 @@ from espnet2.utils.types import str2bool, str_or_none
 
 from espnet2_valle.codec.build import read_codec_config
 from espnet2_valle.codec.spec import CodecSpec
+from espnet2_valle.common.config import check_keys
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.corpus.batches import BatchRule
 from espnet2_valle.corpus.index import TrainingIndex
@@ -44,7 +44,7 @@ valle_choices = ClassChoices(
 )
 
 # What a model takes from the token list and the codec, never from its configuration.
-DERIVED = ("vocab_size", "num_codebooks", "codebook_size")
+DERIVED = {"vocab_size", "num_codebooks", "codebook_size"}
 
 INDEX_TYPE = "valle_index"  # of --train_data_path_and_name_and_type
 SPACE = "<space>"  # the token between words, where the token type has one
@@ -247,8 +247,8 @@ def _build(args: argparse.Namespace) -> ESPnetVALLEModel:
     spec = _resolve_codec_spec(args)
     tokens = _resolve_tokens(args)
     model_class = valle_choices.get_class(args.valle)
-    _check_keys("valle_conf", args.valle_conf, get_default_kwargs(model_class), forbidden=DERIVED)
-    _check_keys("model_conf", args.model_conf, get_default_kwargs(ESPnetVALLEModel))
+    check_keys("valle_conf", args.valle_conf, get_default_kwargs(model_class).keys() - DERIVED)
+    check_keys("model_conf", args.model_conf, get_default_kwargs(ESPnetVALLEModel))
     try:
         valle = model_class(
             vocab_size=len(tokens),
@@ -280,13 +280,3 @@ def _resolve_tokens(args: argparse.Namespace) -> list[str]:
     if not isinstance(args.token_list, list):
         args.token_list = TokenIDs.load(args.token_list).tokens
     return args.token_list
-
-
-def _check_keys(
-    name: str, given: dict[str, Any], known: dict[str, Any], forbidden: Collection[str] = ()
-) -> None:
-    """Raise InputError at a key that the class has no parameter for."""
-    allowed = sorted(set(known) - set(forbidden))
-    for key in given:
-        if key not in allowed:
-            raise InputError(f"{name}: {key}", "no such key", f"Choose among {', '.join(allowed)}")

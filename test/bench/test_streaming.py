@@ -8,17 +8,52 @@ from espnet2_valle.bench import longform, streaming
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.score.speaker import AbsSpeakerEncoder
 
+PARTS = ("text", "ar_prefill", "ar_codes", "nar_prefill", "nar_chunk", "codec")
+FIGURES = ("first_sound", *PARTS, "largest_gap", "stall", "real_time_factor")
 
-def test_streams_of_two_lengths_are_timed():
+
+def arguments(*options):
     parser = argparse.ArgumentParser()
     streaming.add_arguments(parser)
-    figures = streaming.measure(parser.parse_args(["--seconds", "0.5", "1", "--repeats=1"]))
+    return parser.parse_args([*options, "--repeats=1"])
+
+
+def test_streams_of_two_lengths_are_timed():
+    figures = streaming.measure(arguments("--seconds", "0.5", "1"))
     assert [(figure.figure, figure.config.get("seconds")) for figure in figures] == [
-        *[(f"stream_{name}", 0.5) for name in ("first_sound", "largest_gap", "real_time_factor")],
-        *[(f"stream_{name}", 1.0) for name in ("first_sound", "largest_gap", "real_time_factor")],
+        *[(f"stream_{name}", 0.5) for name in FIGURES],
+        *[(f"stream_{name}", 1.0) for name in FIGURES],
         ("stream_first_sound_flat", None),
     ]
-    assert all(figure.value > 0 for figure in figures)
+    assert all(figure.value > 0 for figure in figures if figure.figure != "stream_stall")
+
+
+def test_a_listener_waits_where_a_chunk_comes_late():
+    assert streaming.stalled([0.2, 0.3, 0.5], [0.2, 0.3, 0.5]) == 0.0
+    assert streaming.stalled([0.2, 0.5, 0.6], [0.2, 0.1, 0.5]) == pytest.approx(
+        0.1
+    )  # heard: 0.2-0.4, 0.5-1.1
+    assert streaming.stalled([0.2, 0.5, 1.0], [0.2, 0.1, 0.5]) == pytest.approx(0.1 + 0.4)
+
+
+def test_a_trained_model_needs_something_to_say():
+    with pytest.raises(InputError, match="--prompt"):
+        streaming.measure(arguments("--model_tag=model.zip"))
+    with pytest.raises(InputError, match="--words"):
+        streaming.measure(arguments("--model_tag=model.zip", "--prompt=voice.npz"))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (200.0, [(0.0, 60.0), (60.0, 120.0), (140.0, 200.0)]),
+        (120.0, [(0.0, 60.0), (60.0, 120.0)]),
+        (90.0, [(0.0, 45.0), (45.0, 90.0)]),
+        (20.0, [(0.0, 10.0), (10.0, 20.0)]),
+    ],
+)
+def test_minutes_of_a_recording(seconds, expected):
+    assert longform.spans(seconds) == expected
 
 
 class Level(AbsSpeakerEncoder):

@@ -44,5 +44,5 @@ def test_checkpointing_and_passes_count(tmp_path, capsys):
 
 
 def test_a_config_that_is_not_there_is_named():
-    with pytest.raises(InputError, match="no such config"):
+    with pytest.raises(InputError, match="gone.yaml: cannot be read"):
         plan.main(["--config=gone.yaml"])

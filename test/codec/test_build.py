@@ -38,7 +38,7 @@ def test_an_absolute_model_path(codec, folder, tmp_path_factory):
         ({"type": "wrold"}, "unknown type 'wrold'"),
         ({"model": "other.npz"}, r"other\.npz: no such codec"),
         ({"model": None}, "world needs its model file"),
-        ({"options": {"bandwidth": 6}}, "world has no option 'bandwidth'"),
+        ({"options": {"bandwidth": 6}}, "codec world: there is no option 'bandwidth'. Leave it out"),
         ({"modle": "x"}, r"its keys differ from a codec\.yaml in \['modle'\]"),
     ],
 )

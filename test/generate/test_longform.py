@@ -138,7 +138,7 @@ def test_the_command(files, system, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("speed: 2", "unknown key 'speed'"),
+        ("speed: 2", "no key 'speed'"),
         ("language: en", "no pauses"),
         ("pauses: {other: -1}", "out of range"),
     ],
@@ -146,4 +146,4 @@ def test_the_command(files, system, tmp_path, capsys):
 def test_configurations_that_are_none(tmp_path, content, message):
     (tmp_path / "longform.yaml").write_text(content)
     with pytest.raises(InputError, match=message):
-        valle_longform.read_options(tmp_path / "longform.yaml")
+        LongformOptions.load(tmp_path / "longform.yaml")

@@ -10,9 +10,10 @@ import yaml
 from espnet2_valle.bin import codec_fit, valle_prepare_prompt
 from espnet2_valle.codec.build import load_codec
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.generate.prepared_prompt import PreparedPrompt
+from espnet2_valle.generate.prepared_prompt import PreparedPrompt, open_prompt
 from espnet2_valle.generate.prompt import load_prompt
-from espnet2_valle.generate.text2speech import Request, Text2Speech
+from espnet2_valle.generate.request import Request
+from espnet2_valle.generate.text2speech import Text2Speech
 from espnet2_valle.score.recognizer import AbsRecognizer
 
 from .conftest import RATE, buzz
@@ -63,6 +64,10 @@ def test_another_codec_is_refused(system, codec, tmp_path):
         codec_fit.main([*command, f"--output_dir={tmp_path}/{name}"])
         with pytest.raises(InputError, match=message):
             PreparedPrompt.load(tmp_path / "voice.npz", load_codec(tmp_path / name / "codec.yaml"))
+        prompt = PreparedPrompt.load(tmp_path / "voice.npz", codec)
+        other = load_codec(tmp_path / name / "codec.yaml")
+        with pytest.raises(InputError, match=f"prompt_speech: was made.*{message}"):
+            open_prompt(prompt, None, None, other)
 
 
 def test_files_that_are_no_prompt(codec, tmp_path):

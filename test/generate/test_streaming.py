@@ -1,4 +1,5 @@
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,9 +8,13 @@ import torch
 
 from espnet2_valle.bin import valle_stream
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.generate.candidates import seed_of
 from espnet2_valle.generate.outcome import Outcome
-from espnet2_valle.generate.streaming import Streamer
-from espnet2_valle.generate.text2speech import Request, Text2Speech
+from espnet2_valle.generate.prepared_prompt import PreparedPrompt
+from espnet2_valle.generate.request import Request
+from espnet2_valle.generate.sentences import Sentence
+from espnet2_valle.generate.streaming import Streamer, choose_chunks
+from espnet2_valle.generate.text2speech import Text2Speech
 from espnet2_valle.valle.chunks import Chunks
 
 from .conftest import RATE, buzz
@@ -93,6 +98,40 @@ def ending(model):
 def test_a_model_trained_whole_is_named(text2speech, caplog):
     Streamer.of(text2speech)
     assert "trained without chunk_frames" in caplog.text
+    assert "best_of" not in caplog.text
+
+
+def test_options_that_a_stream_cannot_use_are_named(files, caplog):
+    Streamer.of(Text2Speech(**files, best_of=2))
+    assert "best_of and retries are not used" in caplog.text
+
+
+def test_chunks_are_those_of_training(text2speech, monkeypatch):
+    assert choose_chunks(text2speech.nar, 50.0) == Chunks(10, 25)
+    assert choose_chunks(text2speech.nar, 50.0, 0.1, 0.04) == Chunks(2, 2)
+    monkeypatch.setattr(text2speech.nar, "chunk_frames", 40)
+    assert choose_chunks(text2speech.nar, 50.0) == Chunks(10, 40)
+    assert choose_chunks(text2speech.nar, 50.0, seconds=0.3) == Chunks(10, 15)
+
+
+def test_a_batch_of_streams_has_what_a_batch_has(text2speech):
+    streamer = Streamer.of(text2speech, Chunks(4, 10))
+    requests = [
+        Request("a b c", buzz(110, 1.0), "b c", RATE, 1),
+        Request("a", np.zeros(RATE, dtype=np.float32), "b", RATE),
+        Request("c a", buzz(220, 1.0), "a", RATE, 2),
+    ]
+    first, rejected, last = text2speech.batch(requests, streamer.synthesise)
+    plain = text2speech.batch(requests)
+    assert rejected["outcome"] is Outcome.PROMPT_REJECTED
+    for streamed_one, plain_one, asked in ((first, plain[0], requests[0]), (last, plain[2], requests[2])):
+        wav, codes, outcome = streamer.whole(text2speech.prepare(asked))
+        assert np.array_equal(streamed_one["wav"].numpy(), wav)
+        assert torch.equal(streamed_one["codes"], codes)
+        assert streamed_one["outcome"] is outcome
+        assert streamed_one.keys() == plain_one.keys()
+        assert torch.equal(streamed_one["codes"][:, 0], plain_one["codes"][:, 0])  # the same random numbers
+        assert streamed_one["log_probability"] == pytest.approx(plain_one["log_probability"], abs=1e-5)
 
 
 def options(files, system, output):
@@ -111,9 +150,47 @@ def test_the_command_writes_what_the_stream_says(files, system, tmp_path, capsys
     valle_stream.main(options(files, system, tmp_path / "out.wav"))
     written, rate = soundfile.read(tmp_path / "out.wav", dtype="int16")
     assert rate == RATE
-    assert b"first sound after" in capsysbinary.readouterr().err
+    assert b"of speech in" in capsysbinary.readouterr().err
     valle_stream.main(options(files, system, "-"))
     piped = np.frombuffer(capsysbinary.readouterr().out, dtype="<i2")
     assert np.abs(piped.astype(int) - written).max() <= 1
     with pytest.raises(InputError, match="--chunk_seconds"):
         valle_stream.main([*options(files, system, "-"), "--chunk_seconds=0.001"])
+
+
+def test_sentences_are_streams_one_behind_the_other(text2speech):
+    streamer = Streamer.of(text2speech, Chunks(4, 10))
+    voice = PreparedPrompt.encode(buzz(110, 1.0), "b c", text2speech.codec)
+    taken = []
+
+    def sentences():
+        for text, pause in (("a b", 0.1), ("c a", 0.0)):
+            taken.append(text)
+            yield Sentence(text, pause)
+
+    stream = streamer.read(text2speech, sentences(), voice)
+    heard = [next(stream)]
+    assert taken == ["a b"]  # what comes later may not be written yet
+    heard += stream
+    alone = []
+    for number, (text, pause) in enumerate((("a b", 2400), ("c a", 0))):
+        asked = Request(text, voice, seed=seed_of(text2speech.seed, number))
+        alone += [*streamed(streamer, text2speech.prepare(asked))[0], np.zeros(pause)]
+    assert np.array_equal(np.concatenate(heard), np.concatenate(alone))
+
+
+def test_the_command_cuts_long_texts(files, system, tmp_path):
+    pytest.importorskip("sentencex")
+    (tmp_path / "text").write_text("a b. c a\n\nb\n")
+    given = [
+        option for option in options(files, system, tmp_path / "out.wav") if not option.startswith("--text")
+    ]
+    conf = Path(__file__).parents[2] / "conf" / "longform.yaml"
+    given += [f"--longform_config={conf}", f"--text_file={tmp_path}/text", "--max_words=2"]
+    args = valle_stream.get_parser().parse_args(given)
+    assert [one.text for one in valle_stream.cut_text(args)] == ["a b.", "c a", "b"]
+    valle_stream.main(given)
+    assert soundfile.info(tmp_path / "out.wav").duration > 2 * 0.8  # two paragraphs with their pauses
+    for more, message in (["--text=a"], "Give one"), (["--max_words=0"], "--max_words: 0"):
+        with pytest.raises(InputError, match=message):
+            valle_stream.main([*given, *more])

@@ -4,13 +4,17 @@ import sys
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 import yaml
 
-from espnet2_valle.bin import pack, valle_inference
+from espnet2_valle.bin import model_options, pack, valle_inference
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.generate.outcome import Outcome
-from espnet2_valle.generate.text2speech import Request, Text2Speech
+from espnet2_valle.generate.request import Request
+from espnet2_valle.generate.text2speech import Text2Speech
+from espnet2_valle.score.choices import Choices
+from espnet2_valle.score.recognizer import AbsRecognizer
 
 from .conftest import RATE, buzz, write_model
 
@@ -94,6 +98,8 @@ def test_the_likeliest_candidate_is_kept_or_the_scorers(files):
     assert len({one[0] for one in heard}) == 4
     assert {one[1:] for one in heard} == {(RATE, "a b")}
     assert float(chosen["wav"].square().mean()) == max(one[0] for one in heard)
+    tied = Text2Speech(**files, **ratios, best_of=4, scorer=lambda *_: 0.0)(*given)
+    assert torch.equal(tied["codes"], Text2Speech(**files, **ratios, best_of=4)(*given)["codes"])
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "int8"])
@@ -172,10 +178,10 @@ def test_a_killed_run_goes_on_where_it_was(system, files, tmp_path, monkeypatch)
     valle_inference.main(inference_options(system, files, whole))
     synthesise = valle_inference._synthesise
 
-    def die_at_p2(model, output, jobs):
-        if jobs[0].pair_id == "p2":
+    def die_at_p2(*given):
+        if given[-1][0].pair_id == "p2":
             raise KeyboardInterrupt
-        return synthesise(model, output, jobs)
+        return synthesise(*given)
 
     monkeypatch.setattr(valle_inference, "_synthesise", die_at_p2)
     with pytest.raises(KeyboardInterrupt):
@@ -187,7 +193,7 @@ def test_a_killed_run_goes_on_where_it_was(system, files, tmp_path, monkeypatch)
     monkeypatch.setattr(
         valle_inference,
         "_synthesise",
-        lambda *given: (seen.append(given[2][0].pair_id), synthesise(*given))[1],
+        lambda *given: (seen.append(given[-1][0].pair_id), synthesise(*given))[1],
     )
     valle_inference.main(inference_options(system, files, broken))
     assert seen == ["p2", "p3"]
@@ -196,6 +202,42 @@ def test_a_killed_run_goes_on_where_it_was(system, files, tmp_path, monkeypatch)
     assert seen == ["p2", "p3"]  # nothing is left to do
     valle_inference.main([*inference_options(system, files, broken), "--temperature=0"])
     assert seen[2:] == ["p1", "p2", "p3"]  # other options, other speech
+
+
+def test_pairs_can_be_streamed(system, files, tmp_path):
+    command = inference_options(system, files, tmp_path / "out")
+    valle_inference.main([*command, "--streaming=true"])
+    for line in (tmp_path / "out" / "wav.scp").read_text().splitlines():
+        pair, wav = line.split()
+        codes = np.load(tmp_path / "out" / "codes" / f"{pair}.npy")
+        assert len(codes) / 50 == pytest.approx(soundfile.info(wav).duration)
+    streamed = outputs(tmp_path / "out")
+    assert len(streamed) == 4
+    valle_inference.main(command)  # another way to speak: nothing of the first one may stay
+    assert outputs(tmp_path / "out") != streamed
+
+
+class Tally(AbsRecognizer):
+    """Counts what it hears, and hears nothing."""
+
+    heard = 0
+
+    def __init__(self, ears: int = 2):
+        pass
+
+    def transcribe(self, wav, rate):
+        Tally.heard += 1
+        return ""
+
+
+def test_a_recogniser_chooses_among_candidates(system, files, tmp_path, monkeypatch):
+    pytest.importorskip("jiwer")
+    monkeypatch.setattr(model_options, "RECOGNIZERS", Choices("recogniser", {"tally": Tally}))
+    command = inference_options(system, files, tmp_path / "out")
+    command += ["--best_of=2", "--chooser=tally", "--min_duration_ratio=0.9"]
+    for options, heard in ([], 6), ([], 6), (["--chooser_conf", "ears=1"], 12):
+        valle_inference.main([*command, *options])  # the same chooser has nothing left to do
+        assert Tally.heard == heard
 
 
 def test_a_bad_prompt_is_an_outcome_of_its_pair(system, files, tmp_path, capsys):

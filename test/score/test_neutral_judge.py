@@ -145,11 +145,11 @@ def test_pairs_and_list_exclude_each_other(asked, tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("judges: whisper\n", "there is no entry 'judges'"),
+        ("judges: whisper\n", "there is no key 'judges'"),
         ("protocol: sideways\n", "there is no 'sideways'"),
         ("signal: perhaps\n", "'perhaps' is no bool"),
         ("judge: [1]\n", "is no scorer"),
-        ("- 1\n", "there is no entry"),
+        ("- 1\n", "holds no keys"),
         ("a: [\n", "is not YAML"),
     ],
 )

@@ -183,7 +183,7 @@ def test_unknown_names_and_options_are_refused():
     for choices, name in ((RECOGNIZERS, "siri"), (SPEAKER_ENCODERS, "x"), (QUALITY_SCORERS, "x")):
         with pytest.raises(InputError, match=f"there is no '{name}'. Choose among"):
             choices.check(Component(name))
-    with pytest.raises(InputError, match="has no option 'size'. Its options are model, language, beam_size"):
+    with pytest.raises(InputError, match="no option 'size'. Choose among beam_size, language, model"):
         DefaultPlan(settings=Settings(judge=Component.parse({"name": "whisper", "size": 3}, "conf")))
 
 

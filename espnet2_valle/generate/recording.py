@@ -1,0 +1,122 @@
+"""A sound file that grows sentence by sentence, and that a killed run takes up where it was.
+
+Samples go to OUTPUT.pcm, and a line of OUTPUT.journal says, when a sentence is complete there, where it ends.
+At last the samples become the sound file, and all that lay beside it goes.
+"""
+
+import dataclasses
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+
+from espnet2_valle.codec.abs_codec import AbsCodec
+from espnet2_valle.common.fileio import atomic_open, atomic_path, read_journal
+from espnet2_valle.generate.prepared_prompt import SUFFIX, PreparedPrompt
+
+INT16 = 32768
+SAMPLE_BYTES = 2
+BLOCK = 1 << 20  # samples copied at once
+
+
+@dataclass(frozen=True)
+class Said:
+    """A line of the journal: a sentence that is complete in the file.
+
+    Attributes:
+        end: samples in the file behind its pause.
+        outcome: how it ended.
+        own_voice: whether what the next sentence is to sound like was kept with it.
+    """
+
+    end: int
+    outcome: str
+    own_voice: bool
+
+
+class GrowingRecording:
+    """What is there of a recording. It keeps one line a sentence in memory, and no sound.
+
+    Args:
+        output: the sound file that it becomes.
+        rate: in Hz.
+        stamp: what this run has to share with a broken one to go on with it; otherwise it begins anew.
+
+    Attributes:
+        said: the sentences that are complete.
+    """
+
+    def __init__(self, output: str | Path, rate: int, stamp: dict[str, Any]):
+        self.output = Path(output)
+        self.rate = rate
+        self.output.parent.mkdir(parents=True, exist_ok=True)
+        self._samples, self._journal = self._beside("pcm"), self._beside("journal")
+        lines = read_journal(self._journal)
+        self.said = [Said(**line) for line in lines[1:]] if lines[:1] == [stamp] else []
+        with atomic_open(self._journal) as stream:  # without the line that a kill cut off
+            stream.writelines(
+                json.dumps(line) + "\n" for line in (stamp, *map(dataclasses.asdict, self.said))
+            )
+        with open(self._samples, "ab") as stream:  # nor the samples of an unfinished sentence
+            stream.truncate(self.length * SAMPLE_BYTES)
+
+    @property
+    def length(self) -> int:
+        """Samples that are settled."""
+        return self.said[-1].end if self.said else 0
+
+    def voice(self, codec: AbsCodec) -> PreparedPrompt | None:
+        """What was kept with the last sentence."""
+        if not self.said or not self.said[-1].own_voice:
+            return None
+        return PreparedPrompt.load(self._voice_path(len(self.said) - 1), codec)
+
+    def add(self, wav: np.ndarray, pause: float, outcome: str, voice: PreparedPrompt | None = None) -> None:
+        """Settle the next sentence.
+
+        Args:
+            wav: (S,) float32.
+            pause: seconds of silence behind it.
+            outcome: how it ended.
+            voice: to be kept with it.
+        """
+        sound = np.concatenate([np.round(wav * INT16), np.zeros(round(pause * self.rate))]).astype("<i2")
+        with open(self._samples, "ab") as stream:
+            stream.write(sound.tobytes())
+            stream.flush()
+            os.fsync(stream.fileno())
+        number = len(self.said)
+        if voice is not None:
+            voice.save(self._voice_path(number))
+        self._voice_path(number - 2).unlink(missing_ok=True)  # the one before may still be needed
+        self.said.append(Said(self.length + len(sound), outcome, voice is not None))
+        with open(self._journal, "a", encoding="utf-8") as stream:
+            stream.write(json.dumps(dataclasses.asdict(self.said[-1])) + "\n")
+
+    def finish(self) -> None:
+        """Make the sound file, block by block, and remove what lay beside it."""
+        with (
+            atomic_path(self.output) as temporary,
+            soundfile.SoundFile(temporary, "w", self.rate, 1, subtype="PCM_16") as sink,
+        ):
+            for block in self._blocks():
+                sink.write(block)
+        voices = self.output.parent.glob(f"{self.output.name}.voice.*{SUFFIX}")
+        for left in (self._samples, self._journal, *voices):
+            left.unlink(missing_ok=True)
+
+    def _blocks(self) -> Iterator[np.ndarray]:
+        with open(self._samples, "rb") as stream:
+            while data := stream.read(BLOCK * SAMPLE_BYTES):
+                yield np.frombuffer(data, dtype="<i2")
+
+    def _voice_path(self, number: int) -> Path:
+        return self._beside(f"voice.{number}{SUFFIX}")
+
+    def _beside(self, suffix: str) -> Path:
+        return self.output.with_name(f"{self.output.name}.{suffix}")

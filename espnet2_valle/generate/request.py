@@ -1,0 +1,50 @@
+"""What is asked of the models: as the user says it, and in the models' terms."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from espnet2_valle.generate.ar_decoding import Utterance
+from espnet2_valle.generate.prepared_prompt import PreparedPrompt
+from espnet2_valle.generate.stopping import Limits
+
+
+@dataclass(frozen=True)
+class Request:
+    """One text to say; see `Text2Speech.__call__` for the meaning of each attribute."""
+
+    text: str
+    prompt_speech: str | Path | np.ndarray | torch.Tensor | PreparedPrompt
+    prompt_text: str | None = None
+    prompt_fs: int | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A request in the models' terms.
+
+    Attributes:
+        request: what was asked.
+        text: (text_time,) ids of prompt text and text together.
+        prompt: (prompt_time, Q) codes.
+        first: (prompt_time,) its codebook 1.
+        limits: when to stop.
+        seed: of the first candidate.
+        prompt_tokens: how many of the ids are the prompt's.
+    """
+
+    request: Request
+    text: torch.Tensor
+    prompt: torch.Tensor
+    first: torch.Tensor
+    limits: Limits
+    seed: int
+    prompt_tokens: int
+
+    def utterance(self, seed: int) -> Utterance:
+        """What the AR model is asked for, drawing from `seed`."""
+        generator = torch.Generator(self.text.device).manual_seed(seed)
+        return Utterance(self.text, self.first, self.limits, generator, self.prompt_tokens)
