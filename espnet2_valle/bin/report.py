@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from espnet2_valle.bin.model_options import open_text2speech
 from espnet2_valle.bin.score_inputs import named_files, read_times, read_trials
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
 from espnet2_valle.corpus.datadir import read_scp
 from espnet2_valle.corpus.pairs import read_pairs
-from espnet2_valle.generate.text2speech import Request, open_text2speech
+from espnet2_valle.generate.request import Request
 from espnet2_valle.score.report.demo import write_demo
 from espnet2_valle.score.report.examples import AlignmentPicture, choose
 from espnet2_valle.score.report.media import alignment_uri

@@ -5,7 +5,6 @@ scored by itself; a killed study goes on where it was, and studies share what th
 """
 
 import argparse
-import inspect
 import json
 import logging
 import shlex
@@ -16,14 +15,14 @@ from typing import Any
 
 import yaml
 
+from espnet2_valle.bin.model_options import add_model_arguments, model_options
 from espnet2_valle.bin.score_inputs import read_trials, read_vocabulary
-from espnet2_valle.bin.valle_inference import DECODING_OPTIONS, synthesise_pairs
+from espnet2_valle.bin.valle_inference import synthesise_pairs
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
 from espnet2_valle.corpus.datadir import DataDir
 from espnet2_valle.corpus.pairs import Pair, read_pairs
-from espnet2_valle.generate.text2speech import Text2Speech
 from espnet2_valle.score.choices import Component
 from espnet2_valle.score.reference import choose
 from espnet2_valle.score.scorecard import Scored, summarise_samples
@@ -135,9 +134,11 @@ def read_decoding(path: str, device: str) -> dict[str, Any]:
     """
     if not Path(path).is_file():
         raise InputError(path, "no such file", "Correct --decode_config")
-    defaults = {name: inspect.signature(Text2Speech).parameters[name].default for name in DECODING_OPTIONS}
+    parser = argparse.ArgumentParser()
+    add_model_arguments(parser)
     given = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
-    return overlay({**defaults, "device": device}, given, path)
+    chosen = overlay(vars(parser.parse_args([])), {**given, "device": device}, path)
+    return model_options(argparse.Namespace(**chosen))
 
 
 def run_study(

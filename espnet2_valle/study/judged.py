@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from espnet2_valle.common.audio import audio_seconds, read_audio, write_audio
-from espnet2_valle.corpus.folder import Recording, read_folder, to_data_dir
+from espnet2_valle.corpus.folder import read_folder
 from espnet2_valle.corpus.pairs import NO_OTHER, make_pairs
+from espnet2_valle.corpus.recording import Recording, to_data_dir
 from espnet2_valle.corpus.split import closed_vocabulary
 from espnet2_valle.score.choices import Component
 from espnet2_valle.score.reference import speaker_reference

@@ -161,6 +161,19 @@ def test_runs_are_compared_with_one_another(given, system, tmp_path):
     assert all(result["summary"]["samples"] == 2 for result in results)
 
 
+def test_decoding_is_as_the_recipes_but_for_what_is_given(tmp_path):
+    conf = study.CONF / "decode.yaml"
+    options = study.read_decoding(str(conf), "cpu")
+    given = yaml.safe_load(conf.read_text())
+    assert {name: options[name] for name in ("top_p", "max_repeat_seconds", "seed")} == {
+        name: given[name] for name in ("top_p", "max_repeat_seconds", "seed")
+    }
+    assert options["device"] == "cpu"
+    (tmp_path / "decode.yaml").write_text("heat: 1\n")
+    with pytest.raises(InputError, match="decode.yaml: there is no option 'heat'"):
+        study.read_decoding(str(tmp_path / "decode.yaml"), "cpu")
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
