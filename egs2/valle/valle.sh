@@ -381,7 +381,7 @@ if wanted 9 && ! "${skip_eval}"; then
         "${PYTHON}" -m espnet2_valle.bin.report --exp_dir "${exp}" --score_dir "${results}" \
         --pairs "${raw}/${test_sets}/${pairs}" --data_dir "${raw}/${test_sets}" \
         --system "codec=${resynthesis}/wav.scp" --system "valle=${decode}/wav.scp" --outcomes "${decode}/outcomes" \
-        ${compared[@]+"${compared[@]}"}
+        --inference_model "${inference_model}" ${compared[@]+"${compared[@]}"}
     end_stage
 fi
 

@@ -4,20 +4,28 @@ import argparse
 import json
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from espnet2_valle.bin.model_options import open_text2speech
 from espnet2_valle.bin.score_inputs import named_files, read_times, read_trials
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
 from espnet2_valle.corpus.datadir import read_scp
 from espnet2_valle.corpus.pairs import read_pairs
+from espnet2_valle.generate.request import Request
 from espnet2_valle.score.lists import read_outputs
 from espnet2_valle.score.report.demo import write_demo
+from espnet2_valle.score.report.examples import AlignmentPicture, choose
+from espnet2_valle.score.report.media import alignment_uri
 from espnet2_valle.score.report.page import MODELS, Run, render, tested_system
 from espnet2_valle.score.scorecard import GROUND_TRUTH
 from espnet2_valle.score.systems import read_rows
+from espnet2_valle.study.runs import TrainedRun
 
 DEFAULT_OUTPUTS = {"codec": "resynthesis/wav.scp", "valle": "decode/wav.scp"}
 DEFAULT_OUTCOMES = "decode/outcomes"
@@ -37,6 +45,10 @@ def get_parser() -> argparse.ArgumentParser:
         help="outputs to listen to, or a folder of them; default: exp_dir's resynthesis and decode",
     )  # fmt: skip
     parser.add_argument("--outcomes", default=None, help="of VALL-E; default: exp_dir's decode/outcomes")
+    parser.add_argument(
+        "--inference_model", default="valid.loss.ave.pth",
+        help="weights in exp_dir's ar/ and nar/, which show where they look in the text of each example",
+    )  # fmt: skip
     parser.add_argument("--num_examples", type=int, default=12, help="pairs to listen to")
     parser.add_argument("--seed", type=int, default=0, help="of the choice of examples")
     parser.add_argument("--demo", default=None, help="write a demo page with its sounds into this folder too")
@@ -54,6 +66,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     score_dir = Path(args.score_dir or args.exp_dir)
     output = Path(args.output or score_dir / "report.html")
     run = read_run(args, score_dir)
+    run = replace(run, alignments=read_alignments(args, run))
     page = render(run, args.num_examples, args.seed)
     with atomic_open(output) as stream:
         stream.write(page)
@@ -94,6 +107,44 @@ def read_run(args: argparse.Namespace, score_dir: Path) -> Run:
         listening=read_listening(args.listening, exp_dir),
         seconds_by_stage=read_times(str(times)) if times.is_file() else scores.get("seconds_by_stage", {}),
     )
+
+
+def read_alignments(args: argparse.Namespace, run: Run) -> dict[str, AlignmentPicture]:
+    """Pictures of where the AR model looks in the text of each example; none without model or codes."""
+    exp_dir = Path(args.exp_dir)
+    outputs = named_files(args.system, "--system").get("valle") or exp_dir / DEFAULT_OUTPUTS["valle"]
+    decoded = Path(outputs).parent
+    codes = {pair: decoded / "codes" / f"{pair}.npy" for pair in _examples(args, run)}
+    # What a continuation's prompt says is known to its decoding alone.
+    prompts = {p.pair_id: p.prompt_utt for p in read_pairs(args.pairs) if p.prompt_utt != p.target_utt}
+    codes = {pair: path for pair, path in codes.items() if path.is_file() and pair in prompts}
+    try:
+        files = TrainedRun(run.name, exp_dir).model_files(args.inference_model)
+    except InputError as error:
+        logging.warning("no pictures of attention: %s", error)
+        return {}
+    if not codes:
+        return {}
+    texts = read_scp(Path(args.data_dir) / "text")
+    text2speech = open_text2speech(json.dumps(files))
+    pictures = {}
+    for pair, path in codes.items():
+        trial = run.trials[pair]
+        request = Request(trial.text, trial.prompt, texts[prompts[pair]])
+        found = text2speech.align(request, np.load(path))
+        if found is not None:
+            note = (
+                f"Attention of layer {found.layer}, head {found.head}, from each moment of the speech to "
+                f"the text (upwards; below the line the prompt's). Focus {found.focus:.2f}."
+            )
+            picture = alignment_uri(found.weights.numpy(), found.prompt_tokens)
+            pictures[pair] = AlignmentPicture(picture, note)
+    return pictures
+
+
+def _examples(args: argparse.Namespace, run: Run) -> list[str]:
+    """The pairs that the report lets one hear."""
+    return list(choose(list(run.rows.get(tested_system(run.scores), ())), args.num_examples, args.seed))
 
 
 def read_listening(files: Sequence[str] | None, exp_dir: Path) -> list[dict[str, Any]]:

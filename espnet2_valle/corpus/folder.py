@@ -17,12 +17,13 @@ LAYOUTS = (
 )
 
 
-def read_folder(db: str | Path, max_bad: float = 0.0) -> list[Recording]:
+def read_folder(db: str | Path, max_bad: float = 0.0, need_text: bool = True) -> list[Recording]:
     """Read one set of recordings in whichever of the three layouts it has.
 
     Args:
         db: the folder.
         max_bad: the share of entries without sound file or transcript that is left out with a warning.
+        need_text: otherwise a recording without transcript has the text "" and is not bad.
 
     Raises:
         InputError: no such folder or layout, ids given twice, or too many bad entries.
@@ -34,9 +35,9 @@ def read_folder(db: str | Path, max_bad: float = 0.0) -> list[Recording]:
     if (db / "wav.scp").is_file():
         recordings = _read_kaldi(db)
     elif (db / METADATA).is_file():
-        recordings, bad = _read_metadata(db)
+        recordings, bad = _read_metadata(db, need_text)
     else:
-        recordings, bad = _read_text_beside_audio(db)
+        recordings, bad = _read_text_beside_audio(db, need_text)
     set_aside(bad, len(bad) + len(recordings), max_bad, str(db))
     if not recordings:
         raise InputError(db, "has no recording with a transcript", f"Give it {LAYOUTS}")
@@ -77,7 +78,7 @@ def _kaldi_path(db: Path, wav: str) -> Path:
     return Path(wav) if Path(wav).exists() else db / wav
 
 
-def _read_metadata(db: Path) -> tuple[list[Recording], dict[str, InputError]]:
+def _read_metadata(db: Path, need_text: bool) -> tuple[list[Recording], dict[str, InputError]]:
     path = db / METADATA
     recordings: list[Recording] = []
     bad: dict[str, InputError] = {}
@@ -101,7 +102,7 @@ def _read_metadata(db: Path) -> tuple[list[Recording], dict[str, InputError]]:
                 bad[where] = InputError(
                     where, f"'{name}' has no sound file in wav/ or beside", "Add it or remove the row"
                 )
-            elif not row["text"].strip():
+            elif need_text and not row["text"].strip():
                 bad[where] = InputError(
                     where, f"the transcript of '{name}' is empty", "Write it or remove the row"
                 )
@@ -115,14 +116,14 @@ def _read_metadata(db: Path) -> tuple[list[Recording], dict[str, InputError]]:
     return recordings, bad
 
 
-def _read_text_beside_audio(db: Path) -> tuple[list[Recording], dict[str, InputError]]:
+def _read_text_beside_audio(db: Path, need_text: bool) -> tuple[list[Recording], dict[str, InputError]]:
     recordings: list[Recording] = []
     bad: dict[str, InputError] = {}
     for file in _audio_files(db):
         text_file = file.with_suffix(".txt")
         text = text_file.read_text(encoding="utf-8") if text_file.is_file() else ""
         name = file.relative_to(db).with_suffix("").as_posix()
-        if text.strip():
+        if text.strip() or not need_text:
             recordings.append(make_recording(name, _folder_speaker(file, db), text, file))
         else:
             problem = (

@@ -21,6 +21,7 @@ from espnet2_valle.generate.stopping import Limits
 from espnet2_valle.tasks.valle import VALLETask, codec_spec
 from espnet2_valle.text.tokenizer import build_tokenizer
 from espnet2_valle.text.tokens import TokenIDs
+from espnet2_valle.valle.alignment import Alignment, align
 from espnet2_valle.valle.ar import VALLEAR
 from espnet2_valle.valle.nar import VALLENAR
 from espnet2_valle.valle.native.step import native_step
@@ -228,6 +229,18 @@ class Text2Speech:
         limits = self._limits(len(prompt) / len(prompt_ids) * len(ids))
         seed = self.seed if request.seed is None else request.seed
         return Prepared(request, both, prompt, prompt[:, 0].contiguous(), limits, seed, len(prompt_ids))
+
+    def align(self, request: Request, codes: np.ndarray) -> Alignment | None:
+        """Where the AR model looks in the text while it says `codes` (T, Q); None if they hold no step of it.
+
+        Raises:
+            InputError: see `__call__`.
+        """
+        first = torch.from_numpy(codes[:, 0].astype(np.int64)).to(self.device)
+        if len(first) < self.ar.group_size:
+            return None
+        prepared = self.prepare(request)
+        return align(self.ar, prepared.text, prepared.first, first, prepared.prompt_tokens)
 
     def _open_prompt(self, request: Request) -> tuple[torch.Tensor, str]:
         """Codes (T, Q) and text of the prompt."""

@@ -41,7 +41,7 @@ def ratio_figure(
     if top.size == 0 or bottom.sum() == 0:
         return dict(NO_FIGURE)
     sums = np.stack([top, bottom])
-    return _figure(top.sum() / bottom.sum(), _resampled(group_sums(sums, groups), seed, num_samples))
+    return interval(top.sum() / bottom.sum(), _resampled(group_sums(sums, groups), seed, num_samples))
 
 
 def group_sums(sums: np.ndarray, groups: Sequence[Hashable] | None) -> np.ndarray:
@@ -75,7 +75,7 @@ def relative_accuracy(
     if top.size == 0 or bottom.sum() <= 0:
         return dict(NO_FIGURE)
     value = max(0.0, top.sum()) / bottom.sum()
-    return _figure(value, np.maximum(0.0, _resampled(np.stack([top, bottom]), seed, num_samples)))
+    return interval(value, np.maximum(0.0, _resampled(np.stack([top, bottom]), seed, num_samples)))
 
 
 def complement(figure: Figure) -> Figure:
@@ -102,7 +102,8 @@ def _resampled(sums: np.ndarray, seed: int, num_samples: int) -> np.ndarray:
     return usable[0] / usable[1]
 
 
-def _figure(value: float, samples: np.ndarray) -> Figure:
+def interval(value: float, samples: np.ndarray) -> Figure:
+    """A figure with the interval that holds CONFIDENCE of its resamples (samples,)."""
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(samples, [tail, 1 - tail]) if samples.size else (value, value)
     # A resample sums in another order, so its last bits may put a constant outside its own interval.

@@ -23,6 +23,14 @@ class AbsRecognizer(ABC):
         """Return the words, separated by spaces, said in `wav` (S,) float32 at `rate` Hz; "" for none."""
 
 
+class NoRecognizer(AbsRecognizer):
+    """Hears nothing: for recordings without transcripts, of which only voice and sound can be judged."""
+
+    def transcribe(self, wav: np.ndarray, rate: int) -> str:
+        """See AbsRecognizer."""
+        return ""
+
+
 class CTCRecognizer(AbsRecognizer):
     """A word-level CTC recogniser trained by `judge_train`, decoded greedily.
 

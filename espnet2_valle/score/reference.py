@@ -1,7 +1,7 @@
 """What a speaker encoder says of real recordings: the scale on which similarities are read."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from itertools import combinations
 from typing import Any
@@ -10,10 +10,12 @@ import numpy as np
 
 from espnet2_valle.common.audio import read_audio
 from espnet2_valle.jobs.pool import parallel_map
-from espnet2_valle.score.bootstrap import ratio_figure
+from espnet2_valle.score.bootstrap import NUM_SAMPLES, Figure, interval, ratio_figure
 from espnet2_valle.score.scorers import AbsScorerPlan, load_scorers
 from espnet2_valle.score.speaker import similarity
 from espnet2_valle.score.utterance import DECIMALS
+
+Comparison = tuple[str, str, float]  # speakers of two recordings, and how alike they are
 
 
 def speaker_reference(
@@ -37,33 +39,36 @@ def speaker_reference(
     Returns:
         `same` and `other` speaker (means with intervals over speakers), `eer`: the error rate of telling by
         the similarity whether two recordings have one speaker, at the `threshold` where both errors are as
-        frequent, `n_utterances`, `n_speakers`; None without two speakers or without two recordings of one.
+        frequent, `eer_interval`: the same with its interval over speakers, `n_utterances`, `n_speakers`; None
+        without two speakers or without two recordings of one.
     """
     chosen = choose(wavs, speakers, limit, seed)
     if len({speakers[key] for key in chosen}) < 2:
         return None
     voices = list(parallel_map(partial(_embed, plan=plan), [wavs[key] for key in chosen], nj, "real voices"))
-    same: list[tuple[str, float]] = []
-    other: list[tuple[str, float]] = []
+    same: list[Comparison] = []
+    other: list[Comparison] = []
     for (one, voice), (two, second) in combinations(zip(chosen, voices), 2):
         group = same if speakers[one] == speakers[two] else other
-        group.append((speakers[one], round(similarity(voice, second), DECIMALS)))
+        group.append((speakers[one], speakers[two], round(similarity(voice, second), DECIMALS)))
     if not same:
         return None
-    eer, threshold = equal_error_rate([value for _, value in same], [value for _, value in other])
+    eer, threshold = equal_error_rate([value for *_, value in same], [value for *_, value in other])
     return {
-        "same": ratio_figure([value for _, value in same], seed=seed, groups=[who for who, _ in same]),
-        "other": ratio_figure([value for _, value in other], seed=seed, groups=[who for who, _ in other]),
+        "same": ratio_figure([value for *_, value in same], seed=seed, groups=[who for who, *_ in same]),
+        "other": ratio_figure([value for *_, value in other], seed=seed, groups=[who for who, *_ in other]),
         "eer": eer,
+        "eer_interval": equal_error_rate_figure(same, other, seed),
         "threshold": threshold,
         "n_utterances": len(chosen),
         "n_speakers": len({speakers[key] for key in chosen}),
     }
 
 
-def choose(wavs: Mapping[str, str], speakers: Mapping[str, str], limit: int, seed: int) -> list[str]:
+def choose(wavs: Iterable[str], speakers: Mapping[str, str], limit: int, seed: int) -> list[str]:
     """At most `limit` utterances, as many of each speaker as can be."""
-    drawn = random.Random(seed).sample(sorted(wavs), len(wavs))
+    keys = sorted(wavs)
+    drawn = random.Random(seed).sample(keys, len(keys))
     turns: dict[str, int] = {}
     ranked = []
     for key in drawn:
@@ -76,15 +81,58 @@ def _embed(path: str, plan: AbsScorerPlan) -> np.ndarray:
     return load_scorers(plan).speaker.embed(*read_audio(path))
 
 
-def equal_error_rate(same: list[float], other: list[float]) -> tuple[float, float]:
-    """Error rate where as many same-speaker pairs are rejected as others accepted, and its threshold."""
-    values = np.array(same + other)
-    labels = np.array([True] * len(same) + [False] * len(other))
+def equal_error_rate(
+    same: Sequence[float],
+    other: Sequence[float],
+    same_weights: np.ndarray | None = None,
+    other_weights: np.ndarray | None = None,
+) -> tuple[float, float]:
+    """Error rate where as many same-speaker pairs are rejected as others accepted, and its threshold.
+
+    Args:
+        same: similarities of pairs of one speaker.
+        other: similarities of pairs of two speakers.
+        same_weights: how often each pair of one speaker counts; None is once. Some count.
+        other_weights: the same for pairs of two speakers.
+    """
+    values = np.concatenate([same, other])
     order = np.argsort(-values, kind="stable")
-    accepted = labels[order]
-    misses = 1 - np.cumsum(accepted) / len(same)
-    false_alarms = np.cumsum(~accepted) / len(other)
+    rejected = np.concatenate([_weights(same, same_weights), np.zeros(len(other))])[order]
+    accepted = np.concatenate([np.zeros(len(same)), _weights(other, other_weights)])[order]
+    misses = 1 - np.cumsum(rejected) / rejected.sum()
+    false_alarms = np.cumsum(accepted) / accepted.sum()
     # Pairs of one similarity are accepted or rejected together.
     last = np.flatnonzero(np.append(np.diff(values[order]) != 0, True))
     at = last[np.argmin(np.abs(misses[last] - false_alarms[last]))]
     return float((misses[at] + false_alarms[at]) / 2), float(values[order][at])
+
+
+def _weights(values: Sequence[float], weights: np.ndarray | None) -> np.ndarray:
+    return np.ones(len(values)) if weights is None else weights
+
+
+def equal_error_rate_figure(same: Sequence[Comparison], other: Sequence[Comparison], seed: int) -> Figure:
+    """The equal error rate with its bootstrap interval over speakers, drawn with all of their recordings.
+
+    A pair of two speakers counts as often as both are drawn together; a pair of one as often as it is drawn.
+
+    Args:
+        same: pairs of one speaker; not empty.
+        other: pairs of two speakers; not empty.
+        seed: of the drawing.
+    """
+    names = sorted({one for one, *_ in (*same, *other)} | {two for _, two, _ in other})
+    number = {name: position for position, name in enumerate(names)}
+    own = np.array([number[one] for one, *_ in same])
+    first = np.array([number[one] for one, *_ in other])
+    second = np.array([number[two] for _, two, _ in other])
+    likeness, unlikeness = ([value for *_, value in pairs] for pairs in (same, other))
+    generator = np.random.default_rng(seed)
+    rates = []
+    for _ in range(NUM_SAMPLES):
+        drawn = np.bincount(generator.integers(len(names), size=len(names)), minlength=len(names))
+        weights = drawn[own], drawn[first] * drawn[second]
+        if all(one.sum() for one in weights):
+            rates.append(equal_error_rate(likeness, unlikeness, *weights)[0])
+    value = equal_error_rate(likeness, unlikeness)[0]
+    return interval(value, np.array(rates))

@@ -2,13 +2,14 @@
 
 from espnet2_valle.score.choices import Choices
 from espnet2_valle.score.mos import AbsQualityScorer, DNSMOSP808Scorer, DNSMOSScorer, TorchHubScorer
-from espnet2_valle.score.recognizer import AbsRecognizer, CTCRecognizer, PocketsphinxRecognizer
+from espnet2_valle.score.recognizer import AbsRecognizer, CTCRecognizer, NoRecognizer, PocketsphinxRecognizer
 from espnet2_valle.score.recognizer_models import ESPnetRecognizer, HuggingFaceRecognizer, WhisperRecognizer
 from espnet2_valle.score.speaker import AbsSpeakerEncoder, ESPnetEncoder, ResemblyzerEncoder, WavLMEncoder
 
 RECOGNIZERS: Choices[AbsRecognizer] = Choices(
     "recogniser",
     {
+        "none": NoRecognizer,
         "pocketsphinx": PocketsphinxRecognizer,
         "ctc": CTCRecognizer,
         "espnet": ESPnetRecognizer,

@@ -231,15 +231,16 @@ def paired_rows(tests: Sequence[Mapping[str, Any]]) -> list[list[str]]:
             [
                 f"{measure.name}: {system_name(test['system'])} − {system_name(test['base'])}",
                 _cell(measure, test["difference"]),
-                _show_p(test["p"]),
-                _show_p(test["p_holm"]),
-                "–" if by_speaker is None else _show_p(by_speaker),
+                show_p(test["p"]),
+                show_p(test["p_holm"]),
+                "–" if by_speaker is None else show_p(by_speaker),
             ]
         )
     return rows
 
 
-def _show_p(value: float) -> str:
+def show_p(value: float) -> str:
+    """Write a p value down."""
     return "< 0.001" if value < SMALLEST_P else f"{value:.3f}"
 
 

@@ -10,7 +10,7 @@ from scoring_stubs import RATE, StubPlan, say, write
 from espnet2_valle.bin import score
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.score.lists import read_list, read_outputs
-from espnet2_valle.score.reference import choose, equal_error_rate
+from espnet2_valle.score.reference import choose, equal_error_rate, equal_error_rate_figure
 from espnet2_valle.score.settings import read_settings
 
 LINES = {"u1": "one two three", "u2": "four five", "u3": "two two"}
@@ -167,6 +167,17 @@ def test_equal_error_rate_of_known_cases():
     assert rate == pytest.approx(0.25)
     assert 0.3 < threshold <= 0.75
     assert equal_error_rate([0.5] * 3, [0.5] * 3)[0] == pytest.approx(0.5)
+
+
+def test_the_interval_of_the_equal_error_rate_is_over_speakers():
+    same = [(who, who, 0.9 if who != "odd" else 0.1) for who in ("a", "b", "c", "odd") for _ in range(5)]
+    other = [("a", "b", 0.2), ("a", "c", 0.3), ("b", "c", 0.2), ("a", "odd", 0.2), ("b", "odd", 0.0)]
+    figure = equal_error_rate_figure(same, other, seed=0)
+    assert figure == equal_error_rate_figure(same, other, seed=0)
+    assert figure["low"] == 0, "often the odd speaker is not drawn"
+    assert figure["low"] < figure["value"] < figure["high"]
+    clear = equal_error_rate_figure(same[:10], other[:3], seed=0)
+    assert (clear["value"], clear["low"], clear["high"]) == (0, 0, 0)
 
 
 def test_reference_recordings_take_turns():

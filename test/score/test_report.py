@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import io
 import json
 import re
 from html.parser import HTMLParser
@@ -9,10 +10,13 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 import soundfile
+from PIL import Image
 from scoring_stubs import RATE, StubPlan, write
 
 from espnet2_valle.bin import report, score
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.score.report.examples import AlignmentPicture
+from espnet2_valle.score.report.media import alignment_uri
 
 VOID = {"meta", "img", "br", "link", "input", "line", "circle", "polyline", "path"}
 TEXTS = {"a1": "one two", "a2": "three", "b1": "four five", "b2": "two two one"}
@@ -104,6 +108,25 @@ def record_training(folder, epochs=5):
         valid.add_scalar("acc", float("nan"), step)
     train.close()
     valid.close()
+
+
+def test_where_the_model_looked_is_shown_below_its_example(run, monkeypatch):
+    shown = AlignmentPicture("data:image/png;base64,QUJD", "Focus <0.5>.")
+    monkeypatch.setattr(report, "read_alignments", lambda *_: {"p1": shown})
+    page, text = make(run)
+    assert [one["src"] for one in page.all("img")].count(shown.picture) == 1
+    assert text.count('<figcaption class="small soft">Focus &lt;0.5&gt;.</figcaption>') == 1
+
+
+def test_an_alignment_is_drawn_text_upwards_with_a_line_behind_the_prompt():
+    weights = np.zeros((30, 8))
+    weights[:, 2] = 0.5
+    content = base64.b64decode(alignment_uri(weights, 5).partition(",")[2])
+    picture = np.asarray(Image.open(io.BytesIO(content)))[::-1]  # entries of the palette, the first row below
+    assert picture.shape == (9, 30)
+    bright = picture.max()
+    assert {row: set(picture[row]) for row in (2, 5)} == {2: {bright}, 5: {bright}}
+    assert not picture[[0, 1, 3, 4, 6, 7, 8]].any()
 
 
 def test_a_whole_run(run):

@@ -103,7 +103,8 @@ KINDS = {
             instructions=(
                 "Each page has a reference recording and several others of the same words. Rate each of the "
                 "others from 0 to 100 by how good it is compared with the reference.",
-                "One of them is the reference itself: it should get 100. Play them as often as you like.",
+                "One of them is the reference itself: it should get 100. The recordings of a page run side "
+                "by side: switch between them at any moment, as often as you like.",
             ),
         ),
     )

@@ -6,6 +6,7 @@ const main = document.getElementById("main");
 let test = null;
 let state = null; // {token, seed, block, about, position, answers: {trial: {scores, seconds, plays, sent}}}
 let steps = [];
+let deck = null; // of the page that is shown, where it has one
 
 // ---- small tools ---------------------------------------------------------------------------------------------------
 
@@ -121,6 +122,8 @@ function plan() {
 }
 
 function show(...content) {
+  if (deck) deck.close();
+  deck = null;
   main.replaceChildren(...content);
   document.getElementById("progress").value = steps.length ? state.position / (steps.length - 1) : 0;
   const heading = main.querySelector("h1");
@@ -155,6 +158,41 @@ function player(src, label, onheard) {
   // What cannot be played must not stop the test.
   audio.addEventListener("error", () => { say("A recording cannot be played. Rate it lowest and go on.", true); onheard(audio); });
   return el("section", { class: "card" }, el("h2", {}, label), audio);
+}
+
+// A deck's controls, and a card for each recording with a button that lets it be heard: [controls, cards].
+function deckPlayer(sources, names, onplay, onheard) {
+  const toggle = el("button", { type: "button", disabled: true }, "Play");
+  const seek = el("input", { type: "range", min: "0", max: "1", step: "0.01", value: "0", "aria-label": "Place in the recordings", class: "seek" });
+  const repeat = el("input", { type: "checkbox" });
+  const buttons = names.map((name, number) => el("button", {
+    type: "button", disabled: true, class: "listen", "aria-pressed": "false",
+    onclick: () => { onplay(); current.choose(number); },
+  }, `Listen to ${name}`));
+  const current = new Deck(sources, onheard, () => {
+    const going = current.started !== null;
+    toggle.textContent = going ? "Pause" : "Play";
+    seek.value = String(current.position);
+    buttons.forEach((button, number) => button.setAttribute("aria-pressed", String(going && number === current.chosen)));
+  });
+  toggle.onclick = () => {
+    if (current.started !== null) return current.pause();
+    onplay();
+    current.choose(current.chosen);
+  };
+  seek.addEventListener("input", () => current.seek(Number(seek.value)));
+  repeat.addEventListener("change", () => { current.repeats = repeat.checked; });
+  deck = current;
+  current.load().then(() => {
+    seek.max = String(current.seconds);
+    for (const button of [toggle, ...buttons]) button.disabled = false;
+  }, () => {
+    // What cannot be played must not stop the test.
+    say("The recordings of this page cannot be played. Rate them lowest and go on.", true);
+    names.forEach((_, number) => onheard(number));
+  });
+  const controls = el("section", { class: "card deck" }, toggle, seek, el("label", { class: "hint" }, repeat, " Repeat"));
+  return [controls, names.map((name, number) => el("section", { class: "card" }, el("h2", {}, name), buttons[number]))];
 }
 
 function radios(question, choices, onchoice) {
@@ -237,21 +275,28 @@ function showTrial(current) {
   let plays = 0;
   const onheard = (audio) => {
     plays += 1;
-    heard.add(audio);
+    enable(audio);
+  };
+  const enable = (recording) => {
+    heard.add(recording);
     if (heard.size === needed) for (const set of main.querySelectorAll("fieldset")) set.disabled = false;
   };
   const submit = (scores) => answer(current.id, scores, (Date.now() - started) / 1000, plays);
   const names = current.stimuli.length === 1 ? ["Recording"]
     : test.is_comparison ? ["First recording", "Second recording"]
     : current.stimuli.map((_, number) => `Recording ${String.fromCharCode(65 + number)}`);
-  const reference = current.reference
-    ? player(current.reference, test.has_sliders ? "Reference" : "The voice to compare with", onheard) : null;
+  if (test.has_sliders) {
+    show(el("h1", {}, current.title)); // which closes the deck of the page before
+    const sources = [current.reference, ...current.stimuli.map((stimulus) => stimulus.src)];
+    const [controls, [reference, ...cards]] = deckPlayer(sources, ["Reference", ...names], () => { plays += 1; }, enable);
+    const hint = el("p", { class: "hint" }, `${test.question} All run side by side: switch between them as you like, at any moment. When you have heard all of each, rate them.`);
+    main.append(hint, controls, reference, ...cards, ...sliders(current, cards, submit));
+    return;
+  }
+  const reference = current.reference ? player(current.reference, "The voice to compare with", onheard) : null;
   const players = current.stimuli.map((stimulus, number) => player(stimulus.src, names[number], onheard));
-  const hint = el("p", { class: "hint" }, (test.has_sliders ? test.question + " " : "") + (needed > 1 ? "Play all of them to the end, then answer." : "Play it to the end, then answer."));
-  const question = test.has_sliders
-    ? sliders(current, players, submit)
-    : choices(current, submit);
-  show(el("h1", {}, current.title), hint, ...[reference, ...players].filter(Boolean), ...question);
+  const hint = el("p", { class: "hint" }, needed > 1 ? "Play all of them to the end, then answer." : "Play it to the end, then answer.");
+  show(el("h1", {}, current.title), hint, ...[reference, ...players].filter(Boolean), ...choices(current, submit));
 }
 
 function choices(current, submit) {

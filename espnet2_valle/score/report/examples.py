@@ -40,14 +40,28 @@ class Clip:
 
 
 @dataclass(frozen=True)
+class AlignmentPicture:
+    """Where the model looked in its text.
+
+    Attributes:
+        picture: as data URI.
+        note: what is shown.
+    """
+
+    picture: str
+    note: str
+
+
+@dataclass(frozen=True)
 class Example:
-    """One pair: why it was chosen, the text, the recordings."""
+    """One pair: why it was chosen, the text, the recordings, and where the model looked."""
 
     pair_id: str
     choice: str
     text: str
     outcome: str
     clips: list[Clip] = field(default_factory=list)
+    alignment: AlignmentPicture | None = None
 
 
 def choose(rows: Sequence[UtteranceScore], count: int, seed: int = 0) -> dict[str, str]:

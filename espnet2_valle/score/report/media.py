@@ -41,11 +41,24 @@ def audio_uri(wav: np.ndarray, rate: int) -> str:
 
 def spectrogram_uri(wav: np.ndarray, rate: int) -> str:
     """A picture of the spectrum of `wav` (samples,) over time, low frequencies below, as a small PNG."""
+    return picture_uri(spectrogram(resample(wav, rate, SPECTROGRAM_RATE)) / DYNAMIC_RANGE + 1)
+
+
+def alignment_uri(weights: np.ndarray, prompt_tokens: int) -> str:
+    """A picture of attention `weights` (steps, tokens): time to the right, text upwards, as a small PNG.
+
+    A bright line parts the prompt's text, below, from the text that was to be said.
+    """
+    shares = weights / max(float(weights.max()), np.finfo(float).tiny)
+    return picture_uri(np.insert(shares.T, prompt_tokens, 1.0, axis=0))
+
+
+def picture_uri(shares: np.ndarray) -> str:
+    """Values (rows, columns) from 0, dark, to 1, bright, the first row at the bottom, as a small PNG."""
     import matplotlib
     from PIL import Image
 
-    levels = spectrogram(resample(wav, rate, SPECTROGRAM_RATE))
-    shades = np.round((levels / DYNAMIC_RANGE + 1) * (NUM_COLOURS - 1)).clip(0, NUM_COLOURS - 1)
+    shades = np.round(shares * (NUM_COLOURS - 1)).clip(0, NUM_COLOURS - 1)
     picture = Image.fromarray(shades[::-1].astype(np.uint8))
     if picture.width > MAX_WIDTH:
         picture = picture.resize((MAX_WIDTH, picture.height), Image.Resampling.BOX)

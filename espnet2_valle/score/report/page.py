@@ -10,7 +10,7 @@ from typing import Any
 from espnet2_valle.score.listening.table import rated_name
 from espnet2_valle.score.report.chart import Chart, build_chart, shares
 from espnet2_valle.score.report.curves import read_curves
-from espnet2_valle.score.report.examples import Example, choose, listing, make_clip
+from espnet2_valle.score.report.examples import AlignmentPicture, Example, choose, listing, make_clip
 from espnet2_valle.score.report.plots import length_plots, outcome_shares
 from espnet2_valle.score.table import (
     MEASURES,
@@ -71,6 +71,7 @@ class Run:
         train_dirs: model -> ESPnet training directory, there or not.
         seconds_by_stage: stage -> seconds.
         listening: results of listening tests.
+        alignments: pair_id -> where the model looked in its text; of the pairs to listen to, or of none.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Run:
     train_dirs: Mapping[str, Path]
     seconds_by_stage: Mapping[str, float] = field(default_factory=dict)
     listening: Sequence[Mapping[str, Any]] = ()
+    alignments: Mapping[str, AlignmentPicture] = field(default_factory=dict)
 
 
 def render(run: Run, num_examples: int = 12, seed: int = 0) -> str:
@@ -252,7 +254,8 @@ def make_examples(run: Run, rows: Sequence[UtteranceScore], count: int, seed: in
             for system in run.scores["systems"]
         ]
         text = trial.text if trial else "unknown"
-        examples.append(Example(pair_id, choice, text, run.outcomes.get(pair_id, ""), clips))
+        outcome, alignment = run.outcomes.get(pair_id, ""), run.alignments.get(pair_id)
+        examples.append(Example(pair_id, choice, text, outcome, clips, alignment))
     return examples
 
 

@@ -1,0 +1,144 @@
+"""What a study compares: conf/study/*.yaml."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.study.prompts import DISTURBANCES
+
+VARIANTS, RUNS = "variants", "runs"
+PROMPT, REFERENCE = "prompt", "reference"
+VALLE, CODEC = "valle", "codec"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class PromptChange:
+    """What is done to the prompts; nothing by default.
+
+    Attributes:
+        seconds: in place of each prompt, recordings of its speaker that last about so long together.
+        disturbance: what is laid under it: noise, voice (of the pair's other speaker) or music.
+        snr: power of the prompt over that of the disturbance, in dB.
+    """
+
+    seconds: float | None = None
+    disturbance: str | None = None
+    snr: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.disturbance is not None and self.disturbance not in DISTURBANCES:
+            choices = ", ".join(DISTURBANCES)
+            raise InputError(
+                "prompt.disturbance", f"there is no '{self.disturbance}'", f"Choose among {choices}"
+            )
+        if self.seconds is not None and self.seconds <= 0:
+            raise InputError("prompt.seconds", f"{self.seconds} is out of range", "Give more than 0")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to make the test's speech.
+
+    Attributes:
+        name: in the table.
+        x: place on the plot's axis; None puts variants in their order, those of changed prompt length at it.
+        series: name of the plot's line that it is part of.
+        decode: options of valle_inference that differ from the decoding configuration.
+        prompt: what is done to the prompts.
+        codebooks: only so many levels of the codes are made into sound; None for all.
+        source: `valle`, or `codec`: the reference recordings' own codes, nothing synthesised.
+    """
+
+    name: str
+    x: float | None = None
+    series: str = ""
+    decode: Mapping[str, Any] = field(default_factory=dict)
+    prompt: PromptChange = field(default_factory=PromptChange)
+    codebooks: int | None = None
+    source: str = VALLE
+
+    def __post_init__(self) -> None:
+        _check_choice("source", self.source, (VALLE, CODEC))
+        if self.codebooks is not None and self.codebooks < 1:
+            raise InputError("codebooks", f"{self.codebooks} is out of range", "Give 1 or more")
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study.
+
+    Attributes:
+        title: of table and plot.
+        axis: what the plot's x axis shows.
+        variants: compared with the first one.
+        over: `variants` of one run; or `runs`: several trained models, of which each label is the x.
+        voice: the recording that similarity is measured against: the pair's own clean `prompt`, or the
+            `reference`, which no variant has heard, where the prompts themselves are compared.
+    """
+
+    title: str
+    axis: str
+    variants: tuple[Variant, ...]
+    over: str = VARIANTS
+    voice: str = PROMPT
+
+    def __post_init__(self) -> None:
+        _check_choice("over", self.over, (VARIANTS, RUNS))
+        _check_choice("voice", self.voice, (PROMPT, REFERENCE))
+        names = [variant.name for variant in self.variants]
+        if not names or len(set(names)) < len(names):
+            raise InputError("variants", f"are {names}", "Give at least one, each with a name of its own")
+
+
+def read_study(path: str | Path) -> Study:
+    """Read a study's configuration.
+
+    Raises:
+        InputError: no such file, not YAML, or an entry that is unknown, missing or of no use.
+    """
+    try:
+        given = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(path, f"cannot be read ({error.strerror})", "Name a file of conf/study") from error
+    except yaml.YAMLError as error:
+        raise InputError(path, f"is not YAML ({error})", "Correct it") from error
+    try:
+        listed = given.get("variants") if isinstance(given, dict) else None
+        if not isinstance(listed, list):
+            raise InputError("variants", "is no list", "Write one variant a line")
+        variants = tuple(_read_variant(item) for item in listed)
+        return _build(Study, {**given, "variants": variants}, "study")
+    except InputError as error:
+        raise InputError(f"{path}: {error.where}", error.problem, error.remedy) from error
+
+
+def _read_variant(given: Any) -> Variant:
+    prompt = given.get("prompt", {}) if isinstance(given, dict) else {}
+    change = _build(PromptChange, prompt, "prompt")
+    return _build(Variant, {**given, "prompt": change} if isinstance(given, dict) else given, "variant")
+
+
+def _build(kind: type[T], given: Any, what: str) -> T:
+    """`kind` with the entries of `given`.
+
+    Raises:
+        InputError: it has an entry that `kind` lacks, or lacks one.
+    """
+    known = [entry.name for entry in fields(kind)]  # type: ignore[arg-type]
+    if not isinstance(given, dict) or not given.keys() <= set(known):
+        unknown = sorted(given.keys() - set(known))[0] if isinstance(given, dict) else given
+        raise InputError(what, f"there is no entry '{unknown}'", f"Its entries are {', '.join(known)}")
+    try:
+        return kind(**given)
+    except TypeError as error:
+        raise InputError(what, f"cannot be understood ({error})", "See the files in conf/study") from error
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise InputError(name, f"there is no '{value}'", f"Choose among {', '.join(choices)}")

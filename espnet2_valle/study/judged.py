@@ -1,0 +1,174 @@
+"""What the judges say of real speech and of its resynthesis: the scale for all other figures."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from espnet2_valle.common.audio import audio_seconds, read_audio, write_audio
+from espnet2_valle.corpus.folder import read_folder
+from espnet2_valle.corpus.pairs import NO_OTHER, make_pairs
+from espnet2_valle.corpus.recording import Recording, to_data_dir
+from espnet2_valle.corpus.split import closed_vocabulary
+from espnet2_valle.score.choices import Component
+from espnet2_valle.score.reference import speaker_reference
+from espnet2_valle.score.scorecard import CODEC, GROUND_TRUTH, Scored, summarise_samples
+from espnet2_valle.score.scorers import AbsScorerPlan, DefaultPlan
+from espnet2_valle.score.settings import Settings
+from espnet2_valle.score.systems import score_system
+from espnet2_valle.score.table import MEASURES, Measure, markdown_table, system_name
+from espnet2_valle.score.utterance import Trial
+from espnet2_valle.study.speech import encode_recordings, sound_of_codes
+
+SHOWN = {"wer": "WER", "sim_prompt": "same speaker", "sim_other": "other speaker", "dnsmos": "DNSMOS"}
+EER = Measure("eer", "EER", True, 1, "lower", "Same or other speaker, told by the similarity.")
+SHORTEST, LONGEST = 1.0, 10.0  # seconds of a recording that others are compared with
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Recordings to be judged.
+
+    Attributes:
+        name: in the table.
+        recordings: all there are; texts are "" where there is no transcript.
+        halved: they are halves, since no speaker has two recordings.
+    """
+
+    name: str
+    recordings: list[Recording]
+    halved: bool = False
+
+    @property
+    def has_text(self) -> bool:
+        """Whether there is anything to count words by."""
+        return any(recording.text for recording in self.recordings)
+
+
+def read_corpus(name: str, db: str, folder: Path) -> Corpus:
+    """Read a corpus folder; with one recording a speaker each is cut in two, in `folder`, without text.
+
+    Raises:
+        InputError: see `read_folder`.
+    """
+    recordings = read_folder(db, need_text=False)
+    if len({recording.speaker for recording in recordings}) < len(recordings):
+        return Corpus(name, recordings)
+    return Corpus(name, [half for recording in recordings for half in _halves(recording, folder)], True)
+
+
+def _halves(recording: Recording, folder: Path) -> list[Recording]:
+    wav, rate = read_audio(recording.wav)
+    parts = (wav[: len(wav) // 2], wav[len(wav) // 2 :])
+    halves = []
+    for number, part in enumerate(parts, 1):
+        path = folder / f"{recording.utterance}-{number}.wav"
+        if not path.is_file():
+            write_audio(path, part, rate)
+        halves.append(replace(recording, utterance=path.stem, text="", wav=str(path)))
+    return halves
+
+
+def choose_plan(corpus: Corpus, settings: Settings, judge_dir: str | None) -> AbsScorerPlan:
+    """The judges: those of the settings; else a trained one; else pocketsphinx, if there is text at all."""
+    if not corpus.has_text:
+        return DefaultPlan(None, (), replace(settings, judge=Component("none")))
+    if judge_dir and settings.judge is None:
+        settings = replace(settings, judge=Component("ctc", (("judge_dir", judge_dir),)))
+    words = closed_vocabulary({"train": corpus.recordings, "valid": [], "test": corpus.recordings})
+    return DefaultPlan(None, tuple(words or ()), settings)
+
+
+def judge_corpus(
+    corpus: Corpus,
+    plan: AbsScorerPlan,
+    codec_config: str,
+    count: int,
+    folder: Path,
+    seed: int = 0,
+    nj: int = 1,
+) -> dict[str, Any]:
+    """Score recordings and their resynthesis.
+
+    Each recording is compared with another one of its speaker and with one of another speaker.
+
+    Args:
+        corpus: what is judged.
+        plan: the judges.
+        codec_config: codec.yaml of the codec that resynthesises.
+        count: at most so many recordings.
+        folder: gets codes, sounds and rows of scores; what is there already is not made again.
+        seed: of the choice of recordings and of intervals.
+        nj: number of processes.
+
+    Returns:
+        judge, pairs, speakers, halved, and for each of the systems ground_truth and codec the figures of
+        `systems.summarise` and those of `reference.speaker_reference` as `voices` (None for one speaker).
+
+    Raises:
+        InputError: no two recordings can be compared, or one cannot be read.
+    """
+    data = to_data_dir(corpus.recordings, folder)
+    durations = {name: audio_seconds(wav) for name, wav in data.wavs.items()}
+    wanted = min(count, len(data.wavs))
+    pairs = make_pairs(data, durations, None, wanted, seed, SHORTEST, LONGEST)
+    speakers = {pair.pair_id: data.speakers[pair.target_utt] for pair in pairs}
+    trials = [
+        Trial(
+            pair.pair_id,
+            data.texts[pair.target_utt],
+            data.wavs[pair.prompt_utt],
+            None if pair.other_utt == NO_OTHER else data.wavs[pair.other_utt],
+            speakers[pair.pair_id],
+        )
+        for pair in pairs
+    ]
+    originals = {pair.pair_id: data.wavs[pair.target_utt] for pair in pairs}
+    encode_recordings(codec_config, originals, folder, nj)
+    systems = {GROUND_TRUTH: originals, CODEC: sound_of_codes(codec_config, list(originals), folder, nj=nj)}
+    scores: dict[str, Any] = {}
+    for name, wavs in systems.items():
+        rows = score_system(f"{corpus.name} {name}", trials, wavs, plan, folder / f"{name}.jsonl", nj)
+        voices = speaker_reference(wavs, speakers, plan, len(wavs), seed, nj)
+        scores[name] = {**summarise_samples(Scored([rows]), seed, speakers), "voices": voices}
+    return {
+        "judge": plan.judge_name if corpus.has_text else None,
+        "pairs": len(pairs),
+        "speakers": len(set(speakers.values())),
+        "halved": corpus.halved,
+        "systems": scores,
+    }
+
+
+def judged_table(judged: Mapping[str, Mapping[str, Any]]) -> str:
+    """A line for each corpus and system, each figure with its 95 % interval."""
+    measures = {measure.key: measure for measure in MEASURES}
+    header = ["", "recordings", "speakers", *SHOWN.values(), EER.name]
+    rows = []
+    for corpus, result in judged.items():
+        for system, figures in result["systems"].items():
+            voices = figures["voices"] or {}
+            cells = [_cell(measures[key], figures[key]) for key in SHOWN]
+            cells.append(_cell(EER, voices.get("eer_interval")))
+            counts = [str(result["pairs"]), str(result["speakers"])]
+            rows.append([f"{corpus}, {system_name(system).lower()}", *counts, *cells])
+    return markdown_table(header, rows)
+
+
+def _cell(measure: Measure, figure: Mapping[str, float | None] | None) -> str:
+    if figure is None or figure["value"] is None:
+        return "–"
+    return f"{measure.show(figure['value'])} ({measure.show_interval(figure)})"
+
+
+def notes(judged: Mapping[str, Mapping[str, Any]]) -> Sequence[str]:
+    """What the table cannot say: judges, and what was halved."""
+    said = [f"{name}: {result['judge']}" for name, result in judged.items() if result["judge"]]
+    halved = [name for name, result in judged.items() if result["halved"]]
+    lines = [f"Judges of the words: {'; '.join(said)}."] if said else []
+    if halved:
+        lines.append(
+            f"{' and '.join(halved)}: each speaker has one recording, whose halves are compared; "
+            "two recordings of one speaker would be less alike."
+        )
+    return lines

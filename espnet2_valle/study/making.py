@@ -1,0 +1,132 @@
+"""The speech of a study's variants: decoded once, found again by what it was made from."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from espnet2_valle.common.audio import audio_seconds
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.fileio import atomic_open
+from espnet2_valle.corpus.datadir import DataDir, read_scp
+from espnet2_valle.corpus.pairs import Pair, read_pairs, write_pairs
+from espnet2_valle.study.config import CODEC, Variant
+from espnet2_valle.study.prompt_data import PAIRS, change_prompts
+from espnet2_valle.study.runs import TrainedRun
+from espnet2_valle.study.speech import encode_recordings, sound_of_codes
+
+PROMPT_SEED = 0  # prompts are the same whatever the seed of decoding
+
+
+@dataclass(frozen=True)
+class Speech:
+    """What a variant said.
+
+    Attributes:
+        folder: where it lies.
+        codebooks: how many levels of the codes it is made from, None for all.
+        wavs: pair id -> sound file.
+        outcomes: pair id -> how decoding ended; {} where nothing was decoded.
+        prompt_seconds: mean length of the prompts, where they were changed in length.
+    """
+
+    folder: Path
+    codebooks: int | None
+    wavs: dict[str, str]
+    outcomes: dict[str, str]
+    prompt_seconds: float | None = None
+
+    def rows(self, voice: str) -> Path:
+        """File of its scores against a voice."""
+        return self.folder / f"scores_{voice}_{self.codebooks or 'all'}.jsonl"
+
+
+@dataclass(frozen=True)
+class Maker:
+    """Makes speech, or finds it made.
+
+    Attributes:
+        pairs: of the test.
+        data: their recordings.
+        output: folder for all that is made.
+        options: of decoding, which variants differ from; a variant may have no others.
+        decode: writes wav.scp, outcomes and codes/ for (options with the models, list of pairs, data
+            directory, folder); goes on where it was.
+        inference_model: name of the weights in a run's ar/ and nar/.
+        nj: number of processes.
+    """
+
+    pairs: Sequence[Pair]
+    data: DataDir
+    output: Path
+    options: Mapping[str, Any]
+    decode: Callable[[dict[str, Any], Path, Path, Path], None]
+    inference_model: str
+    nj: int = 1
+
+    def overlaid(self, variant: Variant) -> dict[str, Any]:
+        """The options of decoding of a variant.
+
+        Raises:
+            InputError: it has one that there is not.
+        """
+        return overlay(self.options, variant.decode, f"variant {variant.name}")
+
+    def make(self, run: TrainedRun, variant: Variant, seed: int) -> Speech:
+        """The speech of a variant by a run's models, decoded from a seed."""
+        model = run.model_files(self.inference_model)
+        options = {**self.overlaid(variant), "seed": seed}
+        made: dict[str, Any] = {"model": model, "source": variant.source}
+        made["pairs"] = hashlib.sha1(repr((self.pairs, self.data.wavs, self.data.texts)).encode()).hexdigest()
+        if variant.source != CODEC:
+            made |= {"decode": options, "prompt": asdict(variant.prompt)}
+        text = json.dumps(made, sort_keys=True, indent=2)
+        folder = self.output / "speech" / hashlib.sha1(text.encode()).hexdigest()[:12]
+        with atomic_open(folder / "made_from.json") as stream:
+            stream.write(text)
+        codec = model["codec_config"]
+        if variant.source == CODEC:
+            references = {pair.pair_id: self.data.wavs[pair.target_utt] for pair in self.pairs}
+            encode_recordings(codec, references, folder, self.nj)
+            return Speech(folder, variant.codebooks, self._sound(codec, folder, variant), {})
+        data_dir, pairs = self._prompts(variant, folder)
+        self.decode({**model, **options}, pairs, data_dir, folder)
+        whole = variant.codebooks is None
+        wavs = read_scp(folder / "wav.scp") if whole else self._sound(codec, folder, variant)
+        seconds = _prompt_seconds(pairs, data_dir) if variant.prompt.seconds else None
+        return Speech(folder, variant.codebooks, wavs, read_scp(folder / "outcomes"), seconds)
+
+    def _sound(self, codec_config: str, folder: Path, variant: Variant) -> dict[str, str]:
+        keys = [pair.pair_id for pair in self.pairs]
+        return sound_of_codes(codec_config, keys, folder, variant.codebooks, self.nj)
+
+    def _prompts(self, variant: Variant, folder: Path) -> tuple[Path, Path]:
+        """The data directory with the variant's prompts, its own where it changes them, and the pairs."""
+        if not (variant.prompt.seconds or variant.prompt.disturbance):
+            write_pairs(folder / PAIRS, self.pairs)
+            return self.data.path, folder / PAIRS
+        changed = folder / "data"
+        if not (changed / PAIRS).is_file():
+            change_prompts(self.pairs, self.data, variant.prompt, PROMPT_SEED, changed)
+        return changed, changed / PAIRS
+
+
+def overlay(options: Mapping[str, Any], given: Mapping[str, Any], where: str | Path) -> dict[str, Any]:
+    """`options` with some of them given anew.
+
+    Raises:
+        InputError: one is given that is not among them.
+    """
+    unknown = sorted(given.keys() - options.keys())
+    if unknown:
+        raise InputError(where, f"there is no option '{unknown[0]}'", f"Options are {', '.join(options)}")
+    return {**options, **given}
+
+
+def _prompt_seconds(pairs: Path, data_dir: Path) -> float:
+    wavs = read_scp(data_dir / "wav.scp")
+    return float(np.mean([audio_seconds(wavs[pair.prompt_utt]) for pair in read_pairs(pairs)]))

@@ -1,0 +1,1 @@
+from ..generate.conftest import files, system  # noqa: F401

@@ -1,0 +1,85 @@
+"""What the command says of two small corpora, with judges that need no model."""
+
+import json
+
+import numpy as np
+import pytest
+
+from espnet2_valle.bin import judge_check
+from espnet2_valle.common.audio import audio_seconds, read_audio, write_audio
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.score.settings import Settings
+from espnet2_valle.study import judged
+
+from ..generate.conftest import RATE, buzz
+from .test_study import Plan
+
+
+@pytest.fixture
+def corpora(tmp_path, system, monkeypatch):
+    """Options of the command: two speakers with text, three with one recording each and none."""
+    for name, speakers, count, text in (("read", 2, 2, "a b"), ("voices", 3, 1, "")):
+        lines = ["id|speaker|text"]
+        for speaker in range(speakers):
+            for number in range(count):
+                key = f"s{speaker}_{number}"
+                wav = buzz(100 + 80 * speaker, 2.2, seed=number)
+                write_audio(tmp_path / name / "wav" / f"{key}.wav", wav, RATE)
+                lines.append(f"{key}|s{speaker}|{text} {number if text else ''}".rstrip())
+        (tmp_path / name / "metadata.csv").write_text("\n".join(lines) + "\n")
+    monkeypatch.setattr(judge_check, "choose_plan", lambda *_: Plan())
+    codec = f"--codec_config={system / 'codec' / 'codec.yaml'}"
+    return [f"--corpus=read={tmp_path / 'read'}", f"--corpus=voices={tmp_path / 'voices'}", codec]
+
+
+def test_two_runs_agree_to_the_last_digit(corpora, tmp_path):
+    for name in ("one", "two"):
+        judge_check.main([*corpora, f"--output_dir={tmp_path / name}"])
+    one, two = ((tmp_path / name / "judged.json").read_text() for name in ("one", "two"))
+    assert one == two
+    found = json.loads(one)
+    real = found["read"]["systems"]["ground_truth"]
+    assert (found["read"]["pairs"], found["read"]["speakers"], found["read"]["halved"]) == (4, 2, False)
+    assert real["sim_prompt"]["value"] > real["sim_other"]["value"]
+    assert real["voices"]["eer"] == 0
+    assert real["wer"]["value"] == pytest.approx(1 / 3)  # "a b" is heard, and a number was said too
+    assert set(found["read"]["systems"]) == {"ground_truth", "codec"}
+
+
+def test_single_recordings_are_halved_and_without_text_no_words_are_counted(corpora, tmp_path):
+    judge_check.main([*corpora, f"--output_dir={tmp_path / 'out'}", f"--results={tmp_path / 'RESULTS.md'}"])
+    found = json.loads((tmp_path / "out" / "judged.json").read_text())["voices"]
+    halves = sorted((tmp_path / "out" / "voices" / "halves").glob("*.wav"))
+    assert len(halves) == found["pairs"] == 6
+    assert [audio_seconds(path) for path in halves] == pytest.approx([1.1] * 6)
+    assert found["systems"]["ground_truth"]["wer"]["value"] is None
+    text = (tmp_path / "RESULTS.md").read_text()
+    assert "voices: each speaker has one recording" in text
+    line = next(line for line in text.splitlines() if line.startswith("| voices, ground truth"))
+    assert line.split("|")[4].strip() == "–"
+
+
+def test_without_text_there_is_no_judge_and_few_words_are_a_grammar(corpora, tmp_path):
+    read, voices = (
+        judged.read_corpus(name, str(tmp_path / name), tmp_path / "h") for name in ("read", "voices")
+    )
+    assert judged.choose_plan(voices, Settings(), None).settings.judge.name == "none"
+    assert judged.choose_plan(read, Settings(), None).vocabulary == ()  # each word is too rare
+    many = judged.Corpus("many", read.recordings * 10)
+    assert judged.choose_plan(many, Settings(), None).vocabulary == ("0", "1", "a", "b")
+
+
+def test_a_judge_of_no_corpus_is_named(corpora, tmp_path):
+    with pytest.raises(InputError, match="no corpus is called 'other'"):
+        judge_check.main([*corpora, "--judge=other=x", f"--output_dir={tmp_path}"])
+
+
+def test_the_halves_are_the_recording(tmp_path):
+    wav = buzz(100, 2.0)
+    write_audio(tmp_path / "c" / "s" / "u.wav", wav, RATE)
+    write_audio(tmp_path / "c" / "t" / "v.wav", wav, RATE)
+    corpus = judged.read_corpus("c", str(tmp_path / "c"), tmp_path / "halves")
+    assert corpus.halved
+    assert [recording.speaker for recording in corpus.recordings] == ["s", "s", "t", "t"]
+    parts = [read_audio(recording.wav)[0] for recording in corpus.recordings[:2]]
+    assert np.allclose(np.concatenate(parts), wav, atol=1e-4)
