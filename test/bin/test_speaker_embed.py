@@ -57,7 +57,7 @@ def test_finished_shards_are_kept(tmp_path, wavs, encoder):
     embed(tmp_path)
     embed(tmp_path)
     assert encoder.heard == 5
-    (tmp_path / "spembs" / "index" / "spembs.2").unlink()
+    (tmp_path / "spembs" / "manifest" / "shard.2").unlink()
     embed(tmp_path)
     assert encoder.heard == 7
 
