@@ -11,6 +11,7 @@ import numpy as np
 
 from espnet2_valle.common.audio import resample, write_audio
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.fileio import remove_unfinished
 from espnet2_valle.corpus.datadir import DataDir
 from espnet2_valle.corpus.espeak import Espeak, EspeakVoice
 from espnet2_valle.corpus.pairs import Pair
@@ -189,8 +190,10 @@ def generate(config: MiniConfig, output_dir: str | Path, nj: int = 1) -> dict[st
     output_dir = Path(output_dir)
     sets = {}
     for split, utterances in plan(config).items():
-        write = partial(_write, folder=output_dir / "wav" / split, config=config)
+        folder = output_dir / "wav" / split
+        write = partial(_write, folder=folder, config=config)
         paths = list(parallel_map(write, utterances, nj=nj, title=f"mini {split}"))
+        remove_unfinished(folder)
         sets[split] = DataDir(
             output_dir / split,
             {u.key: path for u, path in zip(utterances, paths)},

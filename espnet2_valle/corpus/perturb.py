@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from espnet2_valle.common.audio import Span, audio_rate, read_audio, resample, write_audio
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.fileio import remove_unfinished
 from espnet2_valle.corpus.datadir import DataDir
 from espnet2_valle.jobs.pool import parallel_map
 
@@ -90,6 +91,7 @@ def perturb_speed(
             jobs.append(Copy(recorded.wavs[utterance], formatted, larger.wavs[copy], factor, span))
     for _ in parallel_map(write_copy, jobs, nj, f"perturb {data.path.name}"):
         pass
+    remove_unfinished(output_dir / "wav")
     larger.write()
     return larger
 

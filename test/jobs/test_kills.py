@@ -22,6 +22,8 @@ def start(folder):
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        # Who starts tests in the background may have them ignore interrupts, which children inherit.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
