@@ -36,16 +36,6 @@ class LimitedGANOptions(GANTrainerOptions):
     train_minutes: float
 
 
-def add_limit(parser: argparse.ArgumentParser) -> None:
-    """Add the option that the trainers below know beyond ESPnet's."""
-    parser.add_argument(
-        "--train_minutes",
-        type=float,
-        default=0.0,
-        help="end after the epoch in which so many minutes of training and validation are over; 0: no limit",
-    )
-
-
 def until(items: Iterable[Item], deadline: float) -> Iterator[Item]:
     """The items until the clock `time.monotonic` passes `deadline`, at least one."""
     for item in items:
@@ -59,6 +49,25 @@ class LimitedEpochs:
 
     The time is counted over resumptions too. ESPnet ends a training after an epoch that says it was stuck.
     """
+
+    options_class: type[TrainerOptions]  # ESPnet's options of the trainer, with the limit
+
+    @classmethod
+    def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
+        """ESPnet's options and the limit."""
+        super().add_arguments(parser)  # type: ignore[misc]
+        parser.add_argument(
+            "--train_minutes",
+            type=float,
+            default=0.0,
+            help="end after the epoch in which so many minutes of training and validation are over; "
+            "0: no limit",
+        )
+
+    @classmethod
+    def build_options(cls, args: argparse.Namespace) -> TrainerOptions:
+        """Options of this trainer."""
+        return build_dataclass(cls.options_class, args)
 
     @classmethod
     def train_one_epoch(
@@ -89,31 +98,13 @@ class LimitedEpochs:
 class LimitedTrainer(LimitedEpochs, Trainer):
     """ESPnet's trainer with a limit of time."""
 
-    @classmethod
-    def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
-        """See `add_limit`."""
-        super().add_arguments(parser)
-        add_limit(parser)
-
-    @classmethod
-    def build_options(cls, args: argparse.Namespace) -> LimitedOptions:
-        """Options of this trainer."""
-        return build_dataclass(LimitedOptions, args)
+    options_class = LimitedOptions
 
 
 class LimitedGANTrainer(LimitedEpochs, GANTrainer):
     """ESPnet's trainer of opponents with a limit of time."""
 
-    @classmethod
-    def add_arguments(cls, parser: argparse.ArgumentParser) -> None:
-        """See `add_limit`."""
-        super().add_arguments(parser)
-        add_limit(parser)
-
-    @classmethod
-    def build_options(cls, args: argparse.Namespace) -> LimitedGANOptions:
-        """Options of this trainer."""
-        return build_dataclass(LimitedGANOptions, args)
+    options_class = LimitedGANOptions
 
 
 class LimitedTTSTask(TTSTask):

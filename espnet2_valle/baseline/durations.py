@@ -12,6 +12,7 @@ import numpy as np
 
 from espnet2_valle.common.audio import read_audio
 from espnet2_valle.jobs.pool import parallel_map
+from espnet2_valle.jobs.shards import cut
 
 BATCH_SIZE = 16
 CLEAR_FOCUS = 0.5  # below it the attention looks at no token in particular
@@ -93,7 +94,7 @@ def time_tokens(config: str, model_file: str, utterances: Sequence[Spoken], nj: 
         One a utterance, sorted by key; a warning is logged where the attention is not clear.
     """
     ordered = sorted(utterances, key=lambda spoken: len(spoken.ids), reverse=True)  # as its encoder wants it
-    batches = [ordered[start : start + BATCH_SIZE] for start in range(0, len(ordered), BATCH_SIZE)]
+    batches = cut(ordered, BATCH_SIZE)
     work = partial(_time_batch, config, model_file)
     timed = [one for batch in parallel_map(work, batches, nj, "durations") for one in batch]
     focus = float(np.mean([one.focus for one in timed]))

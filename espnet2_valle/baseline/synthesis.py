@@ -1,7 +1,6 @@
 """What a trained TTS system of ESPnet says to a list of pairs, in the voice of each prompt's embedding."""
 
 import json
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -14,6 +13,7 @@ import numpy as np
 from espnet2_valle.common.audio import write_audio
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.corpus.pairs import Pair
+from espnet2_valle.generate.candidates import seed_of
 from espnet2_valle.generate.decoding_folder import DecodingFolder, Ending, wav_path
 from espnet2_valle.generate.outcome import Outcome
 from espnet2_valle.generate.output import finish
@@ -79,7 +79,7 @@ def _say(model: str, output_dir: str, job: Job) -> dict[str, Ending]:
     import torch
 
     text2speech = _open_text2speech(model)
-    torch.manual_seed(zlib.crc32(f"{text2speech.seed} {job.pair_id}".encode()))
+    torch.manual_seed(seed_of(text2speech.seed, job.pair_id))
     spemb = np.array(kaldiio.load_mat(job.spemb), dtype=np.float32)
     said = text2speech(text=torch.tensor(job.ids), spembs=torch.from_numpy(spemb))
     outcome = Outcome.OK

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from espnet2_valle.baseline.synthesis import jobs_of, synthesise
 from espnet2_valle.common.cli import run_command
+from espnet2_valle.common.config import check_keys, read_yaml
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.corpus.datadir import read_scp
 from espnet2_valle.corpus.pairs import read_pairs
@@ -58,15 +57,11 @@ def read_decoding(path: str | None) -> dict[str, Any]:
     """
     if path is None:
         return {}
-    if not Path(path).is_file():
-        raise InputError(path, "no such file", "Correct --config")
-    given = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
+    given = read_yaml(path, "--config")
     from espnet2.bin.tts_inference import Text2Speech
 
     known = [name for name in inspect.signature(Text2Speech).parameters if name not in FILES]
-    unknown = sorted(set(given) - set(known)) if isinstance(given, dict) else [str(given)]
-    if unknown:
-        raise InputError(path, f"there is no argument '{unknown[0]}'", f"They are {', '.join(known)}")
+    check_keys(path, given, known, "argument")
     return given
 
 

@@ -16,7 +16,7 @@ from espnet2_valle.corpus.datadir import read_scp
 from espnet2_valle.corpus.setaside import MAX_BAD, SetAside
 from espnet2_valle.jobs.config import add_worker_arguments
 from espnet2_valle.jobs.pool import use_cluster
-from espnet2_valle.jobs.shards import cut, file_state, fingerprint, work_on_shards
+from espnet2_valle.jobs.shards import cut, fingerprint, shard_state, work_on_shards
 
 Sound = tuple[str, str]  # utterance, sound file
 Encoded = dict[str, np.ndarray | InputError]  # by utterance
@@ -74,11 +74,6 @@ def codec_state(codec_config: str) -> str:
     return fingerprint(file.read_bytes().hex() for file in files)
 
 
-def shard_state(codec: str, shard: Iterable[Sound]) -> str:
-    """A digest of all that a shard's codes depend on."""
-    return fingerprint([codec, *(f"{key} {file_state(path)}" for key, path in shard)])
-
-
 def chosen_sounds(wav_scp: str, only: str | None) -> list[Sound]:
     """Utterances of `wav_scp`, if they are in the file `only`.
 
@@ -126,11 +121,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     codec = codec_state(args.codec_config)
     marks = {number: shard_state(codec, shard) for number, shard in shards.items()}
     output = ShardedCodes(args.output_dir)
-    done = [number for number in shards if output.is_done(number, marks[number])]
     aside = SetAside(len(sounds), args.max_bad, args.wav_scp)
-    for number in done:
-        aside.extend(output.bad(number))
-    batches = {n: make_batches(shard, args.batch_size) for n, shard in shards.items() if n not in set(done)}
+    batches = {}
+    for number, shard in shards.items():
+        if output.is_done(number, marks[number]):
+            aside.extend(output.bad(number))
+        else:
+            batches[number] = make_batches(shard, args.batch_size)
     work = partial(encode_files, args.codec_config, args.device)
     with use_cluster(args.cluster):
         for number, results in work_on_shards(work, batches, args.nj, "tokenise"):

@@ -13,7 +13,7 @@ from espnet2_valle.corpus.arks import ShardedArks
 from espnet2_valle.corpus.datadir import read_scp
 from espnet2_valle.jobs.config import add_worker_arguments
 from espnet2_valle.jobs.pool import use_cluster
-from espnet2_valle.jobs.shards import cut, file_state, fingerprint, work_on_shards
+from espnet2_valle.jobs.shards import cut, shard_state, work_on_shards
 from espnet2_valle.score.choices import Component
 from espnet2_valle.score.registry import SPEAKER_ENCODERS
 from espnet2_valle.score.speaker import AbsSpeakerEncoder
@@ -39,10 +39,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise InputError("--shard_size", f"{args.shard_size} is not a positive number", "Give 1 or more")
     encoder = SPEAKER_ENCODERS.check(Component(args.encoder))
     shards = dict(enumerate(cut(list(read_scp(args.wav_scp).items()), args.shard_size), 1))
-    marks = {
-        number: fingerprint([encoder.identity(), *(f"{key} {file_state(path)}" for key, path in shard)])
-        for number, shard in shards.items()
-    }
+    marks = {number: shard_state(encoder.identity(), shard) for number, shard in shards.items()}
     output = ShardedArks(args.output_dir, "spembs")
     pending = {n: shard for n, shard in shards.items() if not output.is_done(n, marks[n])}
     with use_cluster(args.cluster):

@@ -13,12 +13,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from espnet2_valle.bin.model_options import add_model_arguments, model_options
 from espnet2_valle.bin.score_inputs import read_trials, read_vocabulary
 from espnet2_valle.bin.valle_inference import synthesise_pairs
 from espnet2_valle.common.cli import run_command
+from espnet2_valle.common.config import read_yaml
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
 from espnet2_valle.corpus.datadir import DataDir
@@ -132,11 +131,9 @@ def read_decoding(path: str, device: str) -> dict[str, Any]:
     Raises:
         InputError: no such file, or an option that there is not.
     """
-    if not Path(path).is_file():
-        raise InputError(path, "no such file", "Correct --decode_config")
+    given = read_yaml(path, "--decode_config")
     parser = argparse.ArgumentParser()
     add_model_arguments(parser)
-    given = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
     chosen = overlay(vars(parser.parse_args([])), {**given, "device": device}, path)
     return model_options(argparse.Namespace(**chosen))
 

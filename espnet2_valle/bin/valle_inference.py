@@ -34,6 +34,7 @@ from espnet2_valle.generate.outcome import Outcome
 from espnet2_valle.generate.request import Request
 from espnet2_valle.jobs.config import add_worker_arguments
 from espnet2_valle.jobs.pool import parallel_map, use_cluster
+from espnet2_valle.jobs.shards import cut
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -75,10 +76,6 @@ class Job:
         divided = divide_text(self.prompt_wav, self.text)
         prompt = read_beginning(self.prompt_wav, fs)
         return Request(divided.rest, prompt, divided.prompt_text, fs, seed)
-
-    def output(self, wav: np.ndarray, fs: int) -> np.ndarray:
-        """What is written of the speech (samples,) at `fs` Hz: a continuation begins with its prompt."""
-        return np.concatenate([read_beginning(self.prompt_wav, fs), wav]) if self.continues else wav
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -128,7 +125,7 @@ def synthesise_pairs(
     pending = [job for job in jobs if job.pair_id not in folder.done]
     if batch_size > 1:
         pending.sort(key=lambda job: len(job.text))
-    batches = [pending[start : start + batch_size] for start in range(0, len(pending), batch_size)]
+    batches = cut(pending, batch_size)
     work = functools.partial(_synthesise, json.dumps(model), streaming, str(output_dir))
     folder.record(parallel_map(work, batches, nj, "decode"))
     folder.finish([job.pair_id for job in jobs])
@@ -141,13 +138,16 @@ def _synthesise(model: str, streaming: bool, output_dir: str, jobs: Sequence[Job
     output = Path(output_dir)
     requests = [job.request(text2speech.fs, seed_of(text2speech.seed, job.pair_id)) for job in jobs]
     endings = {}
-    for job, result in zip(jobs, text2speech.batch(requests, synthesise), strict=True):
+    results = text2speech.batch(requests, synthesise)
+    for job, request, result in zip(jobs, requests, results, strict=True):
         if "problem" in result:
             print(f"{job.pair_id}: {result['problem']}")
         if len(result["wav"]) and result["outcome"] is not Outcome.NO_SPEECH:
             with atomic_path(output / "codes" / f"{job.pair_id}.npy") as path:
                 np.save(path, result["codes"].numpy().astype(np.int16))
-            wav = job.output(result["wav"].numpy(), text2speech.fs)
+            wav = result["wav"].numpy()
+            if job.continues:  # what is written begins with the prompt
+                wav = np.concatenate([np.asarray(request.prompt_speech), wav])
             write_audio(wav_path(output, job.pair_id), wav, text2speech.fs)
         endings[job.pair_id] = (result["outcome"].value, result["tries"])
     return endings

@@ -88,6 +88,11 @@ def fingerprint(parts: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
+def shard_state(depends_on: str, shard: Iterable[tuple[str, str | Path]]) -> str:
+    """A digest of all that a shard of (key, file) depends on: its files, and what `depends_on` stands for."""
+    return fingerprint([depends_on, *(f"{key} {file_state(path)}" for key, path in shard)])
+
+
 def file_state(path: str | Path) -> str:
     """What changes when a file does: its path, size and time of writing."""
     path = Path(path)

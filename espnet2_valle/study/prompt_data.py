@@ -1,6 +1,5 @@
 """The data directory of a variant whose prompts are changed."""
 
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from espnet2_valle.common.audio import audio_seconds, read_audio, write_audio
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.corpus.datadir import DataDir
 from espnet2_valle.corpus.pairs import NO_OTHER, Pair, write_pairs
+from espnet2_valle.generate.candidates import seed_of
 from espnet2_valle.study.config import PromptChange
 from espnet2_valle.study.prompts import choose_recordings, join, mix, music, pink_noise
 
@@ -36,7 +36,7 @@ def change_prompts(
     wavs, texts, speakers = dict(data.wavs), dict(data.texts), dict(data.speakers)
     changed = []
     for pair in pairs:
-        rng = np.random.default_rng(zlib.crc32(f"{seed} {pair.pair_id}".encode()))
+        rng = np.random.default_rng(seed_of(seed, pair.pair_id))
         chosen = [pair.prompt_utt]
         if change.seconds is not None:
             chosen = choose_recordings(_candidates(pair, data, durations), change.seconds, rng)
