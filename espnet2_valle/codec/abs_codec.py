@@ -81,6 +81,13 @@ class AbsCodec(ABC):
         """
         return self.decode(codes)
 
+    def codewords(self) -> list[np.ndarray] | None:
+        """What the codes of each codebook stand for: Q arrays (codebook_size, dim) float32, or None.
+
+        Codewords that lie near one another sound alike. `dim` is the codebook's own.
+        """
+        return None
+
     def check_wav(self, wav: np.ndarray) -> np.ndarray:
         """Return `wav` as float32, or raise ValueError when it is not (S,) with S > 0 and finite."""
         wav = np.asarray(wav, dtype=np.float32)

@@ -100,6 +100,11 @@ class EncodecCodec(AbsCodec):
             wav = self.model.decode([(self._tensor(codes.T.copy())[None], None)])
         return wav[0, 0].clamp(-1, 1).cpu().numpy()
 
+    def codewords(self) -> list[np.ndarray]:
+        """See `AbsCodec.codewords`: the residual quantiser's codebooks, (1024, 128) each."""
+        layers = self.model.quantizer.vq.layers[: self.num_codebooks]
+        return [layer.codebook.detach().cpu().numpy() for layer in layers]
+
 
 def import_encodec():  # type: ignore[no-untyped-def]  # a module
     """The package, or an InputError that says how to get it."""

@@ -149,6 +149,12 @@ class WorldCodec(AbsCodec):
         features[:, gain] = self.quantizer.decode(self.check_codes(utterance))[:, gain].mean()
         return self.features.synthesise(features)
 
+    def codewords(self) -> list[np.ndarray]:
+        """See `AbsCodec.codewords`: the dimensions that each stage looks at, weighted as it weights them."""
+        used = [scale > 0 for scale in self.quantizer.scales]
+        stages = zip(self.quantizer.codebooks, self.quantizer.scales, used, strict=True)
+        return [codebook[:, columns] * scale[columns] for codebook, scale, columns in stages]
+
     def save(self, path: str | Path) -> None:
         """Write codebooks and configuration to `path` (.npz), the same bytes for the same codec."""
         with atomic_path(path) as temporary:

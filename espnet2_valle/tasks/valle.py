@@ -17,7 +17,7 @@ from espnet2.utils.get_default_kwargs import get_default_kwargs
 from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import str2bool, str_or_none
 
-from espnet2_valle.codec.build import read_codec_config
+from espnet2_valle.codec.build import load_codec, read_codec_config
 from espnet2_valle.codec.spec import CodecSpec
 from espnet2_valle.common.config import check_keys
 from espnet2_valle.common.errors import InputError
@@ -32,7 +32,7 @@ from espnet2_valle.train.sharding import shard
 from espnet2_valle.train.trainer import VALLETrainer
 from espnet2_valle.valle.abs_valle import AbsVALLE
 from espnet2_valle.valle.ar import VALLEAR
-from espnet2_valle.valle.embeddings import SHAPE_STEP
+from espnet2_valle.valle.embeddings import SHAPE_STEP, neighbourhoods
 from espnet2_valle.valle.espnet_model import ESPnetVALLEModel
 from espnet2_valle.valle.nar import VALLENAR
 
@@ -78,6 +78,18 @@ class VALLETask(AbsTask):
             action=NestedDictAction,
             default=get_default_kwargs(ESPnetVALLEModel),
             help="The keyword arguments for ESPnetVALLEModel",
+        )
+        group.add_argument(
+            "--codeword_init",
+            type=str2bool,
+            default=False,
+            help="start the embeddings of codes from what the codec's codewords stand for; for little data",
+        )
+        group.add_argument(
+            "--codeword_smoothing",
+            type=float,
+            default=0.0,
+            help="share each target with codes around it, in distances between codewords; 0: not",
         )
         group.add_argument(
             "--join_seconds",
@@ -188,7 +200,10 @@ class VALLETask(AbsTask):
         Raises:
             InputError: token list or codec configuration missing, or a key that the model does not know.
         """
+        codec_config = args.codec_config
         model = _build(args)
+        if isinstance(codec_config, str):  # of a training, with the codec at hand
+            _use_codewords(model, codec_config, args)
         if getattr(args, "fsdp", False) and torch.distributed.is_initialized():
             shard(model, "cuda" if args.ngpu > 0 else "cpu")
         return model
@@ -259,6 +274,30 @@ def _build(args: argparse.Namespace) -> ESPnetVALLEModel:
     except ValueError as error:
         raise InputError("valle_conf", str(error), "Correct it in the training config") from error
     return ESPnetVALLEModel(valle=valle, **args.model_conf)
+
+
+def _use_codewords(model: ESPnetVALLEModel, codec_config: str, args: argparse.Namespace) -> None:
+    """Give the model what `--codeword_init` and `--codeword_smoothing` ask for."""
+    if args.codeword_smoothing < 0:
+        raise InputError("--codeword_smoothing", f"{args.codeword_smoothing} is negative", "Give 0 or more")
+    if not args.codeword_init and not args.codeword_smoothing:
+        return
+    found = load_codec(codec_config).codewords()
+    if found is None:
+        raise InputError(
+            "--codeword_init, --codeword_smoothing",
+            f"the codec of {codec_config} does not tell its codewords",
+            "Set them to false and 0",
+        )
+    codewords = [torch.from_numpy(points) for points in found]
+    if args.codeword_init:
+        model.valle.codes.start_from(codewords)
+    if args.codeword_smoothing:
+        if model.valle.codes.size != len(codewords[0]):
+            raise InputError(
+                "--codeword_smoothing", f"--valle {args.valle} also predicts the end", "It is for --valle nar"
+            )
+        model.smooth_targets(neighbourhoods(codewords, args.codeword_smoothing))
 
 
 def codec_spec(args: argparse.Namespace) -> CodecSpec:

@@ -1,7 +1,7 @@
 """What a model of the VALL-E family offers to training."""
 
 from abc import ABC, abstractmethod
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -10,6 +10,20 @@ from espnet2_valle.valle.embeddings import SHAPE_STEP, CodeTables
 from espnet2_valle.valle.transformer import Transformer
 
 Lengths = TypeVar("Lengths", torch.Tensor, np.ndarray)
+
+
+class Prediction(NamedTuple):
+    """What a model predicts of a batch in training.
+
+    Attributes:
+        logits: (N, classes) of each predicted code.
+        targets: (N,) the codes.
+        levels: (N,) the zero-based codebook of each.
+    """
+
+    logits: torch.Tensor
+    targets: torch.Tensor
+    levels: torch.Tensor
 
 
 class AbsVALLE(torch.nn.Module, ABC):
@@ -31,7 +45,7 @@ class AbsVALLE(torch.nn.Module, ABC):
         text_lengths: torch.Tensor,
         codes: torch.Tensor,
         codes_lengths: torch.Tensor,
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    ) -> Prediction:
         """Predict the codes that the model is trained on.
 
         Args:
@@ -39,9 +53,6 @@ class AbsVALLE(torch.nn.Module, ABC):
             text_lengths: (batch,)
             codes: (batch, time, Q) codec codes.
             codes_lengths: (batch,)
-
-        Returns:
-            logits (N, classes) of all predicted codes of the batch, and their targets (N,).
         """
 
     @abstractmethod

@@ -5,7 +5,7 @@ from torch import nn
 from torch.nn import functional as F
 from typeguard import typechecked
 
-from espnet2_valle.valle.abs_valle import AbsVALLE, Lengths
+from espnet2_valle.valle.abs_valle import AbsVALLE, Lengths, Prediction
 from espnet2_valle.valle.cache import KVCache
 from espnet2_valle.valle.embeddings import (
     CodeTables,
@@ -81,7 +81,7 @@ class VALLEAR(AbsVALLE):
         text_lengths: torch.Tensor,
         codes: torch.Tensor,
         codes_lengths: torch.Tensor,
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    ) -> Prediction:
         """See `AbsVALLE.forward`; predicts every group and the end: N = G * sum(groups + 1)."""
         groups, group_lengths = self.group(codes[..., 0], codes_lengths)
         rates = self.position_rates(text_lengths, group_lengths)
@@ -90,7 +90,8 @@ class VALLEAR(AbsVALLE):
             ~length_mask(group_lengths, groups.shape[1] + 1).unsqueeze(2), self.end
         )
         inside = length_mask(group_lengths + 1, ended.shape[1])
-        return logits[inside].flatten(0, 1), ended[inside].flatten()
+        targets = ended[inside].flatten()
+        return Prediction(logits[inside].flatten(0, 1), targets, torch.zeros_like(targets))
 
     def position_rates(self, tokens: torch.Tensor, groups: torch.Tensor) -> torch.Tensor:
         """Text positions that one audio position counts: position_rate^(1 - w) * (tokens / groups)^w.

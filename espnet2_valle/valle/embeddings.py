@@ -1,6 +1,7 @@
 """Positions, code tables, and the joining of text and audio into one right-padded sequence."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import nn
@@ -64,6 +65,57 @@ def join(parts: list[tuple[torch.Tensor, torch.Tensor]], step: int = 1) -> tuple
     return joined, totals
 
 
+def fourier_features(points: torch.Tensor, width: int, generator: torch.Generator) -> torch.Tensor:
+    """Random Fourier features (Rahimi and Recht, 2007): near points get like vectors, distant ones unlike.
+
+    What is near is told on many scales, from the distance to the next point to that between any two.
+
+    Args:
+        points: (N, dim), at least two that differ.
+        width: features.
+        generator: of the random directions.
+
+    Returns:
+        (N, width) float32, of length 1 on average and mean 0.
+    """
+    points = points.double()
+    distances = _distances(points)
+    low, high = _nearest(distances).log(), distances[distances > 0].mean().log()
+    scales = torch.exp(low + (high - low) * torch.rand(width, generator=generator, dtype=torch.double))
+    directions = torch.randn(points.shape[1], width, generator=generator, dtype=torch.double) / scales
+    phases = 2 * math.pi * torch.rand(width, generator=generator, dtype=torch.double)
+    features = torch.cos(points @ directions + phases)
+    features = features - features.mean(0)
+    return (features / features.norm(dim=1).mean()).float()
+
+
+def _distances(points: torch.Tensor) -> torch.Tensor:
+    """(N, dim) -> (N, N), exactly 0 between equal points."""
+    return torch.cdist(points, points, compute_mode="donot_use_mm_for_euclid_dist")
+
+
+def _nearest(distances: torch.Tensor) -> torch.Tensor:
+    """Median over points of the distance (N, N) to the nearest other one."""
+    return distances.where(distances > 0, torch.inf).amin(1).median()
+
+
+def neighbourhoods(codewords: Sequence[torch.Tensor], width: float) -> torch.Tensor:
+    """What share of the target each code gets when a code is to be predicted: much if it sounds alike.
+
+    Args:
+        codewords: (size, dim) of each codebook, as many rows in all of them.
+        width: of a Gaussian around the target, in median distances between nearest codewords.
+
+    Returns:
+        (Q, size, size) float32; row k sums to 1 and has its largest entry at k.
+    """
+    shares = []
+    for points in codewords:
+        distances = _distances(points)
+        shares.append((-0.5 * (distances / (width * _nearest(distances))) ** 2).softmax(1))
+    return torch.stack(shares).float()
+
+
 class TextEmbedding(nn.Module):
     """Token ids, with an end mark appended, -> embeddings with positions from zero.
 
@@ -100,6 +152,22 @@ class CodeTables(nn.Module):
         self.size = size
         self.weight = nn.Parameter(torch.randn(num_codebooks, size, width) * width**-0.5)
         self.scale = math.sqrt(width)
+
+    @torch.no_grad()
+    def start_from(self, codewords: Sequence[torch.Tensor], seed: int = 0) -> None:
+        """Let codes that sound alike begin with like embeddings; see `fourier_features`.
+
+        Not in the papers, where data abounds: a small model on little data needs long to learn from tokens
+        alone which of a thousand codes resemble each other.
+
+        Args:
+            codewords: what each code stands for, (size, dim) for each of the first codebooks. Tables that
+                are longer (an end code) keep the rest, and those without codewords all, as they are.
+            seed: of the features.
+        """
+        generator = torch.Generator().manual_seed(seed)
+        for table, points in zip(self.weight, codewords):
+            table[: len(points)] = fourier_features(points, table.shape[1], generator).to(table)
 
     def sum(self, codes: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
         """Sum the embeddings of each row's first `levels` codebooks.

@@ -35,6 +35,19 @@ class ESPnetVALLEModel(AbsESPnetModel):
         self.valle.transformer.packed = packed
         self.valle.transformer.activation_checkpointing = activation_checkpointing
         self.bf16 = bf16
+        self.neighbourhoods: torch.Tensor | None
+        self.register_buffer("neighbourhoods", None, persistent=False)
+
+    def smooth_targets(self, neighbourhoods: torch.Tensor) -> None:
+        """Let each target share with codes that sound alike, in training.
+
+        A label smoothing (Szegedy et al., 2016) that knows which codes are nearly right: of a thousand codes
+        which one a frame has is chance to a good part, and a small model would learn it by heart.
+
+        Args:
+            neighbourhoods: (Q, classes, classes), as `embeddings.neighbourhoods` makes it.
+        """
+        self.neighbourhoods = neighbourhoods
 
     def forward(
         self,
@@ -56,8 +69,12 @@ class ESPnetVALLEModel(AbsESPnetModel):
         """
         text, codes = text[:, : text_lengths.max()], codes[:, : codes_lengths.max()].long()
         with torch.autocast(codes.device.type, torch.bfloat16, enabled=self.bf16):
-            logits, targets = self.valle(text, text_lengths, codes, codes_lengths)
-        loss = F.cross_entropy(logits.float(), targets)
+            predicted = self.valle(text, text_lengths, codes, codes_lengths)
+        logits, targets = predicted.logits, predicted.targets
+        shares = targets
+        if self.training and self.neighbourhoods is not None:
+            shares = self.neighbourhoods[predicted.levels, targets]
+        loss = F.cross_entropy(logits.float(), shares)
         with torch.no_grad():
             hits = logits.topk(min(TOP_K, logits.shape[1])).indices == targets.unsqueeze(1)
             stats = {

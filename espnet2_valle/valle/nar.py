@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from typeguard import typechecked
 
-from espnet2_valle.valle.abs_valle import AbsVALLE, Lengths
+from espnet2_valle.valle.abs_valle import AbsVALLE, Lengths, Prediction
 from espnet2_valle.valle.cache import GrowingCache
 from espnet2_valle.valle.chunks import MASK_KINDS, Chunks, draw_chunk_ranks
 from espnet2_valle.valle.embeddings import (
@@ -104,7 +104,7 @@ class VALLENAR(AbsVALLE):
         text_lengths: torch.Tensor,
         codes: torch.Tensor,
         codes_lengths: torch.Tensor,
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    ) -> Prediction:
         """See `AbsVALLE.forward`; N = sum of target lengths, one codebook of each."""
         stage = self._draw_stages(codes_lengths)
         start, length = self._draw_prompts(codes_lengths)
@@ -123,7 +123,8 @@ class VALLENAR(AbsVALLE):
         logits = self.logits(text, text_lengths, prompt, length, target, target_lengths, stage, ranks)
         inside = length_mask(target_lengths, target.shape[1])
         answer = target.gather(2, stage.view(-1, 1, 1).expand(-1, target.shape[1], 1)).squeeze(2)
-        return logits[inside], answer[inside]
+        levels = stage.unsqueeze(1).expand_as(inside)
+        return Prediction(logits[inside], answer[inside], levels[inside])
 
     def positions(self, text_lengths: Lengths, codes_lengths: Lengths) -> Lengths:
         """See `AbsVALLE.positions`: text, text end, the prompt where it is a copy, and the utterance."""

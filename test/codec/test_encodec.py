@@ -38,6 +38,12 @@ def test_the_papers_setting(codec):
     assert (codec.num_codebooks, codec.codebook_size) == (8, 1024)
 
 
+def test_codewords_are_what_is_added_up_before_decoding(codec):
+    codes = torch.from_numpy(codec.encode(noise(4000)).astype(np.int64))
+    added = sum(torch.from_numpy(words)[codes[:, level]] for level, words in enumerate(codec.codewords()))
+    torch.testing.assert_close(added.T[None], codec.model.quantizer.decode(codes.T[:, None]))
+
+
 @pytest.mark.parametrize("samples", [1, HOP, HOP + 1, 7777])
 def test_shapes(codec, samples):
     codes = codec.encode(noise(samples))

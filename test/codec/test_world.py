@@ -36,6 +36,17 @@ def test_any_codes_decode_to_sound(codec, codes, levels):
     assert np.isfinite(sound).all()
 
 
+def test_codewords_lie_as_the_quantiser_sees_them(codec, analysed):
+    residual = analysed[0]
+    points = (
+        residual[:, codec.quantizer.scales[0] > 0] * codec.quantizer.scales[0][codec.quantizer.scales[0] > 0]
+    )
+    words = codec.codewords()
+    assert [len(one) for one in words] == [codec.codebook_size] * codec.num_codebooks
+    distances = ((points[:, None] - words[0]) ** 2).sum(2)
+    np.testing.assert_array_equal(distances.argmin(1), codec.quantizer.choose(0, residual))
+
+
 @pytest.mark.parametrize("decibels", [-12, 12])
 def test_a_shift_of_level_changes_no_code_but_the_gain(codec, decibels):
     wav = vowel(1.5, 170, seed=9)

@@ -1,5 +1,6 @@
 """VALLETask through ESPnet's own trainer, on archives small enough for a test."""
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -44,6 +45,34 @@ def test_training_resumes_where_it_stopped(archive):
     reporter = torch.load(archive / "exp" / "checkpoint.pth", weights_only=False)["reporter"]
     assert sorted(reporter["stats"]) == [1, 2]
     assert (archive / "exp" / "1epoch.pth").stat().st_mtime_ns == first
+
+
+class Codewords:
+    def __init__(self, points):
+        self.points = points
+
+    def codewords(self):
+        return self.points
+
+
+@pytest.mark.parametrize("valle", ["ar", "nar"])
+def test_embeddings_may_start_from_the_codecs_codewords(archive, monkeypatch, valle):
+    points = [np.random.default_rng(level).standard_normal((16, 3)).astype(np.float32) for level in range(4)]
+    points[0][1] = points[0][0]  # two codes of one sound
+    monkeypatch.setattr("espnet2_valle.tasks.valle.load_codec", lambda config: Codewords(points))
+    command = options(archive, valle)
+    tables = {}
+    for wanted in ("true", "false"):
+        args = VALLETask.get_parser().parse_args([*command, f"--codeword_init={wanted}"])
+        tables[wanted] = VALLETask.build_model(args).valle.codes.weight
+    torch.testing.assert_close(tables["true"][0, 0], tables["true"][0, 1])
+    assert not torch.allclose(tables["false"][0, 0], tables["false"][0, 1])
+
+
+def test_a_codec_without_codewords_cannot_give_embeddings(archive, monkeypatch):
+    monkeypatch.setattr("espnet2_valle.tasks.valle.load_codec", lambda config: Codewords(None))
+    with pytest.raises(InputError, match="does not tell its codewords"):
+        VALLETask.main(cmd=options(archive, "ar", "--codeword_init=true"))
 
 
 TRAINED = sorted(path for path in CONF.glob("train_*.yaml") if "12b" not in path.name)  # see test_plan.py

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from espnet2_valle.valle.ar import VALLEAR
+from espnet2_valle.valle.embeddings import neighbourhoods
 from espnet2_valle.valle.espnet_model import ESPnetVALLEModel
 from espnet2_valle.valle.nar import VALLENAR
 
@@ -64,7 +65,7 @@ def test_overfit_nar_repeats_its_training_codes(sizes):
     valle = VALLENAR(**sizes, prompt_mode="prefix", max_prompt_frames=4)
     optimizer = torch.optim.AdamW(valle.parameters(), lr=0.005)
     model = ESPnetVALLEModel(valle)
-    for _ in range(400):
+    for _ in range(800):
         loss, _, _ = model(text=text, codes=codes, **lengths)
         optimizer.zero_grad()
         loss.backward()
@@ -76,8 +77,38 @@ def test_overfit_nar_repeats_its_training_codes(sizes):
 def test_stats_count_top_ten(sizes, batch):
     model = ESPnetVALLEModel(VALLEAR(**sizes)).eval()
     loss, stats, weight = model(**batch)
-    logits, targets = model.valle(**batch)
+    logits, targets, _ = model.valle(**batch)
     ranks = (logits > logits.gather(1, targets[:, None])).sum(1)
     assert stats["acc"].item() == pytest.approx((ranks == 0).float().mean().item())
     assert stats["acc10"].item() == pytest.approx((ranks < 10).float().mean().item())
     assert weight.item() == len(targets)
+
+
+def test_smoothed_targets_are_for_training_and_for_the_level_that_is_predicted(sizes, batch):
+    torch.manual_seed(0)
+    model = ESPnetVALLEModel(VALLENAR(**sizes))
+    levels, classes = sizes["num_codebooks"], sizes["codebook_size"]
+    codewords = [torch.randn(classes, 1 + level) for level in range(levels)]
+    shares = neighbourhoods(codewords, 1.0)
+    plain = model.eval()(**batch)[0]
+    model.smooth_targets(shares)
+    assert torch.equal(model(**batch)[0], plain)
+    model.train()
+    torch.manual_seed(1)
+    smoothed = model(**batch)[0]
+    torch.manual_seed(1)
+    predicted = model.valle(**batch)
+    assert set(predicted.levels.tolist()) <= set(range(1, levels))
+    rows = zip(predicted.logits.log_softmax(1), predicted.targets, predicted.levels, strict=True)
+    expected = [-(shares[level, target] * row).sum() for row, target, level in rows]
+    torch.testing.assert_close(smoothed.squeeze(), torch.stack(expected).mean())
+    assert "neighbourhoods" not in model.state_dict()
+
+
+def test_a_target_shares_most_with_itself_and_with_what_is_near():
+    points = torch.tensor([[0.0], [1.0], [2.0], [5.0]])
+    shares = neighbourhoods([points], 1.0)[0]
+    torch.testing.assert_close(shares.sum(1), torch.ones(4))
+    assert shares.argmax(1).tolist() == [0, 1, 2, 3]
+    assert shares[0].tolist() == sorted(shares[0].tolist(), reverse=True)
+    assert float(shares[3, 3]) > 0.98
