@@ -39,3 +39,22 @@ def test_plain_attention_serves_short_training_in_bfloat16_on_a_cpu_only(monkeyp
         assert served
         monkeypatch.setattr(transformer, "LONGEST_PLAIN", 0)
         torch.testing.assert_close(plain, attention(short, causal=True), rtol=0.05, atol=0.02)
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("causal", [True, False])
+def test_training_keeps_no_attention_weights_of_long_sequences(kind, causal):
+    time, kept = transformer.LONGEST_PLAIN + 8, []
+    block = transformer.Block(16, 2, 32, dropout=0.1, attention_dropout=0.0, num_stages=1).to(kind)
+    x = torch.randn(1, time, 16, dtype=kind)
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t.numel()) or t, lambda t: t):
+        block(x, causal, None, 0, None, 0)
+    assert max(kept) < time * time
+
+
+def test_attention_weights_are_dropped_where_that_is_wanted():
+    attention = SelfAttention(8, 2, 0.5)
+    x = torch.randn(1, 6, 8)
+    assert not torch.equal(attention(x, causal=True), attention(x, causal=True))
+    attention.eval()
+    torch.testing.assert_close(attention(x, causal=True), attention(x, causal=True))
