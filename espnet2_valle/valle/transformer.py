@@ -9,7 +9,7 @@ from torch.utils.checkpoint import checkpoint
 
 from espnet2_valle.valle.cache import KVCache
 from espnet2_valle.valle.embeddings import SHAPE_STEP, round_up
-from espnet2_valle.valle.fused import ops
+from espnet2_valle.valle.fused import attention, ops
 from espnet2_valle.valle.native.step import NativeStep
 from espnet2_valle.valle.packing import Packing, packed_length
 
@@ -91,8 +91,11 @@ class SelfAttention(nn.Module):
             return self.out(mask.attend(query, key, value).transpose(1, 2).reshape(batch, time, width))
         dropout = self.dropout if self.training else 0.0
         mask = None if mask is None else mask.to(query.dtype)
-        attend = _attend_plainly if _plain_is_faster(query) else F.scaled_dot_product_attention
-        attended = attend(query, key, value, attn_mask=mask, dropout_p=dropout, is_causal=causal)
+        if attention.serves(query, mask, dropout):
+            attended = attention.attend(query, key, value, mask, causal)
+        else:
+            attend = _attend_plainly if _plain_is_faster(query) else F.scaled_dot_product_attention
+            attended = attend(query, key, value, attn_mask=mask, dropout_p=dropout, is_causal=causal)
         return ops.linear(self.out, attended.transpose(1, 2).reshape(batch, time, width))
 
 

@@ -1,12 +1,14 @@
 // What surrounds the matrix products of a training step on a CPU, each in one pass over memory.
 //
-// Torch draws a dropout's random numbers one by one, takes a pass for each of its operations, and turns matrices round
-// on one thread. `kernels.py` describes the functions to Python; numbers are float32, or bfloat16 as uint16. Loops are
+// Torch draws a dropout's random numbers one by one, takes a pass for each of its operations, turns matrices round on one
+// thread, and computes the softmax of attention beyond what a position may see. `kernels.py` describes the functions to Python; numbers are float32, or bfloat16 as uint16. Loops are
 // written so that compilers make vectors of them.
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <vector>
 
 namespace {
 
@@ -45,6 +47,21 @@ inline uint32_t random_bits(uint32_t place, uint32_t seed) {
     h = (h ^ (h >> 16)) * 0x7feb352du;
     h = (h ^ (h >> 15)) * 0x846ca68bu;
     return h ^ (h >> 16);
+}
+
+// e^x for x <= 0 to a relative 2e-7, next to nothing below -87: 2^n times a polynomial (Cephes, expf).
+inline float exponential(float x) {
+    x = std::max(x, -87.0f);
+    const float rounder = 12582912.0f;  // adding it rounds to a whole number
+    const float n = (x * 1.44269504f + rounder) - rounder;
+    const float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+    float p = 1.9875691500e-4f;
+    p = p * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    return (p * r * r + r + 1.0f) * bits_to_float(uint32_t(int32_t(n) + 127) << 23);
 }
 
 // out = base + (kept ? x scale : 0), without base if it is null.
@@ -90,6 +107,49 @@ void drop_rectified_back(const T* gradient, const T* out, T* to, int64_t count, 
     }
 }
 
+// Scores of a row (time, time) to weights, in place: query t sees keys before `length`, and up to t if causal.
+template <typename T>
+void weigh(T* scores, const int64_t* lengths, int64_t rows, int64_t time, bool causal) {
+#pragma omp parallel
+    {
+        std::vector<float> line(time);
+        float* powers = line.data();
+#pragma omp for schedule(static) collapse(2)
+        for (int64_t row = 0; row < rows; ++row)
+            for (int64_t query = 0; query < time; ++query) {
+                T* score = scores + (row * time + query) * time;
+                const int64_t seen = causal ? std::min(lengths[row], query + 1) : lengths[row];
+                float most = -INFINITY, total = 0;
+#pragma omp simd reduction(max : most)
+                for (int64_t i = 0; i < seen; ++i) most = std::max(most, widen(score[i]));
+#pragma omp simd reduction(+ : total)
+                for (int64_t i = 0; i < seen; ++i) total += powers[i] = exponential(widen(score[i]) - most);
+                const float share = 1 / total;
+#pragma omp simd
+                for (int64_t i = 0; i < seen; ++i) score[i] = narrow<T>(powers[i] * share);
+                std::fill(score + seen, score + time, T(0));
+            }
+    }
+}
+
+// Gradients of weights to those of scores, in place.
+template <typename T>
+void weigh_back(T* gradients, const T* weights, const int64_t* lengths, int64_t rows, int64_t time, bool causal) {
+#pragma omp parallel for schedule(static) collapse(2)
+    for (int64_t row = 0; row < rows; ++row)
+        for (int64_t query = 0; query < time; ++query) {
+            T* gradient = gradients + (row * time + query) * time;
+            const T* weight = weights + (row * time + query) * time;
+            const int64_t seen = causal ? std::min(lengths[row], query + 1) : lengths[row];
+            float total = 0;
+#pragma omp simd reduction(+ : total)
+            for (int64_t i = 0; i < seen; ++i) total += widen(gradient[i]) * widen(weight[i]);
+#pragma omp simd
+            for (int64_t i = 0; i < seen; ++i) gradient[i] = narrow<T>(widen(weight[i]) * (widen(gradient[i]) - total));
+            std::fill(gradient + seen, gradient + time, T(0));
+        }
+}
+
 }  // namespace
 
 extern "C" {
@@ -110,6 +170,13 @@ KINDS(uint16_t, uint16_t, bfloat16_bfloat16)
     }                                                                                                               \
     void drop_rectified_back_##name(const T* gradient, const T* out, T* to, int64_t count, float scale) {           \
         drop_rectified_back(gradient, out, to, count, scale);                                                       \
+    }                                                                                                               \
+    void weigh_##name(T* scores, const int64_t* lengths, int64_t rows, int64_t time, bool causal) {                 \
+        weigh(scores, lengths, rows, time, causal);                                                                 \
+    }                                                                                                               \
+    void weigh_back_##name(T* gradients, const T* weights, const int64_t* lengths, int64_t rows, int64_t time,      \
+                           bool causal) {                                                                           \
+        weigh_back(gradients, weights, lengths, rows, time, causal);                                                \
     }
 KIND(float, float32)
 KIND(uint16_t, bfloat16)

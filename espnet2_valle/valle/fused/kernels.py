@@ -65,6 +65,29 @@ def drop_rectified_back(gradient: torch.Tensor, out: torch.Tensor, probability: 
     return to
 
 
+def weigh(scores: torch.Tensor, lengths: torch.Tensor, causal: bool) -> None:
+    """Softmax over the keys that a query sees, 0 elsewhere, in place.
+
+    Args:
+        scores: (rows, time, time) of queries and keys, contiguous.
+        lengths: (rows,) int64, at least 1: keys from there on are padding.
+        causal: a query sees no keys behind its own position.
+    """
+    rows, time, _ = scores.shape
+    _function(f"weigh_{NAMES[scores.dtype]}")(
+        _address(scores), _address(lengths), _count(rows), _count(time), ctypes.c_bool(causal)
+    )
+
+
+def weigh_back(gradients: torch.Tensor, weights: torch.Tensor, lengths: torch.Tensor, causal: bool) -> None:
+    """Gradients of weights (rows, time, time), see `weigh`, to those of scores, in place."""
+    rows, time, _ = weights.shape
+    sizes = _count(rows), _count(time)
+    _function(f"weigh_back_{NAMES[weights.dtype]}")(
+        _address(gradients), _address(weights), _address(lengths), *sizes, ctypes.c_bool(causal)
+    )
+
+
 def transpose(x: torch.Tensor) -> torch.Tensor:
     """(rows, columns) bfloat16 -> (columns, rows), contiguous."""
     x = x.contiguous()
