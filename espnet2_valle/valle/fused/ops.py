@@ -93,5 +93,6 @@ class _Linear(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         rows = gradient.reshape(-1, gradient.shape[-1])
         for_x = (rows @ weight).view(x.shape).to(ctx.kind)
-        for_weight = kernels.transpose(rows) @ x.reshape(-1, x.shape[-1])
-        return for_x, for_weight.float(), rows.sum(0, dtype=torch.float32)
+        turned, for_bias = kernels.transpose(rows)
+        for_weight = turned @ x.reshape(-1, x.shape[-1])
+        return for_x, for_weight.float(), for_bias
