@@ -91,7 +91,7 @@ class SelfAttention(nn.Module):
             return self.out(mask.attend(query, key, value).transpose(1, 2).reshape(batch, time, width))
         dropout = self.dropout if self.training else 0.0
         mask = None if mask is None else mask.to(query.dtype)
-        if attention.serves(query, mask, dropout):
+        if attention.serves(query, mask, causal, dropout):
             attended = attention.attend(query, key, value, mask, causal)
         else:
             attend = _attend_plainly if _plain_is_faster(query) else F.scaled_dot_product_attention

@@ -27,11 +27,12 @@ def test_plain_attention_is_torchs(causal, masked):
 
 @pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize(("causal", "masked"), [(True, False), (False, True), (False, False), (True, True)])
-@pytest.mark.parametrize("room", [1, 1 << 23])
-def test_compiled_attention_is_torchs(monkeypatch, kind, causal, masked, room):
+@pytest.mark.parametrize(("room", "kept"), [(1, 512), (1 << 23, 512), (1 << 23, 0)])
+def test_compiled_attention_is_torchs(monkeypatch, kind, causal, masked, room, kept):
     if kernels._library() is None:
         pytest.skip("there is no C++ compiler")
     monkeypatch.setattr(fused, "ROOM", room)
+    monkeypatch.setattr(fused, "LONGEST_KEPT", kept)
     torch.manual_seed(0)
     time = 45
     tensors = [torch.randn(2, time, 3, 8).transpose(1, 2).to(kind).requires_grad_() for _ in range(3)]
@@ -58,14 +59,18 @@ def test_compiled_attention_serves_training_in_bfloat16_with_padding_at_the_end(
         pytest.skip("there is no C++ compiler")
     query = torch.randn(2, 3, 9, 8, dtype=torch.bfloat16, requires_grad=True)
     padding, chunks = torch.zeros(2, 1, 1, 9), torch.zeros(2, 1, 9, 9)
-    assert fused.serves(query, None, 0.0)
-    assert fused.serves(query, padding, 0.0)
-    assert not fused.serves(query, chunks, 0.0)
-    assert not fused.serves(query, None, 0.1)
-    assert not fused.serves(query.detach(), None, 0.0)
-    assert not fused.serves(query.float(), None, 0.0)
+    assert fused.serves(query, None, False, 0.0)
+    assert fused.serves(query, padding, False, 0.0)
+    assert not fused.serves(query, chunks, False, 0.0)
+    assert not fused.serves(query, None, False, 0.1)
+    assert not fused.serves(query.detach(), None, False, 0.0)
+    assert not fused.serves(query.float(), None, False, 0.0)
+    long = torch.randn(1, 1, fused.LONGEST_CAUSAL + 1, 8, dtype=torch.bfloat16, requires_grad=True)
+    assert fused.serves(query, None, True, 0.0)
+    assert fused.serves(long, None, False, 0.0)
+    assert not fused.serves(long, None, True, 0.0)
     with torch.no_grad():
-        assert not fused.serves(query, None, 0.0)
+        assert not fused.serves(query, None, False, 0.0)
 
 
 def test_without_a_compiler_short_training_in_bfloat16_on_a_cpu_attends_plainly(monkeypatch):

@@ -7,18 +7,17 @@ from torch.autograd.function import once_differentiable
 
 from espnet2_valle.valle.fused import kernels
 
+LONGEST_CAUSAL = 512  # positions; beyond, torch's own is faster, which leaves out blocks that see nothing
 LONGEST_KEPT = 512  # positions up to which attention weights are kept for the gradient; beyond, made again
 ROOM = 1 << 23  # attention weights at a time
 
 
-def serves(query: torch.Tensor, mask: torch.Tensor | None, dropout: float) -> bool:
-    """Whether `attend` can be given this: in bfloat16, with padding at the rows' ends alone hidden.
-
-    In float32 torch's own attention is as fast.
-    """
+def serves(query: torch.Tensor, mask: torch.Tensor | None, causal: bool, dropout: float) -> bool:
+    """Whether `attend` can be given this and is faster: in bfloat16, with the rows' padding alone hidden."""
     plain = mask is None or mask.shape[1:3] == (1, 1)
     served = plain and not dropout and query.requires_grad and query.dtype == torch.bfloat16
-    return served and query.shape[2] <= LONGEST_KEPT and kernels.available(query)
+    short = not causal or query.shape[2] <= LONGEST_CAUSAL
+    return served and short and kernels.available(query)
 
 
 def attend(

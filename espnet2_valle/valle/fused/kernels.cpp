@@ -1,8 +1,8 @@
 // What surrounds the matrix products of a training step on a CPU, each in one pass over memory.
 //
-// Torch draws a dropout's random numbers one by one, takes a pass for each of its operations, turns matrices round on one
-// thread, and computes the softmax of attention beyond what a position may see. `kernels.py` describes the functions to Python; numbers are float32, or bfloat16 as uint16. Loops are
-// written so that compilers make vectors of them.
+// Torch draws a dropout's random numbers one by one, takes a pass for each of its operations, turns matrices round on
+// one thread, and computes the softmax of attention beyond what a position may see. `kernels.py` describes the functions
+// to Python; numbers are float32, or bfloat16 as uint16. Loops are written so that compilers make vectors of them.
 
 #include <algorithm>
 #include <cmath>
@@ -192,7 +192,7 @@ void transpose_bfloat16(const uint16_t* from, uint16_t* to, float* sums, int64_t
     for (int64_t left = 0; left < columns; left += TILE) {
         const int64_t width = std::min(TILE, columns - left);
         float total[TILE] = {};
-        uint64_t tile[TILE][TILE / FOUR];  // four numbers of a column in each, the first in the lowest bits, as memory has them on x86 and ARM
+        uint64_t tile[TILE][TILE / FOUR];  // four numbers of a column in each, in the order that memory has on x86 and ARM
         for (int64_t top = 0; top < rows; top += TILE) {
             const int64_t height = std::min(TILE, rows - top);
             for (int64_t r = 0; r < height; r += FOUR) {

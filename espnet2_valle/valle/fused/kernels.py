@@ -89,7 +89,7 @@ def weigh_back(gradients: torch.Tensor, weights: torch.Tensor, lengths: torch.Te
 
 
 def transpose(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """(rows, columns) bfloat16 -> (columns, rows), contiguous; and the sums of columns, (columns,) float32."""
+    """(rows, columns) bfloat16 -> (columns, rows), contiguous, and the sums of columns, float32."""
     x = x.contiguous()
     out, sums = torch.empty(x.shape[::-1], dtype=x.dtype), torch.empty(x.shape[1])
     _function("transpose_bfloat16")(_address(x), _address(out), _address(sums), *map(_count, x.shape))
