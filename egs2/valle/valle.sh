@@ -285,9 +285,11 @@ if wanted 4 && ! "${skip_data_prep}" && ! "${test_only}"; then
             --max_bad "${max_bad}" "${workers[@]}"
     done
     for set in ${train_set} ${valid_set}; do
+        languages=()
+        [ ! -f "${raw}/${set}/utt2lang" ] || languages=(--utt2lang "${raw}/${set}/utt2lang")
         step "${index}/${set}/.done" "${index}/${set}/index.json" "${codes}/${set}/.done" "${token}/${set}/.done" -- \
-            "${PYTHON}" -m espnet2_valle.bin.build_index --codes_dir "${codes}/${set}" \
-            --token_int "${token}/${set}/token_int" --utt2spk "${raw}/${set}/utt2spk" --output_dir "${index}/${set}"
+            "${PYTHON}" -m espnet2_valle.bin.build_index --codes_dir "${codes}/${set}" --token_int "${token}/${set}/token_int" \
+            --utt2spk "${raw}/${set}/utt2spk" ${languages[@]+"${languages[@]}"} --output_dir "${index}/${set}"
     done
     end_stage
 fi

@@ -53,7 +53,7 @@ def _one(args: argparse.Namespace, config: str, dtype: str, index: TrainingIndex
     model, options = build_planned(config, VOCAB_SIZE, FRAME_RATE, CODEBOOKS, CODEBOOK_SIZE)
     model.bf16 = dtype == "bfloat16"
     model.to(args.device).train()
-    optimizer = torch.optim.AdamW(model.parameters(), **options.optim_conf)
+    (optimizer,) = VALLETask.build_optimizers(options, model)
     rule = BatchRule(args.batch_bins, SHAPE_STEP, model.valle.positions)
     factory = IndexIterFactory(
         IndexedUtterances(index), rule, VALLETask.build_collate_fn(options, train=True)

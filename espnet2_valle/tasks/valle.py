@@ -47,6 +47,7 @@ valle_choices = ClassChoices(
 DERIVED = {"vocab_size", "num_codebooks", "codebook_size"}
 
 INDEX_TYPE = "valle_index"  # of --train_data_path_and_name_and_type
+FUSED = ("adam", "adamw")  # optimisers of which torch has a version in one pass
 SPACE = "<space>"  # the token between words, where the token type has one
 
 
@@ -116,9 +117,14 @@ class VALLETask(AbsTask):
     def build_optimizers(
         cls, args: argparse.Namespace, model: torch.nn.Module
     ) -> list[torch.optim.Optimizer]:
-        """ESPnet calls this when adapters, if any, have just been put in."""
+        """ESPnet calls this when adapters, if any, have just been put in.
+
+        Adam goes over weights and moments once instead of a dozen times, unless `optim_conf` says how.
+        """
         if args.use_adapter:
             keep_apart(model)
+        if args.optim in FUSED and not args.optim_conf.keys() & {"fused", "foreach"}:
+            args = argparse.Namespace(**{**vars(args), "optim_conf": {**args.optim_conf, "fused": True}})
         return super().build_optimizers(args, model)
 
     @classmethod

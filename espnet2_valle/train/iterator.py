@@ -12,6 +12,7 @@ from espnet2_valle.corpus.index import TrainingIndex
 from espnet2_valle.corpus.join import ALONE
 
 Utterance = tuple[str, dict[str, np.ndarray]]
+Batch = tuple[list[str], dict[str, torch.Tensor]]  # names, and what the model is given
 
 
 class IndexedUtterances(Dataset[Utterance]):
@@ -67,7 +68,7 @@ class IndexIterFactory(AbsIterFactory):
         self,
         utterances: IndexedUtterances,
         rule: BatchRule,
-        collate: Callable[[list[Utterance]], tuple[list[str], dict[str, torch.Tensor]]],
+        collate: Callable[[list[Utterance]], Batch],
         num_iters_per_epoch: int | None = None,
         seed: int = 0,
         shuffle: bool = True,

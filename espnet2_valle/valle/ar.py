@@ -30,7 +30,7 @@ class VALLEAR(AbsVALLE):
         num_codebooks: Q of the codec (only codebook 1 is used here).
         codebook_size: entries of codebook 1; id `codebook_size` is the end code.
         group_size: G, codes per position.
-        layers, width, heads, feed_forward, dropout: of the Transformer.
+        layers, width, heads, feed_forward, dropout, attention_dropout: of the Transformer.
         history_dropout: share of audio positions whose codes are hidden from the model in training, so
             that it has to look at the text (word dropout: Bowman et al., 2016). Not in the papers, where
             data abounds; without it a small model on little data learns to babble long before it learns
@@ -60,6 +60,7 @@ class VALLEAR(AbsVALLE):
         history_dropout: float = 0.0,
         position_rate: float = 1.0,
         own_rate_weight: float = 0.0,
+        attention_dropout: float = 0.0,
     ):
         super().__init__()
         self.group_size = group_size
@@ -73,7 +74,9 @@ class VALLEAR(AbsVALLE):
             self.group_in = nn.Linear(group_size * width, width)
             self.group_out = nn.Linear(width, group_size * width)
         self.dropout = nn.Dropout(dropout)
-        self.transformer = Transformer(layers, width, heads, feed_forward, dropout)
+        self.transformer = Transformer(
+            layers, width, heads, feed_forward, dropout, attention_dropout=attention_dropout
+        )
 
     def forward(
         self,

@@ -51,7 +51,7 @@ class VALLENAR(AbsVALLE):
             second part is the target (VALL-E 2); for short utterances, where "random" would let the model
             copy the answer from the prompt.
         max_prompt_frames: longest training prompt, 3 s in the paper.
-        layers, width, heads, feed_forward, dropout: of the Transformer.
+        layers, width, heads, feed_forward, dropout, attention_dropout: of the Transformer.
         chunk_frames: length of a chunk in training; 0 trains with full attention alone, as the papers do.
         mask_mix: share of each kind of mask in training (full, causal, chunk, two_chunks); all alike by
             default.
@@ -77,6 +77,7 @@ class VALLENAR(AbsVALLE):
         dropout: float = 0.1,
         chunk_frames: int = 0,
         mask_mix: dict[str, float] | None = None,
+        attention_dropout: float = 0.0,
     ):
         super().__init__()
         if prompt_mode not in PROMPT_MODES:
@@ -96,7 +97,9 @@ class VALLENAR(AbsVALLE):
         self.text = TextEmbedding(vocab_size, width)
         self.codes = CodeTables(num_codebooks, codebook_size, width)
         self.dropout = nn.Dropout(dropout)
-        self.transformer = Transformer(layers, width, heads, feed_forward, dropout, num_codebooks - 1)
+        self.transformer = Transformer(
+            layers, width, heads, feed_forward, dropout, num_codebooks - 1, attention_dropout
+        )
 
     def forward(
         self,

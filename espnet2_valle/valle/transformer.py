@@ -9,6 +9,7 @@ from torch.utils.checkpoint import checkpoint
 
 from espnet2_valle.valle.cache import KVCache
 from espnet2_valle.valle.embeddings import SHAPE_STEP, round_up
+from espnet2_valle.valle.fused import attention, ops
 from espnet2_valle.valle.native.step import NativeStep
 from espnet2_valle.valle.packing import Packing, packed_length
 
@@ -75,7 +76,9 @@ class SelfAttention(nn.Module):
             (batch, time, width)
         """
         batch, time, width = x.shape
-        query, key, value = self.qkv(x).view(batch, time, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        query, key, value = (
+            ops.linear(self.qkv, x).view(batch, time, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        )
         if cache is not None:
             if causal and cache.length and time > 1:
                 raise ValueError("a filled cache takes one causal step at a time")
@@ -88,9 +91,12 @@ class SelfAttention(nn.Module):
             return self.out(mask.attend(query, key, value).transpose(1, 2).reshape(batch, time, width))
         dropout = self.dropout if self.training else 0.0
         mask = None if mask is None else mask.to(query.dtype)
-        attend = _attend_plainly if _plain_is_faster(query) else F.scaled_dot_product_attention
-        attended = attend(query, key, value, attn_mask=mask, dropout_p=dropout, is_causal=causal)
-        return self.out(attended.transpose(1, 2).reshape(batch, time, width))
+        if attention.serves(query, mask, causal, dropout):
+            attended = attention.attend(query, key, value, mask, causal)
+        else:
+            attend = _attend_plainly if _plain_is_faster(query) else F.scaled_dot_product_attention
+            attended = attend(query, key, value, attn_mask=mask, dropout_p=dropout, is_causal=causal)
+        return ops.linear(self.out, attended.transpose(1, 2).reshape(batch, time, width))
 
 
 def _plain_is_faster(query: torch.Tensor) -> bool:
@@ -145,14 +151,22 @@ def _attend_once(
 class Block(nn.Module):
     """Pre-norm attention and feed-forward, each with a residual path."""
 
-    def __init__(self, width: int, heads: int, feed_forward: int, dropout: float, num_stages: int):
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        feed_forward: int,
+        dropout: float,
+        attention_dropout: float,
+        num_stages: int,
+    ):
         super().__init__()
         self.attention_norm = AdaptiveLayerNorm(width, num_stages)
-        self.attention = SelfAttention(width, heads, dropout)
+        self.attention = SelfAttention(width, heads, attention_dropout)
         self.feed_forward_norm = AdaptiveLayerNorm(width, num_stages)
         self.expand = nn.Linear(width, feed_forward)
         self.contract = nn.Linear(feed_forward, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = dropout
 
     def forward(
         self,
@@ -165,9 +179,10 @@ class Block(nn.Module):
     ) -> torch.Tensor:
         """(batch, time, width) -> (batch, time, width)."""
         attended = self.attention(self.attention_norm(x, stage), causal, mask, cache, layer)
-        x = x + self.dropout(attended)
-        hidden = self.dropout(F.relu(self.expand(self.feed_forward_norm(x, stage))))
-        return x + self.dropout(self.contract(hidden))
+        x = ops.add_dropped(x, attended, self.dropout, self.training)
+        hidden = ops.linear(self.expand, self.feed_forward_norm(x, stage))
+        hidden = ops.drop_rectified(hidden, self.dropout, self.training)
+        return ops.add_dropped(x, ops.linear(self.contract, hidden), self.dropout, self.training)
 
 
 class Transformer(nn.Module):
@@ -176,19 +191,28 @@ class Transformer(nn.Module):
     Args:
         layers, width, heads, feed_forward, dropout: as in the papers (12, 1024, 16, 4096, 0.1).
         num_stages: NAR stages that the norms tell apart; 1 for the AR model.
+        attention_dropout: of attention weights. With it a CPU keeps all weights of a batch, in float32: the
+            `paper` models then need 24 GB for a step of 6000 positions. Packed attention has none.
 
     Attributes:
         native: takes over the steps of incremental decoding; see `native_step`. None leaves them to torch.
         activation_checkpointing: in training keep only each block's input, and compute the rest again for the
             backward pass: a third more work for a fraction of the memory.
-        packed: compute no padding where lengths are known, see `Packing`; attention then has no dropout.
+        packed: compute no padding where lengths are known, see `Packing`.
 
     Raises:
         ValueError: `width` is not a multiple of `heads`.
     """
 
     def __init__(
-        self, layers: int, width: int, heads: int, feed_forward: int, dropout: float, num_stages: int = 1
+        self,
+        layers: int,
+        width: int,
+        heads: int,
+        feed_forward: int,
+        dropout: float,
+        num_stages: int = 1,
+        attention_dropout: float = 0.0,
     ):
         super().__init__()
         if width % heads:
@@ -196,7 +220,7 @@ class Transformer(nn.Module):
         self.width = width
         self.heads = heads
         self.blocks = nn.ModuleList(
-            Block(width, heads, feed_forward, dropout, num_stages) for _ in range(layers)
+            Block(width, heads, feed_forward, dropout, attention_dropout, num_stages) for _ in range(layers)
         )
         self.norm = AdaptiveLayerNorm(width, num_stages)
         self.native: NativeStep | None = None

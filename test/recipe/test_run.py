@@ -14,6 +14,7 @@ import soundfile
 import yaml
 from miniature import ROOT, RUN, finetuning, librispeech_test, run, write_configs
 
+from espnet2_valle.corpus.index import TrainingIndex
 from espnet2_valle.generate.outcome import Outcome
 from espnet2_valle.generate.text2speech import Text2Speech
 
@@ -143,6 +144,28 @@ def test_other_training_settings_do_not_spoil_a_trained_model(finished):
     assert refused.returncode == 1
     assert "holds a training with another config, codec or data. Choose another --tag" in refused.stdout
     assert state(folder / "exp" / "mini" / "ar") == before
+
+
+def test_the_index_has_the_languages_of_a_set_that_names_them(finished, tmp_path):
+    folder, options, _ = finished
+    dump = tmp_path / "dump" / "mini"
+    shutil.copytree(folder / "dump" / "mini", dump)
+    utterances = [line.split()[0] for line in (dump / "raw" / "valid" / "utt2spk").read_text().splitlines()]
+    languages = {utterance: ("de", "en")[number % 2] for number, utterance in enumerate(utterances)}
+    (dump / "raw" / "valid" / "utt2lang").write_text(
+        "".join(f"{u} {kind}\n" for u, kind in languages.items())
+    )
+    for name in ("train", "valid"):
+        shutil.rmtree(dump / "index" / name)
+    again = run(*options, "--dumpdir", str(tmp_path / "dump"), "--stage", "4", "--stop_stage", "4")
+    assert again.returncode == 0, again.stdout
+    index = TrainingIndex(dump / "index" / "valid")
+    spoken = {
+        index.utterance(number): index.languages[language]
+        for number, language in enumerate(index.columns["language"])
+    }
+    assert spoken == languages
+    assert TrainingIndex(dump / "index" / "train").languages == ["und"]
 
 
 def test_a_killed_training_goes_on_where_it_was(finished):

@@ -120,8 +120,12 @@ def test_speed_and_padding_are_in_the_log(archive, caplog):
 
 @pytest.mark.parametrize(
     "extra",
-    [["--compile=true", "--compile_backend=eager"], ["--model_conf=activation_checkpointing=true"]],
-    ids=["compile", "checkpointing"],
+    [
+        ["--compile=true", "--compile_backend=eager"],
+        ["--model_conf=activation_checkpointing=true"],
+        ["--optim_conf=fused=false"],
+    ],
+    ids=["compile", "checkpointing", "optimiser in many passes"],
 )
 def test_faster_or_smaller_training_gives_the_same_model(archive, extra):
     VALLETask.main(cmd=options(archive, "nar", *EXACT[:1], f"--output_dir={archive}/plain"))

@@ -167,3 +167,13 @@ def test_missing_files_say_what_to_run(archive):
 
 def test_ar_is_the_default_model():
     assert VALLETask.get_parser().parse_args(["--output_dir", "x"]).valle == "ar"
+
+
+@pytest.mark.parametrize(
+    ("words", "fused"), [(["adamw"], True), (["adamw", "--optim_conf=foreach=true"], None), (["sgd"], None)]
+)
+def test_adam_goes_over_the_weights_once(words, fused):
+    args = VALLETask.get_parser().parse_args(["--output_dir=unused", "--optim", *words])
+    (optimizer,) = VALLETask.build_optimizers(args, torch.nn.Linear(2, 2))
+    assert optimizer.defaults["fused"] is fused
+    assert "fused" not in args.optim_conf

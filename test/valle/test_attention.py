@@ -1,10 +1,12 @@
-"""The two ways to attend in training are one in value and gradient."""
+"""The ways to attend in training are one in value and gradient."""
 
 import pytest
 import torch
 from torch.nn import functional as F
 
 from espnet2_valle.valle import transformer
+from espnet2_valle.valle.fused import attention as fused
+from espnet2_valle.valle.fused import kernels
 from espnet2_valle.valle.transformer import SelfAttention
 
 
@@ -23,7 +25,56 @@ def test_plain_attention_is_torchs(causal, masked):
         torch.testing.assert_close(one, other)
 
 
-def test_plain_attention_serves_short_training_in_bfloat16_on_a_cpu_only(monkeypatch):
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(("causal", "masked"), [(True, False), (False, True), (False, False), (True, True)])
+@pytest.mark.parametrize(("room", "kept"), [(1, 512), (1 << 23, 512), (1 << 23, 0)])
+def test_compiled_attention_is_torchs(monkeypatch, kind, causal, masked, room, kept):
+    if kernels._library() is None:
+        pytest.skip("there is no C++ compiler")
+    monkeypatch.setattr(fused, "ROOM", room)
+    monkeypatch.setattr(fused, "LONGEST_KEPT", kept)
+    torch.manual_seed(0)
+    time = 45
+    tensors = [torch.randn(2, time, 3, 8).transpose(1, 2).to(kind).requires_grad_() for _ in range(3)]
+    mask = torch.zeros(2, 1, 1, time, dtype=kind)
+    mask[1, ..., 40:] = float("-inf")
+    hidden = mask if masked else None
+    if causal and masked:  # torch takes one of the two
+        both = hidden + torch.full((time, time), float("-inf"), dtype=kind).triu(1)
+        expected = F.scaled_dot_product_attention(*tensors, attn_mask=both)
+    else:
+        expected = F.scaled_dot_product_attention(*tensors, attn_mask=hidden, is_causal=causal)
+    out = fused.attend(*tensors, hidden, causal)
+    upper = torch.randn_like(out)
+    tolerance = {"rtol": 0.05, "atol": 0.05} if kind == torch.bfloat16 else {}
+    torch.testing.assert_close(out, expected, **tolerance)
+    for one, other in zip(
+        torch.autograd.grad(out, tensors, upper), torch.autograd.grad(expected, tensors, upper)
+    ):
+        torch.testing.assert_close(one, other, **tolerance)
+
+
+def test_compiled_attention_serves_training_in_bfloat16_with_padding_at_the_end():
+    if kernels._library() is None:
+        pytest.skip("there is no C++ compiler")
+    query = torch.randn(2, 3, 9, 8, dtype=torch.bfloat16, requires_grad=True)
+    padding, chunks = torch.zeros(2, 1, 1, 9), torch.zeros(2, 1, 9, 9)
+    assert fused.serves(query, None, False, 0.0)
+    assert fused.serves(query, padding, False, 0.0)
+    assert not fused.serves(query, chunks, False, 0.0)
+    assert not fused.serves(query, None, False, 0.1)
+    assert not fused.serves(query.detach(), None, False, 0.0)
+    assert not fused.serves(query.float(), None, False, 0.0)
+    long = torch.randn(1, 1, fused.LONGEST_CAUSAL + 1, 8, dtype=torch.bfloat16, requires_grad=True)
+    assert fused.serves(query, None, True, 0.0)
+    assert fused.serves(long, None, False, 0.0)
+    assert not fused.serves(long, None, True, 0.0)
+    with torch.no_grad():
+        assert not fused.serves(query, None, False, 0.0)
+
+
+def test_without_a_compiler_short_training_in_bfloat16_on_a_cpu_attends_plainly(monkeypatch):
+    monkeypatch.setattr(kernels, "_library", lambda: None)
     served = []
     plainly = transformer._attend_plainly
     monkeypatch.setattr(transformer, "_attend_plainly", lambda *a, **k: served.append(1) or plainly(*a, **k))
@@ -39,3 +90,22 @@ def test_plain_attention_serves_short_training_in_bfloat16_on_a_cpu_only(monkeyp
         assert served
         monkeypatch.setattr(transformer, "LONGEST_PLAIN", 0)
         torch.testing.assert_close(plain, attention(short, causal=True), rtol=0.05, atol=0.02)
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("causal", [True, False])
+def test_training_keeps_no_attention_weights_of_long_sequences(kind, causal):
+    time, kept = transformer.LONGEST_PLAIN + 8, []
+    block = transformer.Block(16, 2, 32, dropout=0.1, attention_dropout=0.0, num_stages=1).to(kind)
+    x = torch.randn(1, time, 16, dtype=kind)
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t.numel()) or t, lambda t: t):
+        block(x, causal, None, 0, None, 0)
+    assert max(kept) < time * time
+
+
+def test_attention_weights_are_dropped_where_that_is_wanted():
+    attention = SelfAttention(8, 2, 0.5)
+    x = torch.randn(1, 6, 8)
+    assert not torch.equal(attention(x, causal=True), attention(x, causal=True))
+    attention.eval()
+    torch.testing.assert_close(attention(x, causal=True), attention(x, causal=True))

@@ -1,0 +1,213 @@
+// What surrounds the matrix products of a training step on a CPU, each in one pass over memory.
+//
+// Torch draws a dropout's random numbers one by one, takes a pass for each of its operations, turns matrices round on
+// one thread, and computes the softmax of attention beyond what a position may see. `kernels.py` describes the functions
+// to Python; numbers are float32, or bfloat16 as uint16. Loops are written so that compilers make vectors of them.
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+#if defined(__AVX512F__) && defined(__GNUC__) && !defined(__clang__)
+#pragma GCC target("prefer-vector-width=512")  // by itself GCC takes half of that
+#endif
+
+namespace {
+
+constexpr int64_t PART = 4096;  // numbers that a thread takes at a time
+
+inline float bits_to_float(uint32_t bits) {
+    float value;
+    std::memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+inline uint32_t float_to_bits(float value) {
+    uint32_t bits;
+    std::memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+inline float widen(float x) { return x; }
+inline float widen(uint16_t x) { return bits_to_float(uint32_t(x) << 16); }
+
+template <typename To>
+inline To narrow(float x);
+template <>
+inline float narrow<float>(float x) {
+    return x;
+}
+template <>
+inline uint16_t narrow<uint16_t>(float x) {  // to the nearest, ties to even; there are no NaNs to keep apart
+    const uint32_t bits = float_to_bits(x);
+    return uint16_t((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+
+// Random bits of a place: a hash of 32 bits with little bias ("lowbias32" of C. Wellons' hash prospector).
+inline uint32_t random_bits(uint32_t place, uint32_t seed) {
+    uint32_t h = place * 0x9e3779b9u + seed;
+    h = (h ^ (h >> 16)) * 0x7feb352du;
+    h = (h ^ (h >> 15)) * 0x846ca68bu;
+    return h ^ (h >> 16);
+}
+
+// e^x for x <= 0 to a relative 2e-7, next to nothing below -87: 2^n times a polynomial (Cephes, expf).
+inline float exponential(float x) {
+    x = std::max(x, -87.0f);
+    const float rounder = 12582912.0f;  // adding it rounds to a whole number
+    const float n = (x * 1.44269504f + rounder) - rounder;
+    const float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+    float p = 1.9875691500e-4f;
+    p = p * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    return (p * r * r + r + 1.0f) * bits_to_float(uint32_t(int32_t(n) + 127) << 23);
+}
+
+// out = base + (kept ? x scale : 0), without base if it is null.
+template <typename In, typename Out>
+void drop(const In* x, const float* base, Out* out, int64_t count, uint32_t seed, uint32_t least, float scale) {
+#pragma omp parallel for schedule(static)
+    for (int64_t start = 0; start < count; start += PART) {
+        const int64_t end = std::min(count, start + PART);
+        if (base) {
+#pragma omp simd
+            for (int64_t i = start; i < end; ++i)
+                out[i] = narrow<Out>(base[i] + (random_bits(uint32_t(i), seed) >= least ? widen(x[i]) * scale : 0.0f));
+        } else {
+#pragma omp simd
+            for (int64_t i = start; i < end; ++i)
+                out[i] = narrow<Out>(random_bits(uint32_t(i), seed) >= least ? widen(x[i]) * scale : 0.0f);
+        }
+    }
+}
+
+template <typename T>
+void drop_rectified(const T* x, T* out, int64_t count, uint32_t seed, uint32_t least, float scale) {
+#pragma omp parallel for schedule(static)
+    for (int64_t start = 0; start < count; start += PART) {
+        const int64_t end = std::min(count, start + PART);
+#pragma omp simd
+        for (int64_t i = start; i < end; ++i) {
+            const float value = std::max(widen(x[i]), 0.0f) * scale;
+            out[i] = narrow<T>(random_bits(uint32_t(i), seed) >= least ? value : 0.0f);
+        }
+    }
+}
+
+// Where something came through `drop_rectified`, its gradient does.
+template <typename T>
+void drop_rectified_back(const T* gradient, const T* out, T* to, int64_t count, float scale) {
+#pragma omp parallel for schedule(static)
+    for (int64_t start = 0; start < count; start += PART) {
+        const int64_t end = std::min(count, start + PART);
+#pragma omp simd
+        for (int64_t i = start; i < end; ++i)
+            to[i] = narrow<T>(widen(out[i]) > 0.0f ? widen(gradient[i]) * scale : 0.0f);
+    }
+}
+
+// Scores of a row (time, time) to weights, in place: query t sees keys before `length`, and up to t if causal.
+template <typename T>
+void weigh(T* scores, const int64_t* lengths, int64_t rows, int64_t time, bool causal) {
+#pragma omp parallel
+    {
+        std::vector<float> line(time);
+        float* powers = line.data();
+#pragma omp for schedule(static) collapse(2)
+        for (int64_t row = 0; row < rows; ++row)
+            for (int64_t query = 0; query < time; ++query) {
+                T* score = scores + (row * time + query) * time;
+                const int64_t seen = causal ? std::min(lengths[row], query + 1) : lengths[row];
+                float most = -INFINITY, total = 0;
+#pragma omp simd reduction(max : most)
+                for (int64_t i = 0; i < seen; ++i) most = std::max(most, widen(score[i]));
+#pragma omp simd reduction(+ : total)
+                for (int64_t i = 0; i < seen; ++i) total += powers[i] = exponential(widen(score[i]) - most);
+                const float share = 1 / total;
+#pragma omp simd
+                for (int64_t i = 0; i < seen; ++i) score[i] = narrow<T>(powers[i] * share);
+                std::fill(score + seen, score + time, T(0));
+            }
+    }
+}
+
+// Gradients of weights to those of scores, in place.
+template <typename T>
+void weigh_back(T* gradients, const T* weights, const int64_t* lengths, int64_t rows, int64_t time, bool causal) {
+#pragma omp parallel for schedule(static) collapse(2)
+    for (int64_t row = 0; row < rows; ++row)
+        for (int64_t query = 0; query < time; ++query) {
+            T* gradient = gradients + (row * time + query) * time;
+            const T* weight = weights + (row * time + query) * time;
+            const int64_t seen = causal ? std::min(lengths[row], query + 1) : lengths[row];
+            float total = 0;
+#pragma omp simd reduction(+ : total)
+            for (int64_t i = 0; i < seen; ++i) total += widen(gradient[i]) * widen(weight[i]);
+#pragma omp simd
+            for (int64_t i = 0; i < seen; ++i) gradient[i] = narrow<T>(widen(weight[i]) * (widen(gradient[i]) - total));
+            std::fill(gradient + seen, gradient + time, T(0));
+        }
+}
+
+}  // namespace
+
+extern "C" {
+
+#define KINDS(In, Out, name)                                                                                        \
+    void drop_##name(const In* x, const float* base, Out* out, int64_t count, uint32_t seed, uint32_t least,        \
+                     float scale) {                                                                                 \
+        drop(x, base, out, count, seed, least, scale);                                                              \
+    }
+KINDS(float, float, float32_float32)
+KINDS(float, uint16_t, float32_bfloat16)
+KINDS(uint16_t, float, bfloat16_float32)
+KINDS(uint16_t, uint16_t, bfloat16_bfloat16)
+
+#define KIND(T, name)                                                                                               \
+    void drop_rectified_##name(const T* x, T* out, int64_t count, uint32_t seed, uint32_t least, float scale) {     \
+        drop_rectified(x, out, count, seed, least, scale);                                                          \
+    }                                                                                                               \
+    void drop_rectified_back_##name(const T* gradient, const T* out, T* to, int64_t count, float scale) {           \
+        drop_rectified_back(gradient, out, to, count, scale);                                                       \
+    }                                                                                                               \
+    void weigh_##name(T* scores, const int64_t* lengths, int64_t rows, int64_t time, bool causal) {                 \
+        weigh(scores, lengths, rows, time, causal);                                                                 \
+    }                                                                                                               \
+    void weigh_back_##name(T* gradients, const T* weights, const int64_t* lengths, int64_t rows, int64_t time,      \
+                           bool causal) {                                                                           \
+        weigh_back(gradients, weights, lengths, rows, time, causal);                                                \
+    }
+KIND(float, float32)
+KIND(uint16_t, bfloat16)
+
+// (rows, columns) -> (columns, rows), and the sum of each column; tile by tile: a tile stays in the nearest cache.
+void transpose_bfloat16(const uint16_t* from, uint16_t* to, float* sums, int64_t rows, int64_t columns) {
+    constexpr int64_t TILE = 64, FOUR = 4;
+#pragma omp parallel for schedule(static)
+    for (int64_t left = 0; left < columns; left += TILE) {
+        const int64_t width = std::min(TILE, columns - left);
+        float total[TILE] = {};
+        uint64_t tile[TILE][TILE / FOUR];  // four numbers of a column in each, in the order that memory has on x86 and ARM
+        for (int64_t top = 0; top < rows; top += TILE) {
+            const int64_t height = std::min(TILE, rows - top);
+            for (int64_t r = 0; r < height; r += FOUR) {
+                const uint16_t* line[FOUR];
+                for (int64_t i = 0; i < FOUR; ++i) line[i] = from + std::min(top + r + i, rows - 1) * columns + left;
+                for (int64_t c = 0; c < width; ++c)
+                    tile[c][r / FOUR] = uint64_t(line[0][c]) | uint64_t(line[1][c]) << 16 |
+                                        uint64_t(line[2][c]) << 32 | uint64_t(line[3][c]) << 48;
+                for (int64_t i = 0; i < std::min(FOUR, height - r); ++i)
+                    for (int64_t c = 0; c < width; ++c) total[c] += widen(line[i][c]);
+            }
+            for (int64_t c = 0; c < width; ++c)
+                std::memcpy(to + (left + c) * rows + top, tile[c], height * sizeof *to);
+        }
+        std::copy_n(total, width, sums + left);
+    }
+}
+}

@@ -1,0 +1,127 @@
+"""The functions of `kernels.cpp` on torch's tensors; without a C++ compiler there are none."""
+
+import ctypes
+import functools
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from espnet2_valle.common.compiled import CompileError, load_library
+
+NAMES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
+PLACES = 2**32  # different random numbers of a seed
+
+
+def available(x: torch.Tensor) -> bool:
+    """Whether these functions are there for what `x` is part of: a training step on a CPU."""
+    return (
+        x.device.type == "cpu"
+        and x.dtype in NAMES
+        and 0 < x.numel() < PLACES
+        and torch.is_grad_enabled()
+        and not torch.compiler.is_compiling()
+        and _library() is not None
+    )
+
+
+def drop(
+    x: torch.Tensor, base: torch.Tensor | None, kind: torch.dtype, seed: int, probability: float
+) -> torch.Tensor:
+    """Dropout: 0 with `probability`, else x / (1 - probability); added to `base` if there is one.
+
+    Args:
+        x: of float32 or bfloat16; base: of the same shape, float32.
+        kind: type of what is returned.
+        seed: 32 bits, from which it follows where x is dropped.
+    """
+    x, out = x.contiguous(), torch.empty(x.shape, dtype=kind)
+    base = None if base is None else base.contiguous()
+    least, scale = _threshold(probability)
+    _function(f"drop_{NAMES[x.dtype]}_{NAMES[kind]}")(
+        _address(x), _address(base), _address(out), _count(x.numel()), _bits(seed), least, scale
+    )
+    return out
+
+
+def drop_rectified(x: torch.Tensor, seed: int, probability: float) -> torch.Tensor:
+    """Dropout of max(x, 0)."""
+    x = x.contiguous()
+    out = torch.empty_like(x)
+    least, scale = _threshold(probability)
+    _function(f"drop_rectified_{NAMES[x.dtype]}")(
+        _address(x), _address(out), _count(x.numel()), _bits(seed), least, scale
+    )
+    return out
+
+
+def drop_rectified_back(gradient: torch.Tensor, out: torch.Tensor, probability: float) -> torch.Tensor:
+    """Gradient of `drop_rectified`'s input, from that of its output and the output."""
+    gradient, to = gradient.contiguous(), torch.empty_like(out)
+    _function(f"drop_rectified_back_{NAMES[out.dtype]}")(
+        _address(gradient), _address(out), _address(to), _count(out.numel()), _threshold(probability)[1]
+    )
+    return to
+
+
+def weigh(scores: torch.Tensor, lengths: torch.Tensor, causal: bool) -> None:
+    """Softmax over the keys that a query sees, 0 elsewhere, in place.
+
+    Args:
+        scores: (rows, time, time) of queries and keys, contiguous.
+        lengths: (rows,) int64, at least 1: keys from there on are padding.
+        causal: a query sees no keys behind its own position.
+    """
+    rows, time, _ = scores.shape
+    _function(f"weigh_{NAMES[scores.dtype]}")(
+        _address(scores), _address(lengths), _count(rows), _count(time), ctypes.c_bool(causal)
+    )
+
+
+def weigh_back(gradients: torch.Tensor, weights: torch.Tensor, lengths: torch.Tensor, causal: bool) -> None:
+    """Gradients of weights (rows, time, time), see `weigh`, to those of scores, in place."""
+    rows, time, _ = weights.shape
+    sizes = _count(rows), _count(time)
+    _function(f"weigh_back_{NAMES[weights.dtype]}")(
+        _address(gradients), _address(weights), _address(lengths), *sizes, ctypes.c_bool(causal)
+    )
+
+
+def transpose(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """(rows, columns) bfloat16 -> (columns, rows), contiguous, and the sums of columns, float32."""
+    x = x.contiguous()
+    out, sums = torch.empty(x.shape[::-1], dtype=x.dtype), torch.empty(x.shape[1])
+    _function("transpose_bfloat16")(_address(x), _address(out), _address(sums), *map(_count, x.shape))
+    return out, sums
+
+
+_count, _bits = ctypes.c_int64, ctypes.c_uint32
+
+
+def _address(tensor: torch.Tensor | None) -> ctypes.c_void_p:
+    return ctypes.c_void_p(None if tensor is None else tensor.data_ptr())
+
+
+def _threshold(probability: float) -> tuple[ctypes.c_uint32, ctypes.c_float]:
+    """The least random bits with which a number is kept, and what it is then multiplied by."""
+    return _bits(min(round(probability * PLACES), PLACES - 1)), ctypes.c_float(1 / (1 - probability))
+
+
+@functools.cache
+def _function(name: str) -> Callable[..., None]:
+    library = _library()
+    assert library is not None
+    function = getattr(library, name)
+    function.restype = None
+    return function
+
+
+@functools.cache
+def _library() -> ctypes.CDLL | None:
+    """The compiled code, or None, with the reason in the log."""
+    try:
+        return load_library(Path(__file__).parent)
+    except CompileError as error:
+        logging.warning(f"training steps are left to torch, which takes longer: {error}")
+        return None
