@@ -57,6 +57,7 @@ train_config=          # one config for both, in place of the two
 ar_args=               # options of valle_train, such as "--max_epoch 5"
 nar_args=
 train_args=            # the same for both
+train_share=           # such as 0.25: train once more on that share of the training set, in exp/NAME_SHARE (stages 5 and 6 alone)
 init_model=            # fine-tune this packed model (zip or model-zoo name); its codec and way of reading texts are used
 finetune_config=       # how; default: ../../conf/finetune_lora.yaml
 judge_config=          # of the recogniser that scores closed vocabularies
@@ -142,6 +143,19 @@ recorded_set=${train_set} # with speed perturbation, training reads it with its 
 spembs=${dumpdir}/${tag}/spembs
 durations=${dumpdir}/${tag}/durations
 exp=${expdir}/${tag}
+share_index=
+if [ -n "${train_share}" ]; then # all but the two models is the run's
+    [[ ${train_share} =~ ^0?\.[0-9]*[1-9][0-9]*$ ]] || die "--train_share: '${train_share}' is not a number between 0 and 1"
+    [ -f "${exp}/codec/.done" ] || die "--train_share: ${exp} has no codec yet. Run stages 1 to 4 without --train_share first"
+    [ -z "${baseline}" ] || die "--train_share: is for VALL-E's two models. Leave out --baseline"
+    skip_data_prep=true
+    if [ "${stage}" -lt 5 ]; then stage=5; fi
+    if [ "${stop_stage}" -gt 6 ]; then stop_stage=6; fi
+    mkdir -p "${exp}_${train_share}"
+    ln -sfn "../${tag}/codec" "${exp}_${train_share}/codec"
+    exp=${exp}_${train_share}
+    share_index=${index}/${train_set}_${train_share}
+fi
 decode=${exp}/decode${inference_tag:+_${inference_tag}}
 resynthesis=${exp}/resynthesis${pairs#pairs}
 results=${exp}
@@ -196,7 +210,7 @@ launch_training() {
 
 # train_model KIND CONFIG ARGS: stages 5 and 6.
 train_model() {
-    local kind=$1 config=$2 dir=${exp}/$1 set split name command more=() inputs=("${exp}/codec/codec.yaml" "${token}/tokens.txt")
+    local kind=$1 config=$2 dir=${exp}/$1 set split name folder command more=() inputs=("${exp}/codec/codec.yaml" "${token}/tokens.txt")
     read -ra more <<<"${train_args} $3"
     command=("${PYTHON}" -m espnet2_valle.bin.valle_train --valle "${kind}" --config "${config}"
         --codec_config "${exp}/codec/codec.yaml" --token_list "${token}/tokens.txt" "${text_options[@]}"
@@ -205,8 +219,15 @@ train_model() {
         read -r split name <<<"${set}"
         need "${token}/${name}/.done" 3
         need "${index}/${name}/.done" 4
-        inputs+=("${index}/${name}/index.json" "${index}/${name}/frames.npy" "${index}/${name}/tokens.npy")
-        command+=("--${split}_data_path_and_name_and_type" "${index}/${name},index,valle_index")
+        folder=${index}/${name}
+        if [ "${split}" = train ] && [ -n "${share_index}" ]; then
+            folder=${share_index}
+            step "${folder}/.done" "${folder}/index.json" "${index}/${name}/.done" -- \
+                "${PYTHON}" -m espnet2_valle.bin.build_index --codes_dir "${codes}/${name}" --share "${train_share}" \
+                --token_int "${token}/${name}/token_int" --utt2spk "${raw}/${name}/utt2spk" --output_dir "${folder}"
+        fi
+        inputs+=("${folder}/index.json" "${folder}/frames.npy" "${folder}/tokens.npy")
+        command+=("--${split}_data_path_and_name_and_type" "${folder},index,valle_index")
     done
     if [ -n "${init_model}" ]; then
         inputs+=("${base}/${kind}.pth")

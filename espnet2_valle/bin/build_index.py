@@ -5,6 +5,7 @@ import logging
 from collections.abc import Sequence
 
 from espnet2_valle.common.cli import run_command
+from espnet2_valle.common.errors import InputError
 from espnet2_valle.corpus.index_writer import build_index
 
 
@@ -15,6 +16,12 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--token_int", required=True, help="token ids of each utterance")
     parser.add_argument("--utt2spk", required=True)
     parser.add_argument("--utt2lang", help="language of each utterance; without it none is known")
+    parser.add_argument(
+        "--share",
+        type=float,
+        default=1.0,
+        help="of the utterances, drawn by their names: more than 0, up to 1",
+    )
     parser.add_argument("--output_dir", required=True, help="gets index.json and its columns")
     return parser
 
@@ -22,7 +29,11 @@ def get_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     args = get_parser().parse_args(argv)
-    count = build_index(args.codes_dir, args.token_int, args.utt2spk, args.output_dir, args.utt2lang)
+    if not 0 < args.share <= 1:
+        raise InputError("--share", f"{args.share} is out of range", "Give more than 0 and at most 1")
+    count = build_index(
+        args.codes_dir, args.token_int, args.utt2spk, args.output_dir, args.utt2lang, args.share
+    )
     logging.info("%s: %d utterances", args.output_dir, count)
 
 

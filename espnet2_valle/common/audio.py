@@ -36,8 +36,9 @@ def _clear_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except (soundfile.LibsndfileError, RuntimeError) as error:
+        reason = getattr(error, "error_string", error)  # libsndfile's own words would name the file once more
         raise InputError(
-            path, f"not a readable sound file ({error})", "Convert it to WAV or FLAC or remove it"
+            path, f"not a readable sound file ({reason})", "Convert it to WAV or FLAC or remove it"
         ) from error
 
 

@@ -58,6 +58,25 @@ def test_languages_are_kept(sources):
     assert dict(zip(codes, spoken)) == {"b1": "en", "ä1": "de", "ä2": "de"}
 
 
+def test_a_smaller_share_lies_in_a_larger_one(tmp_path):
+    rng = np.random.default_rng(0)
+    names = [f"u{number:03d}" for number in range(200)]
+    with CodeWriter(tmp_path / "codes") as writer:
+        for name in names:
+            writer[name] = rng.integers(0, 1024, (3, 2))
+    for file, value in (("token_int", "1"), ("utt2spk", "s")):
+        (tmp_path / file).write_text(in_order(dict.fromkeys(names, value)))
+    drawn = {}
+    for share in (0.25, 0.5, 1.0):
+        index = build(tmp_path, f"--share={share}")
+        drawn[share] = {index.utterance(number) for number in range(len(index))}
+        assert abs(len(drawn[share]) - 200 * share) < 30
+    assert drawn[0.25] < drawn[0.5] < drawn[1.0] == set(names)
+    for share in ("0", "1.5"):
+        with pytest.raises(InputError, match="out of range"):
+            build(tmp_path, f"--share={share}")
+
+
 def test_the_folder_can_be_moved_and_sent_to_another_process(sources, monkeypatch):
     folder, codes, _ = sources
     build(folder)

@@ -17,6 +17,7 @@ from miniature import ROOT, RUN, finetuning, librispeech_test, run, write_config
 from espnet2_valle.corpus.index import TrainingIndex
 from espnet2_valle.generate.outcome import Outcome
 from espnet2_valle.generate.text2speech import Text2Speech
+from espnet2_valle.study.runs import TrainedRun
 
 pytestmark = pytest.mark.recipe
 STAGES = ("data", "format", "text", "codec", "train_ar", "train_nar", "decode", "score", "report", "pack")
@@ -168,6 +169,21 @@ def test_the_index_has_the_languages_of_a_set_that_names_them(finished, tmp_path
     assert TrainingIndex(dump / "index" / "train").languages == ["und"]
 
 
+def test_the_models_of_a_run_are_trained_on_a_share_of_its_data(finished):
+    folder, options, _ = finished
+    before = state(folder / "exp" / "mini")
+    done = run(*options, "--train_share", "0.5")
+    assert done.returncode == 0, done.stdout
+    assert state(folder / "exp" / "mini") == before
+    part = folder / "exp" / "mini_0.5"
+    assert TrainedRun("0.5", part).model_files("valid.loss.ave.pth")
+    index = folder / "dump" / "mini" / "index"
+    sizes = [len(TrainingIndex(index / name)) for name in ("train_0.5", "train")]
+    assert 0 < sizes[0] < sizes[1]
+    data = yaml.safe_load((part / "ar" / "config.yaml").read_text())["train_data_path_and_name_and_type"]
+    assert data[0][0] == str(index / "train_0.5")
+
+
 def test_a_killed_training_goes_on_where_it_was(finished):
     folder, options, _ = finished
     shutil.copytree(folder / "dump", folder / "dump2")
@@ -246,6 +262,7 @@ def test_a_stage_before_the_one_it_needs_names_that_stage(tmp_path, stage, neede
         (["--skip_upload_hf", "false"], "there is no upload stage yet"),
         (["--baseline", "vits yourtts"], "--baseline: there is no 'yourtts'. Choose among vits"),
         (["--baseline", "vits", "--baseline_conf", "gone"], "gone/vits.yaml: no such config"),
+        (["--train_share", "2"], "--train_share: '2' is not a number between 0 and 1"),
         (["--systems", "theirs"], "--systems: 'theirs' is not NAME=FOLDER"),
         (["--systems", "theirs=/no/such"], "--systems: /no/such: no such folder"),
         (["more"], "unexpected argument 'more'"),

@@ -150,7 +150,8 @@ function step() {
 }
 
 function player(src, label, onheard) {
-  const audio = el("audio", { controls: true, preload: "auto", src, "aria-label": label, controlslist: "nodownload" });
+  // Nobody is to rate speech at another speed.
+  const audio = el("audio", { controls: true, preload: "auto", src, "aria-label": label, controlslist: "nodownload noplaybackrate" });
   audio.addEventListener("play", () => {
     for (const other of main.querySelectorAll("audio")) if (other !== audio) other.pause();
   });
