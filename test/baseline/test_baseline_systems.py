@@ -64,9 +64,9 @@ def test_fastspeech_learns_from_the_durations_of_tacotron(corpus, teacher, tiny_
         tokens = read_scp(corpus / "token" / split / "token_int")
         for key, row in read_scp(tmp_path / "durations" / split / "durations").items():
             steps = list(map(int, row.split()))
-            frames = soundfile.info(wavs[key]).frames // 300 + 1
+            frames = soundfile.info(wavs[key]).frames // 400 + 1
             assert len(steps) == len(tokens[key].split()) + 1  # and the end
-            assert sum(steps) == frames // 2  # two frames a step
+            assert sum(steps) == frames // 3  # three frames a step
     more = [*options, f"--durations_dir={tmp_path / 'durations'}"]
     student = prepare("fastspeech2", tiny_baselines, more, tmp_path / "fastspeech2")
     pitch = np.load(student / "stats" / "train" / "pitch_stats.npz")
