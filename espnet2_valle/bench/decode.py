@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from espnet2.utils.types import str2bool
 
 from espnet2_valle.bench.figure import Figure, median_seconds
 from espnet2_valle.bench.speech import speech_codec, voice
@@ -18,6 +19,7 @@ from espnet2_valle.generate.sampling import SamplingOptions
 from espnet2_valle.generate.stopping import Limits
 from espnet2_valle.tasks.planned import build_planned
 from espnet2_valle.valle.ar import VALLEAR
+from espnet2_valle.valle.cuda_graph import graphed_step
 from espnet2_valle.valle.native.step import MODES, native_step
 from espnet2_valle.valle.weights import convert_linears
 
@@ -42,6 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--long_frames", type=int, default=LONG, help=f"to compare with {SHORT}")
     parser.add_argument("--num_threads", type=int, default=2)
     parser.add_argument("--native", choices=MODES, default="auto", help="steps in compiled code")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--cuda_graphs", type=str2bool, default=False, help="steps recorded as CUDA graphs")
 
 
 def measure(args: argparse.Namespace) -> list[Figure]:
@@ -49,9 +53,9 @@ def measure(args: argparse.Namespace) -> list[Figure]:
     torch.set_num_threads(args.num_threads)
     torch.manual_seed(0)
     group_1 = build(args, "ar", group_size=1)
-    figures = cache_figures(args, converted(group_1, "bfloat16", args.native))
+    figures = cache_figures(args, converted(group_1, "bfloat16", args))
     for dtype in ("float32", *SMALL_WEIGHTS):
-        model = converted(group_1, dtype, args.native)
+        model = converted(group_1, dtype, args)
         figures += batch_figures(args, model, dtype)
         figures += length_figures(args, model, dtype)
         if dtype != "float32":
@@ -68,23 +72,24 @@ def build(args: argparse.Namespace, name: str, **valle_conf: int) -> Any:
     """
     config = Path(args.conf_dir) / f"train_{name}_{args.size}.yaml"
     sizes = (VOCABULARY, ENCODEC_RATE, CODEBOOKS, CODEBOOK_SIZE)
-    return build_planned(config, *sizes, valle_conf)[0].valle.eval()
+    return build_planned(config, *sizes, valle_conf)[0].valle.eval().to(args.device)
 
 
-def converted(model: Any, dtype: str, native: str = "never") -> Any:
-    """A copy of `model` for inference with weights of `dtype`, and with the native step or without."""
+def converted(model: VALLEAR, dtype: str, args: argparse.Namespace) -> VALLEAR:
+    """A copy of `model` for inference with weights of `dtype`, and with the steps that are asked for."""
     model = copy.deepcopy(model)
     convert_linears(model, dtype)
-    model.transformer.native = native_step(model.transformer, native)
+    transformer = model.transformer
+    transformer.native = graphed_step(transformer, args.cuda_graphs) or native_step(transformer, args.native)
     return model
 
 
-def utterance(prompt_frames: int, text_tokens: int, frames: int, seed: int = 0) -> Utterance:
+def utterance(prompt_frames: int, text_tokens: int, frames: int, device: str = "cpu") -> Utterance:
     """One that goes on for `frames`, whatever the model says."""
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator(device).manual_seed(0)
     return Utterance(
-        torch.randint(0, VOCABULARY, (text_tokens,), generator=generator),
-        torch.randint(0, CODEBOOK_SIZE, (prompt_frames,), generator=generator),
+        torch.randint(0, VOCABULARY, (text_tokens,), generator=generator, device=device),
+        torch.randint(0, CODEBOOK_SIZE, (prompt_frames,), generator=generator, device=device),
         Limits(frames, frames),
         generator,
         text_tokens // 2,
@@ -121,15 +126,17 @@ def alternate(decoders: Sequence[ARDecoder], steps: int, rounds: int) -> list[fl
 
 def config(args: argparse.Namespace, dtype: str, **more: object) -> dict[str, Any]:
     """What a figure was measured on."""
-    threads, native = args.num_threads, args.native
-    return {"size": args.size, "dtype": dtype, "threads": threads, "native": native, **more}
+    about = {name: getattr(args, name) for name in ("size", "native", "device", "cuda_graphs")}
+    return {**about, "dtype": dtype, "threads": args.num_threads, **more}
 
 
 def cache_figures(args: argparse.Namespace, model: VALLEAR) -> list[Figure]:
     """A whole utterance with the cache, against reading everything anew for each code."""
     prompt, text, frames = typical(args, ENCODEC_RATE)
-    given = utterance(prompt, text, frames)
-    decode_ar(model, [utterance(prompt, text, 2)], options())  # warm-up: kernels are compiled for new shapes
+    given = utterance(prompt, text, frames, args.device)
+    decode_ar(
+        model, [utterance(prompt, text, 2, args.device)], options()
+    )  # warm-up: kernels are compiled for new shapes
     start = time.perf_counter()
     decode_ar(model, [given], options())
     cached = time.perf_counter() - start
@@ -148,14 +155,17 @@ def cache_figures(args: argparse.Namespace, model: VALLEAR) -> list[Figure]:
 
 def read_anew(model: VALLEAR, text: int, frames: int) -> None:
     """What a step costs without a cache."""
-    given = utterance(frames, text, 1)
-    model.prefill(given.text[None], given.prompt[None, :, None], model.new_cache(1, text + 1 + frames))
+    given = utterance(frames, text, 1, str(model.codes.weight.device))
+    logits = model.prefill(
+        given.text[None], given.prompt[None, :, None], model.new_cache(1, text + 1 + frames)
+    )
+    logits.argmax().item()  # a GPU has to be waited for
 
 
 def batch_figures(args: argparse.Namespace, model: VALLEAR, dtype: str) -> list[Figure]:
     """Tokens a second of a batch over those of one utterance, from the middle of the utterance on."""
     prompt, text, frames = typical(args, ENCODEC_RATE)
-    shared = utterance(prompt + frames // 2, text, (args.rounds + 1) * args.steps)
+    shared = utterance(prompt + frames // 2, text, (args.rounds + 1) * args.steps, args.device)
     sides = [ARDecoder(model, [shared] * size, options()) for size in (1, args.batch_size)]
     one, many = alternate(sides, args.steps, args.rounds)
     setting = config(args, dtype, group=1, batch=args.batch_size, positions=text + 1 + len(shared.prompt))
@@ -171,7 +181,8 @@ def length_figures(args: argparse.Namespace, model: VALLEAR, dtype: str) -> list
     steps = (args.rounds + 1) * args.steps
     text = round(TOKENS_PER_SECOND * PROMPT_SECONDS)
     sides = [
-        ARDecoder(model, [utterance(frames, text, steps)], options()) for frames in (SHORT, args.long_frames)
+        ARDecoder(model, [utterance(frames, text, steps, args.device)], options())
+        for frames in (SHORT, args.long_frames)
     ]
     short, long = alternate(sides, args.steps, args.rounds)
     setting = config(args, dtype, group=1, frames=[SHORT, args.long_frames])
@@ -182,14 +193,19 @@ def bandwidth_figures(args: argparse.Namespace, model: VALLEAR, dtype: str) -> l
     """Bytes that a step must move, over what memory could have moved in that time."""
     prompt, text, _ = typical(args, ENCODEC_RATE)
     text //= 2  # the sum is about 320 positions
-    decoder = ARDecoder(model, [utterance(prompt, text, (args.rounds + 1) * args.steps)], options())
-    block = torch.ones(BANDWIDTH_BYTES // 4)
-    block.sum()
-    steps, speeds = [], []
+    steps = (args.rounds + 1) * args.steps
+    decoder = ARDecoder(model, [utterance(prompt, text, steps, args.device)], options())
+    block = torch.ones(BANDWIDTH_BYTES // 4, device=args.device)
+
+    def read() -> float:
+        return block.sum().item()
+
+    read()
+    times, speeds = [], []
     for _ in range(args.rounds):
-        speeds.append(BANDWIDTH_BYTES / median_seconds(block.sum, repeats=1, warm_up=0))
-        steps.append(median_seconds(decoder.step, repeats=args.steps, warm_up=0))
-    step, speed = statistics.median(steps), statistics.median(speeds)
+        speeds.append(BANDWIDTH_BYTES / median_seconds(read, repeats=1, warm_up=0))
+        times.append(median_seconds(decoder.step, repeats=args.steps, warm_up=0))
+    step, speed = statistics.median(times), statistics.median(speeds)
     positions = text + 1 + prompt
     moved = weight_bytes(model) + positions * model.new_cache(1, 1).buffer.nbytes
     setting = config(args, dtype, group=1, positions=positions, megabytes=round(moved / 1e6))
@@ -209,19 +225,20 @@ def weight_bytes(model: VALLEAR) -> int:
 def real_time_figures(args: argparse.Namespace) -> list[Figure]:
     """Computing time of a whole utterance over its duration, and where the time goes."""
     codec = speech_codec(Path(args.conf_dir) / "codec" / "world.yaml")
-    ar = converted(build(args, "ar", group_size=2), "int8", args.native)
-    nar = converted(build(args, "nar"), "bfloat16")
+    ar = converted(build(args, "ar", group_size=2), "int8", args)
+    nar = build(args, "nar")
+    convert_linears(nar, "bfloat16")
     prompt, text, frames = typical(args, codec.frame_rate)
-    given = utterance(prompt, text, frames)
+    given = utterance(prompt, text, frames, args.device)
     sound = voice(PROMPT_SECONDS, codec.sample_rate)
     rounds = []
     for _ in range(1 + min(args.rounds, 3)):  # the first one is warm-up
         start = time.perf_counter()
-        prompt_codes = torch.from_numpy(codec.encode(sound)).long()
+        prompt_codes = torch.from_numpy(codec.encode(sound)).long().to(args.device)
         encoded = time.perf_counter()
         first = decode_ar(ar, [given], options())[0].codes
         drawn = time.perf_counter()
-        codes = nar.generate(given.text[None], prompt_codes[None], first[None])[0]
+        codes = nar.generate(given.text[None], prompt_codes[None], first[None])[0].cpu()
         filled = time.perf_counter()
         codec.decode(codes.numpy())
         end = time.perf_counter()

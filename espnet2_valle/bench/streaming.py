@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from espnet2.utils.types import str2bool
 
 from espnet2_valle.bench.figure import Figure
 from espnet2_valle.bench.speech import speech_codec
@@ -25,6 +26,7 @@ from espnet2_valle.generate.stopping import Limits
 from espnet2_valle.generate.streaming import CHUNK_SECONDS, Streamer, choose_chunks
 from espnet2_valle.generate.text2speech import Text2Speech
 from espnet2_valle.tasks.planned import build_planned
+from espnet2_valle.valle.cuda_graph import graphed_step
 from espnet2_valle.valle.native.step import MODES, native_step
 from espnet2_valle.valle.weights import DTYPES, convert_linears
 
@@ -43,14 +45,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dtype", choices=DTYPES, default="float32", help="of the weights")
     parser.add_argument("--native", choices=MODES, default="auto", help="AR steps in compiled code")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--cuda_graphs", type=str2bool, default=False, help="AR steps as CUDA graphs")
+    parser.add_argument("--words_per_minute", type=float, default=110)
+    parser.add_argument(
+        "--max_words",
+        type=int,
+        default=12,
+        help="longer texts are cut, as by valle_stream; 0: said in one go",
+    )
     group = parser.add_argument_group("a trained model, with text")
     group.add_argument("--model_tag", help="packed model; without it random weights and a made-up codec")
     group.add_argument("--prompt", help="prepared prompt (.npz) of that model's codec")
     group.add_argument("--words", help="file of the words that texts are made of")
-    group.add_argument("--words_per_minute", type=float, default=110)
-    group.add_argument(
-        "--max_words", type=int, help="cut longer texts, as valle_stream does; default: said in one go"
-    )
     group = parser.add_argument_group("random weights, with token ids")
     group.add_argument("--ar_config", default="conf/train_ar_mini.yaml")
     group.add_argument("--nar_config", default="conf/train_nar_mini.yaml")
@@ -174,19 +180,20 @@ def _trained(args: argparse.Namespace) -> tuple[Streamer, Ask]:
         if not getattr(args, name):
             raise InputError(f"--{name}", "is not given", "--model_tag needs it")
     text2speech = Text2Speech.from_pretrained(
-        args.model_tag, device=args.device, dtype=args.dtype, native=args.native
+        args.model_tag,
+        device=args.device,
+        dtype=args.dtype,
+        native=args.native,
+        cuda_graphs=args.cuda_graphs,
     )
     voice = PreparedPrompt.load(args.prompt, text2speech.codec)
     words = Path(args.words).read_text(encoding="utf-8").split()
 
     def ask(seconds: float) -> Iterator[Prepared]:
-        count = max(1, round(seconds * args.words_per_minute / MINUTE))
-        said = random.Random(count).choices(words, k=count)
-        size = args.max_words or count
-        for start in range(0, count, size):
-            piece = said[start : start + size]
-            prepared = text2speech.prepare(Request(" ".join(piece), voice))
-            yield replace(prepared, limits=_exactly(seconds * len(piece) / count, text2speech.codec))
+        drawn = random.Random(round(seconds))
+        for count, duration in _pieces(seconds, args):
+            prepared = text2speech.prepare(Request(" ".join(drawn.choices(words, k=count)), voice))
+            yield replace(prepared, limits=_exactly(duration, text2speech.codec))
 
     return Streamer.of(text2speech), ask
 
@@ -201,7 +208,8 @@ def _random(args: argparse.Namespace) -> tuple[Streamer, Ask]:
     ar = build_planned(args.ar_config, *sizes)[0].valle.eval().to(args.device)
     nar = build_planned(args.nar_config, *sizes, chunked)[0].valle.eval().to(args.device)
     convert_linears(ar, args.dtype)
-    ar.transformer.native = native_step(ar.transformer, args.native)
+    steps = graphed_step(ar.transformer, args.cuda_graphs) or native_step(ar.transformer, args.native)
+    ar.transformer.native = steps
     convert_linears(nar, "bfloat16" if args.dtype == "int8" else args.dtype)
     generator = torch.Generator().manual_seed(0)
     shape = (round(PROMPT_SECONDS * rate), codec.num_codebooks)
@@ -209,12 +217,23 @@ def _random(args: argparse.Namespace) -> tuple[Streamer, Ask]:
     prompt_tokens = round(PROMPT_SECONDS * args.tokens_per_second)
 
     def ask(seconds: float) -> Iterator[Prepared]:
-        tokens = prompt_tokens + round(seconds * args.tokens_per_second)
-        text = torch.randint(0, VOCAB, (tokens,), generator=generator).to(args.device)
         first = prompt[:, 0].contiguous()
-        yield Prepared(Request("", prompt), text, prompt, first, _exactly(seconds, codec), 0, prompt_tokens)
+        for _, duration in _pieces(seconds, args):
+            tokens = prompt_tokens + round(duration * args.tokens_per_second)
+            text = torch.randint(0, VOCAB, (tokens,), generator=generator).to(args.device)
+            limits = _exactly(duration, codec)
+            yield Prepared(Request("", prompt), text, prompt, first, limits, 0, prompt_tokens)
 
     return Streamer(ar, nar, codec, SamplingOptions(), choose_chunks(nar, rate)), ask
+
+
+def _pieces(seconds: float, args: argparse.Namespace) -> Iterator[tuple[int, float]]:
+    """Words and duration of each piece that a text of `seconds` is cut into."""
+    words = max(1, round(seconds * args.words_per_minute / MINUTE))
+    size = args.max_words or words
+    for start in range(0, words, size):
+        count = min(size, words - start)
+        yield count, seconds * count / words
 
 
 def _exactly(seconds: float, codec: AbsCodec) -> Limits:

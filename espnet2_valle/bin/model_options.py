@@ -40,6 +40,7 @@ DECODING_OPTIONS: dict[str, Callable[[str], Any]] = {
     "retries": int,
     "dtype": str,
     "native": str,
+    "cuda_graphs": str2bool,
 }
 LIKELIEST = "log_probability"
 

@@ -20,12 +20,13 @@ from espnet2_valle.common.fileio import atomic_path, user_cache
 COMPILER, VARIABLE = "c++", "CXX"
 FLAGS = (
     "-O3",
-    "-march=native",
     "-std=c++17",
     "-shared",
     "-fPIC",
     "-fopenmp",
     "-ffp-contract=fast",
+    "-ffinite-math-only",  # the two let compilers find the largest number of many side by side
+    "-fno-signed-zeros",
     "-Wl,--as-needed",
 )
 LONGEST_SECONDS = 300
@@ -36,14 +37,18 @@ class CompileError(Exception):
     """A library that cannot be had; the message says why."""
 
 
-def load_library(folder: Path) -> ctypes.CDLL:
+def load_library(folder: Path, machine: str = "native") -> ctypes.CDLL:
     """Compile the folder's .cpp files with its headers, unless that has been done, and load the library.
+
+    Args:
+        folder: with the sources.
+        machine: what to compile for, as the compiler's `-march` names it; by default this very machine.
 
     Raises:
         CompileError: no compiler, one that fails, or a cache that cannot be written.
     """
     sources = sorted(path for path in folder.iterdir() if path.suffix in (".cpp", ".h"))
-    command = [*shlex.split(os.environ.get(VARIABLE, COMPILER)), *FLAGS]
+    command = [*shlex.split(os.environ.get(VARIABLE, COMPILER)), f"-march={machine}", *FLAGS]
     command += [str(path) for path in sources if path.suffix == ".cpp"] + _openmp()
     library = user_cache() / "compiled" / f"{folder.name}-{_key(command, sources)}.so"
     try:

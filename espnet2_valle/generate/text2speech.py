@@ -23,6 +23,7 @@ from espnet2_valle.text.tokenizer import build_tokenizer
 from espnet2_valle.text.tokens import TokenIDs
 from espnet2_valle.valle.alignment import Alignment, align
 from espnet2_valle.valle.ar import VALLEAR
+from espnet2_valle.valle.cuda_graph import graphed_step
 from espnet2_valle.valle.nar import VALLENAR
 from espnet2_valle.valle.native.step import native_step
 from espnet2_valle.valle.weights import DTYPES, convert_linears
@@ -58,6 +59,8 @@ class Text2Speech:
         native: whether the AR model's steps run in code that is compiled for the machine on first use:
             "auto" where a compiler is found and the device is a CPU, "always", or "never". Its cache of keys
             and values is of the type of the weights; torch's is float32.
+        cuda_graphs: on a GPU, record the AR model's steps as CUDA graphs, see `GraphedStep`; elsewhere, and
+            where that fails, a warning says so and torch does the steps.
         scorer: judges candidates by their sound, such as with a recogniser. Every candidate is then
             synthesised to the end, where otherwise only the chosen one is.
 
@@ -88,6 +91,7 @@ class Text2Speech:
         retries: int = 0,
         dtype: str = "float32",
         native: str = "auto",
+        cuda_graphs: bool = False,
         scorer: Scorer | None = None,
     ):
         if codec_config is None:
@@ -114,7 +118,8 @@ class Text2Speech:
         self.ar = _expect(VALLEAR, ar_model.valle, "--ar_model_file")
         self.nar = _expect(VALLENAR, nar_model.valle, "--nar_model_file")
         convert_linears(self.ar, dtype)
-        self.ar.transformer.native = native_step(self.ar.transformer, native)
+        transformer = self.ar.transformer
+        transformer.native = graphed_step(transformer, cuda_graphs) or native_step(transformer, native)
         convert_linears(self.nar, "bfloat16" if dtype == "int8" else dtype)
         self.codec = load_codec(codec_config)
         for args, option in ((ar_args, "--ar_model_file"), (nar_args, "--nar_model_file")):

@@ -182,8 +182,7 @@ class VALLEAR(AbsVALLE):
         lengths = torch.full((text.shape[0],), text.shape[1], dtype=torch.long, device=text.device)
         embedded_text, _ = self.text(text, lengths)
         x = torch.cat([embedded_text, self._embed(groups, rates=rates).to(embedded_text.dtype)], dim=1)
-        hidden = self.transformer(x, causal=True, cache=cache)
-        return self._predict(hidden[:, -1:])[:, 0]
+        return self._predict(self.transformer(x, causal=True, cache=cache, last=1))[:, 0]
 
     @torch.no_grad()
     def step(

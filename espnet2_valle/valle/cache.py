@@ -149,12 +149,12 @@ class GrowingCache(KVCache):
     For streams, whose length no one knows beforehand.
 
     Args:
-        cache: what to go on from; it is not changed.
+        cache: what to go on from. The row is shared until it grows; no one else may write to it.
         row: of its batch.
     """
 
     def __init__(self, cache: KVCache, row: int):
-        self.buffer = cache.buffer[:, :, row : row + 1].clone()
+        self.buffer = cache.buffer[:, :, row : row + 1]
         self.head_dim = cache.head_dim
         self.length = cache.length
         self.starts = [0]

@@ -20,6 +20,7 @@ from espnet2_valle.valle.embeddings import (
 from espnet2_valle.valle.transformer import Transformer
 
 PROMPT_MODES = ("random", "prefix")
+ROOM = 2  # times what they hold: with that the caches of a stream begin
 
 
 @dataclass
@@ -221,7 +222,7 @@ class VALLENAR(AbsVALLE):
         codes = [first_codes]
         # Text and prompt are embedded once; each stage only adds its level to the target.
         for stage in range(1, self.num_codebooks):
-            hidden = self.transformer(x, causal=False, mask=mask, stage=stage - 1)[:, -time:]
+            hidden = self.transformer(x, causal=False, mask=mask, stage=stage - 1, last=time)
             codes.append(self.codes.logits(hidden, torch.full_like(text_lengths, stage)).argmax(-1))
             x[:, -time:] += self.codes.embed(codes[-1], stage)
         return torch.stack(codes, dim=2)
@@ -240,8 +241,8 @@ class VALLENAR(AbsVALLE):
         embedded_text, _ = self.text(text.unsqueeze(0), length)
         audio = self._place(self.codes.sum(prompt.unsqueeze(0), all_levels), 0)
         x = torch.cat([embedded_text, audio.to(embedded_text.dtype)], dim=1).expand(len(stages), -1, -1)
-        cache = self.transformer.new_cache(len(stages), x.shape[1])
-        self.transformer(x, causal=False, stage=stages, cache=cache)
+        cache = self.transformer.new_cache(len(stages), ROOM * x.shape[1])
+        self.transformer(x, causal=False, stage=stages, cache=cache, last=0)
         return NARContext([GrowingCache(cache, row) for row in range(len(stages))], len(prompt))
 
     @torch.no_grad()

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from espnet2_valle.valle.cache import KVCache
+from espnet2_valle.valle.cuda_graph import GraphedStep
 from espnet2_valle.valle.embeddings import SHAPE_STEP, round_up
 from espnet2_valle.valle.fused import attention, ops
 from espnet2_valle.valle.native.step import NativeStep
@@ -61,6 +62,7 @@ class SelfAttention(nn.Module):
         mask: torch.Tensor | Packing | None = None,
         cache: KVCache | None = None,
         layer: int = 0,
+        last: int | None = None,
     ) -> torch.Tensor:
         """Attend within `x`, and to the cached past where there is one.
 
@@ -71,9 +73,10 @@ class SelfAttention(nn.Module):
                 packed, which says what is causal too.
             cache: past keys and values. Causal input longer than one step needs an empty cache.
             layer: which of the cache's layers this is.
+            last: see `Transformer.forward`.
 
         Returns:
-            (batch, time, width)
+            (batch, time or last, width)
         """
         batch, time, width = x.shape
         query, key, value = (
@@ -87,6 +90,10 @@ class SelfAttention(nn.Module):
                 return self.out(_attend_once(query, keys, values, cache.mask(time)))
             if cache.length:
                 key, value = keys.to(query.dtype), values.to(query.dtype)
+        if last is not None:
+            query = query[:, :, time - last :]
+            causal = False  # the last position sees all
+            mask = mask[:, :, -last:] if isinstance(mask, torch.Tensor) else mask
         if isinstance(mask, Packing):
             return self.out(mask.attend(query, key, value).transpose(1, 2).reshape(batch, time, width))
         dropout = self.dropout if self.training else 0.0
@@ -96,7 +103,7 @@ class SelfAttention(nn.Module):
         else:
             attend = _attend_plainly if _plain_is_faster(query) else F.scaled_dot_product_attention
             attended = attend(query, key, value, attn_mask=mask, dropout_p=dropout, is_causal=causal)
-        return ops.linear(self.out, attended.transpose(1, 2).reshape(batch, time, width))
+        return ops.linear(self.out, attended.transpose(1, 2).flatten(2))
 
 
 def _plain_is_faster(query: torch.Tensor) -> bool:
@@ -176,10 +183,11 @@ class Block(nn.Module):
         stage: torch.Tensor | int,
         cache: KVCache | None,
         layer: int,
+        last: int | None = None,
     ) -> torch.Tensor:
-        """(batch, time, width) -> (batch, time, width)."""
-        attended = self.attention(self.attention_norm(x, stage), causal, mask, cache, layer)
-        x = ops.add_dropped(x, attended, self.dropout, self.training)
+        """(batch, time, width) -> (batch, time or last, width)."""
+        attended = self.attention(self.attention_norm(x, stage), causal, mask, cache, layer, last)
+        x = ops.add_dropped(x[:, x.shape[1] - attended.shape[1] :], attended, self.dropout, self.training)
         hidden = ops.linear(self.expand, self.feed_forward_norm(x, stage))
         hidden = ops.drop_rectified(hidden, self.dropout, self.training)
         return ops.add_dropped(x, ops.linear(self.contract, hidden), self.dropout, self.training)
@@ -195,7 +203,7 @@ class Transformer(nn.Module):
             `paper` models then need 24 GB for a step of 6000 positions. Packed attention has none.
 
     Attributes:
-        native: takes over the steps of incremental decoding; see `native_step`. None leaves them to torch.
+        native: takes over the steps of incremental decoding; see `native_step`, `graphed_step`. None: torch.
         activation_checkpointing: in training keep only each block's input, and compute the rest again for the
             backward pass: a third more work for a fraction of the memory.
         packed: compute no padding where lengths are known, see `Packing`.
@@ -223,7 +231,7 @@ class Transformer(nn.Module):
             Block(width, heads, feed_forward, dropout, attention_dropout, num_stages) for _ in range(layers)
         )
         self.norm = AdaptiveLayerNorm(width, num_stages)
-        self.native: NativeStep | None = None
+        self.native: NativeStep | GraphedStep | None = None
         self.activation_checkpointing = False
         self.packed = False
         self._scale_residual_outputs()
@@ -257,6 +265,7 @@ class Transformer(nn.Module):
         cache: KVCache | None = None,
         lengths: torch.Tensor | None = None,
         ranks: torch.Tensor | None = None,
+        last: int | None = None,
     ) -> torch.Tensor:
         """Run all blocks.
 
@@ -268,9 +277,11 @@ class Transformer(nn.Module):
             cache: state of incremental decoding; it is advanced by `time`.
             lengths: (batch,) of the rows, which a packed Transformer goes by instead of `mask`.
             ranks: (batch, time) for it, see `Packing`.
+            last: compute the output of so many positions at the end alone, which spares most of the last
+                block; None means all. 0 fills a cache. Causal input takes 0 or 1.
 
         Returns:
-            (batch, time, width)
+            (batch, time, width), or (batch, last, width)
         """
         if self.native and cache and causal and self.native.serves(x, cache):
             return self.native(x, cache)
@@ -278,8 +289,8 @@ class Transformer(nn.Module):
             packing = Packing(lengths, x.shape[1], causal, ranks)
             if isinstance(stage, torch.Tensor):
                 stage = packing.per_position(stage)
-            return packing.unpack(self._run(packing.pack(x), causal, packing, stage, cache))
-        return self._run(x, causal, mask, stage, cache)
+            return packing.unpack(self.run_blocks(packing.pack(x), causal, packing, stage, cache))
+        return self.run_blocks(x, causal, mask, stage, cache, last)
 
     def computed_positions(self, lengths: torch.Tensor) -> int:
         """Positions that a training step computes on rows of `lengths` (batch,), padding included."""
@@ -287,20 +298,24 @@ class Transformer(nn.Module):
             return packed_length(lengths)
         return len(lengths) * round_up(int(lengths.max()), SHAPE_STEP)
 
-    def _run(
+    def run_blocks(
         self,
         x: torch.Tensor,
         causal: bool,
-        mask: torch.Tensor | Packing | None,
-        stage: torch.Tensor | int,
-        cache: KVCache | None,
+        mask: torch.Tensor | Packing | None = None,
+        stage: torch.Tensor | int = 0,
+        cache: KVCache | None = None,
+        last: int | None = None,
     ) -> torch.Tensor:
+        """`forward` in torch's way, without anything packed."""
+        time = x.shape[1]
         recompute = self.activation_checkpointing and self.training and torch.is_grad_enabled()
         for layer, block in enumerate(self.blocks):
+            of_block = last if layer == len(self.blocks) - 1 else None
             if recompute:
-                x = checkpoint(block, x, causal, mask, stage, cache, layer, use_reentrant=False)
+                x = checkpoint(block, x, causal, mask, stage, cache, layer, of_block, use_reentrant=False)
             else:
-                x = block(x, causal, mask, stage, cache, layer)
+                x = block(x, causal, mask, stage, cache, layer, of_block)
         if cache is not None:
-            cache.advance(x.shape[1])
+            cache.advance(time)
         return self.norm(x, stage)

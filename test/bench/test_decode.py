@@ -34,7 +34,7 @@ def test_every_figure_is_there(tmp_path, capsys):
 
 def test_bytes_are_those_of_the_weights():
     class Args:
-        size, conf_dir = "mini", str(CONF)
+        size, conf_dir, device = "mini", str(CONF), "cpu"
 
     model = build(Args, "ar", group_size=1)
     linear = sum(p.nbytes for block in model.transformer.blocks for p in block.parameters())

@@ -5,6 +5,7 @@ import pytest
 import soundfile
 
 from espnet2_valle.bench import longform, streaming
+from espnet2_valle.bin import valle_stream
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.score.speaker import AbsSpeakerEncoder
 
@@ -26,6 +27,15 @@ def test_streams_of_two_lengths_are_timed():
         ("stream_first_sound_flat", None),
     ]
     assert all(figure.value > 0 for figure in figures if figure.figure != "stream_stall")
+
+
+def test_long_texts_are_cut_as_by_valle_stream():
+    assert valle_stream.get_parser().get_default("max_words") == arguments().max_words
+    assert list(streaming._pieces(2.0, arguments())) == [(4, 2.0)]
+    pieces = list(streaming._pieces(20.0, arguments()))
+    assert [count for count, _ in pieces] == [12, 12, 12, 1]
+    assert sum(duration for _, duration in pieces) == pytest.approx(20.0)
+    assert list(streaming._pieces(20.0, arguments("--max_words=0"))) == [(37, 20.0)]
 
 
 def test_a_listener_waits_where_a_chunk_comes_late():

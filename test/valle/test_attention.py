@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from espnet2_valle.valle import transformer
 from espnet2_valle.valle.fused import attention as fused
 from espnet2_valle.valle.fused import kernels
-from espnet2_valle.valle.transformer import SelfAttention
+from espnet2_valle.valle.transformer import SelfAttention, Transformer
 
 
 @pytest.mark.parametrize(("causal", "masked"), [(True, False), (False, True), (False, False)])
@@ -109,3 +109,18 @@ def test_attention_weights_are_dropped_where_that_is_wanted():
     assert not torch.equal(attention(x, causal=True), attention(x, causal=True))
     attention.eval()
     torch.testing.assert_close(attention(x, causal=True), attention(x, causal=True))
+
+
+@pytest.mark.parametrize(("causal", "last"), [(True, 0), (True, 1), (False, 0), (False, 1), (False, 4)])
+def test_the_last_positions_alone_are_those_of_all(causal, last):
+    torch.manual_seed(0)
+    model = Transformer(2, 32, 2, 48, dropout=0.0).eval()
+    x = torch.randn(3, 9, 32)
+    mask = None if causal else torch.zeros(3, 1, 9, 9).masked_fill(torch.rand(3, 1, 9, 9) < 0.3, -1e9)
+    caches = [model.new_cache(3, 9) for _ in range(2)]
+    with torch.no_grad():
+        everything = model(x, causal, mask, cache=caches[0])
+        some = model(x, causal, mask, cache=caches[1], last=last)
+    torch.testing.assert_close(some, everything[:, 9 - last :], rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(caches[1].buffer, caches[0].buffer)
+    assert caches[1].length == 9

@@ -9,6 +9,10 @@
 #include "kernel.h"
 #include "vectors.h"
 
+// A head's positions are read in so many parts side by side, which memory answers sooner than one after the other,
+constexpr int PARTS = 4;
+constexpr int64_t AHEAD = 2048, LINE = 64;  // and so many bytes ahead; bytes of each read
+
 template <typename E>
 constexpr int64_t entry_size(int64_t head_dim) {
     return sizeof(E) == 1 ? head_dim + (int64_t)sizeof(float) : head_dim;
@@ -67,39 +71,41 @@ static inline float exponentials(float* scores, int64_t seen) {
 // scores[t] = <query, key t> / sqrt(head_dim)
 template <typename E>
 void compare(const float* query, const E* keys, int64_t head_dim, int64_t seen, float* scores) {
-    constexpr int ABREAST = 4;
-    const int64_t stride = entry_size<E>(head_dim);
+    const int64_t stride = entry_size<E>(head_dim), part = seen / PARTS;
     thread_local std::vector<typename Kernel<E>::Input> prepared;
     prepared.resize(head_dim);
     const float scale = Kernel<E>::prepare(query, prepared.data(), head_dim) / std::sqrt((float)head_dim);
     const auto some = [&](auto& sums, int64_t first) {
         constexpr int COUNT = sizeof(sums) / sizeof(float);
-        tile<E, COUNT, 1, 1>(keys + first * stride, stride, prepared.data(), head_dim, sums);
-        for (int64_t t = first; t < first + COUNT; ++t)
-            scores[t] = sums[t - first][0] * scale * entry_scale(keys + t * stride, head_dim);
+        tile<E, COUNT, 1, 1>(keys + first * stride, part * stride, prepared.data(), head_dim, AHEAD / sizeof(E), sums);
+        for (int nth = 0; nth < COUNT; ++nth) {
+            const int64_t t = first + nth * part;
+            scores[t] = sums[nth][0] * scale * entry_scale(keys + t * stride, head_dim);
+        }
     };
-    float four[ABREAST][1], one[1][1];
-    int64_t t = 0;
-    for (; t + ABREAST <= seen; t += ABREAST) some(four, t);
-    for (; t < seen; ++t) some(one, t);
+    float of_each[PARTS][1], one[1][1];
+    for (int64_t t = 0; t < part; ++t) some(of_each, t);
+    for (int64_t t = PARTS * part; t < seen; ++t) some(one, t);
 }
 
 // out[i] = sum over t of weights[t] values[t][first + i], for VECS vectors of channels.
 template <int VECS, typename E>
 inline void mix(const float* weights, const E* values, int64_t head_dim, int64_t first, int64_t seen, float* out) {
-    constexpr int SPLIT = 2;  // sums of every other position, so that none waits for the former
-    const int64_t stride = entry_size<E>(head_dim);
-    Vec total[SPLIT][VECS] = {};
+    const int64_t stride = entry_size<E>(head_dim), bytes = stride * sizeof(E), part = seen / PARTS;
+    Vec total[PARTS][VECS] = {};  // so that none waits for the former
     const auto add = [&](int64_t t, Vec(&sums)[VECS]) {
         const E* entry = values + t * stride;
+        for (int64_t at = 0; at < bytes; at += LINE) _mm_prefetch((const char*)entry + AHEAD + at, _MM_HINT_T0);
         const Vec weight = spread(weights[t] * entry_scale(entry, head_dim));
         for (int v = 0; v < VECS; ++v) sums[v] += weight * load(entry + first + v * LANES);
     };
-    int64_t t = 0;
-    for (; t + SPLIT <= seen; t += SPLIT)
-        for (int s = 0; s < SPLIT; ++s) add(t + s, total[s]);
-    for (; t < seen; ++t) add(t, total[0]);
-    for (int v = 0; v < VECS; ++v) store(out + v * LANES, total[0][v] + total[1][v]);
+    for (int64_t t = 0; t < part; ++t)
+        for (int nth = 0; nth < PARTS; ++nth) add(nth * part + t, total[nth]);
+    for (int64_t t = PARTS * part; t < seen; ++t) add(t, total[0]);
+    for (int v = 0; v < VECS; ++v) {
+        for (int nth = 1; nth < PARTS; ++nth) total[0][v] += total[nth][v];
+        store(out + v * LANES, total[0][v]);
+    }
 }
 
 // query (head_dim), keys and values (seen, entry) -> out (head_dim)

@@ -57,7 +57,8 @@ struct Kernel<int8_t> {
     static Vec total(Ints sum) { return to_float(sum); }
     static float prepare(const float* x, int16_t* y, int64_t in) {
         const int64_t terms = 2 * ((in + COLUMNS - 1) / COLUMNS);  // of each 32-bit sum: none may run over
-        const float levels = (float)std::min<int64_t>(INT16_MAX, INT32_MAX / (INT8_MAX * terms));
+        constexpr int64_t TWO_DIGITS = 127 * 256 + 127;  // see matrix_unit.h
+        const float levels = (float)std::min<int64_t>(TWO_DIGITS, INT32_MAX / (INT8_MAX * terms));
         float largest = 1e-30f;
 #pragma omp simd reduction(max : largest)
         for (int64_t i = 0; i < in; ++i) largest = std::fabs(x[i]) > largest ? std::fabs(x[i]) : largest;
@@ -71,30 +72,30 @@ struct Kernel<int8_t> {
     }
 };
 
-// sums[o][r] = <row o of the matrix, row r of x>. SPLIT sums run side by side where OUT and ROWS make too few.
+// sums[o][r] = <row o of the matrix, row r of x>. SPLIT sums run side by side where OUT and ROWS make too few. What
+// lies `ahead` elements further on is wanted next.
 template <typename W, int OUT, int ROWS, int SPLIT>
-inline void tile(const W* matrix, int64_t stride, const typename Kernel<W>::Input* x, int64_t in,
+inline void tile(const W* matrix, int64_t stride, const typename Kernel<W>::Input* x, int64_t in, int64_t ahead,
                  float (&sums)[OUT][ROWS]) {
     using K = Kernel<W>;
-    constexpr int64_t SOONEST = 8192;  // bytes that are read while memory answers
-    const int64_t ahead = std::max<int64_t>(OUT * stride, SOONEST / sizeof(W));  // the next tile, or one further on
     typename K::Sum partial[OUT][ROWS][SPLIT] = {};
+    const auto add = [&](int64_t column, int s) {
+        decltype(K::weights(matrix)) w[OUT];
+        for (int o = 0; o < OUT; ++o) {
+            const W* from = matrix + o * stride + column;
+            _mm_prefetch((const char*)(from + ahead), _MM_HINT_T0);
+            w[o] = K::weights(from);
+        }
+        for (int r = 0; r < ROWS; ++r) {
+            auto input = K::inputs(x + r * in + column);
+            asm("" : "+v"(input));  // gcc would load it anew for each o, which costs a third more time
+            for (int o = 0; o < OUT; ++o) partial[o][r][s] = K::add(partial[o][r][s], w[o], input);
+        }
+    };
     int64_t i = 0;
     for (; i + SPLIT * K::COLUMNS <= in; i += SPLIT * K::COLUMNS)
-        for (int s = 0; s < SPLIT; ++s) {
-            const int64_t column = i + s * K::COLUMNS;
-            decltype(K::weights(matrix)) w[OUT];
-            for (int o = 0; o < OUT; ++o) {
-                const W* from = matrix + o * stride + column;
-                _mm_prefetch((const char*)(from + ahead), _MM_HINT_T0);
-                w[o] = K::weights(from);
-            }
-            for (int r = 0; r < ROWS; ++r) {
-                auto input = K::inputs(x + r * in + column);
-                asm("" : "+v"(input));  // gcc would load it anew for each o, which costs a third more time
-                for (int o = 0; o < OUT; ++o) partial[o][r][s] = K::add(partial[o][r][s], w[o], input);
-            }
-        }
+        for (int s = 0; s < SPLIT; ++s) add(i + s * K::COLUMNS, s);
+    for (; i + K::COLUMNS <= in; i += K::COLUMNS) add(i, 0);
     for (int o = 0; o < OUT; ++o)
         for (int r = 0; r < ROWS; ++r) {
             Vec total = K::total(partial[o][r][0]);

@@ -82,6 +82,7 @@ template <typename W>
 struct Scratch {
     std::vector<float> values, qkv, scales;
     std::vector<typename Kernel<W>::Input> inputs;
+    std::vector<uint32_t> columns;
 
     static Scratch& of(int rows, int64_t width, int64_t hidden) {
         thread_local Scratch scratch;
@@ -90,6 +91,7 @@ struct Scratch {
         scratch.qkv.resize(rows * 3 * width);
         scratch.scales.resize(rows);
         scratch.inputs.resize(rows * widest);
+        scratch.columns.resize(MatrixUnit<W>::room(rows, widest));
         return scratch;
     }
 };
@@ -101,10 +103,13 @@ void step(const Model& model, const Cache& cache, float* x, int rows, int thread
     Scratch<W>& scratch = Scratch<W>::of(rows, width, hidden);
     float* const values = scratch.values.data();
     float* const qkv = scratch.qkv.data();
-    const Inputs<W> inputs = {scratch.inputs.data(), scratch.scales.data()};
+    using Unit = MatrixUnit<W>;
+    const int group = Unit::group(rows);
+    const Inputs<W> inputs = {scratch.inputs.data(), scratch.scales.data(), scratch.columns.data(), group};
     const auto add = [=](int row, int64_t o, float y) { x[row * width + o] += y; };
 #pragma omp parallel num_threads(threads)
     {
+        Unit::enter(group);
         for (int64_t nth = 0; nth < model.layers; ++nth) {
             const Layer& layer = model.layer[nth];
             normalise(layer.attention_norm, x, values, rows, width);
@@ -122,6 +127,7 @@ void step(const Model& model, const Cache& cache, float* x, int rows, int thread
             product(layer.contract, inputs, rows, hidden, width, add);
         }
         normalise(model.norm, x, x, rows, width);
+        Unit::leave();
     }
 }
 }  // namespace
