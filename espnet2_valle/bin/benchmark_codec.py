@@ -1,7 +1,8 @@
 """Fit a world codec and measure it on held-out speakers and on recordings unlike those it was fitted on.
 
 Prints a table: similarity to the original (Resemblyzer) and DNSMOS of WORLD without quantisation, of the
-codec, of its first codebook alone, and of the codec when the input is 12 dB louder or weaker.
+codec, of its first codebook alone, and of the codec when the input is 12 dB louder or weaker. A second table
+holds how far each system's DNSMOS is from that of WORLD on the same utterances, with a 95 % interval.
 """
 
 import argparse
@@ -21,7 +22,10 @@ from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
 from espnet2_valle.corpus.datadir import read_scp
 from espnet2_valle.jobs.pool import parallel_map
+from espnet2_valle.score.bootstrap import Figure, ratio_figure
 from espnet2_valle.score.world_resynthesis import SYSTEMS, Scores, score_file
+
+REFERENCE = "WORLD"
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -102,6 +106,30 @@ def render(table: dict[str, Scores]) -> str:
     return "\n".join(lines)
 
 
+def dnsmos_differences(rows: list[Scores]) -> dict[str, Figure]:
+    """DNSMOS of each system less that of WORLD on the same utterances (`rows`: one each), with interval."""
+    return {
+        system: ratio_figure([row[system][1] - row[REFERENCE][1] for row in rows])
+        for system in SYSTEMS
+        if system != REFERENCE
+    }
+
+
+def render_differences(differences: dict[str, dict[str, Figure]]) -> str:
+    """The differences as Markdown: a row a system, a column a corpus."""
+    corpora = list(differences)
+    lines = [
+        f"| DNSMOS less that of {REFERENCE} | " + " | ".join(corpora) + " |",
+        "|---" * (1 + len(corpora)) + "|",
+    ]
+    for system in SYSTEMS:
+        if system != REFERENCE:
+            figures = (differences[name][system] for name in corpora)
+            cells = ("{value:+.2f} ({low:+.2f} to {high:+.2f})".format_map(figure) for figure in figures)
+            lines.append(f"| {system} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     args = get_parser().parse_args(argv)
@@ -110,6 +138,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not (args.model and model.is_file()):
         fit_world(read_yaml(args.config, "--config"), args.config, fit, args.nj).save(model)
     table: dict[str, Scores] = {}
+    differences: dict[str, dict[str, Figure]] = {}
     for name, wavs in tests.items():
         rows = list(
             parallel_map(
@@ -118,12 +147,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
         means = {system: np.mean([row[system] for row in rows], axis=0) for system in SYSTEMS}
         table[name] = {system: (float(mean[0]), float(mean[1])) for system, mean in means.items()}
+        differences[name] = dnsmos_differences(rows)
     if not args.model:
         model.unlink()
-    print(render(table))
+    print(render(table), render_differences(differences), sep="\n\n")
     if args.json:
         with atomic_open(args.json) as stream:
-            json.dump(table, stream, indent=2)
+            json.dump({"means": table, "dnsmos_less_world": differences}, stream, indent=2)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,8 @@ def test_the_table(tmp_path, capsys):
         + ["--hold_out", "1", "--test_dir", corpus(tmp_path / "others", 1, 150)]
         + ["--model", str(tmp_path / "codec.npz"), "--json", str(tmp_path / "table.json")]
     )
-    table = json.loads((tmp_path / "table.json").read_text())
+    written = json.loads((tmp_path / "table.json").read_text())
+    table, differences = written["means"], written["dnsmos_less_world"]
     assert list(table) == ["voices (held out)", "others"]
     for rows in table.values():
         assert rows["original"][0] == pytest.approx(1, abs=1e-5)
@@ -39,9 +40,25 @@ def test_the_table(tmp_path, capsys):
             assert rows[f"codec {shift} dB"][0] == pytest.approx(rows["codec"][0], abs=0.05)
             assert rows[f"codec {shift} dB"][1] == pytest.approx(rows["codec"][1], abs=0.2)
         assert all(1 <= quality <= 5 for _, quality in rows.values())
+    for name, rows in table.items():
+        assert set(differences[name]) == set(SYSTEMS) - {"WORLD"}
+        for system, figure in differences[name].items():
+            assert figure["value"] == pytest.approx(rows[system][1] - rows["WORLD"][1], abs=1e-6)
     printed = capsys.readouterr().out
     assert f"{table['others']['codec'][0]:.3f} | {table['others']['codec'][1]:.2f}" in printed
+    low, high = differences["others"]["codec"]["low"], differences["others"]["codec"]["high"]
+    assert f"({low:+.2f} to {high:+.2f})" in printed
     assert (tmp_path / "codec.npz").is_file()
+
+
+def test_differences_are_of_the_same_utterances():
+    rows = [dict.fromkeys(SYSTEMS, (0.9, dnsmos)) for dnsmos in (1.0, 2.0, 4.0)]
+    rows = [{**row, "codec": (0.9, row["WORLD"][1] - 0.1)} for row in rows]
+    figure = benchmark_codec.dnsmos_differences(rows)["codec"]
+    assert [figure[key] for key in ("value", "low", "high")] == pytest.approx([-0.1] * 3)
+    assert "| codec | -0.10 (-0.10 to -0.10) |" in benchmark_codec.render_differences(
+        {"others": benchmark_codec.dnsmos_differences(rows)}
+    )
 
 
 def test_held_out_speakers_are_not_fitted_on(tmp_path):
