@@ -4,6 +4,7 @@ By default a kill in each stage that prepares data; ESPNET2_VALLE_KILLS=20 makes
 takes several minutes. Trainings are killed in test/tasks/test_training.py too.
 """
 
+import json
 import os
 import random
 import re
@@ -119,13 +120,15 @@ def content(path):
             return {name: archive.read(name) for name in archive.namelist() if name.startswith("codec/")}
     if path.parent.name == "manifest":  # its first line stands for when the shard's files were written
         return path.read_bytes().split(b"\n", 1)[1]
+    if path.name == "options.json":  # of decoding; `modified` tells when the models were written
+        return json.loads(path.read_bytes())["options"]
     if path.suffix != ".pth":
         return path.read_bytes()
     state = torch.load(path, map_location="cpu", weights_only=False)
     if path.name not in CHECKPOINTS:
         return numbers(state)
     curve = {
-        (epoch, part, name): value
+        (epoch, part, name): repr(value)  # a judge's may be NaN, which is not equal to itself
         for epoch, parts in state["reporter"]["stats"].items()
         for part, stats in parts.items()
         for name, value in stats.items()
