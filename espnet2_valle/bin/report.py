@@ -68,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     run = read_run(args, score_dir)
     run = replace(run, alignments=read_alignments(args, run))
     page = render(run, args.num_examples, args.seed)
-    with atomic_open(output) as stream:
+    with atomic_open(output, alone=True) as stream:
         stream.write(page)
     if args.demo:
         rows = run.rows.get(tested_system(run.scores), ())

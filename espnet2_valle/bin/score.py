@@ -107,10 +107,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         scores = score_run(args, plan, settings)
     output = Path(args.output_dir)
     command = "python -m espnet2_valle.bin.score " + shlex.join(_as_argv(args))
-    with atomic_open(output / "scores.json") as stream:
+    with atomic_open(output / "scores.json", alone=True) as stream:
         json.dump(scores, stream, indent=2, ensure_ascii=False)
         stream.write("\n")
-    with atomic_open(output / "RESULTS.md") as stream:
+    with atomic_open(output / "RESULTS.md", alone=True) as stream:
         stream.write(results_markdown(scores, f"Scores of {output.name}", command))
     print(score_table(scores["systems"]), end="")
 

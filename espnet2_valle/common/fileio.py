@@ -1,5 +1,6 @@
 """Files that are either whole or absent."""
 
+import glob
 import json
 import os
 import tempfile
@@ -17,14 +18,23 @@ def user_cache() -> Path:
 
 
 @contextmanager
-def atomic_path(path: str | Path) -> Iterator[Path]:
+def atomic_path(path: str | Path, alone: bool = False) -> Iterator[Path]:
     """Yield a temporary path in the same folder, renamed to `path` on success.
 
     On any exception the temporary file is removed and `path` keeps its former content; what a kill leaves
     behind, `remove_unfinished` removes. The suffix is kept, since writers look at it.
+
+    Args:
+        path: the file.
+        alone: no other process is writing this file, so that what killed ones left of it is removed here.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    if alone:
+        for left in path.parent.glob(
+            glob.escape(f"{UNFINISHED}{path.stem}.") + f"*{glob.escape(path.suffix)}"
+        ):
+            left.unlink(missing_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f"{UNFINISHED}{path.stem}.", suffix=path.suffix)
     os.close(handle)
     temporary = Path(name)
@@ -39,9 +49,9 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
-def atomic_open(path: str | Path) -> Iterator[IO[str]]:
-    """Open `path` for text writing; it appears only when the block ends without error."""
-    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8") as stream:
+def atomic_open(path: str | Path, alone: bool = False) -> Iterator[IO[str]]:
+    """Open `path` for text writing; it appears only when the block ends without error. See `atomic_path`."""
+    with atomic_path(path, alone) as temporary, open(temporary, "w", encoding="utf-8") as stream:
         yield stream
 
 

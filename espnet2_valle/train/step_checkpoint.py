@@ -24,7 +24,7 @@ BROKEN = (EOFError, OSError, RuntimeError, pickle.UnpicklingError, zipfile.BadZi
 
 def save_whole(state: Any, path: Path) -> None:
     """torch.save, whole or not at all."""
-    with atomic_path(path) as temporary:
+    with atomic_path(path, alone=True) as temporary:
         torch.save(state, temporary)
 
 
@@ -49,7 +49,7 @@ def repair(output_dir: Path) -> None:
     """Make ESPnet's files what they should be after a kill at any moment."""
     step, done = load(output_dir / STEP), load(output_dir / EPOCH)
     if done is None and step is not None:
-        with atomic_path(output_dir / EPOCH) as temporary:
+        with atomic_path(output_dir / EPOCH, alone=True) as temporary:
             shutil.copyfile(output_dir / STEP, temporary)
     elif done is None:
         (output_dir / EPOCH).unlink(missing_ok=True)

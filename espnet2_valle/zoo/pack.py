@@ -40,7 +40,7 @@ def pack(
         if not Path(path).is_file():
             raise InputError(path, "is to be packed but is not there", "Run the stage that makes it first")
     output = Path(output).resolve()
-    with tempfile.TemporaryDirectory() as folder, atomic_path(output) as temporary:
+    with tempfile.TemporaryDirectory() as folder, atomic_path(output, alone=True) as temporary:
         staging = Path(folder)
         staged = {name: _stage(path, staging / name.split("_")[0]) for name, path in files.items()}
         staged_yaml = {name: _stage(path, staging / name.split("_")[0]) for name, path in yaml_files.items()}

@@ -33,6 +33,16 @@ def test_a_file_is_whole_or_as_it_was(tmp_path):
     assert [entry.name for entry in path.parent.iterdir()] == ["list.txt"]
 
 
+def test_who_writes_a_file_alone_removes_what_killed_writers_left_of_it(tmp_path):
+    left, others = tmp_path / ".unfinished.model[1].abc.zip", tmp_path / ".unfinished.model.abc.zip"
+    for path in (left, others):
+        path.write_text("half")
+    for alone, remaining in ((False, {left, others}), (True, {others})):
+        with atomic_path(tmp_path / "model[1].zip", alone) as temporary:
+            temporary.write_text("whole")
+        assert set(tmp_path.glob(".*")) == remaining
+
+
 def test_what_a_killed_writer_leaves_is_removed(tmp_path):
     (tmp_path / "kept.txt").write_text("whole")
     with atomic_path(tmp_path / "x.txt") as killed:
