@@ -84,7 +84,7 @@ class LimitedEpochs:
         spent = before + time.monotonic() - started
         if not distributed_option.distributed or distributed_option.dist_rank == 0:
             with atomic_open(path) as stream:
-                stream.write(f"{spent:.1f}\n")
+                stream.write(f"{spent:.3f}\n")
         over = 0 < 60 * options.train_minutes <= spent
         if distributed_option.distributed:  # all ranks end together
             flag = torch.tensor(int(over), device="cuda" if options.ngpu > 0 else "cpu")
