@@ -208,6 +208,16 @@ launch_training() {
         --num_nodes "${num_nodes}" --init_file_prefix "${dir}/.dist_init_" --multiprocessing_distributed true -- "$@"
 }
 
+# make_index SET FOLDER [OPTION...]: FOLDER gets the training index of SET.
+make_index() {
+    local set=$1 folder=$2 languages=()
+    shift 2
+    [ ! -f "${raw}/${set}/utt2lang" ] || languages=(--utt2lang "${raw}/${set}/utt2lang")
+    step "${folder}/.done" "${folder}/index.json" "${codes}/${set}/.done" "${token}/${set}/.done" -- \
+        "${PYTHON}" -m espnet2_valle.bin.build_index --codes_dir "${codes}/${set}" --token_int "${token}/${set}/token_int" \
+        --utt2spk "${raw}/${set}/utt2spk" ${languages[@]+"${languages[@]}"} --output_dir "${folder}" "$@"
+}
+
 # train_model KIND CONFIG ARGS: stages 5 and 6.
 train_model() {
     local kind=$1 config=$2 dir=${exp}/$1 set split name folder command more=() inputs=("${exp}/codec/codec.yaml" "${token}/tokens.txt")
@@ -222,9 +232,7 @@ train_model() {
         folder=${index}/${name}
         if [ "${split}" = train ] && [ -n "${share_index}" ]; then
             folder=${share_index}
-            step "${folder}/.done" "${folder}/index.json" "${index}/${name}/.done" -- \
-                "${PYTHON}" -m espnet2_valle.bin.build_index --codes_dir "${codes}/${name}" --share "${train_share}" \
-                --token_int "${token}/${name}/token_int" --utt2spk "${raw}/${name}/utt2spk" --output_dir "${folder}"
+            make_index "${name}" "${folder}" --share "${train_share}"
         fi
         inputs+=("${folder}/index.json" "${folder}/frames.npy" "${folder}/tokens.npy")
         command+=("--${split}_data_path_and_name_and_type" "${folder},index,valle_index")
@@ -305,13 +313,7 @@ if wanted 4 && ! "${skip_data_prep}" && ! "${test_only}"; then
             --wav_scp "${raw}/${set}/wav.scp" --only "${token}/${set}/token_int" --output_dir "${codes}/${set}" \
             --max_bad "${max_bad}" "${workers[@]}"
     done
-    for set in ${train_set} ${valid_set}; do
-        languages=()
-        [ ! -f "${raw}/${set}/utt2lang" ] || languages=(--utt2lang "${raw}/${set}/utt2lang")
-        step "${index}/${set}/.done" "${index}/${set}/index.json" "${codes}/${set}/.done" "${token}/${set}/.done" -- \
-            "${PYTHON}" -m espnet2_valle.bin.build_index --codes_dir "${codes}/${set}" --token_int "${token}/${set}/token_int" \
-            --utt2spk "${raw}/${set}/utt2spk" ${languages[@]+"${languages[@]}"} --output_dir "${index}/${set}"
-    done
+    for set in ${train_set} ${valid_set}; do make_index "${set}" "${index}/${set}"; done
     end_stage
 fi
 

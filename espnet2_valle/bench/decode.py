@@ -19,8 +19,7 @@ from espnet2_valle.generate.sampling import SamplingOptions
 from espnet2_valle.generate.stopping import Limits
 from espnet2_valle.tasks.planned import build_planned
 from espnet2_valle.valle.ar import VALLEAR
-from espnet2_valle.valle.cuda_graph import graphed_step
-from espnet2_valle.valle.native.step import MODES, native_step
+from espnet2_valle.valle.native.step import MODES
 from espnet2_valle.valle.weights import convert_linears
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -78,9 +77,7 @@ def build(args: argparse.Namespace, name: str, **valle_conf: int) -> Any:
 def converted(model: VALLEAR, dtype: str, args: argparse.Namespace) -> VALLEAR:
     """A copy of `model` for inference with weights of `dtype`, and with the steps that are asked for."""
     model = copy.deepcopy(model)
-    convert_linears(model, dtype)
-    transformer = model.transformer
-    transformer.native = graphed_step(transformer, args.cuda_graphs) or native_step(transformer, args.native)
+    model.prepare_decoding(dtype, args.native, args.cuda_graphs)
     return model
 
 

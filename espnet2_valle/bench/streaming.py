@@ -26,8 +26,7 @@ from espnet2_valle.generate.stopping import Limits
 from espnet2_valle.generate.streaming import CHUNK_SECONDS, Streamer, choose_chunks
 from espnet2_valle.generate.text2speech import Text2Speech
 from espnet2_valle.tasks.planned import build_planned
-from espnet2_valle.valle.cuda_graph import graphed_step
-from espnet2_valle.valle.native.step import MODES, native_step
+from espnet2_valle.valle.native.step import MODES
 from espnet2_valle.valle.weights import DTYPES, convert_linears
 
 VOCAB = 64
@@ -207,9 +206,7 @@ def _random(args: argparse.Namespace) -> tuple[Streamer, Ask]:
     chunked = {"chunk_frames": round(CHUNK_SECONDS * rate)}
     ar = build_planned(args.ar_config, *sizes)[0].valle.eval().to(args.device)
     nar = build_planned(args.nar_config, *sizes, chunked)[0].valle.eval().to(args.device)
-    convert_linears(ar, args.dtype)
-    steps = graphed_step(ar.transformer, args.cuda_graphs) or native_step(ar.transformer, args.native)
-    ar.transformer.native = steps
+    ar.prepare_decoding(args.dtype, args.native, args.cuda_graphs)
     convert_linears(nar, "bfloat16" if args.dtype == "int8" else args.dtype)
     generator = torch.Generator().manual_seed(0)
     shape = (round(PROMPT_SECONDS * rate), codec.num_codebooks)

@@ -106,11 +106,15 @@ class ResidualQuantizer:
                     residual += (jitter * residual.std(axis=0)).astype(np.float32) * noise
         return fitted
 
+    def codewords(self, stage: int) -> np.ndarray:
+        """Codewords (K, d) of `stage` as its distance sees them: the dimensions of positive scale, scaled."""
+        used = self.scales[stage] > 0
+        return self.codebooks[stage][:, used] * self.scales[stage][used]
+
     def choose(self, stage: int, residual: np.ndarray) -> np.ndarray:
         """Codeword (T,) of `stage` for what earlier ones left of each vector, (T, D)."""
         used = self.scales[stage] > 0
-        scale = self.scales[stage][used]
-        return nearest(residual[:, used] * scale, self.codebooks[stage][:, used] * scale)
+        return nearest(residual[:, used] * self.scales[stage][used], self.codewords(stage))
 
     def encode(self, vectors: np.ndarray) -> np.ndarray:
         """Codes (T, Q) int16 of `vectors` (T, D)."""

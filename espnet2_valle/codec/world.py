@@ -151,9 +151,7 @@ class WorldCodec(AbsCodec):
 
     def codewords(self) -> list[np.ndarray]:
         """See `AbsCodec.codewords`: the dimensions that each stage looks at, weighted as it weights them."""
-        used = [scale > 0 for scale in self.quantizer.scales]
-        stages = zip(self.quantizer.codebooks, self.quantizer.scales, used, strict=True)
-        return [codebook[:, columns] * scale[columns] for codebook, scale, columns in stages]
+        return [self.quantizer.codewords(stage) for stage in range(self.num_codebooks)]
 
     def save(self, path: str | Path) -> None:
         """Write codebooks and configuration to `path` (.npz), the same bytes for the same codec."""

@@ -6,6 +6,7 @@ home serves machines of several kinds. Any number of processes may compile at on
 
 import ctypes
 import hashlib
+import logging
 import os
 import platform
 import shlex
@@ -62,6 +63,15 @@ def load_library(folder: Path, machine: str = "native") -> ctypes.CDLL:
         return ctypes.CDLL(str(library))
     except OSError as error:
         raise CompileError(f"{library}: {error}") from error
+
+
+def load_or_warn(folder: Path, otherwise: str) -> tuple[ctypes.CDLL | None, str]:
+    """`load_library`, or None and the reason, which is logged with what is done `otherwise`."""
+    try:
+        return load_library(folder), ""
+    except CompileError as error:
+        logging.warning(f"{otherwise}: {error}")
+        return None, str(error)
 
 
 def _openmp() -> list[str]:

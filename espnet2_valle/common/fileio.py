@@ -31,10 +31,7 @@ def atomic_path(path: str | Path, alone: bool = False) -> Iterator[Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     if alone:
-        for left in path.parent.glob(
-            glob.escape(f"{UNFINISHED}{path.stem}.") + f"*{glob.escape(path.suffix)}"
-        ):
-            left.unlink(missing_ok=True)
+        _remove(path.parent, glob.escape(f"{UNFINISHED}{path.stem}.") + f"*{glob.escape(path.suffix)}")
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f"{UNFINISHED}{path.stem}.", suffix=path.suffix)
     os.close(handle)
     temporary = Path(name)
@@ -58,8 +55,12 @@ def atomic_open(path: str | Path, alone: bool = False) -> Iterator[IO[str]]:
 def remove_unfinished(*folders: str | Path) -> None:
     """Remove what writers that were killed left in `folders`, when no other writer is at work there."""
     for folder in folders:
-        for path in Path(folder).glob(f"{UNFINISHED}*"):
-            path.unlink(missing_ok=True)
+        _remove(Path(folder), f"{UNFINISHED}*")
+
+
+def _remove(folder: Path, pattern: str) -> None:
+    for path in folder.glob(pattern):
+        path.unlink(missing_ok=True)
 
 
 def read_journal(path: str | Path) -> list[Any]:

@@ -23,9 +23,7 @@ from espnet2_valle.text.tokenizer import build_tokenizer
 from espnet2_valle.text.tokens import TokenIDs
 from espnet2_valle.valle.alignment import Alignment, align
 from espnet2_valle.valle.ar import VALLEAR
-from espnet2_valle.valle.cuda_graph import graphed_step
 from espnet2_valle.valle.nar import VALLENAR
-from espnet2_valle.valle.native.step import native_step
 from espnet2_valle.valle.weights import DTYPES, convert_linears
 
 # Speech (S,), its rate in Hz, what was to be said -> the larger, the better.
@@ -117,9 +115,7 @@ class Text2Speech:
         nar_model, nar_args = VALLETask.build_model_from_file(nar_train_config, nar_model_file, device)
         self.ar = _expect(VALLEAR, ar_model.valle, "--ar_model_file")
         self.nar = _expect(VALLENAR, nar_model.valle, "--nar_model_file")
-        convert_linears(self.ar, dtype)
-        transformer = self.ar.transformer
-        transformer.native = graphed_step(transformer, cuda_graphs) or native_step(transformer, native)
+        self.ar.prepare_decoding(dtype, native, cuda_graphs)
         convert_linears(self.nar, "bfloat16" if dtype == "int8" else dtype)
         self.codec = load_codec(codec_config)
         for args, option in ((ar_args, "--ar_model_file"), (nar_args, "--nar_model_file")):

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from espnet2_valle.common import compiled
 from espnet2_valle.common.compiled import CompileError
 from espnet2_valle.valle import transformer
 from espnet2_valle.valle.fused import kernels, ops
@@ -102,7 +103,7 @@ def test_a_machine_without_compiler_says_so_once(monkeypatch, caplog):
     def fail(folder):
         raise CompileError("c++: not found")
 
-    monkeypatch.setattr(kernels, "load_library", fail)
+    monkeypatch.setattr(compiled, "load_library", fail)
     kernels._library.cache_clear()
     try:
         x = torch.randn(2, 3, requires_grad=True)

@@ -288,7 +288,7 @@ def no_compiler(monkeypatch):
     def fail(folder):
         raise CompileError("c++: not found")
 
-    monkeypatch.setattr(native, "load_library", fail)
+    monkeypatch.setattr(compiled, "load_library", fail)
     native._library.cache_clear()
     yield
     native._library.cache_clear()

@@ -2,13 +2,12 @@
 
 import ctypes
 import functools
-import logging
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
-from espnet2_valle.common.compiled import CompileError, load_library
+from espnet2_valle.common.compiled import load_or_warn
 
 NAMES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
 PLACES = 2**32  # different random numbers of a seed
@@ -120,8 +119,4 @@ def _function(name: str) -> Callable[..., None]:
 @functools.cache
 def _library() -> ctypes.CDLL | None:
     """The compiled code, or None, with the reason in the log."""
-    try:
-        return load_library(Path(__file__).parent)
-    except CompileError as error:
-        logging.warning(f"training steps are left to torch, which takes longer: {error}")
-        return None
+    return load_or_warn(Path(__file__).parent, "training steps are left to torch, which takes longer")[0]

@@ -2,14 +2,13 @@
 
 import ctypes
 import functools
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
-from espnet2_valle.common.compiled import CompileError, load_library
+from espnet2_valle.common.compiled import load_or_warn
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.valle.cache import KVCache
 from espnet2_valle.valle.weights import Bfloat16Linear, Int8Linear
@@ -71,7 +70,7 @@ class NativeStep:
 
     Args:
         transformer: with one stage and linear layers of one kind; see `espnet2_valle.valle.weights`.
-        library: from `load_library`.
+        library: from `compiled.load_library`.
 
     Attributes:
         dtype: of the weights, and of the caches that it takes.
@@ -190,8 +189,4 @@ def native_step(transformer: "Transformer", mode: str = "auto") -> NativeStep | 
 @functools.cache
 def _library() -> tuple[ctypes.CDLL | None, str]:
     """The compiled code, or None and the reason, which is logged once."""
-    try:
-        return load_library(Path(__file__).parent), ""
-    except CompileError as error:
-        logging.warning(f"decoding steps are left to torch, which takes longer: {error}")
-        return None, str(error)
+    return load_or_warn(Path(__file__).parent, "decoding steps are left to torch, which takes longer")
