@@ -63,7 +63,7 @@ class WorldCodec(AbsCodec):
     """
 
     left_context = 0.1
-    right_context = 0.04
+    right_context = 0.06
 
     def __init__(
         self, options: Mapping[str, Any], quantizer: ResidualQuantizer, where: str | Path = "world codec"
@@ -72,6 +72,7 @@ class WorldCodec(AbsCodec):
         self.options = dict(options)
         self.features = build_features(config)
         self.quantizer = quantizer
+        self.neighbours = neighbour_weights(self.features, config)
         self.spec = CodecSpec(
             name="world",
             sample_rate=config.sample_rate,
@@ -137,14 +138,22 @@ class WorldCodec(AbsCodec):
         codes = self.check_codes(codes)
         if len(codes) == 0:
             return np.zeros(0, dtype=np.float32)
-        return self.features.synthesise(self.quantizer.decode(codes))
+        return self.features.synthesise(self.decode_features(codes))
+
+    def decode_features(self, codes: np.ndarray) -> np.ndarray:
+        """Features (T, dim) of `codes` (T, q), the cepstra smoothed over three frames.
+
+        Which codeword is nearest jumps about from frame to frame where the spectrum barely moves; that is
+        heard as roughness. The higher a cepstrum the more of its movement is that noise.
+        """
+        return smooth(self.quantizer.decode(codes), self.neighbours)
 
     def decode_part(self, codes: np.ndarray, utterance: np.ndarray) -> np.ndarray:
         """See `AbsCodec.decode_part`; the gain is that of `utterance`."""
         codes = self.check_codes(codes)
         if len(codes) == 0:
             return np.zeros(0, dtype=np.float32)
-        features = self.quantizer.decode(codes)
+        features = self.decode_features(codes)
         gain = self.features.gain_column
         features[:, gain] = self.quantizer.decode(self.check_codes(utterance))[:, gain].mean()
         return self.features.synthesise(features)
@@ -179,6 +188,20 @@ class WorldCodec(AbsCodec):
         except (OSError, ValueError, KeyError, EOFError) as error:
             raise InputError(path, f"not a world codec ({error})", "Fit it again (stage 4)") from error
         return cls(options, ResidualQuantizer(codebooks, scales), path)
+
+
+def neighbour_weights(features: WorldFeatures, config: WorldConfig) -> np.ndarray:
+    """What each neighbour adds to a decoded dimension, (dim,): `smoothing` times the index of a cepstrum."""
+    weights = np.zeros(features.dim, dtype=np.float32)
+    cepstra = features.columns(f"c0-{config.features.num_cepstra - 1}")
+    weights[cepstra] = np.minimum(config.smoothing * np.arange(len(cepstra)), config.max_smoothing)
+    return weights
+
+
+def smooth(features: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Mix `weights` (dim,) of each neighbour into the frames of `features` (T, dim); the ends repeat."""
+    padded = np.pad(features, ((1, 1), (0, 0)), mode="edge")
+    return features + weights * (padded[:-2] + padded[2:] - 2 * features)
 
 
 def widen(

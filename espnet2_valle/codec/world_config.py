@@ -49,6 +49,8 @@ class WorldConfig:
     frame_rate: float
     codebook_size: int
     stages: list[dict[str, float]]
+    smoothing: float = 0.0
+    max_smoothing: float = 0.0
     features: FeatureConfig = field(default_factory=FeatureConfig)
     fit: FitConfig = field(default_factory=FitConfig)
 
@@ -73,6 +75,12 @@ class WorldConfig:
             raise InputError(where, f"f0_method {features.f0_method!r}", f"Use {' or '.join(F0_METHODS)}")
         if not 0 < features.split < config.sample_rate / 2:
             raise InputError(where, f"split {features.split:g} is not below half the sample rate", "Lower it")
+        if config.smoothing < 0 or not 0 <= config.max_smoothing <= 0.5:
+            raise InputError(
+                where,
+                f"smoothing {config.smoothing:g} up to max_smoothing {config.max_smoothing:g}",
+                "Give weights of a neighbouring frame between 0 and 0.5",
+            )
         if not config.stages or not 1 <= config.codebook_size <= 1 << 15:
             raise InputError(where, "stages are empty or codebook_size is not in 1..32768", "Correct them")
         return config

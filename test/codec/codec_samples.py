@@ -14,6 +14,8 @@ OPTIONS = {
         {"pitch": 5.0, "gain": 0.5},
         {"c0-11": 1.0},
     ],
+    "smoothing": 0.02,
+    "max_smoothing": 0.15,
     "fit": {"max_frames": 2000, "iterations": 3},
 }
 

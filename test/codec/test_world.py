@@ -85,6 +85,27 @@ def test_each_codebook_brings_the_features_nearer(codec, analysed):
     assert errors[1] < 0.8 * errors[0] < 0.8 * vectors[:, shape].var(axis=0).mean()
 
 
+def test_decoded_cepstra_take_a_share_of_their_neighbours(codec):
+    codes = np.zeros((5, 3), dtype=np.int16)
+    codes[2] = 1
+    plain, smoothed = codec.quantizer.decode(codes), codec.decode_features(codes)
+    leap = plain[2] - plain[1]
+    names = codec.features.names
+    index = [int(name[1:]) if name.startswith("c") else 0 for name in names]
+    share = np.minimum(0.02 * np.array(index), 0.15)
+    assert max(share) == 0.15
+    np.testing.assert_allclose(smoothed[[0, 4]], plain[[0, 4]], atol=1e-5)
+    for neighbour in (1, 3):
+        np.testing.assert_allclose(smoothed[neighbour] - plain[neighbour], share * leap, atol=1e-5)
+    np.testing.assert_allclose(smoothed[2] - plain[2], -2 * share * leap, atol=1e-5)
+
+
+@pytest.mark.parametrize("option", [{"smoothing": -0.1}, {"max_smoothing": 0.6}])
+def test_smoothing_that_is_no_weight(option, analysed):
+    with pytest.raises(InputError, match="smoothing"):
+        WorldCodec.fit({**OPTIONS, **option}, analysed)
+
+
 def test_encoding_is_deterministic(codec):
     wav = vowel(0.5, 120)
     np.testing.assert_array_equal(codec.encode(wav), codec.encode(wav))
