@@ -79,9 +79,13 @@ class SelfAttention(nn.Module):
             (batch, time or last, width)
         """
         batch, time, width = x.shape
-        query, key, value = (
-            ops.linear(self.qkv, x).view(batch, time, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        )
+        qkv = ops.linear(self.qkv, x)
+        dropout = self.dropout if self.training else 0.0
+        if cache is None and last is None and not isinstance(mask, Packing):
+            attended = attention.attend(qkv, self.heads, mask, causal, dropout)
+            if attended is not None:
+                return ops.linear(self.out, attended)
+        query, key, value = qkv.view(batch, time, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         if cache is not None:
             if causal and cache.length and time > 1:
                 raise ValueError("a filled cache takes one causal step at a time")
@@ -96,13 +100,9 @@ class SelfAttention(nn.Module):
             mask = mask[:, :, -last:] if isinstance(mask, torch.Tensor) else mask
         if isinstance(mask, Packing):
             return self.out(mask.attend(query, key, value).transpose(1, 2).reshape(batch, time, width))
-        dropout = self.dropout if self.training else 0.0
         mask = None if mask is None else mask.to(query.dtype)
-        if attention.serves(query, mask, causal, dropout):
-            attended = attention.attend(query, key, value, mask, causal)
-        else:
-            attend = _attend_plainly if _plain_is_faster(query) else F.scaled_dot_product_attention
-            attended = attend(query, key, value, attn_mask=mask, dropout_p=dropout, is_causal=causal)
+        attend = _attend_plainly if _plain_is_faster(query) else F.scaled_dot_product_attention
+        attended = attend(query, key, value, attn_mask=mask, dropout_p=dropout, is_causal=causal)
         return ops.linear(self.out, attended.transpose(1, 2).flatten(2))
 
 

@@ -1,4 +1,4 @@
-"""Attention in training on a CPU: products by torch, what is between them by `kernels`."""
+"""Attention in training on a CPU: on its matrix unit, or torch's products and what `kernels` do between."""
 
 from typing import Any
 
@@ -12,27 +12,51 @@ LONGEST_KEPT = 512  # positions up to which attention weights are kept for the g
 ROOM = 1 << 23  # attention weights at a time
 
 
-def serves(query: torch.Tensor, mask: torch.Tensor | None, causal: bool, dropout: float) -> bool:
-    """Whether `attend` can be given this and is faster: in bfloat16, with the rows' padding alone hidden."""
-    plain = mask is None or mask.shape[1:3] == (1, 1)
-    served = plain and not dropout and query.requires_grad and query.dtype == torch.bfloat16
-    short = not causal or query.shape[2] <= LONGEST_CAUSAL
-    return served and short and kernels.available(query)
-
-
 def attend(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor | None, causal: bool
-) -> torch.Tensor:
-    """What `scaled_dot_product_attention` computes, of (batch, heads, time, head_dim) each.
+    qkv: torch.Tensor, heads: int, mask: torch.Tensor | None, causal: bool, dropout: float
+) -> torch.Tensor | None:
+    """Multi-head self-attention of a training step in bfloat16.
 
     Args:
-        query, key, value: of one type.
-        mask: additive (batch, 1, 1, time), 0 and from a row's end on minus infinity, or None.
+        qkv: (batch, time, 3 * width), queries, keys and values.
+        mask: additive, broadcastable to (batch, heads, time, time), or None.
         causal: position t sees positions <= t only.
+        dropout: of attention weights.
+
+    Returns:
+        (batch, time, width), what `scaled_dot_product_attention` computes; None where that is the better
+        choice: outside of training, in another type, with a mask that hides more than the rows' padding.
     """
-    batch, heads, time, _ = query.shape
+    batch, time, width = qkv.shape
+    plain = mask is None or mask.shape[1:3] == (1, 1)
+    if not plain or dropout or not qkv.requires_grad or qkv.dtype != torch.bfloat16:
+        return None
     lengths = torch.full((batch,), time) if mask is None else (mask[:, 0, 0] == 0).sum(1)
-    return _Attention.apply(query, key, value, lengths.repeat_interleave(heads), causal)
+    if kernels.has_attention(qkv, width // 3 // heads):
+        return _OnMatrixUnit.apply(qkv, lengths, heads, causal)
+    if kernels.available(qkv) and not (causal and time > LONGEST_CAUSAL):
+        query, key, value = qkv.view(batch, time, 3, heads, -1).permute(2, 0, 3, 1, 4)
+        attended = _Attention.apply(query, key, value, lengths.repeat_interleave(heads), causal)
+        return attended.transpose(1, 2).flatten(2)
+    return None
+
+
+class _OnMatrixUnit(torch.autograd.Function):
+    """No weights are kept: backward makes them again, a block at a time."""
+
+    @staticmethod
+    def forward(ctx: Any, qkv: torch.Tensor, lengths: torch.Tensor, heads: int, causal: bool) -> torch.Tensor:
+        qkv = qkv.contiguous()
+        out, sums = kernels.attend(qkv, lengths, heads, causal)
+        ctx.save_for_backward(qkv, lengths, out, sums)
+        ctx.causal = causal
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        qkv, lengths, out, sums = ctx.saved_tensors
+        return kernels.attend_back(gradient, qkv, lengths, out, sums, ctx.causal), None, None, None
 
 
 class _Attention(torch.autograd.Function):

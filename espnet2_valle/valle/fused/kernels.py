@@ -1,9 +1,10 @@
-"""The functions of `kernels.cpp` on torch's tensors; without a C++ compiler there are none."""
+"""The functions of `kernels.cpp` and `attention.cpp` on torch's tensors, where there is a C++ compiler."""
 
 import ctypes
 import functools
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -11,6 +12,7 @@ from espnet2_valle.common.compiled import load_or_warn
 
 NAMES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
 PLACES = 2**32  # different random numbers of a seed
+HEAD_DIM = 64  # of attention on the matrix unit
 
 
 def available(x: torch.Tensor) -> bool:
@@ -87,6 +89,53 @@ def weigh_back(gradients: torch.Tensor, weights: torch.Tensor, lengths: torch.Te
     )
 
 
+def has_attention(x: torch.Tensor, head_dim: int) -> bool:
+    """Whether there are `attend` and `attend_back` for what `x` is part of: there is a matrix unit."""
+    return (
+        head_dim == HEAD_DIM
+        and x.dtype == torch.bfloat16
+        and available(x)
+        and bool(_function("attention_is_there", ctypes.c_bool)())
+    )
+
+
+def attend(
+    qkv: torch.Tensor, lengths: torch.Tensor, heads: int, causal: bool
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Multi-head attention with heads of HEAD_DIM.
+
+    Args:
+        qkv: (batch, time, 3 * width) bfloat16, contiguous: queries, keys and values, each head by head.
+        lengths: (batch,) int64, at least 1: keys from there on are padding.
+        causal: a query sees no keys behind its own position.
+
+    Returns:
+        (batch, time, width), and the logarithm of each query's sum of powers, (batch, heads, time) float32.
+    """
+    batch, time, width = qkv.shape
+    out, sums = qkv.new_empty(batch, time, width // 3), torch.empty(batch, heads, time)
+    _function("attend")(
+        *map(_address, (qkv, lengths, out, sums)), *map(_count, (batch, time, heads)), ctypes.c_bool(causal)
+    )
+    return out, sums
+
+
+def attend_back(
+    gradient: torch.Tensor,
+    qkv: torch.Tensor,
+    lengths: torch.Tensor,
+    out: torch.Tensor,
+    sums: torch.Tensor,
+    causal: bool,
+) -> torch.Tensor:
+    """Gradient of `attend`'s qkv, from that of its output, what it was given and what it returned."""
+    batch, heads, time = sums.shape
+    gradient, to = gradient.contiguous(), torch.empty_like(qkv)
+    tensors = map(_address, (qkv, lengths, out, sums, gradient, to))
+    _function("attend_back")(*tensors, *map(_count, (batch, time, heads)), ctypes.c_bool(causal))
+    return to
+
+
 def transpose(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """(rows, columns) bfloat16 -> (columns, rows), contiguous, and the sums of columns, float32."""
     x = x.contiguous()
@@ -108,11 +157,11 @@ def _threshold(probability: float) -> tuple[ctypes.c_uint32, ctypes.c_float]:
 
 
 @functools.cache
-def _function(name: str) -> Callable[..., None]:
+def _function(name: str, returned: type | None = None) -> Callable[..., Any]:
     library = _library()
     assert library is not None
     function = getattr(library, name)
-    function.restype = None
+    function.restype = returned
     return function
 
 
