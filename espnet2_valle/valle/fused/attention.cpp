@@ -7,7 +7,7 @@
 
 #include "numbers.h"
 
-#if defined(__AMX_TILE__) && defined(__AMX_BF16__) && defined(__AVX512F__) && defined(__linux__)
+#if defined(__AMX_TILE__) && defined(__AMX_BF16__) && defined(__AVX512BF16__) && defined(__AVX512F__) && defined(__linux__)
 #include <immintrin.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -25,6 +25,7 @@ constexpr int64_t CELL = TILE * DEEP;      // bfloat16 in a register
 constexpr int64_t BLOCK = 32;              // queries or keys of a step
 constexpr int64_t KEYS = 128;              // of a pass of backward
 constexpr float NOWHERE = 1e30f;           // sum of powers of a query that is not there
+constexpr float PER_LOG = 1.44269504f;     // powers are of 2, sums of powers are kept as their logarithm to base 2
 
 bool granted() {  // Linux gives the unit's registers only to processes that ask for them
     constexpr int REQUEST = 0x1023, TILE_DATA = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
@@ -88,6 +89,25 @@ inline void multiply(Side left, Side right, int64_t steps, float* sums, int64_t 
     _tile_stored(2, below, 4 * row);
     _tile_stored(3, below + TILE, 4 * row);
 }
+
+// 2^x for x <= 0 to a relative 1e-4, a twentieth of bfloat16's steps; next to nothing below -126.
+inline __m512 power(__m512 x) {
+    const __m512 rounder = _mm512_set1_ps(12582912.0f);  // adding it leaves a whole number in the lowest bits
+    x = _mm512_max_ps(x, _mm512_set1_ps(-126.0f));
+    const __m512 shifted = _mm512_add_ps(x, rounder);
+    const __m512 r = _mm512_sub_ps(x, _mm512_sub_ps(shifted, rounder));
+    __m512 p = _mm512_set1_ps(0.05508868f);
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(0.24260405f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(0.69327624f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(0.99992894f));
+    const __m512i exponent = _mm512_slli_epi32(_mm512_castps_si512(shifted), 23);
+    return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(p), exponent));
+}
+
+inline __m256i halves(__m512 x) { return (__m256i)_mm512_cvtneps_pbh(x); }
+
+// The first `count` of a register's numbers: all of them, if there are fewer.
+inline __mmask16 first(int64_t count) { return __mmask16((1u << std::clamp<int64_t>(count, 0, TILE)) - 1); }
 
 inline int64_t blocks(int64_t count) { return (count + BLOCK - 1) / BLOCK; }
 
@@ -173,7 +193,7 @@ struct Forward {
             float shares[BLOCK] = {};
             for (int64_t i = 0; i < BLOCK; ++i) {
                 const int64_t visible = std::min(shape.causal ? std::min(seen, from + i + 1) : seen, wide);
-                shares[i] = weigh(scores.data() + i * wide, powers.data() + i * wide, visible, wide, shape.scale,
+                shares[i] = weigh(scores.data() + i * wide, powers.data() + i * wide, visible, wide, shape.scale * PER_LOG,
                                   i < there ? sums + from + i : nullptr);
             }
             float sum[BLOCK * WIDE];
@@ -187,19 +207,21 @@ struct Forward {
     }
 
     // Powers of scores, 0 behind those that are visible; returns what makes them weights.
-    static float weigh(float* score, Half* power, int64_t visible, int64_t wide, float scale, float* sum) {
-        float most = score[0], total = 0;
-#pragma omp simd reduction(max : most)
-        for (int64_t i = 0; i < visible; ++i) most = std::max(most, widen(score[i]));
-#pragma omp simd reduction(+ : total)
-        for (int64_t i = 0; i < visible; ++i) {
-            const float value = exponential((score[i] - most) * scale);
-            total += value;
-            power[i] = narrow<Half>(value);
+    static float weigh(const float* score, Half* to, int64_t visible, int64_t wide, float scale, float* sum) {
+        const __m512 lowest = _mm512_set1_ps(-NOWHERE);
+        __m512 highest = lowest, total = _mm512_setzero_ps();
+        for (int64_t i = 0; i < visible; i += TILE)
+            highest = _mm512_max_ps(highest, _mm512_mask_loadu_ps(lowest, first(visible - i), score + i));
+        const float most = _mm512_reduce_max_ps(highest) * scale;
+        for (int64_t i = 0; i < wide; i += TILE) {
+            const __m512 x = _mm512_fmsub_ps(_mm512_loadu_ps(score + i), _mm512_set1_ps(scale), _mm512_set1_ps(most));
+            const __m512 value = _mm512_maskz_mov_ps(first(visible - i), power(x));
+            total = _mm512_add_ps(total, value);
+            _mm256_storeu_si256((__m256i*)(to + i), halves(value));
         }
-        std::fill(power + visible, power + wide, Half(0));
-        if (sum) *sum = most * scale + std::log(total);
-        return 1 / total;
+        const float all = _mm512_reduce_add_ps(total);
+        if (sum) *sum = most + std::log2(all);
+        return 1 / all;
     }
 };
 
@@ -247,10 +269,16 @@ struct Backward {
         for (int64_t part = shape.seen; part < shape.time; ++part)  // padding is seen by none
             for (int64_t which = 1; which < 3; ++which)
                 std::fill_n(to + part * shape.stride() + which * shape.apart(), WIDE, Half(0));
-        for (int64_t from = 0; from < shape.time; from += TILE)
-            for (int64_t i = from; i < std::min(from + TILE, shape.time); ++i)
-                for (int64_t j = 0; j < WIDE; ++j)
-                    to[i * shape.stride() + j] = narrow<Half>(for_query[j * room + i] * shape.scale);
+        const __m512 scale = _mm512_set1_ps(shape.scale);
+        for (int64_t from = 0; from < shape.time; from += TILE) {
+            Half lines[WIDE][TILE];
+            for (int64_t j = 0; j < WIDE; ++j) {
+                const __m512 line = _mm512_loadu_ps(for_query.data() + j * room + from);
+                _mm256_storeu_si256((__m256i*)lines[j], halves(_mm512_mul_ps(line, scale)));
+            }
+            for (int64_t i = 0; i < std::min(TILE, shape.time - from); ++i)
+                for (int64_t j = 0; j < WIDE; ++j) to[(from + i) * shape.stride() + j] = lines[j][i];
+        }
     }
 
     // What KEYS keys from `from` on contribute: their own gradients, and a share of the queries'.
@@ -272,7 +300,7 @@ struct Backward {
                         for (int64_t j = 0; j < BLOCK; ++j)
                             if (at + i >= shape.seen || (shape.causal && block * BLOCK + j < at + i))
                                 scores[i * BLOCK + j] = -NOWHERE;
-                turn_back(shape.scale, scores, for_weights, block, part, room);
+                turn_back(shape.scale * PER_LOG, scores, for_weights, block, part, room);
             }
             const int64_t steps = all - first, place = part * BLOCK * room + first * BLOCK;
             for (int64_t which = 0; which < 2; ++which) {
@@ -301,29 +329,25 @@ struct Backward {
     void turn_back(float scale, const float* scores, const float* for_weights, int64_t block, int64_t part,
                    int64_t room) {
         const float *sum = sums.data() + block * BLOCK, *product = products.data() + block * BLOCK;
-        Half* to_pairs = paired_for_scores.data() + block * BLOCK * KEYS + part * 2 * CELL;
-        for (int64_t i = 0; i < BLOCK; i += 2) {
-            Half lines[2][BLOCK];
-            for (int64_t line = 0; line < 2; ++line) {
-                const int64_t row = (i + line) * BLOCK;
-                Half* weight = weights.data() + (part * BLOCK + i + line) * room + block * BLOCK;
-#pragma omp simd
-                for (int64_t j = 0; j < BLOCK; ++j) {
-                    const float share = exponential(scores[row + j] * scale - sum[j]);
-                    weight[j] = narrow<Half>(share);
-                    lines[line][j] = narrow<Half>(share * (for_weights[row + j] - product[j]));
+        const int64_t place = part * BLOCK * room + block * BLOCK;
+        Half* const pairs = paired_for_scores.data() + block * BLOCK * KEYS + part * 2 * CELL;
+        for (int64_t i = 0; i < BLOCK; i += 2)
+            for (int64_t j = 0; j < BLOCK; j += TILE) {
+                __m512i of_line[2];
+                for (int64_t line = 0; line < 2; ++line) {
+                    const int64_t from = (i + line) * BLOCK + j, to = place + (i + line) * room + j;
+                    const __m512 share = power(_mm512_fmsub_ps(_mm512_loadu_ps(scores + from), _mm512_set1_ps(scale),
+                                                               _mm512_loadu_ps(sum + j)));
+                    const __m512 gradient =
+                        _mm512_sub_ps(_mm512_loadu_ps(for_weights + from), _mm512_loadu_ps(product + j));
+                    const __m256i for_score = halves(_mm512_mul_ps(share, gradient));
+                    _mm256_storeu_si256((__m256i*)(weights.data() + to), halves(share));
+                    _mm256_storeu_si256((__m256i*)(for_scores.data() + to), for_score);
+                    of_line[line] = _mm512_cvtepu16_epi32(for_score);
                 }
-                std::memcpy(for_scores.data() + (part * BLOCK + i + line) * room + block * BLOCK, lines[line],
-                            sizeof lines[line]);
+                _mm512_storeu_si512(pairs + j / TILE * CELL + i / 2 * DEEP,
+                                    _mm512_or_si512(of_line[0], _mm512_slli_epi32(of_line[1], 16)));
             }
-            for (int64_t cell = 0; cell < 2; ++cell) {
-                uint32_t pairs[TILE];
-#pragma omp simd
-                for (int64_t j = 0; j < TILE; ++j)
-                    pairs[j] = lines[0][cell * TILE + j] | uint32_t(lines[1][cell * TILE + j]) << 16;
-                std::memcpy(to_pairs + cell * CELL + i / 2 * DEEP, pairs, sizeof pairs);
-            }
-        }
     }
 };
 
