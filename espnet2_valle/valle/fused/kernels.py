@@ -110,8 +110,7 @@ def attend(
         causal: a query sees no keys behind its own position.
 
     Returns:
-        (batch, time, width), and the logarithm (to base 2) of each query's sum of powers, (batch, heads, time)
-        float32.
+        (batch, time, width), and the logarithm to base 2 of each query's sum of powers, (batch, heads, time).
     """
     batch, time, width = qkv.shape
     out, sums = qkv.new_empty(batch, time, width // 3), torch.empty(batch, heads, time)
