@@ -11,13 +11,13 @@ from espnet2_valle.corpus.pairs import NO_OTHER, make_pairs
 from espnet2_valle.corpus.recording import Recording, to_data_dir
 from espnet2_valle.corpus.split import closed_vocabulary
 from espnet2_valle.score.choices import Component
-from espnet2_valle.score.reference import speaker_reference
+from espnet2_valle.score.reference import equal_error_rate_figure, speaker_reference
 from espnet2_valle.score.scorecard import CODEC, GROUND_TRUTH, Scored, summarise_samples
 from espnet2_valle.score.scorers import AbsScorerPlan, DefaultPlan
 from espnet2_valle.score.settings import Settings
 from espnet2_valle.score.systems import score_system
 from espnet2_valle.score.table import MEASURES, Measure, markdown_table, system_name
-from espnet2_valle.score.utterance import Trial
+from espnet2_valle.score.utterance import Trial, UtteranceScore
 from espnet2_valle.study.speech import encode_recordings, sound_of_codes
 
 SHOWN = {"wer": "WER", "sim_prompt": "same speaker", "sim_other": "other speaker", "dnsmos": "DNSMOS"}
@@ -103,7 +103,8 @@ def judge_corpus(
 
     Returns:
         judge, pairs, speakers, halved, and for each of the systems ground_truth and codec the figures of
-        `systems.summarise` and those of `reference.speaker_reference` as `voices` (None for one speaker).
+        `systems.summarise` and those of `reference.speaker_reference` as `voices` (None for one speaker);
+        of halves only `eer_interval` is in it, of the same comparisons as the similarities.
 
     Raises:
         InputError: no two recordings can be compared, or one cannot be read.
@@ -129,7 +130,11 @@ def judge_corpus(
     scores: dict[str, Any] = {}
     for name, wavs in systems.items():
         rows = score_system(f"{corpus.name} {name}", trials, wavs, plan, folder / f"{name}.jsonl", nj)
-        voices = speaker_reference(wavs, speakers, plan, len(wavs), seed, nj)
+        if corpus.halved:
+            others = {pair.pair_id: data.speakers.get(pair.other_utt, "") for pair in pairs}
+            voices = _told_apart(rows, speakers, others, seed)
+        else:
+            voices = speaker_reference(wavs, speakers, plan, len(wavs), seed, nj)
         scores[name] = {**summarise_samples(Scored([rows]), seed, speakers), "voices": voices}
     return {
         "judge": plan.judge_name if corpus.has_text else None,
@@ -138,6 +143,19 @@ def judge_corpus(
         "halved": corpus.halved,
         "systems": scores,
     }
+
+
+def _told_apart(
+    rows: Sequence[UtteranceScore], speakers: Mapping[str, str], others: Mapping[str, str], seed: int
+) -> dict[str, Any] | None:
+    """How often the two comparisons of each recording are confused; None without another speaker."""
+    same, other = [], []
+    for row in rows:
+        if row.sim_prompt is not None and row.sim_other is not None:
+            who = speakers[row.pair_id]
+            same.append((who, who, row.sim_prompt))
+            other.append((who, others[row.pair_id], row.sim_other))
+    return {"eer_interval": equal_error_rate_figure(same, other, seed)} if same else None
 
 
 def judged_table(judged: Mapping[str, Mapping[str, Any]]) -> str:

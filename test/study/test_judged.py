@@ -57,6 +57,9 @@ def test_single_recordings_are_halved_and_without_text_no_words_are_counted(corp
     assert "voices: each speaker has one recording" in text
     line = next(line for line in text.splitlines() if line.startswith("| voices, ground truth"))
     assert line.split("|")[4].strip() == "–"
+    real = found["systems"]["ground_truth"]
+    assert real["sim_prompt"]["value"] > real["sim_other"]["value"]
+    assert real["voices"]["eer_interval"]["value"] == 0
 
 
 def test_without_text_there_is_no_judge_and_few_words_are_a_grammar(corpora, tmp_path):
