@@ -304,7 +304,7 @@ if wanted 4 && ! "${skip_data_prep}" && ! "${test_only}"; then
             --wav_scp "${raw}/${train_set}/wav.scp" --output_dir "${exp}/codec" "${workers[@]}")
     fi
     step "${exp}/codec/.done" "${exp}/codec/codec.yaml" "${make_codec[@]}"
-    rate=$(awk '$1 == "sample_rate:" { print $2 }' "${exp}/codec/codec.yaml")
+    rate=$(codec_rate "${exp}/codec/codec.yaml")
     [ "${rate}" = "${fs}" ] || die "--fs: stage 2 wrote ${fs} Hz and the codec works at ${rate} Hz. Run stages 2 to 4 with --fs ${rate}"
     for set in ${sets}; do
         need "${token}/${set}/.done" 3
@@ -380,9 +380,10 @@ if wanted 8 && ! "${skip_eval}"; then
     judge_done=()
     if [ -f "${data}/vocabulary" ]; then
         for set in "${recorded_set}" "${valid_set}"; do need "${raw}/${set}/.done" 2; done
-        step "${exp}/judge/.done" "${exp}/judge" "${raw}/${recorded_set}/.done" "${data}/vocabulary" -- \
-            run_logged "${exp}/judge/train.log" "${PYTHON}" -m espnet2_valle.bin.judge_train --train_dir "${raw}/${recorded_set}" --valid_dir "${raw}/${valid_set}" \
-            --config "${judge_config}" --output_dir "${exp}/judge"
+        command=("${PYTHON}" -m espnet2_valle.bin.judge_train --train_dir "${raw}/${recorded_set}" --valid_dir "${raw}/${valid_set}"
+            --config "${judge_config}" --output_dir "${exp}/judge")
+        start_training "${exp}/judge" "${judge_config}" "${raw}/${recorded_set}/.done" "${raw}/${valid_set}/.done" "${data}/vocabulary" -- "${command[@]}"
+        step "${exp}/judge/.done" "${exp}/judge" "${exp}/judge/.started" -- run_logged "${exp}/judge/train.log" "${command[@]}"
         judge=(--judge "${exp}/judge" --vocabulary "${data}/vocabulary")
         judge_done=("${exp}/judge/.done")
     fi
@@ -402,11 +403,13 @@ if wanted 9 && ! "${skip_eval}"; then
     begin_stage 9 report
     need "${results}/.done_score" 8
     compared_systems
-    step "${results}/.done_report" "${results}/report.html" "${results}/.done_score" -- \
+    listened=("${exp}"/listening/*/listening.json) # the pattern itself where there is none
+    [ -f "${listened[0]}" ] || listened=()
+    step "${results}/.done_report" "${results}/report.html" "${results}/.done_score" ${listened[@]+"${listened[@]}"} -- \
         "${PYTHON}" -m espnet2_valle.bin.report --exp_dir "${exp}" --score_dir "${results}" \
         --pairs "${raw}/${test_sets}/${pairs}" --data_dir "${raw}/${test_sets}" \
         --system "codec=${resynthesis}/wav.scp" --system "valle=${decode}/wav.scp" --outcomes "${decode}/outcomes" \
-        --inference_model "${inference_model}" ${compared[@]+"${compared[@]}"}
+        --inference_model "${inference_model}" --demo "${results}/demo" ${compared[@]+"${compared[@]}"}
     end_stage
 fi
 

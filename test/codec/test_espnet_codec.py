@@ -1,4 +1,6 @@
 import shutil
+import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -51,7 +53,9 @@ def model_file(tmp_path_factory):
     config = {"codec": "soundstream", "codec_conf": CODEC_CONF, "model_conf": {}, "use_preprocessor": False}
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     torch.manual_seed(0)
-    model, _ = GANCodecTask.build_model_from_file(folder / "config.yaml")
+    model, trained = GANCodecTask.build_model_from_file(folder / "config.yaml")
+    # Dumped once the model is built, as the trainer does: by then its options hold a sample_rate of their own.
+    (folder / "config.yaml").write_text(yaml.safe_dump(vars(trained)))
     generator = model.codec.generator
     project = generator.quantizer.vq.layers[0].project_in
     spread_codebooks(model, lambda sound: project(generator.encoder(sound)[0].T))
@@ -97,6 +101,22 @@ def test_the_codec_yaml_of_the_command_and_the_model_are_all_it_needs(codec, mod
     config.write_text(config.read_text().replace(str(model_file), "model.pth"))
     again = load_codec(config)
     np.testing.assert_array_equal(again.encode(noise(2000)), codec.encode(noise(2000)))
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="the recipe needs bash")
+def test_the_recipe_reads_the_rate_of_a_codec_whose_training_names_rates_too(model_file, tmp_path):
+    words = ["--codec", "espnet", "--codec_model", str(model_file), "--output_dir", str(tmp_path)]
+    codec_fit.main(words)
+    assert (tmp_path / "codec.yaml").read_text().count("sample_rate:") > 1
+    steps = Path(__file__).resolve().parents[2] / "egs2" / "valle" / "utils" / "steps.sh"
+    script = '. "$0"; codec_rate "$1"'
+    done = subprocess.run(
+        ["bash", "-euc", script, str(steps), str(tmp_path / "codec.yaml")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "8000\n"
 
 
 def test_a_config_of_something_else_is_named(model_file, tmp_path):

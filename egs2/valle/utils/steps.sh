@@ -87,6 +87,9 @@ need() {
     [ -f "$1" ] || die "stage ${current_stage} needs what stage $2 writes, and $1 is not there. Run stage $2 first: --stage $2"
 }
 
+# codec_rate CODEC_YAML: its Hz. Options of a codec may hold a sample_rate too, indented: ESPnet's training configs do.
+codec_rate() { awk '/^sample_rate:/ { print $2 }' "$1"; }
+
 # begin_stage NUMBER NAME, end_stage: the time between them is added to ${stage_times}, also when the stage is broken off.
 begin_stage() {
     current_stage=$1
