@@ -10,7 +10,7 @@ import numpy as np
 from espnet2_valle.codec.build import open_codec, read_codec_config
 from espnet2_valle.common.audio import audio_seconds, read_audio
 from espnet2_valle.common.cli import run_command
-from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.errors import InputError, work_errors
 from espnet2_valle.corpus.codes import ShardedCodes
 from espnet2_valle.corpus.datadir import read_scp
 from espnet2_valle.corpus.setaside import MAX_BAD, SetAside
@@ -42,8 +42,13 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def encode_files(codec_config: str, device: str, batch: Sequence[Sound]) -> Encoded:
-    """Codes of each utterance of a batch, or what is wrong with its sound file."""
-    codec = open_codec(codec_config, device)
+    """Codes of each utterance of a batch, or what is wrong with its sound file.
+
+    Raises:
+        WorkError: this worker cannot open the codec.
+    """
+    with work_errors():
+        codec = open_codec(codec_config, device)
     wavs: dict[str, np.ndarray] = {}
     encoded: Encoded = {}
     for key, path in batch:

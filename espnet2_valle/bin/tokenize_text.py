@@ -19,6 +19,7 @@ from espnet2_valle.jobs.shards import (
     cut,
     error_of,
     fingerprint,
+    lasting,
     work_on_shards,
 )
 from espnet2_valle.text.bpe import train_bpe
@@ -90,7 +91,7 @@ def tokenize_all(
     Args:
         texts: by utterance.
         choice: of the tokenizer.
-        output_dir: gets manifest/, from which a killed run goes on.
+        output_dir: gets manifest/, from which a killed run goes on, and one that lacked something.
         nj: workers.
     """
     manifest = Manifest(output_dir / "manifest")
@@ -110,7 +111,7 @@ def tokenize_all(
         partial(tokenize, choice=choice), pending, nj, title, TEXTS_A_WORKER
     ):
         rows = [bad_row(result) if isinstance(result, InputError) else result for result in results]
-        manifest.write(number, marks[number], rows)
+        manifest.write(number, lasting(marks[number], results), rows)
     remove_unfinished(manifest.directory)
     for number, shard in shards.items():
         for key, row in zip(shard, manifest.rows(number), strict=True):

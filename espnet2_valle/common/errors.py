@@ -1,5 +1,7 @@
-"""The one error a user is meant to read."""
+"""The errors that a user is meant to read."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -20,3 +22,23 @@ class InputError(Exception):
 
     def __reduce__(self) -> tuple[type, tuple[str, str, str]]:  # crosses process boundaries in parallel jobs
         return (type(self), (self.where, self.problem, self.remedy))
+
+
+class WorkError(InputError):
+    """An item was not worked on for want of something else: the worker died, or lacked a package or file.
+
+    It says nothing of the item, so no shard that holds it is done: the next run tries it again.
+    """
+
+
+@contextmanager
+def work_errors() -> Iterator[None]:
+    """What the block finds wrong is wrong with the worker, whatever item it was given.
+
+    Raises:
+        WorkError: in place of an InputError.
+    """
+    try:
+        yield
+    except InputError as error:
+        raise WorkError(error.where, error.problem, error.remedy) from error

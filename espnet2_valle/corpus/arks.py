@@ -8,7 +8,7 @@ import numpy as np
 
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open, atomic_path, remove_unfinished
-from espnet2_valle.jobs.shards import Manifest, bad_row, error_of
+from espnet2_valle.jobs.shards import Manifest, bad_row, error_of, lasting
 
 Row = tuple[str | int, ...]  # key, offset, and the array's dimensions
 
@@ -66,11 +66,14 @@ class ShardedArks:
         items: Mapping[str, np.ndarray],
         bad: Mapping[str, InputError] | None = None,
     ) -> None:
-        """Write shard `number`: arrays by key, and the errors of keys that have none."""
+        """Write shard `number`: arrays by key, and the errors of keys that have none.
+
+        With a WorkError among them it is not done: another run writes it again.
+        """
         self.manifest.forget(number)
         rows = write_ark(self.ark(number), {key: self.checked(key, array) for key, array in items.items()})
         errors = [(key, bad_row(error)) for key, error in (bad or {}).items()]
-        self.manifest.write(number, fingerprint, [*rows, *errors])
+        self.manifest.write(number, lasting(fingerprint, (bad or {}).values()), [*rows, *errors])
 
     def bad(self, number: int) -> dict[str, InputError]:
         """The errors of keys without an array in shard `number`, which is done."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tqdm import tqdm
 
-from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.errors import InputError, WorkError
 from espnet2_valle.jobs.config import LOCAL, SSH, ClusterConfig
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def parallel_map(
 
     Nothing starts before the first result is asked for. The bar shows rate and time left. One local worker is
     this process. A worker that dies is replaced and its items are done again; an item at which workers die
-    again and again is an error that names it. Outside of `use_cluster`, workers live as long as the call.
+    again and again is a WorkError that names it. Outside of `use_cluster`, workers live as long as the call.
 
     Args:
         function: picklable (a module's function or functools.partial of one).
@@ -236,8 +236,8 @@ class _Handout:
         elif seconds > TASK_SECONDS * 2:
             self.task_items = max(self.task_items // 2, 1)
 
-    def _deadly(self, item: Any) -> InputError:
-        return InputError(
+    def _deadly(self, item: Any) -> WorkError:
+        return WorkError(
             self.title,
             f"{self.config.allowed_failures + 1} workers died while working on {_names([item])}",
             "They were killed, by hand or for want of memory, or crashed: remove the item, or give a worker "

@@ -7,7 +7,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.errors import InputError, WorkError
 from espnet2_valle.common.fileio import atomic_open, read_journal
 from espnet2_valle.jobs.pool import parallel_map
 
@@ -40,8 +40,8 @@ class Manifest:
         with open(self.path(number), encoding="utf-8") as stream:
             return stream.readline().strip() == json.dumps(mark)
 
-    def write(self, number: int, mark: str, rows: Iterable[Any]) -> None:
-        """Say that shard `number` is done; `rows` are JSON values."""
+    def write(self, number: int, mark: str | None, rows: Iterable[Any]) -> None:
+        """Say that shard `number` is done, but for the next run where the mark is None; `rows` are JSON values."""
         with atomic_open(self.path(number)) as stream:
             stream.writelines(json.dumps(row) + "\n" for row in chain([mark], rows))
 
@@ -71,6 +71,11 @@ def work_on_shards(
     results = iter(parallel_map(function, items, nj, title, worth, keep_errors=True))
     for number, shard in shards.items():
         yield number, list(islice(results, len(shard)))
+
+
+def lasting(mark: str, results: Iterable[Any]) -> str | None:
+    """The mark of a shard with these results: None if one is a WorkError, which another run may not meet."""
+    return None if any(isinstance(result, WorkError) for result in results) else mark
 
 
 def bad_row(error: InputError) -> dict[str, list[str]]:

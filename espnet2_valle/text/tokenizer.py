@@ -4,7 +4,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
-from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.errors import InputError, WorkError, work_errors
 from espnet2_valle.common.offline import import_g2p_without_download
 
 TOKEN_TYPES = ("phn", "char", "bpe")
@@ -40,7 +40,7 @@ class CleaningTokenizer:
         """Tokens of one text, in order.
 
         Raises:
-            InputError: a package that some of ESPnet's g2p choices import only now is missing.
+            WorkError: a package that some of ESPnet's g2p choices import only now is missing.
         """
         try:
             tokens = self._tokenizer.text2tokens(self._clean(line))  # type: ignore[attr-defined,operator]
@@ -103,12 +103,18 @@ def cached_tokenizer(
 
 
 def tokenize(text: str, choice: tuple[str, str | None, str | None, str | None]) -> list[str]:
-    """Tokens of one text, for parallel work; `choice` holds the arguments of `build_tokenizer`."""
-    return cached_tokenizer(*choice).text2tokens(text)
+    """Tokens of one text, for parallel work; `choice` holds the arguments of `build_tokenizer`.
+
+    Raises:
+        WorkError: this worker lacks what the choice needs.
+    """
+    with work_errors():
+        tokenizer = cached_tokenizer(*choice)
+    return tokenizer.text2tokens(text)
 
 
-def _missing_package(error: ModuleNotFoundError) -> InputError:
-    return InputError(
+def _missing_package(error: ModuleNotFoundError) -> WorkError:
+    return WorkError(
         "--g2p", f"this choice needs the Python package '{error.name}'", f"Run: pip install {error.name}"
     )
 

@@ -1,6 +1,7 @@
 """Stages 1 to 3 as commands: prepare_folder, format_data, tokenize_text."""
 
 import logging
+import sys
 
 import numpy as np
 import pytest
@@ -199,6 +200,18 @@ def test_texts_that_are_done_are_not_done_again(tmp_path, monkeypatch):
     assert first == {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
     tokenize(tmp_path, ["abc", "bab"])
     assert done == ["abc", "bab"]
+
+
+def test_a_package_that_was_missing_does_not_spoil_the_texts_for_good(tmp_path, monkeypatch):
+    """Some of ESPnet's choices import what they need with the first text."""
+    pytest.importorskip("pypinyin")
+    options = ["--token_type", "phn", "--g2p", "pypinyin_g2p", "--write_token_list", "true"]
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "pypinyin", None)
+        with pytest.raises(InputError, match="--g2p: this choice needs the Python package 'pypinyin'"):
+            tokenize(tmp_path, ["你", "好"], *options)
+    tokenize(tmp_path, ["你", "好"], *options)
+    assert len(read_scp(tmp_path / "out" / "token_int")) == 2
 
 
 def test_single_unknown_symbols_become_unk_with_a_warning(tmp_path, caplog):

@@ -8,7 +8,7 @@ from codec_samples import OPTIONS, RATE, voices, vowel
 from espnet2_valle.bin import codec_fit, codec_resynthesize, codec_tokenize
 from espnet2_valle.codec.build import load_codec
 from espnet2_valle.common.audio import read_audio, write_audio
-from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.errors import InputError, WorkError
 from espnet2_valle.corpus.codes import read_codes
 
 
@@ -119,6 +119,38 @@ def test_a_second_run_does_nothing_but_what_changed_and_a_new_codec_does_all(
     fit(other, str(fitted / "wav.scp"), other / "codec")
     tokenise(other, short, tmp_path / "codes")
     assert len(encoded) == 6
+
+
+def test_utterances_at_which_workers_died_are_tried_again_by_the_next_run(
+    fitted, short, tmp_path, monkeypatch
+):
+    tokenise(fitted, short, tmp_path / "whole")
+    encode_files = codec_tokenize.encode_files
+
+    def encode_until_death(config, device, batch):
+        if batch[0][0] == "utt3":
+            raise WorkError("tokenise", "3 workers died while working on utt3", "Run again")
+        return encode_files(config, device, batch)
+
+    for max_bad in ("0", "0.2"):
+        with monkeypatch.context() as dying:
+            dying.setattr(codec_tokenize, "encode_files", encode_until_death)
+            if max_bad == "0":
+                with pytest.raises(InputError, match="3 workers died while working on utt3"):
+                    tokenise(fitted, short, tmp_path / "codes")
+            else:
+                tokenise(fitted, short, tmp_path / "codes", "--max_bad", max_bad)
+                assert "utt3" not in read_codes(tmp_path / "codes" / "codes.scp")
+        tokenise(fitted, short, tmp_path / "codes")
+        assert list(read_codes(tmp_path / "codes" / "codes.scp")) == [f"utt{i}" for i in range(6)]
+        shutil.rmtree(tmp_path / "codes")
+
+
+def test_a_worker_that_cannot_open_the_codec_says_nothing_of_the_sound(fitted, short, tmp_path):
+    with pytest.raises(WorkError, match="no such codec configuration"):
+        codec_tokenize.encode_files(
+            str(tmp_path / "gone.yaml"), "cpu", [("utt0", str(tmp_path / "utt0.wav"))]
+        )
 
 
 def test_a_bad_sound_file_is_named_and_nothing_half_written_stays(fitted, short, tmp_path):

@@ -54,7 +54,7 @@ def model_file(tmp_path_factory):
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     torch.manual_seed(0)
     model, trained = GANCodecTask.build_model_from_file(folder / "config.yaml")
-    # Dumped once the model is built, as the trainer does: by then its options hold a sample_rate of their own.
+    # Dumped once the model is built, as the trainer does: then its options hold a sample_rate of their own.
     (folder / "config.yaml").write_text(yaml.safe_dump(vars(trained)))
     generator = model.codec.generator
     project = generator.quantizer.vq.layers[0].project_in

@@ -7,14 +7,22 @@ import soundfile
 
 from espnet2_valle.common.audio import read_audio, write_audio
 from espnet2_valle.common.cli import run_command
-from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.errors import InputError, WorkError, work_errors
 from espnet2_valle.common.fileio import atomic_open, atomic_path, remove_unfinished
 
 
-def test_an_input_error_survives_the_way_from_a_worker():
-    error = pickle.loads(pickle.dumps(InputError("a.wav", "is empty", "Remove it")))
+@pytest.mark.parametrize("kind", [InputError, WorkError])
+def test_an_input_error_survives_the_way_from_a_worker(kind):
+    error = pickle.loads(pickle.dumps(kind("a.wav", "is empty", "Remove it")))
+    assert type(error) is kind
     assert str(error) == "a.wav: is empty. Remove it"
     assert (error.where, error.problem, error.remedy) == ("a.wav", "is empty", "Remove it")
+
+
+def test_what_a_worker_lacks_is_no_fault_of_an_item():
+    with pytest.raises(WorkError, match="codec.yaml: is gone. Bring it") as caught, work_errors():
+        raise InputError("codec.yaml", "is gone", "Bring it")
+    assert caught.value.remedy == "Bring it"
 
 
 def test_a_file_is_whole_or_as_it_was(tmp_path):

@@ -5,7 +5,7 @@ import time
 import pytest
 import yaml
 
-from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.errors import InputError, WorkError
 from espnet2_valle.jobs.config import ClusterConfig
 from espnet2_valle.jobs.pool import Workers, parallel_map, use_cluster
 
@@ -86,6 +86,7 @@ def test_a_later_call_may_want_more_workers():
 def test_an_item_at_which_workers_die_is_named(workers):
     kept = list(parallel_map(die_on_two, range(4), title="squares", keep_errors=True))
     assert [result for result in kept if not isinstance(result, InputError)] == [0, 1, 3]
+    assert isinstance(kept[2], WorkError)
     assert str(kept[2]).startswith("squares: 1 workers died while working on 2. They were killed")
 
 

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.errors import InputError, WorkError
 from espnet2_valle.jobs.shards import (
     Manifest,
     bad_row,
@@ -10,6 +10,7 @@ from espnet2_valle.jobs.shards import (
     error_of,
     file_state,
     fingerprint,
+    lasting,
     work_on_shards,
 )
 
@@ -43,6 +44,15 @@ def test_an_error_goes_through_a_manifest():
     row = json.loads(json.dumps(bad_row(error)))
     assert str(error_of(row)) == str(error)
     assert error_of(["a.wav"]) is None
+
+
+def test_a_shard_is_done_only_if_nothing_was_wrong_but_its_items(tmp_path):
+    manifest = Manifest(tmp_path / "manifest")
+    bad, died = (kind("a.wav", "is bad", "Mend it") for kind in (InputError, WorkError))
+    for results, done in (([1, bad], True), ([1, bad, died], False)):
+        manifest.write(1, lasting("mark", results), [1])
+        assert manifest.is_done(1, "mark") == done
+        assert manifest.rows(1) == [1]
 
 
 @pytest.mark.parametrize(("size", "shards"), [(2, [[1, 2], [3]]), (3, [[1, 2, 3]]), (9, [[1, 2, 3]])])

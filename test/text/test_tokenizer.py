@@ -6,7 +6,7 @@ from pathlib import Path
 import nltk
 import pytest
 
-from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.errors import InputError, WorkError
 from espnet2_valle.text import tokenizer as module
 from espnet2_valle.text.bpe import train_bpe
 from espnet2_valle.text.tokenizer import build_tokenizer, check_nltk_data, tokenize
@@ -77,8 +77,13 @@ def test_missing_espeak_packages_name_the_extra(monkeypatch):
 
 
 def test_a_missing_package_of_another_g2p_is_named():
-    with pytest.raises(InputError, match="--g2p: this choice needs the Python package 'pyopenjtalk'"):
+    with pytest.raises(WorkError, match="--g2p: this choice needs the Python package 'pyopenjtalk'"):
         build_tokenizer("phn", "pyopenjtalk").text2tokens("a")
+
+
+def test_what_a_worker_lacks_for_a_tokenizer_is_no_fault_of_the_text():
+    with pytest.raises(WorkError, match="no such sentencepiece model: 'gone.model'"):
+        tokenize("a", ("bpe", None, None, "gone.model"))
 
 
 @pytest.mark.parametrize(
