@@ -1,4 +1,4 @@
-"""Files that are either whole or absent."""
+"""Files that are either whole or absent, and texts of the user's."""
 
 import glob
 import json
@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
+
+from espnet2_valle.common.errors import InputError
 
 UNFINISHED = ".unfinished."  # how names of files begin that are still being written
 
@@ -61,6 +63,20 @@ def remove_unfinished(*folders: str | Path) -> None:
 def _remove(folder: Path, pattern: str) -> None:
     for path in folder.glob(pattern):
         path.unlink(missing_ok=True)
+
+
+def read_text(path: str | Path) -> str:
+    """Text of a file of the user's, without the mark (BOM) that some editors put first.
+
+    Raises:
+        InputError: it is not UTF-8.
+    """
+    try:
+        return Path(path).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            path, f"is not UTF-8 text ({error})", "Convert it, for example with iconv"
+        ) from error
 
 
 def read_journal(path: str | Path) -> list[Any]:

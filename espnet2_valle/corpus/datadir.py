@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from espnet2_valle.common.audio import Span
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.common.fileio import atomic_open
+from espnet2_valle.common.fileio import atomic_open, read_text
 
 Value = TypeVar("Value")
 
@@ -23,13 +23,7 @@ def read_scp(path: str | Path) -> dict[str, str]:
     if not path.is_file():
         raise InputError(path, "no such file", "Run the stage that writes it first, or correct the path")
     entries: dict[str, str] = {}
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            path, f"is not UTF-8 text ({error})", "Convert it, for example with iconv"
-        ) from error
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(read_text(path).split("\n"), 1):
         if not line.strip():
             continue
         key, *rest = line.split(maxsplit=1)

@@ -1,11 +1,13 @@
 """Read a folder of recordings and transcripts: metadata.csv, .txt beside the audio, or a Kaldi directory."""
 
 import csv
+import io
 import logging
 from collections import Counter
 from pathlib import Path
 
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.fileio import read_text
 from espnet2_valle.corpus.datadir import DataDir
 from espnet2_valle.corpus.recording import Recording, make_recording
 from espnet2_valle.corpus.setaside import set_aside
@@ -84,32 +86,31 @@ def _read_metadata(db: Path, need_text: bool) -> tuple[list[Recording], dict[str
     bad: dict[str, InputError] = {}
     audio = {file.relative_to(db).with_suffix("").as_posix(): file for file in _audio_files(db)}
     used: set[Path] = set()
-    with open(path, encoding="utf-8-sig", newline="") as stream:
-        rows = csv.DictReader(stream, delimiter="|", quoting=csv.QUOTE_NONE)
-        if not {"id", "text"} <= set(rows.fieldnames or ()):
+    rows = csv.DictReader(io.StringIO(read_text(path)), delimiter="|", quoting=csv.QUOTE_NONE)
+    if not {"id", "text"} <= set(rows.fieldnames or ()):
+        raise InputError(
+            path, f"first line is '{'|'.join(rows.fieldnames or ())}'", "Begin it with id|speaker|text"
+        )
+    for row in rows:
+        where, name = f"{path}:{rows.line_num}", (row["id"] or "").strip()
+        stem = name[: -len(Path(name).suffix)] if Path(name).suffix.lower() in AUDIO_SUFFIXES else name
+        file = audio.get(f"wav/{stem}") or audio.get(stem)
+        if not stem or None in row or row["text"] is None:
             raise InputError(
-                path, f"first line is '{'|'.join(rows.fieldnames or ())}'", "Begin it with id|speaker|text"
+                where, f"is not a row of {len(rows.fieldnames or ())} columns", "Correct the row"
             )
-        for row in rows:
-            where, name = f"{path}:{rows.line_num}", (row["id"] or "").strip()
-            stem = name[: -len(Path(name).suffix)] if Path(name).suffix.lower() in AUDIO_SUFFIXES else name
-            file = audio.get(f"wav/{stem}") or audio.get(stem)
-            if not stem or None in row or row["text"] is None:
-                raise InputError(
-                    where, f"is not a row of {len(rows.fieldnames or ())} columns", "Correct the row"
-                )
-            if file is None:
-                bad[where] = InputError(
-                    where, f"'{name}' has no sound file in wav/ or beside", "Add it or remove the row"
-                )
-            elif need_text and not row["text"].strip():
-                bad[where] = InputError(
-                    where, f"the transcript of '{name}' is empty", "Write it or remove the row"
-                )
-            else:
-                used.add(file)
-                speaker = (row.get("speaker") or "").strip() or _folder_speaker(file, db)
-                recordings.append(make_recording(stem, speaker, row["text"], file))
+        if file is None:
+            bad[where] = InputError(
+                where, f"'{name}' has no sound file in wav/ or beside", "Add it or remove the row"
+            )
+        elif need_text and not row["text"].strip():
+            bad[where] = InputError(
+                where, f"the transcript of '{name}' is empty", "Write it or remove the row"
+            )
+        else:
+            used.add(file)
+            speaker = (row.get("speaker") or "").strip() or _folder_speaker(file, db)
+            recordings.append(make_recording(stem, speaker, row["text"], file))
     unused = sorted(set(audio.values()) - used)
     if unused and not bad:
         logging.warning("%s: %d sound files have no row, the first %s", path, len(unused), unused[0])
@@ -121,8 +122,12 @@ def _read_text_beside_audio(db: Path, need_text: bool) -> tuple[list[Recording],
     bad: dict[str, InputError] = {}
     for file in _audio_files(db):
         text_file = file.with_suffix(".txt")
-        text = text_file.read_text(encoding="utf-8") if text_file.is_file() else ""
         name = file.relative_to(db).with_suffix("").as_posix()
+        try:
+            text = read_text(text_file) if text_file.is_file() else ""
+        except InputError as error:
+            bad[name] = error
+            continue
         if text.strip() or not need_text:
             recordings.append(make_recording(name, _folder_speaker(file, db), text, file))
         else:

@@ -41,7 +41,10 @@ class Manifest:
             return stream.readline().strip() == json.dumps(mark)
 
     def write(self, number: int, mark: str | None, rows: Iterable[Any]) -> None:
-        """Say that shard `number` is done, but for the next run where the mark is None; `rows` are JSON values."""
+        """Say that shard `number` is done; `rows` are JSON values.
+
+        With the mark None it is done for this run only.
+        """
         with atomic_open(self.path(number)) as stream:
             stream.writelines(json.dumps(row) + "\n" for row in chain([mark], rows))
 

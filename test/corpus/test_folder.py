@@ -130,6 +130,38 @@ def test_audio_without_transcript_is_named(tmp_path, text, message):
         read_folder(tmp_path)
 
 
+BOM = b"\xef\xbb\xbf"
+LATIN_1 = "caf\u00e9".encode("latin-1")
+
+
+def test_the_mark_that_editors_put_before_a_text_is_no_part_of_it(tmp_path):
+    touch(tmp_path / "a" / "1.wav")
+    (tmp_path / "a" / "1.txt").write_bytes(BOM + b"hello\n")
+    touch(tmp_path / "b" / "1.wav")
+    (tmp_path / "b" / "metadata.csv").write_bytes(BOM + b"id|text\r\n1|hello\r\n")
+    touch(tmp_path / "c" / "1.wav")
+    for name, line in (("wav.scp", b"1 1.wav\n"), ("text", b"1 hello\n"), ("utt2spk", b"1 c\n")):
+        (tmp_path / "c" / name).write_bytes(BOM + line)
+    for name in "abc":
+        assert [(r.utterance, r.text) for r in read_folder(tmp_path / name)] == [(f"{name}-1", "hello")]
+
+
+def test_a_transcript_in_another_encoding_is_a_bad_entry(tmp_path):
+    for name in ("1", "2"):
+        touch(tmp_path / f"{name}.wav")
+        (tmp_path / f"{name}.txt").write_bytes(LATIN_1 if name == "2" else b"hello")
+    with pytest.raises(InputError, match=r"2\.txt: is not UTF-8 text .*\(1 of 2 utterances"):
+        read_folder(tmp_path)
+    assert len(read_folder(tmp_path, max_bad=0.5)) == 1
+
+
+def test_metadata_in_another_encoding_is_named(tmp_path):
+    touch(tmp_path / "1.wav")
+    (tmp_path / "metadata.csv").write_bytes(b"id|text\n1|" + LATIN_1 + b"\n")
+    with pytest.raises(InputError, match=r"metadata\.csv: is not UTF-8 text .* Convert it"):
+        read_folder(tmp_path, max_bad=1.0)
+
+
 def test_a_few_bad_entries_are_left_out_loudly(tmp_path, caplog):
     rows = [f"u{n}|ann|text {n}" for n in range(10)]
     for n in range(9):
