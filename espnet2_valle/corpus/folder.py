@@ -35,7 +35,7 @@ def read_folder(db: str | Path, max_bad: float = 0.0, need_text: bool = True) ->
         raise InputError(db, "no such folder", "Correct --db")
     bad: dict[str, InputError] = {}
     if (db / "wav.scp").is_file():
-        recordings = _read_kaldi(db)
+        recordings, bad = _read_kaldi(db)
     elif (db / METADATA).is_file():
         recordings, bad = _read_metadata(db, need_text)
     else:
@@ -52,8 +52,10 @@ def read_folder(db: str | Path, max_bad: float = 0.0, need_text: bool = True) ->
     return sorted(recordings, key=lambda recording: recording.utterance)
 
 
-def _read_kaldi(db: Path) -> list[Recording]:
+def _read_kaldi(db: Path) -> tuple[list[Recording], dict[str, InputError]]:
     data = DataDir.load(db)
+    recordings: list[Recording] = []
+    bad: dict[str, InputError] = {}
     for utterance, wav in data.wavs.items():
         if wav.endswith("|"):
             raise InputError(
@@ -61,18 +63,26 @@ def _read_kaldi(db: Path) -> list[Recording]:
                 f"'{utterance}' is a pipe ({wav})",
                 "Write sound files first, for example with ESPnet's format_wav_scp.sh",
             )
-    return [
-        make_recording(
-            utterance,
-            data.speakers[utterance],
-            data.texts[utterance],
-            _kaldi_path(db, wav),
-            data.languages.get(utterance, ""),
-            data.emotions.get(utterance, ""),
-            data.spans.get(utterance),
+        file = _kaldi_path(db, wav)
+        if not file.is_file():
+            bad[utterance] = InputError(
+                db / "wav.scp",
+                f"'{utterance}' has no sound file {wav}",
+                "Correct the path or remove the line",
+            )
+            continue
+        recordings.append(
+            make_recording(
+                utterance,
+                data.speakers[utterance],
+                data.texts[utterance],
+                file,
+                data.languages.get(utterance, ""),
+                data.emotions.get(utterance, ""),
+                data.spans.get(utterance),
+            )
         )
-        for utterance, wav in data.wavs.items()
-    ]
+    return recordings, bad
 
 
 def _kaldi_path(db: Path, wav: str) -> Path:

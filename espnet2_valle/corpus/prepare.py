@@ -4,8 +4,8 @@ import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import soundfile
-
+from espnet2_valle.common.audio import audio_seconds
+from espnet2_valle.common.errors import InputError
 from espnet2_valle.corpus.datadir import DataDir
 from espnet2_valle.corpus.pairs import Pair, write_pairs
 from espnet2_valle.corpus.recording import to_data_dir
@@ -27,10 +27,22 @@ def write_splits(splits: Splits, output_dir: Path, make_lists: ListMaker, nj: in
         nj: processes.
 
     Raises:
-        InputError: no pair can be made.
+        InputError: no pair can be made; if there are sound files that cannot be read, it names the first.
     """
     sets = {name: to_data_dir(recordings, output_dir / name) for name, recordings in splits.items()}
-    lists = make_lists(sets["test"], audio_durations(sets["test"], nj), sets.get("train"))
+    durations, unreadable = audio_durations(sets["test"], nj)
+    try:
+        lists = make_lists(sets["test"], durations, sets.get("train"))
+    except InputError:
+        if not unreadable:
+            raise
+        first = unreadable[0]
+        raise InputError(
+            first.where,
+            f"{first.problem} ({len(unreadable)} sound files of the test set cannot be read, "
+            "and no test pair can be made)",
+            first.remedy,
+        ) from None
     for name, data in sets.items():
         data.write()
         logging.info("%s: %d utterances, %d speakers", name, len(data.wavs), len(data.by_speaker()))
@@ -39,17 +51,19 @@ def write_splits(splits: Splits, output_dir: Path, make_lists: ListMaker, nj: in
         logging.info("%s: %d pairs", name, len(pairs))
 
 
-def audio_durations(data: DataDir, nj: int) -> dict[str, float]:
-    """Seconds of each utterance; 0, so that it serves in no pair, where a header cannot be read."""
+def audio_durations(data: DataDir, nj: int) -> tuple[dict[str, float], list[InputError]]:
+    """Seconds of each utterance, and the errors of headers that cannot be read.
+
+    Where that is so the seconds are 0, so that the utterance serves in no pair; stage 2 sets it aside.
+    """
+    durations = {utt: end - start for utt, (start, end) in data.spans.items()}
+    unreadable: list[InputError] = []
     whole = [utterance for utterance in data.wavs if utterance not in data.spans]
-    seconds = parallel_map(
-        _duration, [data.wavs[utterance] for utterance in whole], nj, "durations", HEADERS_A_WORKER
-    )
-    return {utt: end - start for utt, (start, end) in data.spans.items()} | dict(zip(whole, seconds))
-
-
-def _duration(path: str) -> float:
-    try:
-        return float(soundfile.info(path).duration)
-    except soundfile.LibsndfileError:
-        return 0.0
+    paths = [data.wavs[utterance] for utterance in whole]
+    found = parallel_map(audio_seconds, paths, nj, "durations", HEADERS_A_WORKER, keep_errors=True)
+    for utterance, seconds in zip(whole, found):
+        if isinstance(seconds, InputError):
+            unreadable.append(seconds)
+            seconds = 0.0
+        durations[utterance] = seconds
+    return durations, unreadable

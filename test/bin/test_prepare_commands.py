@@ -88,6 +88,17 @@ def test_no_possible_test_pair_writes_nothing(tmp_path):
     assert not (tmp_path / "data").exists()
 
 
+def test_sound_files_that_cannot_be_read_are_named_where_they_leave_no_pair(tmp_path):
+    for path in (write_corpus(tmp_path / "db") / "wav").iterdir():
+        path.write_bytes(b"noise")
+    message = (
+        r"wav: not a readable sound file .*\(12 sound files of the test set cannot be read, and no test pair"
+    )
+    with pytest.raises(InputError, match=message):
+        prepare(tmp_path)
+    assert not (tmp_path / "data").exists()
+
+
 def test_stereo_is_mixed_down_with_a_note(tmp_path, caplog):
     write_corpus(tmp_path / "db", channels=2)
     prepare(tmp_path)

@@ -68,6 +68,16 @@ def test_a_kaldi_directory_is_read(tmp_path):
     assert [r.wav for r in read_folder(tmp_path)] == [str(wav), str(wav)]
 
 
+def test_a_kaldi_line_without_its_sound_file_is_a_bad_entry(tmp_path):
+    touch(tmp_path / "1.wav")
+    (tmp_path / "wav.scp").write_text("ann-1 1.wav\nann-2 gone/2.wav\n")
+    (tmp_path / "text").write_text("ann-1 hello\nann-2 there\n")
+    (tmp_path / "utt2spk").write_text("ann-1 ann\nann-2 ann\n")
+    with pytest.raises(InputError, match=r"wav\.scp: 'ann-2' has no sound file gone/2\.wav \(1 of 2"):
+        read_folder(tmp_path)
+    assert [r.utterance for r in read_folder(tmp_path, max_bad=0.5)] == ["ann-1"]
+
+
 def test_a_kaldi_pipe_is_refused(tmp_path):
     (tmp_path / "wav.scp").write_text("ann-1 sph2pipe x.sph |\n")
     (tmp_path / "text").write_text("ann-1 hello\n")
