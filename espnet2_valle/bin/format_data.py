@@ -10,9 +10,9 @@ from pathlib import Path
 
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.common.fileio import remove_unfinished
 from espnet2_valle.corpus.datadir import DataDir, write_scp
 from espnet2_valle.corpus.format import Formatted, Source, format_utterance
+from espnet2_valle.corpus.made_from import MadeFrom, sound_state
 from espnet2_valle.corpus.pairs import PAIR_LISTS, read_pairs, write_pairs
 from espnet2_valle.corpus.setaside import MAX_BAD, SetAside
 from espnet2_valle.jobs.config import add_worker_arguments
@@ -45,9 +45,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = get_parser().parse_args(argv)
     data = DataDir.load(args.data_dir)
     output_dir = Path(args.output_dir).absolute()
-    results = format_all(data, output_dir, args)
-    log_sources(data.path, results, args.fs)
-    good = {r.utterance: r.num_samples for r in results if not r.error}
+    good = format_all(data, output_dir, args)
     kept = within_duration(good, args.fs, args.min_duration, args.max_duration, data.path)
     wavs = {u: str(output_dir / "wav" / f"{u}.flac") for u in kept}
     formatted = replace(data.subset(kept, output_dir), wavs=wavs, spans={})
@@ -57,31 +55,38 @@ def main(argv: Sequence[str] | None = None) -> None:
     formatted.write()
     hours = sum(kept.values()) / args.fs / 3600
     logging.info(
-        "%s: %d of %d utterances kept, %.2f h at %d Hz", output_dir, len(kept), len(results), hours, args.fs
+        "%s: %d of %d utterances kept, %.2f h at %d Hz", output_dir, len(kept), len(data.wavs), hours, args.fs
     )
 
 
-def format_all(data: DataDir, output_dir: Path, args: argparse.Namespace) -> list[Formatted]:
-    """Format every utterance; the bad ones, and those at which workers died, are set aside.
+def format_all(data: DataDir, output_dir: Path, args: argparse.Namespace) -> dict[str, int]:
+    """Format every utterance that is not done; the bad ones, and those at which workers died, are set aside.
+
+    Returns:
+        Samples of each good utterance.
 
     Raises:
         InputError: more than --max_bad of them are bad.
     """
-    sources = [Source(utt, wav, data.spans.get(utt)) for utt, wav in data.wavs.items()]
+    sources = {utt: Source(utt, wav, data.spans.get(utt)) for utt, wav in data.wavs.items()}
+    states = {utt: sound_state(source.wav, source.span, args.fs) for utt, source in sources.items()}
     work = partial(format_utterance, output_dir=output_dir / "wav", sample_rate=args.fs)
     aside = SetAside(len(sources), args.max_bad, str(data.path))
     results = []
-    with use_cluster(args.cluster):
-        done = parallel_map(work, sources, args.nj, f"format {data.path.name}", keep_errors=True)
-        for utterance, result in zip(data.wavs, done):
+    with use_cluster(args.cluster), MadeFrom(output_dir, states) as made:
+        pending = [source for utt, source in sources.items() if utt not in made.samples]
+        done = parallel_map(work, pending, args.nj, f"format {data.path.name}", keep_errors=True)
+        for source, result in zip(pending, done):
             if isinstance(result, InputError):
-                result = Formatted(utterance, 0, error=result)
+                result = Formatted(source.utterance, 0, error=result)
             if result.error:
-                aside.extend({utterance: result.error})
+                aside.extend({source.utterance: result.error})
+            else:
+                made.add(source.utterance, result.num_samples)
             results.append(result)
     aside.report(output_dir)
-    remove_unfinished(output_dir / "wav")
-    return results
+    log_sources(data.path, results, args.fs)
+    return {utt: made.samples[utt] for utt in sources if utt in made.samples}
 
 
 def log_sources(path: Path, results: Iterable[Formatted], fs: int) -> None:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import soundfile
 
-from espnet2_valle.common.audio import SPAN_SLACK, Span, read_audio, write_audio
+from espnet2_valle.common.audio import Span, read_audio, write_audio
 from espnet2_valle.common.errors import InputError
 
 SILENCE = 1e-4  # a recording whose loudest sample is below this (-80 dBFS) has nothing in it
@@ -28,8 +28,8 @@ class Formatted:
     Attributes:
         utterance: its id.
         num_samples: at the target rate; 0 when it could not be used.
-        channels: of the source file; 0 when that was not looked at (done before).
-        rate: of the source file in Hz; 0 when that was not looked at.
+        channels: of the source file; 0 when it could not be used.
+        rate: of the source file in Hz; 0 when it could not be used.
         error: why it could not be used.
     """
 
@@ -41,7 +41,7 @@ class Formatted:
 
 
 def format_utterance(job: Source, output_dir: str | Path, sample_rate: int) -> Formatted:
-    """Write `output_dir`/<utterance>.flac unless it is there already and newer than its source.
+    """Write `output_dir`/<utterance>.flac; a source that cannot be used leaves none.
 
     Args:
         job: the utterance.
@@ -50,9 +50,6 @@ def format_utterance(job: Source, output_dir: str | Path, sample_rate: int) -> F
     """
     utterance, source, span = job
     target = Path(output_dir) / f"{utterance}.flac"
-    done = _samples_if_done(job, target, sample_rate)
-    if done:
-        return Formatted(utterance, done)
     try:
         wav, _ = read_audio(source, sample_rate, span)
         if np.abs(wav).max() < SILENCE:
@@ -63,17 +60,3 @@ def format_utterance(job: Source, output_dir: str | Path, sample_rate: int) -> F
     write_audio(target, wav, sample_rate)
     info = soundfile.info(source)
     return Formatted(utterance, len(wav), info.channels, info.samplerate)
-
-
-def _samples_if_done(job: Source, target: Path, sample_rate: int) -> int:
-    """Number of samples of a target that need not be written again, else 0."""
-    source = Path(job.wav)
-    if not (source.is_file() and target.is_file()) or target.stat().st_mtime < source.stat().st_mtime:
-        return 0
-    try:
-        info = soundfile.info(target)
-    except soundfile.LibsndfileError:
-        return 0
-    if job.span and abs(info.duration - (job.span[1] - job.span[0])) > SPAN_SLACK:
-        return 0
-    return info.frames if info.samplerate == sample_rate else 0

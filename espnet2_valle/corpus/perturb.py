@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from espnet2_valle.common.audio import Span, audio_rate, read_audio, resample, write_audio
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.common.fileio import remove_unfinished
 from espnet2_valle.corpus.datadir import DataDir
+from espnet2_valle.corpus.made_from import MadeFrom, sound_state
 from espnet2_valle.jobs.pool import parallel_map
 
 SLOWEST, FASTEST = 0.5, 2.0  # beyond, nobody speaks like that
@@ -61,7 +61,7 @@ def perturb_speed(
         data: the set as stage 2 wrote it, all of one rate.
         recorded: the set as it came, with all utterances of `data`.
         factors: speeds of the copies.
-        output_dir: of the larger set; the copies go to wav/ in it. Those already there are kept.
+        output_dir: of the larger set; the copies go to wav/ in it. Those made before from the same are kept.
         nj: processes.
 
     Returns:
@@ -77,9 +77,10 @@ def perturb_speed(
         )
     output_dir = Path(output_dir).absolute()
     larger = data.subset(data.wavs, output_dir)
-    jobs = []
+    rate = audio_rate(next(iter(data.wavs.values())))
+    jobs: dict[str, Copy] = {}
     for factor in factors:
-        for utterance, formatted in data.wavs.items():
+        for utterance in data.wavs:
             copy = perturbed_name(utterance, factor)
             larger.wavs[copy] = str(output_dir / "wav" / f"{copy}.flac")
             larger.texts[copy] = data.texts[utterance]
@@ -87,32 +88,33 @@ def perturb_speed(
             for kept, copied in ((data.languages, larger.languages), (data.emotions, larger.emotions)):
                 if kept:
                     copied[copy] = kept[utterance]
-            span = recorded.spans.get(utterance)
-            jobs.append(Copy(recorded.wavs[utterance], formatted, larger.wavs[copy], factor, span))
-    for _ in parallel_map(write_copy, jobs, nj, f"perturb {data.path.name}"):
-        pass
-    remove_unfinished(output_dir / "wav")
+            source, span = recorded.wavs[utterance], recorded.spans.get(utterance)
+            jobs[copy] = Copy(source, larger.wavs[copy], factor, rate, span)
+    states = {copy: sound_state(job.recorded, job.span, job.factor, job.rate) for copy, job in jobs.items()}
+    with MadeFrom(output_dir, states) as made:
+        pending = [copy for copy in jobs if copy not in made.samples]
+        work = [jobs[copy] for copy in pending]
+        for copy, samples in zip(pending, parallel_map(write_copy, work, nj, f"perturb {data.path.name}")):
+            made.add(copy, samples)
     larger.write()
     return larger
 
 
 class Copy(NamedTuple):
-    """The copy `target` of `recorded`, or of a part of that, at the rate of the sound file `formatted`."""
+    """The copy `target`, at `rate` Hz, of the sound file `recorded` or of a part of it."""
 
     recorded: str
-    formatted: str
     target: str
     factor: float
+    rate: int
     span: Span | None = None
 
 
-def write_copy(copy: Copy) -> None:
-    """Write a copy unless it is there already and newer than what it is made from."""
-    target, formatted = Path(copy.target), Path(copy.formatted)
-    if target.is_file() and formatted.is_file() and target.stat().st_mtime >= formatted.stat().st_mtime:
-        return
+def write_copy(copy: Copy) -> int:
+    """Write a copy; return its samples."""
     wav, rate = read_audio(copy.recorded, span=copy.span)
     # Taken for a recording of a higher rate and resampled to its own, it plays faster by the factor.
     faster = resample(wav, round(rate * copy.factor), rate)
-    target_rate = audio_rate(formatted)
-    write_audio(target, resample(faster, rate, target_rate), target_rate)
+    wav = resample(faster, rate, copy.rate)
+    write_audio(copy.target, wav, copy.rate)
+    return len(wav)

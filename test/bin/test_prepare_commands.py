@@ -1,6 +1,7 @@
 """Stages 1 to 3 as commands: prepare_folder, format_data, tokenize_text."""
 
 import logging
+import os
 import sys
 
 import numpy as np
@@ -173,6 +174,39 @@ def test_a_broken_off_run_goes_on(tmp_path):
     format_set(tmp_path, "train")
     assert sorted((tmp_path / "raw" / "train" / "wav").iterdir()) == wavs
     assert wavs[1].stat().st_mtime_ns == before
+
+
+def test_audio_is_formatted_again_when_it_comes_from_elsewhere(tmp_path, monkeypatch):
+    """Another file, part or rate, even if no time or length tells it."""
+    loud, soft = (tmp_path / f"{name}.wav" for name in ("loud", "soft"))
+    for path, level in ((loud, 0.5), (soft, 0.1)):
+        soundfile.write(path, np.repeat([level, level / 2], RATE), RATE)
+    formatted = []
+    real = format_data.format_utterance
+    monkeypatch.setattr(
+        format_data, "format_utterance", lambda job, **kept: formatted.append(job) or real(job, **kept)
+    )
+
+    def heard(wav, span=None, fs="8000"):
+        spans = {"ann-1": span} if span else {}
+        data = DataDir(tmp_path / "data", {"ann-1": str(wav)}, {"ann-1": "a"}, {"ann-1": "ann"}, spans=spans)
+        data.write()
+        format_set(tmp_path, "", fs=fs)
+        assert read_scp(tmp_path / "raw" / "utt2num_samples") == {"ann-1": fs if span else str(2 * int(fs))}
+        return soundfile.read(tmp_path / "raw" / "wav" / "ann-1.flac")[0].max()
+
+    assert heard(loud) == pytest.approx(0.5, abs=0.01)
+    assert heard(loud) == pytest.approx(0.5, abs=0.01)
+    assert len(formatted) == 1
+    assert heard(soft) == pytest.approx(0.1, abs=0.01)
+    earlier = soft.stat().st_mtime - 100
+    soundfile.write(soft, np.repeat([0.3, 0.2], RATE), RATE)
+    os.utime(soft, (earlier, earlier))
+    assert heard(soft) == pytest.approx(0.3, abs=0.01)
+    assert heard(soft, (0.0, 1.0)) == pytest.approx(0.3, abs=0.01)
+    assert heard(soft, (1.0, 2.0)) == pytest.approx(0.2, abs=0.01)
+    heard(soft, (1.0, 2.0), fs="16000")
+    assert len(formatted) == 6
 
 
 def tokenize(tmp_path, texts, *options):

@@ -1,5 +1,3 @@
-import os
-
 import numpy as np
 import pytest
 import soundfile
@@ -19,31 +17,6 @@ def test_stereo_at_another_rate_becomes_mono_16_bit_at_the_target_rate(tmp_path)
     assert (info.samplerate, info.channels, info.subtype) == (24000, 1, "PCM_16")
     assert (result.channels, result.rate, result.error) == (2, 8000, None)
     assert result.num_samples == info.frames == 12000
-
-
-def test_what_is_done_is_not_done_again_until_the_source_changes(tmp_path):
-    source, target = tmp_path / "s.wav", tmp_path / "out" / "u.flac"
-    soundfile.write(source, tone(), 8000)
-    format_utterance(Source("u", str(source)), tmp_path / "out", 16000)
-    before = target.stat().st_mtime_ns
-    again = format_utterance(Source("u", str(source)), tmp_path / "out", 16000)
-    assert (again.num_samples, again.channels) == (8000, 0)
-    assert target.stat().st_mtime_ns == before
-    later = target.stat().st_mtime + 5
-    os.utime(source, (later, later))
-    assert format_utterance(Source("u", str(source)), tmp_path / "out", 16000).channels == 1
-
-
-def test_another_rate_is_written_again(tmp_path):
-    soundfile.write(tmp_path / "s.wav", tone(), 8000)
-    format_utterance(Source("u", str(tmp_path / "s.wav")), tmp_path, 16000)
-    assert format_utterance(Source("u", str(tmp_path / "s.wav")), tmp_path, 24000).num_samples == 12000
-
-
-def test_a_half_written_target_is_written_again(tmp_path):
-    soundfile.write(tmp_path / "s.wav", tone(), 8000)
-    (tmp_path / "u.flac").write_bytes(b"fLaC")
-    assert format_utterance(Source("u", str(tmp_path / "s.wav")), tmp_path, 16000).num_samples == 8000
 
 
 @pytest.mark.parametrize(
@@ -78,13 +51,6 @@ def test_a_part_of_a_recording_is_cut_out(tmp_path):
     assert format_utterance(source, tmp_path / "out", 8000).num_samples == 12000
     wav, _ = soundfile.read(tmp_path / "out" / "u.flac")
     np.testing.assert_allclose(wav, ramp(4, 8000)[8000:20000], atol=1e-4)
-
-
-def test_other_times_are_cut_again(tmp_path):
-    soundfile.write(tmp_path / "s.wav", ramp(4, 8000), 8000)
-    format_utterance(Source("u", str(tmp_path / "s.wav"), (1.0, 2.5)), tmp_path, 8000)
-    again = format_utterance(Source("u", str(tmp_path / "s.wav"), (0.5, 2.5)), tmp_path, 8000)
-    assert again.num_samples == 16000
 
 
 def test_a_part_behind_the_end_of_its_recording_is_told(tmp_path):

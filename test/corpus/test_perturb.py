@@ -49,22 +49,25 @@ def test_every_copy_is_a_voice_of_its_own_with_the_same_text(voices, tmp_path):
     assert {u: larger.wavs[u] for u in voices.wavs} == voices.wavs
 
 
-def test_a_second_run_writes_only_what_is_missing_or_older_than_its_source(voices, tmp_path):
+def test_a_second_run_writes_only_what_is_missing_or_made_from_something_else(voices, tmp_path):
     larger = perturb_speed(voices, voices, [0.9], tmp_path / "train_sp")
-    ann, bob = larger.wavs["sp0.9-ann-1"], larger.wavs["sp0.9-bob-1"]
-    first = Path(ann).read_bytes()
-    before = os.stat(bob).st_mtime_ns
-    os.remove(ann)
-    left = Path(ann).with_name(".unfinished.ann.flac")  # by a run that was killed
+    ann, bob = Path(larger.wavs["sp0.9-ann-1"]), Path(larger.wavs["sp0.9-bob-1"])
+    first, before = ann.read_bytes(), bob.stat().st_mtime_ns
+    ann.unlink()
+    left = ann.with_name(".unfinished.ann.flac")  # by a run that was killed
     left.touch()
     perturb_speed(voices, voices, [0.9], tmp_path / "train_sp")
-    assert Path(ann).read_bytes() == first
+    assert ann.read_bytes() == first
     assert not left.exists()
-    assert os.stat(bob).st_mtime_ns == before
-    later = os.stat(bob).st_mtime + 5
-    os.utime(voices.wavs["bob-1"], (later, later))
+    assert bob.stat().st_mtime_ns == before
+    again = ann.stat().st_mtime_ns
+    source = Path(voices.wavs["bob-1"])
+    earlier = source.stat().st_mtime - 100
+    soundfile.write(source, np.ones(RATE) / 2, RATE)
+    os.utime(source, (earlier, earlier))
     perturb_speed(voices, voices, [0.9], tmp_path / "train_sp")
-    assert os.stat(bob).st_mtime_ns != before
+    assert soundfile.read(bob)[0].mean() == pytest.approx(0.5, abs=0.01)
+    assert ann.stat().st_mtime_ns == again
 
 
 def test_two_processes_write_the_same_bytes_as_one(voices, tmp_path):

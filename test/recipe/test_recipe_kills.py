@@ -18,6 +18,8 @@ import pytest
 import torch
 from miniature import RUN, write_configs
 
+from espnet2_valle.common.fileio import read_journal
+
 pytestmark = pytest.mark.recipe
 KILLS = int(os.environ.get("ESPNET2_VALLE_KILLS", "4"))
 LAST = 10 if "ESPNET2_VALLE_KILLS" in os.environ else 4  # stage
@@ -120,6 +122,8 @@ def content(path):
             return {name: archive.read(name) for name in archive.namelist() if name.startswith("codec/")}
     if path.parent.name == "manifest":  # its first line stands for when the shard's files were written
         return path.read_bytes().split(b"\n", 1)[1]
+    if path.name == "made_from":  # each row's second column stands for when its source was written
+        return [row[::2] for row in read_journal(path)]
     if path.name == "options.json":  # of decoding; `modified` tells when the models were written
         return json.loads(path.read_bytes())["options"]
     if path.suffix != ".pth":
