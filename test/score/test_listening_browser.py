@@ -4,6 +4,8 @@ import shutil
 import subprocess
 import threading
 import time
+from contextlib import contextmanager
+from urllib.parse import unquote
 
 import pytest
 from listening_runs import key_of, make_test, page_of
@@ -20,6 +22,12 @@ DRIVER = """
 const frame = document.querySelector("iframe");
 const page = () => frame.contentDocument;
 let reloaded = false;
+// The server hears what the page says, each text once.
+const told = new Set();
+function tell(text) {
+  if (!told.has(text)) fetch("drive.js?" + encodeURIComponent(text));
+  told.add(text);
+}
 const turns = {}; // of a page: which recording is next
 let broken = false; // a switch that loses the place: the test never ends, and fails
 // Each time it plays, one recording is heard up to the middle and the next one from there.
@@ -42,6 +50,8 @@ setInterval(() => {
   const heading = page() && page().querySelector("h1");
   if (!heading) return;
   const title = heading.textContent;
+  tell(title);
+  if (page().querySelector(".end")) tell(page().querySelector(".end").textContent);
   for (const audio of page().querySelectorAll("audio")) {
     if (!audio.dataset.begun && [...page().querySelectorAll("audio")].every((a) => a.paused)) {
       audio.dataset.begun = 1;
@@ -74,9 +84,45 @@ def browser():
     return found
 
 
-@pytest.mark.parametrize("kind", ["mos", "mushra"])
-def test_a_rater_in_a_browser(browser, tmp_path, monkeypatch, kind):
-    test = make_test(tmp_path, kind=kind, num_items=2 if kind == "mos" else 4, num_training=1, num_checks=1)
+@pytest.fixture
+def said(monkeypatch):
+    """What the page has said so far; `wait_for(text)` of it."""
+    texts = Said()
+    get = server_module.Handler._get
+
+    def listen(handler):
+        texts.add(unquote(handler.path.partition("?")[2]))
+        get(handler)
+
+    monkeypatch.setattr(server_module.Handler, "_get", listen)
+    return texts
+
+
+class Said:
+    """Texts, heard in one thread and waited for in others."""
+
+    def __init__(self):
+        self._texts = []
+        self._changed = threading.Condition()
+
+    def add(self, text):
+        with self._changed:
+            self._texts.append(text)
+            self._changed.notify_all()
+
+    def wait_for(self, text):
+        """The first that has `text` in it."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: self._with(text), PATIENCE), f"{text}: not in {self._texts}"
+            return self._with(text)[0]
+
+    def _with(self, text):
+        return [one for one in self._texts if text in one]
+
+
+@contextmanager
+def driven(browser, test, tmp_path, monkeypatch):
+    """The server of a test, through whose page a browser goes."""
     (test / "public" / "drive.html").write_text('<iframe src="/"></iframe><script src="drive.js"></script>')
     (test / "public" / "drive.js").write_text(DRIVER)
     server = ListeningServer(test, port=0)
@@ -95,7 +141,7 @@ def test_a_rater_in_a_browser(browser, tmp_path, monkeypatch, kind):
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        raters = wait_for_the_end(server)
+        yield server
     finally:
         process.terminate()
         process.wait(timeout=30)
@@ -103,6 +149,13 @@ def test_a_rater_in_a_browser(browser, tmp_path, monkeypatch, kind):
         thread.join()
         server.server_close()
         server.store.close()
+
+
+@pytest.mark.parametrize("kind", ["mos", "mushra"])
+def test_a_rater_in_a_browser(browser, tmp_path, monkeypatch, kind):
+    test = make_test(tmp_path, kind=kind, num_items=2 if kind == "mos" else 4, num_training=1, num_checks=1)
+    with driven(browser, test, tmp_path, monkeypatch) as server:
+        raters = wait_for_the_end(server)
     page, key = page_of(test), key_of(test)
     assert len(raters) == 1, "the reload began anew"
     answers = raters[0]["answers"]
@@ -112,6 +165,40 @@ def test_a_rater_in_a_browser(browser, tmp_path, monkeypatch, kind):
     expected = {4.0} if kind == "mos" else {70.0}
     assert {v for name in page["blocks"][0] for v in answers[name]["scores"].values()} == expected
     assert analyse(test)["raters"]["all"] == 1
+
+
+def two_trials(folder):
+    """A test of two trials and nothing else."""
+    return make_test(folder, per_rater=2, num_training=0, num_gold=0, num_checks=0)
+
+
+def test_an_answer_given_during_an_upload_is_stored(browser, tmp_path, monkeypatch, said):
+    test = two_trials(tmp_path)
+    put = server_module.Handler._put
+
+    def slowly(handler):
+        said.wait_for("Saving")  # by then the last answer is given
+        put(handler)
+
+    monkeypatch.setattr(server_module.Handler, "_put", slowly)
+    with driven(browser, test, tmp_path, monkeypatch) as server:
+        raters = wait_for_the_end(server)
+        assert "All answers are stored" in said.wait_for("close this page")
+    assert set(raters[0]["answers"]) == set(page_of(test)["blocks"][0])
+
+
+def test_what_comes_after_the_end_is_said_to_be_lost(browser, tmp_path, monkeypatch, said):
+    test = two_trials(tmp_path)
+    put = server_module.Handler._put
+
+    def finished_elsewhere(handler):
+        put(handler)
+        handler.server.store.finish(1)
+
+    monkeypatch.setattr(server_module.Handler, "_put", finished_elsewhere)
+    with driven(browser, test, tmp_path, monkeypatch) as server:
+        assert "1 of your answers is not stored" in said.wait_for("stored")
+        assert len(server.store.everything()[0]["answers"]) == 1
 
 
 def wait_for_the_end(server):

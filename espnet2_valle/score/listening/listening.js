@@ -4,9 +4,10 @@
 
 const main = document.getElementById("main");
 let test = null;
-let state = null; // {token, seed, block, about, position, answers: {trial: {scores, seconds, plays, sent}}}
+let state = null; // {token, seed, block, about, position, answers: {trial: {scores, seconds, plays, sent, refused}}}
 let steps = [];
 let deck = null; // of the page that is shown, where it has one
+const PAUSE = 3; // seconds before the server is asked again
 
 // ---- small tools ---------------------------------------------------------------------------------------------------
 
@@ -74,30 +75,23 @@ async function join(about) {
   return { token: null, seed, block: seed % test.blocks.length, about };
 }
 
-let sending = null;
-function send() {
-  if (!sending) sending = sendAll().finally(() => { sending = null; });
-  return sending;
+const outbox = new Outbox(() => state.answers, async (trial, body) => (await ask("PUT", "api/ratings/" + trial, body)).status, save);
+let again = 0; // the timer of the next try
+
+// Whether the server has all that it takes.
+async function send() {
+  if (!state.token) return true;
+  const done = await outbox.send();
+  clearTimeout(again);
+  if (!done) again = setTimeout(send, 1000 * PAUSE);
+  say(done ? lost() : "Your last answers are not on the server yet; trying again.", !done || outbox.refused > 0);
+  return done;
 }
 
-async function sendAll() {
-  if (!state.token) return true;
-  for (const [trial, answer] of Object.entries(state.answers)) {
-    if (answer.sent) continue;
-    const { sent, ...body } = answer;
-    try {
-      const reply = await ask("PUT", "api/ratings/" + trial, body);
-      if (!reply.ok && reply.status !== 409) throw new Error(String(reply.status));
-      answer.sent = true;
-      save();
-    } catch {
-      say("Your last answers are not on the server yet; trying again.", true);
-      setTimeout(send, 3000);
-      return false;
-    }
-  }
-  say("");
-  return true;
+function lost() {
+  const count = outbox.refused;
+  if (!count) return "";
+  return `${count} of your answers ${count === 1 ? "is" : "are"} not stored: the test had been finished before, perhaps in another window. Please tell those who asked you.`;
 }
 
 // ---- steps ---------------------------------------------------------------------------------------------------------
@@ -334,17 +328,26 @@ function sliders(current, players, submit) {
   return [button];
 }
 
+async function finish() {
+  try { return (await ask("POST", "api/finish")).ok; } catch { return false; }
+}
+
+// Returns once the server has every answer and has closed the test: it takes none afterwards.
+async function deliver() {
+  const pause = () => new Promise((done) => setTimeout(done, 1000 * PAUSE));
+  while (!(await send()) || outbox.waiting.length) await pause();
+  while (!(await finish())) {
+    say("The end is not on the server yet; trying again.", true);
+    await pause();
+  }
+  say("");
+}
+
 async function showEnd() {
   show(el("h1", {}, "Saving your answers"), el("p", {}, "Please keep this page open."));
-  while (!(await send())) await new Promise((done) => setTimeout(done, 3000));
   if (state.token) {
-    for (;;) {
-      try { if ((await ask("POST", "api/finish")).ok) break; } catch { /* below */ }
-      say("The end is not on the server yet; trying again.", true);
-      await new Promise((done) => setTimeout(done, 3000));
-    }
-    say("");
-    show(el("h1", {}, "Thank you"), el("p", { class: "end" }, "All answers are stored. You may close this page."));
+    await deliver();
+    show(el("h1", {}, "Thank you"), el("p", { class: "end" }, `${lost() || "All answers are stored."} You may close this page.`));
     return;
   }
   const data = JSON.stringify({ test: test.id, rater: state.seed.toString(36), about: state.about, finished: true, answers: state.answers });
