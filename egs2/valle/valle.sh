@@ -249,7 +249,9 @@ train_model() {
 if wanted 1 && ! "${skip_data_prep}"; then
     begin_stage 1 data
     read -ra more <<<"${local_data_opts}"
-    prepare=("local/${corpus}.sh" ${db:+--db "${db}"} --output_dir "${data}" --nj "${nj}" ${more[@]+"${more[@]}"})
+    prepare=("local/${corpus}.sh" ${db:+--db "${db}"} --output_dir "${data}" --nj "${nj}")
+    [ "${corpus}" = mini ] || prepare+=(--max_bad "${max_bad}") # the recordings of mini are made, none is bad
+    prepare+=(${more[@]+"${more[@]}"})
     # By itself, and before the corpus is listed: the step below is done again when the list is another.
     if "${download}"; then "${prepare[@]}" --download only; fi
     mkdir -p "${data}"

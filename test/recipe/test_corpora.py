@@ -38,6 +38,20 @@ def test_a_corpus_that_a_lab_has_goes_through_the_first_stages_once(tmp_path):
     assert again.stdout.count("done before") == 4
 
 
+def test_a_share_of_bad_entries_is_allowed_in_stage_1_too(tmp_path):
+    rows = [f"u{n}|{n % 2}|text {n}\n" for n in range(30)]
+    for n in range(29):
+        sound(tmp_path / "db" / f"u{n}.wav", 2.0)
+    (tmp_path / "db" / "metadata.csv").write_text("".join(["id|speaker|text\n", *rows]))
+    words = ["--corpus", "folder", "--db", str(tmp_path / "db"), "--stop_stage", "1"]
+    refused = run(*options(tmp_path, *words))
+    assert refused.returncode == 1
+    assert "'u29' has no sound file" in refused.stdout
+    assert "raise --max_bad to go on without them" in refused.stdout
+    done = run(*options(tmp_path, *words, "--max_bad", "0.1"))
+    assert done.returncode == 0, done.stdout
+
+
 @pytest.fixture
 def mirror(tmp_path):
     """URL of a folder with an archive of LibriSpeech's that is not the real one."""
