@@ -50,6 +50,7 @@ absolute() {
 . ./db.sh
 case "${corpus}" in
 mini)
+    [ -z "${db}" ] || { echo "error: --db: mini has no folder; add --corpus folder, or the corpus that lies in ${db}" >&2 && exit 2; }
     name=${tag:-mini}
     corpus_options=(--local_data_opts "--config ../../conf/mini.yaml")
     ;;

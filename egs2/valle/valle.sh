@@ -95,6 +95,8 @@ done
 [[ ${tag} =~ ^[A-Za-z0-9][A-Za-z0-9._-]*$ ]] || die "--tag: '${tag}' cannot name a folder. Use letters, digits, '.', '_' and '-'"
 [[ ${test_sets} != *\ * ]] || die "--test_sets: '${test_sets}': a run has one test set. Give other sets a run with a --tag of their own"
 [ "${skip_upload_hf}" = true ] || die "--skip_upload_hf: there is no upload stage yet; upload exp/${tag}/model.zip by hand"
+[ -z "${codec_model}" ] || [ -z "${init_model}${download_model}" ] ||
+    die "--codec_model: a packed model has its codec in it. Leave it out with --init_model and --download_model"
 [ -f "local/${corpus}.sh" ] || die "--corpus: there is no local/${corpus}.sh"
 
 # shellcheck source=path.sh

@@ -70,6 +70,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     config = read_yaml(args.config, "--config") if args.config else {}
     output = Path(args.output_dir)
     if args.codec == "world":
+        if args.codec_model:
+            raise InputError(
+                "--codec_model",
+                f"'{args.codec_model}' is for a trained codec, and world is fitted on the training set",
+                "Leave it out, or choose --codec encodec or --codec espnet",
+            )
         if args.config is None or args.wav_scp is None:
             raise InputError("codec_fit", "a world codec is fitted", "Give --config and --wav_scp")
         with use_cluster(args.cluster):

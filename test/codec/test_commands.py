@@ -249,6 +249,7 @@ def test_resynthesis_of_the_targets_of_pairs(fitted, short, tmp_path):
     ("more", "message"),
     [
         (["--codec", "world"], "Give --config and --wav_scp"),
+        (["--codec", "world", "--codec_model", "a.pth"], "--codec_model: 'a.pth' is for a trained codec"),
         (["--codec", "espnet"], "espnet needs its model file"),
         (["--codec", "world", "--config", "nowhere.yaml", "--wav_scp", "x"], "nowhere.yaml"),
     ],

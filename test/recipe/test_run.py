@@ -257,6 +257,12 @@ def test_a_stage_before_the_one_it_needs_names_that_stage(tmp_path, stage, neede
         (["--corpus", "nothing"], "--corpus: unknown corpus 'nothing'"),
         (["--corpus", "folder"], "which folder? Give --db DIR"),
         (["--corpus", "folder", "--db", "/no/such"], "--db: no such folder"),
+        (["--db", "/tmp"], "--db: mini has no folder; add --corpus folder"),
+        (["--codec_model", "a.pth", "--init_model", "a.zip"], "--codec_model: a packed model has its codec"),
+        (
+            ["--codec_model", "a.pth", "--download_model", "a.zip"],
+            "--codec_model: a packed model has its codec",
+        ),
         (["--ar_config", "gone.yaml"], "gone.yaml: no such config"),
         (["--tag", "a/b"], "--tag: 'a/b' cannot name a folder"),
         (["--skip_upload_hf", "false"], "there is no upload stage yet"),
