@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from espnet2_valle.bin.model_options import open_text2speech
-from espnet2_valle.bin.score_inputs import named_files, read_times, read_trials
+from espnet2_valle.bin.score_inputs import continued, named_files, read_times, read_trials
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
@@ -87,6 +87,8 @@ def read_run(args: argparse.Namespace, score_dir: Path) -> Run:
     pairs = read_pairs(args.pairs)
     wavs = read_scp(Path(args.data_dir) / "wav.scp")
     trials = read_trials(pairs, wavs, read_scp(Path(args.data_dir) / "text"), args.pairs)
+    if "prompt_seconds" in scores:  # continuations
+        trials = [continued(trial, scores["prompt_seconds"]) for trial in trials]
     given = named_files(args.system, "--system")
     outputs = {name: Path(given.get(name) or exp_dir / path) for name, path in DEFAULT_OUTPUTS.items()}
     outputs |= {name: Path(path) for name, path in given.items()}

@@ -29,7 +29,7 @@ from espnet2_valle.score.lists import read_samples
 from espnet2_valle.score.reference import speaker_reference
 from espnet2_valle.score.scorecard import GROUND_TRUTH, Scored, assemble, with_best
 from espnet2_valle.score.scorers import AbsScorerPlan, DefaultPlan
-from espnet2_valle.score.settings import Settings, read_settings
+from espnet2_valle.score.settings import CONTINUATION, Settings, read_settings
 from espnet2_valle.score.systems import score_system, write_rows
 from espnet2_valle.score.table import TRAINING_MINUTES, results_markdown, score_table
 from espnet2_valle.score.versa import read_versa, with_versa
@@ -155,6 +155,8 @@ def score_run(
         write_rows(folder / rows_file(name, 0), asked.trials, best)
     scores = assemble(everything, plan, times, {t.pair_id: t.speaker for t in asked.trials}, args.seed)
     scores["protocol"] = settings.protocol
+    if settings.protocol == CONTINUATION:
+        scores["prompt_seconds"] = settings.prompt_seconds
     for name, stages in trained.items():
         minutes = training_minutes(stages.split(","), times)
         if minutes is not None:

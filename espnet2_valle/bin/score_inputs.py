@@ -88,7 +88,7 @@ def read_asked(
     else:
         raise InputError("--pairs", "or --data_dir is missing", "Give both, or --list")
     if settings.protocol == CONTINUATION:
-        return replace(asked, trials=[continued(trial, settings) for trial in asked.trials])
+        return replace(asked, trials=[continued(t, settings.prompt_seconds) for t in asked.trials])
     return asked
 
 
@@ -112,8 +112,8 @@ def _of_data_dir(pairs_file: str, data_dir: Path, prompts: Mapping[str, str]) ->
     )
 
 
-def continued(trial: Trial, settings: Settings) -> Trial:
-    """The trial as a continuation: the prompt begins the reference, and voice is judged after it.
+def continued(trial: Trial, seconds: float) -> Trial:
+    """The trial as a continuation: the reference's first `seconds` are the prompt, voice is judged after it.
 
     Raises:
         InputError: there is no reference recording.
@@ -122,8 +122,7 @@ def continued(trial: Trial, settings: Settings) -> Trial:
         raise InputError(
             f"pair {trial.pair_id}", "has no reference recording to continue", "Choose the protocol cross"
         )
-    skip = settings.prompt_seconds if settings.outputs_hold_prompt else 0.0
-    return replace(trial, prompt=trial.reference, prompt_seconds=settings.prompt_seconds, skip_seconds=skip)
+    return replace(trial, prompt=trial.reference, prompt_seconds=seconds, skip_seconds=seconds)
 
 
 def named_files(options: Sequence[str], option: str) -> dict[str, str]:

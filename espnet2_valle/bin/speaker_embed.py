@@ -27,6 +27,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--wav_scp", required=True)
     parser.add_argument("--output_dir", required=True, help="gets spembs.scp, spembs_shape and arks")
     parser.add_argument("--encoder", default="resemblyzer", help="speaker encoder, by its name in conf/score")
+    parser.add_argument("--seconds", type=float, help="embed so much of each beginning; default: all of it")
     parser.add_argument("--shard_size", type=int, default=256, help="utterances an ark, the unit of resuming")
     add_worker_arguments(parser)
     return parser
@@ -39,12 +40,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise InputError("--shard_size", f"{args.shard_size} is not a positive number", "Give 1 or more")
     encoder = SPEAKER_ENCODERS.check(Component(args.encoder))
     shards = dict(enumerate(cut(list(read_scp(args.wav_scp).items()), args.shard_size), 1))
-    marks = {number: shard_state(encoder.identity(), shard) for number, shard in shards.items()}
+    how = encoder.identity() if args.seconds is None else f"{encoder.identity()} {args.seconds}"
+    marks = {number: shard_state(how, shard) for number, shard in shards.items()}
     output = ShardedArks(args.output_dir, "spembs")
     pending = {n: shard for n, shard in shards.items() if not output.is_done(n, marks[n])}
     with use_cluster(args.cluster):
         for number, results in work_on_shards(
-            partial(embed_file, encoder), pending, args.nj, "embed speakers"
+            partial(embed_file, encoder, args.seconds), pending, args.nj, "embed speakers"
         ):
             output.write(number, marks[number], dict(map(_raised, results)))
     output.finish(len(shards))
@@ -56,14 +58,15 @@ def _raised(result: tuple[str, np.ndarray] | InputError) -> tuple[str, np.ndarra
     return result
 
 
-def embed_file(encoder: Component, item: tuple[str, str]) -> tuple[str, np.ndarray]:
-    """The key of one (key, sound file), and its embedding (dimensions,) float32.
+def embed_file(encoder: Component, seconds: float | None, item: tuple[str, str]) -> tuple[str, np.ndarray]:
+    """The key of one (key, sound file), and the embedding (dimensions,) float32 of its first `seconds`.
 
     Raises:
         InputError: a sound file without a voice.
     """
     key, path = item
-    vector = _open_encoder(encoder).embed(*read_audio(path))
+    wav, rate = read_audio(path)
+    vector = _open_encoder(encoder).embed(wav if seconds is None else wav[: round(seconds * rate)], rate)
     if not np.isfinite(vector).all():
         raise InputError(path, "no voice can be made out in it", "Remove the utterance")
     return key, vector.astype(np.float32)

@@ -1,5 +1,6 @@
 """Training the judge with ESPnet's own task."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from espnet2_valle.common.audio import read_audio
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
 from espnet2_valle.corpus.datadir import DataDir, write_scp
+from espnet2_valle.score.normalise import basic as normalise
 from espnet2_valle.train import step_checkpoint
 
 _DONE = "judge.done"
@@ -43,8 +45,11 @@ def train_judge(
     if not config.is_file():
         raise InputError(config, "no such file", "Correct --config")
     train, valid = DataDir.load(train_dir), DataDir.load(valid_dir)
+    train, valid = _normalised(train), _normalised(valid)
     words = _write_words(train, judge_dir / "tokens.txt")
     _check_words(valid, words)
+    for name, data in (("train", train), ("valid", valid)):
+        write_scp(judge_dir / f"{name}_text", data.texts)
     rate = _write_shapes(train, judge_dir / "train_shape")
     if _write_shapes(valid, judge_dir / "valid_shape") != rate:
         raise InputError(valid.path, "its sample rate is not that of the training set", "Format both alike")
@@ -53,7 +58,7 @@ def train_judge(
     arguments += _frontend_options(rate, highest_frequency(train, rate))
     for name, data in (("train", train), ("valid", valid)):
         arguments += [f"--{name}_data_path_and_name_and_type", f"{data.path / 'wav.scp'},speech,sound"]
-        arguments += [f"--{name}_data_path_and_name_and_type", f"{data.path / 'text'},text,text"]
+        arguments += [f"--{name}_data_path_and_name_and_type", f"{judge_dir / f'{name}_text'},text,text"]
         arguments += [f"--{name}_shape_file", str(judge_dir / f"{name}_shape")]
     from espnet2_valle.common.offline import import_g2p_without_download
 
@@ -105,6 +110,11 @@ def _frontend_options(rate: int, highest: float) -> list[str]:
     return [part for key, value in settings.items() for part in ("--frontend_conf", f"{key}={value}")]
 
 
+def _normalised(data: DataDir) -> DataDir:
+    """The same with its texts as words are counted: `Seven,` and `seven` are one word."""
+    return replace(data, texts={utterance: normalise(text) for utterance, text in data.texts.items()})
+
+
 def _write_words(data: DataDir, path: Path) -> set[str]:
     words = {word for text in data.texts.values() for word in text.split()}
     with atomic_open(path) as stream:
@@ -119,7 +129,8 @@ def _check_words(data: DataDir, words: set[str]) -> None:
             raise InputError(
                 data.path / "text",
                 f"'{unknown[0]}' of '{utterance}' is never said in the training set",
-                "A judge needs a closed vocabulary: remove the utterance, or score without judge",
+                "A judge needs a closed vocabulary: remove the utterance, or run stage 1 with "
+                "--local_data_opts '--vocabulary none', so that pocketsphinx judges",
             )
 
 

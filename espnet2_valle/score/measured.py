@@ -1,5 +1,6 @@
 """From rows of scores to what figures are ratios of."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,6 +35,15 @@ class Ratios:
     def figure(self, seed: int = 0) -> Figure:
         """The figure, with the interval over pairs: samples of one pair are drawn together."""
         return ratio_figure(self.tops, self.bottoms, seed, groups=self.pairs)
+
+    def of_pairs(self) -> dict[str, tuple[float, float]]:
+        """Pair id -> mean numerator and denominator of its samples."""
+        count = Counter(self.pairs)
+        tops, bottoms = (dict.fromkeys(count, 0.0) for _ in range(2))
+        for pair, top, bottom in zip(self.pairs, self.tops, self.bottoms, strict=True):
+            tops[pair] += top / count[pair]
+            bottoms[pair] += bottom / count[pair]
+        return {pair: (tops[pair], bottoms[pair]) for pair in count}
 
     def figure_by_speaker(self, speakers: Mapping[str, str], seed: int = 0) -> Figure | None:
         """The figure with the interval over speakers (pair id -> speaker); None for fewer than two."""

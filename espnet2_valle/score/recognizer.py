@@ -2,13 +2,18 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from espnet2_valle.common.audio import resample
 from espnet2_valle.common.errors import InputError
+
+if TYPE_CHECKING:
+    import pocketsphinx
 
 _POCKETSPHINX_RATE = 16000
 _POCKETSPHINX_RMS = 0.1  # it expects speech of ordinary loudness
@@ -75,6 +80,32 @@ class CTCRecognizer(AbsRecognizer):
         return " ".join(self._words[token] for token, _ in groupby(best) if token != blank)
 
 
+def _decoder(**options: Any) -> "pocketsphinx.Decoder":
+    """A decoder with the English model.
+
+    Raises:
+        InputError: pocketsphinx is not installed.
+    """
+    try:
+        import pocketsphinx
+    except ImportError as error:
+        raise InputError("pocketsphinx", "not installed", "Run: pip install pocketsphinx") from error
+    return pocketsphinx.Decoder(samprate=_POCKETSPHINX_RATE, loglevel="FATAL", **options)
+
+
+@lru_cache(maxsize=1)
+def unknown_words(vocabulary: tuple[str, ...]) -> tuple[str, ...]:
+    """The words that are not in pocketsphinx's English dictionary.
+
+    Raises:
+        InputError: pocketsphinx is not installed.
+    """
+    if not vocabulary:
+        return ()
+    decoder = _decoder(lm=None)
+    return tuple(word for word in vocabulary if decoder.lookup_word(word) is None)
+
+
 _MIN_SECONDS = 0.25
 _TRAINING_PEAK = 0.5  # speech_volume_normalize of conf/judge
 
@@ -90,19 +121,17 @@ class PocketsphinxRecognizer(AbsRecognizer):
     """
 
     def __init__(self, vocabulary: Sequence[str] | None = None):
-        try:
-            import pocketsphinx
-        except ImportError as error:
-            raise InputError("pocketsphinx", "not installed", "Run: pip install pocketsphinx") from error
         if not vocabulary:
-            self._decoder = pocketsphinx.Decoder(samprate=_POCKETSPHINX_RATE, loglevel="FATAL")
+            self._decoder = _decoder()
             return
-        self._decoder = pocketsphinx.Decoder(samprate=_POCKETSPHINX_RATE, lm=None, loglevel="FATAL")
-        for word in vocabulary:
-            if self._decoder.lookup_word(word) is None:
-                raise InputError(
-                    "vocabulary", f"pocketsphinx does not know the word '{word}'", "Leave it out"
-                )
+        unknown = unknown_words(tuple(vocabulary))
+        if unknown:
+            raise InputError(
+                "vocabulary",
+                f"pocketsphinx does not know the word '{unknown[0]}'",
+                "Give a trained --judge, or score without --vocabulary",
+            )
+        self._decoder = _decoder(lm=None)
         grammar = f"#JSGF V1.0; grammar words; public <words> = ({' | '.join(vocabulary)})+;"
         self._decoder.add_jsgf_string("words", grammar)
         self._decoder.activate_search("words")

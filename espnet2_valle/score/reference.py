@@ -1,7 +1,7 @@
 """What a speaker encoder says of real recordings: the scale on which similarities are read."""
 
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import combinations
 from typing import Any
@@ -56,7 +56,7 @@ def speaker_reference(
     eer, threshold = equal_error_rate([value for *_, value in same], [value for *_, value in other])
     return {
         "same": ratio_figure([value for *_, value in same], seed=seed, groups=[who for who, *_ in same]),
-        "other": ratio_figure([value for *_, value in other], seed=seed, groups=[who for who, *_ in other]),
+        "other": other_speaker_figure(other, seed),
         "eer": eer,
         "eer_interval": equal_error_rate_figure(same, other, seed),
         "threshold": threshold,
@@ -121,18 +121,41 @@ def equal_error_rate_figure(same: Sequence[Comparison], other: Sequence[Comparis
         other: pairs of two speakers; not empty.
         seed: of the drawing.
     """
-    names = sorted({one for one, *_ in (*same, *other)} | {two for _, two, _ in other})
-    number = {name: position for position, name in enumerate(names)}
-    own = np.array([number[one] for one, *_ in same])
-    first = np.array([number[one] for one, *_ in other])
-    second = np.array([number[two] for _, two, _ in other])
     likeness, unlikeness = ([value for *_, value in pairs] for pairs in (same, other))
-    generator = np.random.default_rng(seed)
-    rates = []
-    for _ in range(NUM_SAMPLES):
-        drawn = np.bincount(generator.integers(len(names), size=len(names)), minlength=len(names))
-        weights = drawn[own], drawn[first] * drawn[second]
-        if all(one.sum() for one in weights):
-            rates.append(equal_error_rate(likeness, unlikeness, *weights)[0])
+    rates = [
+        equal_error_rate(likeness, unlikeness, own, crossed)[0]
+        for own, crossed in _draws(same, other, seed)
+        if own.sum() and crossed.sum()
+    ]
     value = equal_error_rate(likeness, unlikeness)[0]
     return interval(value, np.array(rates))
+
+
+def other_speaker_figure(other: Sequence[Comparison], seed: int) -> Figure:
+    """Mean similarity of two speakers, with its bootstrap interval over speakers.
+
+    A pair counts as often as both are drawn together: with one of them drawn alone the other would stay as it
+    is, and the interval would be too narrow.
+
+    Args:
+        other: pairs of two speakers; not empty.
+        seed: of the drawing.
+    """
+    values = np.array([value for *_, value in other])
+    means = [np.average(values, weights=crossed) for _, crossed in _draws((), other, seed) if crossed.sum()]
+    return interval(float(values.mean()), np.array(means))
+
+
+def _draws(
+    same: Sequence[Comparison], other: Sequence[Comparison], seed: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """How often each pair of one speaker and each of two counts, in each resample of the speakers."""
+    names = sorted({one for one, *_ in (*same, *other)} | {two for _, two, _ in other})
+    number = {name: position for position, name in enumerate(names)}
+    own = np.array([number[one] for one, *_ in same], dtype=int)
+    first = np.array([number[one] for one, *_ in other], dtype=int)
+    second = np.array([number[two] for _, two, _ in other], dtype=int)
+    generator = np.random.default_rng(seed)
+    for _ in range(NUM_SAMPLES):
+        drawn = np.bincount(generator.integers(len(names), size=len(names)), minlength=len(names))
+        yield drawn[own], drawn[first] * drawn[second]

@@ -12,7 +12,7 @@ import numpy as np
 from espnet2_valle.score.measured import Ratios, badness, measure
 from espnet2_valle.score.paired import paired_tests
 from espnet2_valle.score.scorers import AbsScorerPlan
-from espnet2_valle.score.systems import compare_words, count_outcomes, summarise, word_figures
+from espnet2_valle.score.systems import compare_words, count_outcomes, second_figures, summarise
 from espnet2_valle.score.utterance import UtteranceScore
 
 GROUND_TRUTH, CODEC = "ground_truth", "codec"
@@ -93,19 +93,14 @@ def assemble(
     base = systems.get(CODEC)
     if base is not None:
         scores["relative_word_accuracy"] = {
-            name: compare_words(scored.samples[0], base.samples[0], seed)
+            name: compare_words(scored.rows, base.rows, seed)
             for name, scored in systems.items()
             if name not in (GROUND_TRUTH, CODEC)
         }
     if plan.second_name:
         scores["second_judge"] = {
             "name": plan.second_name,
-            "systems": {
-                name: word_figures(
-                    [row.text for row in scored.rows], [row.second_heard or "" for row in scored.rows], seed
-                )
-                for name, scored in systems.items()
-            },
+            "systems": {name: second_figures(scored.rows, seed) for name, scored in systems.items()},
         }
     return scores
 

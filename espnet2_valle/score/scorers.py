@@ -1,6 +1,7 @@
 """The judges of one scoring run, built once in every worker."""
 
 import hashlib
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from espnet2_valle.common.errors import InputError
 from espnet2_valle.score.choices import Component
 from espnet2_valle.score.mos import AbsQualityScorer, DNSMOSScorer
 from espnet2_valle.score.normalise import NORMALISERS
-from espnet2_valle.score.recognizer import AbsRecognizer
+from espnet2_valle.score.recognizer import AbsRecognizer, unknown_words
 from espnet2_valle.score.registry import QUALITY_SCORERS, RECOGNIZERS, SPEAKER_ENCODERS
 from espnet2_valle.score.settings import Settings
 from espnet2_valle.score.signal import SignalFigures, signal_figures
@@ -70,10 +71,24 @@ class AbsScorerPlan(ABC):
         """Load the models."""
 
 
+class ScorersError(Exception):
+    """The models of a plan cannot be had; its arguments are those of the InputError that says why.
+
+    No InputError itself: those of a worker are put down to the recording that it was given.
+    """
+
+
 @lru_cache(maxsize=1)
 def load_scorers(plan: AbsScorerPlan) -> Scorers:
-    """The models of `plan`, loaded once in a process."""
-    return plan.build()
+    """The models of `plan`, loaded once in a process.
+
+    Raises:
+        ScorersError: one of them cannot be loaded.
+    """
+    try:
+        return plan.build()
+    except InputError as error:
+        raise ScorersError(error.where, error.problem, error.remedy) from error
 
 
 @dataclass(frozen=True)
@@ -81,7 +96,7 @@ class DefaultPlan(AbsScorerPlan):
     """The judges of a configuration.
 
     Where it names no judge, a trained CTC recogniser is the judge if there is one, with pocketsphinx as the
-    independent second; otherwise pocketsphinx judges alone.
+    independent second if it knows all words; otherwise pocketsphinx judges alone.
 
     Attributes:
         judge_dir: of a trained `CTCRecognizer`, or None.
@@ -101,6 +116,13 @@ class DefaultPlan(AbsScorerPlan):
         SPEAKER_ENCODERS.check(self.settings.speaker)
         for quality in self.settings.quality:
             QUALITY_SCORERS.check(quality)
+        if self._wants_sphinx_second() and unknown_words(self.vocabulary):
+            logging.warning(
+                "pocketsphinx does not know '%s': there is no second judge", unknown_words(self.vocabulary)[0]
+            )
+
+    def _wants_sphinx_second(self) -> bool:
+        return bool(self.judge_dir) and self.settings.judge is None and self.settings.second_judge is None
 
     def _judges(self) -> list[Component]:
         """The judge and, if there is one, the second."""
@@ -108,8 +130,10 @@ class DefaultPlan(AbsScorerPlan):
         trained = Component("ctc", (("judge_dir", self.judge_dir),)) if self.judge_dir else None
         first = self.settings.judge or trained or sphinx
         second = self.settings.second_judge
-        if second is None and trained is not None:
-            second = sphinx if self.settings.judge is None else trained
+        if self._wants_sphinx_second():
+            second = None if unknown_words(self.vocabulary) else sphinx
+        elif second is None:
+            second = trained
         return [first] if second is None else [first, second]
 
     @property

@@ -26,8 +26,7 @@ class Settings:
         normaliser: of texts before words are counted, see `normalise.py`.
         protocol: `cross` (the prompt is another recording) or `continuation` (it is the beginning of the
             reference recording, and outputs go on from there).
-        prompt_seconds: of a continuation's prompt.
-        outputs_hold_prompt: a continuation's outputs begin with the prompt.
+        prompt_seconds: of a continuation's prompt, with which its outputs begin.
         reference_utterances: real recordings compared for the same- and other-speaker similarity; 0 for none.
     """
 
@@ -39,7 +38,6 @@ class Settings:
     normaliser: str = "basic"
     protocol: str = CROSS
     prompt_seconds: float = 3.0
-    outputs_hold_prompt: bool = True
     reference_utterances: int = 0
 
     def __post_init__(self) -> None:
@@ -71,12 +69,7 @@ def _parsed(key: str, value: Any, where: str) -> Any:
         return Component.parse(value, f"{where}: {key}")
     if key == "quality":
         return tuple(Component.parse(item, f"{where}: {key}") for item in value or ())
-    expected = {
-        "signal": bool,
-        "outputs_hold_prompt": bool,
-        "reference_utterances": int,
-        "prompt_seconds": float,
-    }
+    expected = {"signal": bool, "reference_utterances": int, "prompt_seconds": float}
     kind = expected.get(key, str)
     if not isinstance(value, kind) and not (kind is float and isinstance(value, int)):
         raise InputError(f"{where}: {key}", f"'{value}' is no {kind.__name__}", "Correct it")

@@ -5,7 +5,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,9 @@ from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open, remove_unfinished
 from espnet2_valle.corpus.setaside import MAX_BAD, SetAside
 from espnet2_valle.jobs.pool import parallel_map
-from espnet2_valle.score.bootstrap import complement, ratio_figure, relative_accuracy
+from espnet2_valle.score.bootstrap import complement, relative_accuracy
 from espnet2_valle.score.measured import count_errors, measure, worst
-from espnet2_valle.score.scorers import AbsScorerPlan
+from espnet2_valle.score.scorers import AbsScorerPlan, ScorersError
 from espnet2_valle.score.utterance import (
     Task,
     Trial,
@@ -26,7 +26,6 @@ from espnet2_valle.score.utterance import (
     score_recording,
     unheard,
 )
-from espnet2_valle.score.words import ErrorCounts, count_characters, count_words
 
 SAVE_SECONDS = 10.0  # a kill loses no more work than this
 NO_AUDIO = "no_audio"
@@ -58,7 +57,8 @@ def score_system(
             without audio, which does not flatter the system. A rerun tries them again.
 
     Raises:
-        InputError: `wavs` has none of the pairs, or a sound file is not there, or too many are unreadable.
+        InputError: `wavs` has none of the pairs, or a sound file is not there, or too many are unreadable, or
+            a judge cannot be had.
     """
     if not any(trial.pair_id in wavs for trial in trials):
         raise InputError(
@@ -85,6 +85,8 @@ def score_system(
                 if time.monotonic() - saved > SAVE_SECONDS:
                     write_rows(rows_path, trials, done)
                     saved = time.monotonic()
+        except ScorersError as error:
+            raise InputError(*error.args) from error
         finally:
             write_rows(rows_path, trials, done)
         remove_unfinished(rows_path.parent)
@@ -184,24 +186,17 @@ def summarise(
     return summary
 
 
-def word_figures(texts: Sequence[str], heard: Sequence[str], seed: int = 0) -> dict[str, Any]:
-    """word_accuracy, wer and cer of what a judge heard."""
-    words = [count_words(*pair) for pair in zip(texts, heard)]
-    characters = [count_characters(*pair) for pair in zip(texts, heard)]
-    wer = _error_rate(words, seed)
-    return {"word_accuracy": complement(wer), "wer": wer, "cer": _error_rate(characters, seed)}
-
-
-def _error_rate(counts: Sequence[ErrorCounts], seed: int) -> dict[str, float | None]:
-    return ratio_figure([c.errors for c in counts], [c.length for c in counts], seed)
+def second_figures(rows: Sequence[UtteranceScore], seed: int = 0) -> dict[str, Any]:
+    """word_accuracy, wer and cer of what the second judge heard; samples of a pair are drawn together."""
+    measured = measure(replace(row, heard=row.second_heard or "") for row in rows)
+    wer = measured["wer"].figure(seed)
+    return {"word_accuracy": complement(wer), "wer": wer, "cer": measured["cer"].figure(seed)}
 
 
 def compare_words(
     rows: Sequence[UtteranceScore], base: Sequence[UtteranceScore], seed: int = 0
 ) -> dict[str, float | None]:
-    """Word accuracy of one system over that of `base`, on the same pairs."""
-    counts = [count_words(row.text, row.heard) for row in rows]
-    base_counts = [count_words(row.text, row.heard) for row in base]
-    return relative_accuracy(
-        [c.errors for c in counts], [c.errors for c in base_counts], [c.length for c in counts], seed
-    )
+    """Word accuracy over that of `base`, on the same pairs; of several samples of a pair the mean counts."""
+    words, base_words = (measure(of)["wer"].of_pairs() for of in (rows, base))
+    errors, base_errors = ([word[pair][0] for pair in words] for word in (words, base_words))
+    return relative_accuracy(errors, base_errors, [length for _, length in words.values()], seed)

@@ -112,7 +112,10 @@ def judge_corpus(
     data = to_data_dir(corpus.recordings, folder)
     durations = {name: audio_seconds(wav) for name, wav in data.wavs.items()}
     wanted = min(count, len(data.wavs))
-    pairs = make_pairs(data, durations, None, wanted, seed, SHORTEST, LONGEST)
+    # Where some recordings have no partner, others come twice, and would be compared with themselves.
+    pairs = list(
+        {p.target_utt: p for p in make_pairs(data, durations, None, wanted, seed, SHORTEST, LONGEST)}.values()
+    )
     speakers = {pair.pair_id: data.speakers[pair.target_utt] for pair in pairs}
     trials = [
         Trial(

@@ -62,6 +62,12 @@ def test_finished_shards_are_kept(tmp_path, wavs, encoder):
     assert encoder.heard == 7
 
 
+def test_beginnings_alone_are_embedded_and_do_not_pass_for_the_whole(tmp_path, wavs, encoder):
+    embed(tmp_path)
+    vectors = embed(tmp_path, "--seconds=0.3")
+    assert [round(float(vector[1]), 3) for vector in vectors.values()] == [0.1, 0.2, 0.3, 0.3, 0.3]
+
+
 def test_a_recording_without_voice_is_named(tmp_path, wavs, encoder):
     write_audio(wavs["utt4"], np.zeros(800, dtype=np.float32), 8000)
     with pytest.raises(InputError, match=r"4\.wav: no voice"):

@@ -10,7 +10,12 @@ from scoring_stubs import RATE, StubPlan, say, write
 from espnet2_valle.bin import score
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.score.lists import read_list, read_outputs
-from espnet2_valle.score.reference import choose, equal_error_rate, equal_error_rate_figure
+from espnet2_valle.score.reference import (
+    choose,
+    equal_error_rate,
+    equal_error_rate_figure,
+    other_speaker_figure,
+)
 from espnet2_valle.score.settings import read_settings
 
 LINES = {"u1": "one two three", "u2": "four five", "u3": "two two"}
@@ -104,7 +109,7 @@ def test_a_continuation_is_judged_by_its_new_part(asked, tmp_path):
         soundfile.write(folder / f"{key}.wav", np.concatenate([say(head, voice), say(rest, 0.6)]), RATE)
     scores = judge(tmp_path, "--list", asked, "--config", config, "--system", f"half={folder}")
     figures = scores["systems"]["half"]
-    assert scores["protocol"] == "continuation"
+    assert (scores["protocol"], scores["prompt_seconds"]) == ("continuation", 0.1)
     assert figures["wer"]["value"] == 0
     assert figures["sim_prompt"]["value"] == pytest.approx(np.cos(0.3), abs=1e-3)
     assert scores["systems"]["ground_truth"]["sim_prompt"]["value"] == pytest.approx(1, abs=1e-3)
@@ -178,6 +183,16 @@ def test_the_interval_of_the_equal_error_rate_is_over_speakers():
     assert figure["low"] < figure["value"] < figure["high"]
     clear = equal_error_rate_figure(same[:10], other[:3], seed=0)
     assert (clear["value"], clear["low"], clear["high"]) == (0, 0, 0)
+
+
+def test_the_interval_between_speakers_knows_that_both_could_be_others():
+    """All comparisons have `a` first: only the second speakers tell how far such figures vary."""
+    other = [("a", who, value) for who, value in (("b", 0.1), ("c", 0.5), ("d", 0.9)) for _ in range(3)]
+    figure = other_speaker_figure(other, seed=0)
+    assert figure == other_speaker_figure(other, seed=0)
+    assert figure["value"] == pytest.approx(0.5)
+    assert figure["low"] == pytest.approx(0.1)
+    assert figure["high"] == pytest.approx(0.9)
 
 
 def test_reference_recordings_take_turns():

@@ -12,8 +12,9 @@ from espnet2_valle.common.errors import InputError
 from espnet2_valle.corpus.datadir import DataDir
 from espnet2_valle.corpus.espeak import Espeak, EspeakVoice
 from espnet2_valle.corpus.mini import MiniUtterance, speak
-from espnet2_valle.score.judge import highest_frequency, is_trained, train_judge
+from espnet2_valle.score.judge import _normalised, _write_words, highest_frequency, is_trained, train_judge
 from espnet2_valle.score.recognizer import CTCRecognizer, PocketsphinxRecognizer
+from espnet2_valle.score.scorers import DefaultPlan
 
 RATE = 16000
 VOICE = EspeakVoice("en-us", "Hugo", pitch=20, pitch_range=50, rate=175)
@@ -144,3 +145,16 @@ def test_pocketsphinx_hears_free_text_and_silence():
 def test_pocketsphinx_names_a_word_it_does_not_know():
     with pytest.raises(InputError, match="xyzzy"):
         PocketsphinxRecognizer(["one", "xyzzy"])
+
+
+def test_words_are_those_that_are_counted_whatever_their_case_and_punctuation(tmp_path):
+    data = DataDir(tmp_path, {}, {"u1": "One, two.", "u2": "two ONE!"}, {})
+    assert _write_words(_normalised(data), tmp_path / "tokens.txt") == {"one", "two"}
+
+
+def test_a_second_judge_that_lacks_a_word_is_left_out_with_a_warning(tmp_path, caplog):
+    plan = DefaultPlan(str(tmp_path), ("one", "xyzzy"))
+    assert plan.judge_name == "ESPnet CTC recogniser"
+    assert plan.second_name is None
+    assert "'xyzzy'" in caplog.text
+    assert DefaultPlan(str(tmp_path), ("one", "two")).second_name == "pocketsphinx with a grammar"

@@ -301,6 +301,16 @@ def test_listening_tests_are_shown(run):
         make(run)
 
 
+def test_a_continuations_prompt_is_the_beginning_of_the_recording(run, tmp_path):
+    whole = make(run)[0].text
+    scores = json.loads((run / "scores.json").read_text())
+    (run / "scores.json").write_text(json.dumps(scores | {"prompt_seconds": 0.1}))
+    page, _ = make(run, "--demo", tmp_path / "demo")
+    assert page.text.count("0.1 s, the voice to imitate") == 3 > whole.count("0.1 s, the voice to imitate")
+    seconds = [soundfile.info(path).duration for path in sorted((tmp_path / "demo").rglob("*_0.wav"))]
+    assert seconds == [pytest.approx(0.1)] * 3
+
+
 def test_a_demo_folder_stands_alone(run, tmp_path):
     (run / "decode" / "p2.wav").write_text("not a sound")
     make(run, "--demo", tmp_path / "demo")

@@ -1,4 +1,5 @@
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,15 @@ from scoring_stubs import RATE, StubPlan, write
 
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.score import systems
-from espnet2_valle.score.systems import compare_words, count_outcomes, read_rows, score_system, summarise
+from espnet2_valle.score.scorers import load_scorers
+from espnet2_valle.score.systems import (
+    compare_words,
+    count_outcomes,
+    read_rows,
+    score_system,
+    second_figures,
+    summarise,
+)
 from espnet2_valle.score.utterance import Trial
 
 TEXTS = ["one two three", "two three", "four five one two", "three"]
@@ -214,3 +223,31 @@ def test_rows_are_json_that_others_can_read(tmp_path, plan, trials, wavs):
     row = json.loads(path.read_text().splitlines()[1])
     assert row["pair_id"] == "p1"
     assert (row["text"], row["heard"]) == ("two three", "two four")
+
+
+@dataclass(frozen=True)
+class BrokenPlan(StubPlan):
+    """Judges that cannot be loaded."""
+
+    def build(self):
+        raise InputError("judge", "is not there", "Train it")
+
+
+@pytest.mark.parametrize("nj", [1, 2])
+def test_a_judge_that_cannot_be_had_is_no_fault_of_the_recordings(tmp_path, trials, wavs, nj):
+    load_scorers.cache_clear()
+    with pytest.raises(InputError, match="^judge: is not there. Train it$"):
+        score_system("valle", trials, wavs, BrokenPlan("log"), tmp_path / "rows.jsonl", nj, max_bad=1.0)
+
+
+def test_samples_of_a_pair_are_no_pairs_of_their_own(tmp_path, plan, trials, wavs):
+    rows = score_system("valle", trials, wavs, plan, tmp_path / "rows.jsonl")
+    assert second_figures(rows * 5)["wer"] == second_figures(rows)["wer"]
+    assert second_figures(rows)["wer"] == summarise(rows, {})["wer"]
+
+
+def test_all_samples_are_compared_with_the_codec(tmp_path, plan, trials, wavs):
+    valle = score_system("valle", trials, wavs, plan, tmp_path / "valle.jsonl")
+    perfect = {t.pair_id: write(tmp_path / "codec" / f"{t.pair_id}.wav", t.text) for t in trials}
+    codec = score_system("codec", trials, perfect, plan, tmp_path / "codec.jsonl")
+    assert compare_words([*valle, *codec], codec)["value"] == pytest.approx(0.9)

@@ -52,6 +52,11 @@ def test_character_counts_include_spaces():
     assert count_characters("four", "for").errors == 1
 
 
+def test_spaces_between_characters_that_are_words_do_not_count():
+    counts = count_characters("你 好 吗 朋 友", "你 号 吗 朋 友")
+    assert (counts.errors, counts.length) == (1, 5)
+
+
 @given(TEXTS, TEXTS)
 def test_alignment_agrees_with_the_counts_and_loses_no_word(reference, heard):
     pairs = align_words(reference, heard)

@@ -62,6 +62,17 @@ def test_single_recordings_are_halved_and_without_text_no_words_are_counted(corp
     assert real["voices"]["eer_interval"]["value"] == 0
 
 
+def test_a_recording_without_partner_makes_no_other_count_twice(corpora, tmp_path):
+    for key, pitch, speaker in (("s0_2", 100, "s0"), ("alone", 300, "s9")):
+        write_audio(tmp_path / "read" / "wav" / f"{key}.wav", buzz(pitch, 2.2, seed=2), RATE)
+        with (tmp_path / "read" / "metadata.csv").open("a") as stream:
+            stream.write(f"{key}|{speaker}|a b 0\n")
+    judge_check.main([corpora[0], corpora[2], f"--output_dir={tmp_path / 'out'}"])
+    found = json.loads((tmp_path / "out" / "judged.json").read_text())["read"]
+    assert found["pairs"] == 5
+    assert found["systems"]["ground_truth"]["voices"]["n_utterances"] == 5
+
+
 def test_without_text_there_is_no_judge_and_few_words_are_a_grammar(corpora, tmp_path):
     read, voices = (
         judged.read_corpus(name, str(tmp_path / name), tmp_path / "h") for name in ("read", "voices")

@@ -108,9 +108,20 @@ train_baseline() {
     end_stage
 }
 
+# embed_prompts: sets prompt_spembs to the prompts' speaker embeddings; a continuation's prompt is the first 3 seconds.
+embed_prompts() {
+    prompt_spembs=${spembs}/${test_sets}
+    [ "${pairs}" = pairs_continuation ] || return 0
+    prompt_spembs+=_beginning
+    step "${prompt_spembs}/.done" "${prompt_spembs}/spembs.scp" "${raw}/${test_sets}/.done" -- \
+        "${PYTHON}" -m espnet2_valle.bin.speaker_embed --wav_scp "${raw}/${test_sets}/wav.scp" --seconds 3 \
+        --output_dir "${prompt_spembs}" "${inference_workers[@]}"
+}
+
 # decode_baselines: part of stage 7.
 decode_baselines() {
     local kind dir
+    [ -z "${baseline}" ] || embed_prompts
     for kind in ${baseline}; do
         dir=${exp}/${kind}
         need "${dir}/.done" 6
@@ -118,7 +129,7 @@ decode_baselines() {
             "${PYTHON}" -m espnet2_valle.bin.baseline_inference --config ../../conf/baseline/decode.yaml \
             --vocoder_config ../../conf/baseline/griffin_lim.yaml --train_config "${dir}/config.yaml" \
             --model_file "$(baseline_model "${kind}")" --pairs "${raw}/${test_sets}/${pairs}" \
-            --token_int "${token}/${test_sets}/token_int" --spembs "${spembs}/${test_sets}/spembs.scp" \
+            --token_int "${token}/${test_sets}/token_int" --spembs "${prompt_spembs}/spembs.scp" \
             --output_dir "${dir}/decode${pairs#pairs}" --nj "${inference_nj}" --device "$("${gpu_inference}" && echo cuda || echo cpu)"
     done
 }

@@ -49,8 +49,9 @@ def write_demo(
         if trial is None:
             continue
         sources = {"prompt": trial.prompt, **{key: found.get(pair) for key, found in wavs.items()}}
+        parts = {"prompt": trial.prompt_seconds}
         sounds = {
-            key: _copy(source, folder, f"{AUDIO}/{number:02d}_{position}.wav")
+            key: _copy(source, folder, f"{AUDIO}/{number:02d}_{position}.wav", parts.get(key))
             for position, (key, source) in enumerate(sources.items())
         }
         examples.append({"text": trial.text, "choice": choice, "sounds": sounds})
@@ -65,13 +66,13 @@ def write_demo(
     return len(examples)
 
 
-def _copy(source: str | None, folder: Path, name: str) -> str | None:
-    """Write a sound into the demo; None where there is none or it cannot be read."""
+def _copy(source: str | None, folder: Path, name: str, seconds: float | None) -> str | None:
+    """Write a sound, or its first `seconds`, into the demo; None where there is none or it cannot be read."""
     if source is None:
         return None
     try:
         wav, rate = read_audio(source)
     except InputError:
         return None
-    write_audio(folder / name, wav, rate)
+    write_audio(folder / name, wav if seconds is None else wav[: round(seconds * rate)], rate)
     return name

@@ -90,8 +90,14 @@ def choose(rows: Sequence[UtteranceScore], count: int, seed: int = 0) -> dict[st
     }
 
 
-def make_clip(title: str, path: str | None, row: UtteranceScore | None = None, note: str = "") -> Clip:
-    """Read a recording and make its player and picture; a note in their place where that fails."""
+def make_clip(
+    title: str,
+    path: str | None,
+    row: UtteranceScore | None = None,
+    note: str = "",
+    seconds: float | None = None,
+) -> Clip:
+    """Read a recording, or its first `seconds`, and make its player and picture; a note where that fails."""
     heard = align_words(row.text, row.heard) if row is not None else None
     if path is None:
         return Clip(title, "There is no recording.", heard=heard, row=row)
@@ -99,6 +105,8 @@ def make_clip(title: str, path: str | None, row: UtteranceScore | None = None, n
         wav, rate = read_audio(path)
     except InputError as error:
         return Clip(title, f"The recording cannot be read: {error.problem}.", heard=heard, row=row)
+    if seconds is not None:
+        wav = wav[: round(seconds * rate)]
     if np.abs(wav).max() <= SILENCE_PEAK:
         note = "silent"
     return Clip(title, note, audio_uri(wav, rate), spectrogram_uri(wav, rate), len(wav) / rate, heard, row)

@@ -244,7 +244,8 @@ def make_examples(run: Run, rows: Sequence[UtteranceScore], count: int, seed: in
     examples = []
     for pair_id, choice in choose(rows, count, seed).items():
         trial = run.trials.get(pair_id)
-        clips = [make_clip("Prompt", trial.prompt if trial else None, note="the voice to imitate")]
+        prompt, seconds = (trial.prompt, trial.prompt_seconds) if trial else (None, None)
+        clips = [make_clip("Prompt", prompt, note="the voice to imitate", seconds=seconds)]
         clips += [
             make_clip(
                 system_name(system),

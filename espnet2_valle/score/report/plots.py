@@ -76,12 +76,13 @@ def prompt_seconds(trials: Mapping[str, Trial]) -> dict[str, float]:
     """Pair id -> length of its prompt, where that can be read."""
     known: dict[str, float] = {}
     for trial in trials.values():
-        if trial.prompt not in known:
+        if trial.prompt_seconds is None and trial.prompt not in known:
             try:
                 known[trial.prompt] = audio_seconds(trial.prompt)
             except InputError:
                 continue  # the players say what is wrong with it
-    return {key: known[trial.prompt] for key, trial in trials.items() if trial.prompt in known}
+    seconds = {key: trial.prompt_seconds or known.get(trial.prompt) for key, trial in trials.items()}
+    return {key: length for key, length in seconds.items() if length is not None}
 
 
 def build_plot(title: str, x_title: str, series: Mapping[str, Sequence[Point]]) -> Plot | None:
