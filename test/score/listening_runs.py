@@ -1,15 +1,19 @@
-"""A small listening test on disk and a client for its server."""
+"""A small listening test on disk, a client for its server, and its page's scripts outside a browser."""
 
 import http.client
 import json
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
 from scoring_stubs import write
 
 from espnet2_valle.score.listening.build import Design, build_test
 from espnet2_valle.score.utterance import Trial
 
+PAGE = Path(__file__).parents[2] / "espnet2_valle" / "score" / "listening"
 SYSTEMS = ("ground_truth", "codec", "valle")
 
 
@@ -56,3 +60,23 @@ def request(
         json.loads(content) if found.get("Content-Type") == "application/json" else content,
         found,
     )
+
+
+def run_scripts(names: list[str], before: str, script: str) -> Any:
+    """What `script` hands to `tell`, after `before` and the page's scripts `names`; skips without node."""
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("node is not installed")
+    body = f"""
+    const told = [];
+    const tell = (value) => told.push(value);
+    {before}
+    {"".join((PAGE / name).read_text() for name in names)}
+    (async () => {{
+      {script}
+      console.log(JSON.stringify(told));
+    }})();
+    """
+    done = subprocess.run([node, "-e", body], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)

@@ -119,6 +119,65 @@ def test_mushra_leaves_out_who_misses_the_hidden_reference(tmp_path):
     assert "hidden reference below 90 in 4 of 4" in result["raters"]["screened_out"]["2"]
 
 
+def test_what_could_not_be_loaded_is_left_out_and_counted_apart(tmp_path, capsys):
+    test = make_test(tmp_path)
+    key = key_of(test)
+    of_valle = [
+        n for n, t in key["trials"].items() if t["role"] == "test" and "valle" in t["systems"].values()
+    ]
+
+    def habit(trial, number):
+        lost = number == 0 and trial == key["trials"][of_valle[0]]
+        return dict.fromkeys(trial["systems"], None) if lost else truthful(trial)
+
+    fill(test, habit, count=2)
+    listening_test.main(["--analyse", "--test_dir", str(test)])
+    result = json.loads((test / "listening.json").read_text())
+    assert result["failed"] == {"valle": 1}
+    assert result["systems"]["valle"] == {
+        "mean": {"value": 3, "low": 3, "high": 3}, "n_ratings": 2 * 4 - 1,
+    }  # fmt: skip
+    assert result["raters"]["counted"] == 2
+    assert "could not be loaded: VALL-E 1" in capsys.readouterr().out
+
+
+def test_raters_are_screened_by_what_they_could_hear(tmp_path):
+    test = make_test(tmp_path)
+    key, kind = key_of(test), KINDS["mos"]
+    answers = {name: {"scores": truthful(trial)} for name, trial in key["trials"].items()}
+    checks = {name: {"scores": {"choice": tone}} for name, tone in key["checks"].items()}
+    tested = [name for name, trial in key["trials"].items() if trial["role"] in ("test", "gold")]
+
+    def reasons(unheard, checks=checks):
+        lost = {name: {"scores": dict.fromkeys(key["trials"][name]["systems"])} for name in unheard}
+        return screen({"rater": "x", "answers": {**answers, **lost, **checks}}, key, kind, len(tested))
+
+    gold = [name for name in tested if key["trials"][name]["role"] == "gold"]
+    assert reasons(tested[:5]) == reasons(gold) == []
+    assert reasons(tested) == ["answered 0 of 14, 14 could not be loaded"]
+    assert reasons([], {name: {"scores": {"choice": None}} for name in checks}) == ["headphone check 0 of 0"]
+    few = {name: answers[name] for name in tested[:3]}
+    few[tested[3]] = {"scores": dict.fromkeys(key["trials"][tested[3]]["systems"])}
+    assert screen({"rater": "x", "answers": {**few, **checks}}, key, kind, 14) == [
+        "answered 3 of 14, 1 could not be loaded"
+    ]
+
+
+def test_one_recording_of_a_mushra_page_may_be_missing(tmp_path):
+    test = make_test(tmp_path, kind="mushra")
+
+    def habit(trial, number):
+        lost = ("codec", "hidden_reference")[number]
+        return {name: None if trial["systems"][name] == lost else v for name, v in truthful(trial).items()}
+
+    fill(test, habit, count=2)
+    result = analyse(test)
+    assert {name: system["n_ratings"] for name, system in result["systems"].items()} == {
+        "codec": 4, "valle": 8, "hidden_reference": 4, "anchor": 8,
+    }  # fmt: skip
+    assert result["failed"] == {"codec": 4, "hidden_reference": 4}
+
+
 def test_answers_that_raters_sent_are_read_and_checked(tmp_path, capsys):
     test = make_test(tmp_path, num_checks=0)
     page, key = page_of(test), key_of(test)
@@ -130,6 +189,10 @@ def test_answers_that_raters_sent_are_read_and_checked(tmp_path, capsys):
     assert json.loads((test / "listening.json").read_text())["systems"]["valle"]["mean"]["value"] == 3
     assert "1 of 1 raters" in (test / "listening.md").read_text()
     first = page["blocks"][0][0]
+    lost = next(n for n, trial in key["trials"].items() if "valle" in trial["systems"].values())
+    unheard = {**answers, lost: {"scores": dict.fromkeys(answers[lost]["scores"])}}
+    file.write_text(json.dumps({"test": page["id"], "answers": unheard}))
+    assert analyse(test, [file])["failed"] == {"valle": 1}
     for bad in ({}, {next(iter(answers[first]["scores"])): 900}, {next(iter(answers[first]["scores"])): "5"}):
         wrong = {**answers, first: {"scores": bad}}
         file.write_text(json.dumps({"test": page["id"], "answers": wrong}))

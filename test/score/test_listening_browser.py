@@ -1,5 +1,6 @@
 """A rater's way through the page in a real browser: play, rate, reload in the middle, finish, analyse."""
 
+import re
 import shutil
 import subprocess
 import threading
@@ -32,8 +33,10 @@ const turns = {}; // of a page: which recording is next
 let broken = false; // a switch that loses the place: the test never ends, and fails
 // Each time it plays, one recording is heard up to the middle and the next one from there.
 function listen(title) {
-  const buttons = [...page().querySelectorAll("button.listen")];
-  if (broken || buttons.some((one) => one.disabled)) return;
+  const all = [...page().querySelectorAll("button.listen")];
+  const buttons = all.filter((one) => !one.disabled);
+  const inTrouble = all.filter((one) => one.closest(".card").querySelector(".trouble").textContent);
+  if (broken || buttons.length + inTrouble.length < all.length) return;
   const seek = page().querySelector(".seek");
   const heard = buttons.findIndex((one) => one.getAttribute("aria-pressed") === "true");
   const turn = turns[title] || 0;
@@ -52,8 +55,15 @@ setInterval(() => {
   const title = heading.textContent;
   tell(title);
   if (page().querySelector(".end")) tell(page().querySelector(".end").textContent);
-  for (const audio of page().querySelectorAll("audio")) {
-    if (!audio.dataset.begun && [...page().querySelectorAll("audio")].every((a) => a.paused)) {
+  // Patience first: the last button of two goes on.
+  const inTrouble = [...page().querySelectorAll(".trouble button")];
+  if (inTrouble.length) {
+    tell(`${title}: ${inTrouble.at(-1).textContent}`);
+    return inTrouble.at(-1).click();
+  }
+  const players = [...page().querySelectorAll("audio")];
+  for (const audio of players) {
+    if (!audio.dataset.begun && audio.readyState && players.every((a) => a.paused)) {
       audio.dataset.begun = 1;
       audio.play();
     }
@@ -199,6 +209,37 @@ def test_what_comes_after_the_end_is_said_to_be_lost(browser, tmp_path, monkeypa
     with driven(browser, test, tmp_path, monkeypatch) as server:
         assert "1 of your answers is not stored" in said.wait_for("stored")
         assert len(server.store.everything()[0]["answers"]) == 1
+
+
+@pytest.mark.parametrize("kind", ["mos", "mushra"])
+def test_a_recording_that_does_not_load_is_left_out(browser, tmp_path, monkeypatch, said, kind):
+    options = {"per_rater": 2} if kind == "mos" else {"num_items": 1}
+    test = make_test(tmp_path, kind=kind, num_training=0, num_gold=0, num_checks=0, **options)
+    script = test / "public" / "loading.js"
+    script.write_text(re.sub(r"PAUSES = \[.*\]", "PAUSES = [0.1, 0.2]", script.read_text()))
+    page, key = page_of(test), key_of(test)
+    trial = page["blocks"][0][0]
+    broken, slow = [s for name in page["blocks"][0] for s in page["trials"][name]["stimuli"]][:2]
+    refusals = [503, 503]
+    send = server_module.Handler._send_file
+
+    def fail(handler, path):
+        if path.name in broken["src"]:
+            raise ConnectionError  # closed without a word
+        if path.name in slow["src"] and refusals:
+            raise server_module.Refusal(refusals.pop(), "busy")
+        send(handler, path)
+
+    monkeypatch.setattr(server_module.Handler, "_send_file", fail)
+    with driven(browser, test, tmp_path, monkeypatch) as server:
+        answers = wait_for_the_end(server)[0]["answers"]
+        assert said.wait_for("Try again")
+        assert said.wait_for("Go on without it")
+    scores = {name: value for answer in answers.values() for name, value in answer["scores"].items()}
+    assert scores.pop(broken["id"]) is None
+    assert set(scores.values()) == {4.0 if kind == "mos" else 70.0}
+    assert set(answers) == set(page["blocks"][0])
+    assert analyse(test)["failed"] == {key["trials"][trial]["systems"][broken["id"]]: 1}
 
 
 def wait_for_the_end(server):

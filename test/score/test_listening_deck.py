@@ -1,13 +1,8 @@
 """MUSHRA's switch between recordings, in JavaScript with a stand-in for the browser's audio."""
 
-import json
-import shutil
-import subprocess
-from pathlib import Path
-
 import pytest
+from listening_runs import run_scripts
 
-DECK = Path(__file__).parents[2] / "espnet2_valle" / "score" / "listening" / "deck.js"
 # A clock that the test moves, and nodes that remember what was asked of them.
 STAND_IN = """
 let now = 100;
@@ -15,7 +10,11 @@ const lengths = { ref: 2.0, a: 1.0, b: 2.0 };
 const log = [];
 globalThis.setInterval = () => 0;
 globalThis.clearInterval = () => {};
-globalThis.fetch = async (src) => ({ arrayBuffer: async () => src });
+globalThis.setTimeout = (done) => queueMicrotask(done);
+const missing = new Set();
+globalThis.fetch = async (src) => (
+  { ok: !missing.has(src), headers: new Map(), arrayBuffer: async () => src }
+);
 class Node { connect(other) { return other; } }
 globalThis.AudioContext = class {
   get currentTime() { return now; }
@@ -36,38 +35,24 @@ globalThis.GainNode = class extends Node {
 """
 
 
-@pytest.fixture
-def node():
-    found = shutil.which("node")
-    if found is None:
-        pytest.skip("node is not installed")
-    return found
+def run(script, missing=()):
+    """What `script` hands to `tell`, with a deck of ref, a and b; the `missing` are not loaded."""
+    return run_scripts(
+        ["loading.js", "deck.js"],
+        STAND_IN,
+        f"""
+        for (const name of {list(missing)}) missing.add(name);
+        const heard = [];
+        const deck = new Deck(["ref", "a", "b"], (number) => heard.push(number), () => {{}});
+        const loads = await Promise.allSettled([0, 1, 2].map((number) => deck.load(number)));
+        const gains = () => deck.voices.map((voice) => voice && voice.gain.gain.value);
+        {script}
+        """,
+    )
 
 
-def run(node, script):
-    """What `script` hands to `tell`, with a loaded deck of ref, a and b under `deck`."""
-    body = f"""
-    {STAND_IN}
-    {DECK.read_text()}
-    (async () => {{
-      const told = [];
-      const tell = (value) => told.push(value);
-      const heard = [];
-      const deck = new Deck(["ref", "a", "b"], (number) => heard.push(number), () => {{}});
-      await deck.load();
-      const gains = () => deck.voices.map((voice) => voice && voice.gain.gain.value);
-      {script}
-      console.log(JSON.stringify(told));
-    }})();
-    """
-    done = subprocess.run([node, "-e", body], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
-def test_a_switch_keeps_the_place_and_lets_one_be_heard(node):
+def test_a_switch_keeps_the_place_and_lets_one_be_heard():
     before, after, starts, gains = run(
-        node,
         """
         deck.choose(0);
         now += 0.7;
@@ -87,9 +72,8 @@ def test_a_switch_keeps_the_place_and_lets_one_be_heard(node):
     assert gains == [0, 0, 1]
 
 
-def test_pausing_and_seeking_go_on_at_the_place(node):
+def test_pausing_and_seeking_go_on_at_the_place():
     told = run(
-        node,
         """
         deck.choose(1);
         now += 0.4;
@@ -108,9 +92,8 @@ def test_pausing_and_seeking_go_on_at_the_place(node):
     assert told[3] == [["ref", 1.5], ["b", 1.5]], "the short one is over there"
 
 
-def test_a_recording_counts_once_it_was_heard_as_long_as_it_lasts(node):
+def test_a_recording_counts_once_it_was_heard_as_long_as_it_lasts():
     told = run(
-        node,
         """
         deck.choose(1); now += 0.6; deck.tick(); tell([...heard]);
         deck.choose(2); now += 0.5; deck.tick(); tell([...heard]);
@@ -122,9 +105,8 @@ def test_a_recording_counts_once_it_was_heard_as_long_as_it_lasts(node):
     assert told == [[], [], [1], [1], [1]]
 
 
-def test_it_ends_at_the_end_of_the_longest_and_repeats_when_asked(node):
+def test_it_ends_at_the_end_of_the_longest_and_repeats_when_asked():
     told = run(
-        node,
         """
         deck.choose(0); now += 3; deck.tick();
         tell([deck.started, deck.place]);
@@ -136,3 +118,35 @@ def test_it_ends_at_the_end_of_the_longest_and_repeats_when_asked(node):
         """,
     )
     assert told == [[None, 0], True, [None, "closed"]]
+
+
+def test_a_recording_that_does_not_load_leaves_the_others_to_be_heard():
+    told = run(
+        """
+        tell(loads.map((load) => load.status));
+        deck.begin();
+        now += 2; deck.tick();
+        tell([heard, gains(), log.filter((entry) => entry[0] === "start").map((entry) => entry[1])]);
+        """,
+        missing=["ref"],
+    )
+    assert told[0] == ["rejected", "fulfilled", "fulfilled"]
+    assert told[1] == [[1], [None, 1, 0], ["a", "b"]]
+
+
+def test_a_recording_that_is_loaded_late_joins_at_the_place():
+    told = run(
+        """
+        deck.choose(2);
+        now += 0.4;
+        missing.clear();
+        await deck.load(1);
+        tell(deck.position);
+        tell(gains());
+        tell(log.filter((entry) => entry[0] === "start").slice(-3).map((entry) => [entry[1], entry[3]]));
+        """,
+        missing=["a"],
+    )
+    assert told[0] == pytest.approx(0.4)
+    assert told[1] == [0, 0, 1]
+    assert told[2] == [[name, pytest.approx(0.4)] for name in ("ref", "a", "b")]

@@ -1,53 +1,31 @@
 """Answers on their way to the server, in JavaScript."""
 
-import json
-import shutil
-import subprocess
-from pathlib import Path
-
 import pytest
+from listening_runs import run_scripts
 
-OUTBOX = Path(__file__).parents[2] / "espnet2_valle" / "score" / "listening" / "outbox.js"
-
-
-@pytest.fixture
-def node():
-    found = shutil.which("node")
-    if found is None:
-        pytest.skip("node is not installed")
-    return found
-
-
-def run(node, script):
-    """What `script` hands to `tell`. `outbox` has `answers`; `uploads` are what reached the server, whose
-    next statuses are in `statuses` (200 without one), and `during` is called while an upload goes on."""
-    body = f"""
-    {OUTBOX.read_text()}
-    (async () => {{
-      const told = [];
-      const tell = (value) => told.push(value);
-      const answers = {{}}, uploads = [], statuses = [];
-      let during = () => {{}};
-      const outbox = new Outbox(() => answers, async (trial, body) => {{
-        await null; // as with any upload, who sends goes on first
-        uploads.push([trial, body]);
-        during(trial);
-        const status = statuses.shift() || 200;
-        if (status === "broken") throw new Error(status);
-        return status;
-      }}, () => {{}});
-      {script}
-      console.log(JSON.stringify(told));
-    }})();
-    """
-    done = subprocess.run([node, "-e", body], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+# `uploads` are what reached the server, whose next statuses are in `statuses` (200 without one); `during` is
+# called while an upload goes on.
+STAND_IN = """
+const answers = {}, uploads = [], statuses = [];
+let during = () => {};
+async function put(trial, body) {
+  await null; // as with any upload, who sends goes on first
+  uploads.push([trial, body]);
+  during(trial);
+  const status = statuses.shift() || 200;
+  if (status === "broken") throw new Error(status);
+  return status;
+}
+"""
 
 
-def test_an_answer_given_during_an_upload_goes_out_with_it(node):
+def run(script):
+    outbox = "const outbox = new Outbox(() => answers, put, () => {});"
+    return run_scripts(["outbox.js"], STAND_IN, outbox + script)
+
+
+def test_an_answer_given_during_an_upload_goes_out_with_it():
     told = run(
-        node,
         """
         answers.one = { scores: { a: 3 }, seconds: 5, sent: false };
         during = (trial) => {
@@ -61,9 +39,8 @@ def test_an_answer_given_during_an_upload_goes_out_with_it(node):
     assert told == [True, [["one", {"scores": {"a": 3}, "seconds": 5}], ["two", {"scores": {"b": 4}}]], 0]
 
 
-def test_an_answer_changed_during_its_upload_goes_out_again(node):
+def test_an_answer_changed_during_its_upload_goes_out_again():
     told = run(
-        node,
         """
         answers.one = { scores: { a: 3 } };
         during = () => { if (uploads.length === 1) answers.one = { scores: { a: 5 } }; };
@@ -75,9 +52,8 @@ def test_an_answer_changed_during_its_upload_goes_out_again(node):
 
 
 @pytest.mark.parametrize("problem", ["429", "500", "'broken'"])
-def test_what_did_not_arrive_waits_for_the_next_time(node, problem):
+def test_what_did_not_arrive_waits_for_the_next_time(problem):
     told = run(
-        node,
         f"""
         answers.one = {{ scores: {{ a: 3 }} }};
         statuses.push({problem});
@@ -90,9 +66,8 @@ def test_what_did_not_arrive_waits_for_the_next_time(node, problem):
     assert told == [False, 1, True, [0, 2, 0]]
 
 
-def test_what_comes_after_the_end_is_not_stored_and_not_sent_again(node):
+def test_what_comes_after_the_end_is_not_stored_and_not_sent_again():
     told = run(
-        node,
         """
         answers.one = { scores: { a: 3 } };
         answers.two = { scores: { a: 3 } };

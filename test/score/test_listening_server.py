@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import urllib.request
 from pathlib import Path
 
@@ -175,16 +176,79 @@ def test_one_visitor_cannot_flood_it(server):
     assert len(server.store.everything()) == server.raters_per_day
 
 
-def test_idle_connections_of_one_visitor_are_few(server, monkeypatch):
-    server.connections = ConnectionLimiter(each=3, total=100)
-    held = [socket.create_connection(("127.0.0.1", port_of(server)), timeout=5) for _ in range(3)]
-    for connection in held:
+@contextlib.contextmanager
+def held(port, count):
+    """Connections over which something is asked and not yet to the end."""
+    connections = [socket.create_connection(("127.0.0.1", port), timeout=5) for _ in range(count)]
+    for connection in connections:
         connection.sendall(b"GET / HTTP/1.1\r\n")
-    more = socket.create_connection(("127.0.0.1", port_of(server)), timeout=5)
-    with contextlib.suppress(ConnectionError):
-        assert more.recv(1) == b""  # closed without a word
-    for connection in (*held, more):
+    yield
+    for connection in connections:
         connection.close()
+
+
+def test_a_visitor_with_too_many_connections_is_told_to_come_back(server):
+    server.connections = ConnectionLimiter(each=3, most=10, total=100)
+    with held(port_of(server), 3):
+        status, _, headers = request(port_of(server), "GET", "/")
+    assert status == 503
+    assert 0 < int(headers["Retry-After"]) < 10
+
+
+def test_many_idle_connections_of_one_visitor_are_closed(server):
+    server.connections = ConnectionLimiter(each=1, most=3, total=100)
+    with held(port_of(server), 3):
+        more = socket.create_connection(("127.0.0.1", port_of(server)), timeout=5)
+        with contextlib.suppress(ConnectionError):
+            assert more.recv(1) == b""  # without a word
+        more.close()
+
+
+def test_several_raters_share_an_address(server):
+    with held(port_of(server), 6 * 6):  # six browsers at their limit
+        assert request(port_of(server), "GET", "/")[0] == 200
+
+
+def test_who_asks_too_fast_is_told_when_to_come_back(server):
+    server.reads = RateLimiter(rate=0.001, burst=1)
+    assert request(port_of(server), "GET", "/")[0] == 200
+    status, _, headers = request(port_of(server), "GET", "/")
+    assert status == 429
+    assert 0 < int(headers["Retry-After"]) < 10
+
+
+def test_a_recording_that_could_not_be_loaded_has_no_score(server):
+    port, page = port_of(server), server.test
+    rater = join(port)
+    trial = page["blocks"][rater["block"]][0]
+    body = scores_for(page, trial, None)
+    assert request(port, "PUT", f"/api/ratings/{trial}", body, rater["token"])[0] == 200
+    assert request(port, "GET", "/api/ratings", token=rater["token"])[1]["ratings"] == {trial: body["scores"]}
+    assert set(server.store.everything()[0]["answers"][trial]["scores"].values()) == {None}
+
+
+def test_a_visitor_on_a_slow_line_gets_the_whole_file(test_dir, monkeypatch):
+    monkeypatch.setattr(server_module.Handler, "timeout", 1.0)  # of silence, not of the whole
+    size = 20_000_000  # more than the network keeps on its way
+    (test_dir / "public" / "audio" / "long.wav").write_bytes(bytes(size))
+    serving = ListeningServer(test_dir, port=0)
+    thread = threading.Thread(target=serving.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+    connection.connect(("127.0.0.1", port_of(serving)))
+    connection.sendall(b"GET /audio/long.wav HTTP/1.1\r\n\r\n")
+    got = 0
+    with contextlib.suppress(ConnectionError):
+        while part := connection.recv(65536):
+            got += len(part)
+            time.sleep(0.01)
+    connection.close()
+    serving.shutdown()
+    thread.join()
+    serving.server_close()
+    serving.store.close()
+    assert got > size
 
 
 def test_a_slow_visitor_is_let_go(server, monkeypatch):

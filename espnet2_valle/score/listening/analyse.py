@@ -1,7 +1,8 @@
 """From ratings to figures: who is counted, means of systems with intervals, differences between them."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -86,7 +87,7 @@ def _check_scores(trial: str, scores: Mapping[str, Any], page: Mapping[str, Any]
     names = {stimulus["id"] for stimulus in page["trials"][trial]["stimuli"]}
     values = list(scores.values())
     if set(scores) != names or not all(
-        isinstance(v, (int, float)) and page["low"] <= v <= page["high"] for v in values
+        v is None or (isinstance(v, (int, float)) and page["low"] <= v <= page["high"]) for v in values
     ):
         raise ValueError(f"scores of {trial}: {scores}")
 
@@ -101,7 +102,8 @@ def analyse(test_dir: str | Path, files: Sequence[Path] = (), seed: int = 0) -> 
 
     Returns:
         kind, source, `systems`: name -> mean with interval, n_ratings; `differences` between systems;
-        `raters`: who is counted, and why not.
+        `failed`: system -> how many of its recordings could not be loaded, by all raters; `raters`: who is
+        counted, and why not.
 
     Raises:
         InputError: there is no test, or no ratings.
@@ -136,6 +138,7 @@ def analyse(test_dir: str | Path, files: Sequence[Path] = (), seed: int = 0) -> 
             {"system": system, "base": base, "difference": draw(_of(system), _of(base))}
             for base, system in combinations(sorted(systems), 2)
         ],
+        "failed": count_failed(raters, key, kind),
         "raters": {
             "counted": sum(not reasons for reasons in failures.values()),
             "all": len(raters),
@@ -150,23 +153,21 @@ def _of(system: str) -> Callable[[Rating], float]:
 
 
 def screen(rater: Mapping[str, Any], key: Mapping[str, Any], kind: Kind, expected: int) -> list[str]:
-    """Why a rater is not counted; [] for one who is."""
+    """Why a rater is not counted; [] for one who is. What could not be loaded counts neither way."""
     answers = rater["answers"]
-    trials = {name: key["trials"][name] for name in answers if name in key["trials"]}
+    trials = {
+        name: trial
+        for name, trial in key["trials"].items()
+        if name in answers and trial["role"] in (TEST, GOLD)
+    }
+    done = [name for name in trials if any(v is not None for v in answers[name]["scores"].values())]
+    failed = len(trials) - len(done)
     reasons = []
-    done = [name for name, trial in trials.items() if trial["role"] in (TEST, GOLD)]
-    if len(done) < MIN_ANSWERED * expected:
-        reasons.append(f"answered {len(done)} of {expected}")
-    checks = key["checks"]
-    right = sum(
-        answers.get(name, {}).get("scores", {}).get("choice") == tone for name, tone in checks.items()
-    )
-    if checks and right < MIN_CHECKS_RIGHT * len(checks):
-        reasons.append(f"headphone check {right} of {len(checks)}")
-    gold = [name for name in done if trials[name]["role"] == GOLD]
-    hits = sum(_as_expected(answers[name]["scores"], trials[name]) for name in gold)
-    if gold and hits < MIN_GOLD_RIGHT * len(gold):
-        reasons.append(f"gold {hits} of {len(gold)}")
+    if not done or len(done) < MIN_ANSWERED * (expected - failed):
+        lost = f", {failed} could not be loaded" if failed else ""
+        reasons.append(f"answered {len(done)} of {expected}{lost}")
+    reasons += _screen_checks(answers, key["checks"])
+    reasons += _screen_gold(answers, trials)
     values = [rating.value for rating in ratings_of(rater, key, kind)]
     if len(values) >= SAME_ANSWERS and len(set(values)) == 1:
         reasons.append("always the same answer")
@@ -178,19 +179,49 @@ def screen(rater: Mapping[str, Any], key: Mapping[str, Any], kind: Kind, expecte
     return reasons
 
 
-def _as_expected(scores: Mapping[str, float], trial: Mapping[str, Any]) -> bool:
-    """Whether a gold trial's judged recording, the last one, was rated as it must be."""
-    low, high = trial["expect"]
-    return low <= scores[list(trial["systems"])[-1]] <= high
+def _screen_checks(answers: Mapping[str, Any], tones: Mapping[str, int]) -> list[str]:
+    """The reason that too few tone triples, or none, were heard right."""
+    given = [(answers.get(name, {}).get("scores", {}).get("choice", 0), tone) for name, tone in tones.items()]
+    right = [choice == tone for choice, tone in given if choice is not None]
+    if tones and (not right or sum(right) < MIN_CHECKS_RIGHT * len(right)):
+        return [f"headphone check {sum(right)} of {len(right)}"]
+    return []
 
 
-def _of_system(scores: Mapping[str, float], trial: Mapping[str, Any], system: str) -> list[float]:
-    return [scores[stimulus] for stimulus, name in trial["systems"].items() if name == system]
+def _screen_gold(answers: Mapping[str, Any], trials: Mapping[str, Any]) -> list[str]:
+    """The reason that too few gold trials' judged recording, the last one, was rated as it must be."""
+    hits = []
+    for name, trial in trials.items():
+        value = answers[name]["scores"][list(trial["systems"])[-1]]
+        if trial["role"] == GOLD and value is not None:
+            hits.append(trial["expect"][0] <= value <= trial["expect"][1])
+    return [f"gold {sum(hits)} of {len(hits)}"] if sum(hits) < MIN_GOLD_RIGHT * len(hits) else []
+
+
+def _of_system(scores: Mapping[str, float | None], trial: Mapping[str, Any], system: str) -> list[float]:
+    found = [scores[stimulus] for stimulus, name in trial["systems"].items() if name == system]
+    return [value for value in found if value is not None]
 
 
 def ratings_of(rater: Mapping[str, Any], key: Mapping[str, Any], kind: Kind) -> list[Rating]:
     """A rater's answers to the trials that count."""
-    found = []
+    return [
+        Rating(rater["rater"], item, system, float(value))
+        for item, system, value in _scores_of(rater, key, kind)
+        if value is not None
+    ]
+
+
+def count_failed(raters: Sequence[Mapping[str, Any]], key: Mapping[str, Any], kind: Kind) -> dict[str, int]:
+    """System -> how often one of its recordings was to be rated and could not be loaded."""
+    scores = [score for rater in raters for score in _scores_of(rater, key, kind)]
+    return dict(sorted(Counter(system for _, system, value in scores if value is None).items()))
+
+
+def _scores_of(
+    rater: Mapping[str, Any], key: Mapping[str, Any], kind: Kind
+) -> Iterator[tuple[str, str, float | None]]:
+    """(item, system, score) of what a rater was asked in the trials that count."""
     for name, answer in rater["answers"].items():
         trial = key["trials"].get(name)
         if trial is None or trial["role"] != TEST:
@@ -198,8 +229,7 @@ def ratings_of(rater: Mapping[str, Any], key: Mapping[str, Any], kind: Kind) -> 
         judged = list(trial["systems"].items())
         # The base of a comparison has the opposite value.
         for stimulus, system in judged[1:] if kind.is_comparison else judged:
-            found.append(Rating(rater["rater"], trial["item"], system, float(answer["scores"][stimulus])))
-    return found
+            yield trial["item"], system, answer["scores"][stimulus]
 
 
 def resampler(ratings: Sequence[Rating], seed: int) -> Callable[..., Figure]:

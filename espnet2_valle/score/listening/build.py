@@ -19,7 +19,7 @@ from espnet2_valle.score.listening.kinds import KINDS, Kind
 from espnet2_valle.score.utterance import Trial
 
 PUBLIC, KEY, DATABASE = "public", "key.json", "ratings.sqlite"
-PAGE_FILES = ("deck.js", "outbox.js", "listening.js", "listening.css")
+PAGE_FILES = ("loading.js", "deck.js", "players.js", "outbox.js", "listening.js", "listening.css")
 TEST, GOLD, TRAINING = "test", "gold", "training"
 REFERENCE, ANCHOR, SPOILED = "hidden_reference", "anchor", "spoiled"
 NUM_BLOCKS = 24

@@ -6,19 +6,26 @@ class Deck {
     this.sources = sources;
     this.onheard = onheard; // of the number of a recording
     this.onmove = onmove;
-    this.buffers = [];
-    this.voices = []; // what is playing: {source, gain}, null where the recording is over
+    this.buffers = sources.map(() => null); // until it is loaded
+    this.voices = []; // what is playing: {source, gain}, null where the recording is over or not loaded
     this.heard = sources.map(() => 0);
     this.chosen = 0;
     this.place = 0; // seconds, where it stands or last started from
     this.repeats = false;
     this.started = null; // on the context's clock; null while it stands
+    this.seconds = 0; // of the longest
+    this.context = new AudioContext();
   }
 
-  async load() {
-    this.context = new AudioContext();
-    this.buffers = await Promise.all(this.sources.map(async (src) => this.context.decodeAudioData(await (await fetch(src)).arrayBuffer())));
-    this.seconds = Math.max(...this.buffers.map((buffer) => buffer.duration));
+  // One recording; those that are loaded can be heard without it. Throws what the last try met.
+  async load(number) {
+    const decode = async (reply) => this.context.decodeAudioData(await reply.arrayBuffer());
+    const buffer = await patiently(this.sources[number], decode);
+    const going = this.started !== null;
+    this.pause();
+    this.buffers[number] = buffer;
+    this.seconds = Math.max(this.seconds, buffer.duration);
+    if (going) this.play(); // with the new one among them
   }
 
   get position() {
@@ -31,7 +38,7 @@ class Deck {
     this.started = this.context.currentTime;
     this.counted = this.place;
     this.voices = this.buffers.map((buffer, number) => {
-      if (this.place >= buffer.duration) return null;
+      if (!buffer || this.place >= buffer.duration) return null;
       const source = new AudioBufferSourceNode(this.context, { buffer });
       const gain = new GainNode(this.context, { gain: number === this.chosen ? 1 : 0 });
       source.connect(gain).connect(this.context.destination);
@@ -70,6 +77,11 @@ class Deck {
     this.onmove();
   }
 
+  // Goes on with the recording that was heard last, or with the first that is loaded.
+  begin() {
+    this.choose(this.buffers[this.chosen] ? this.chosen : this.buffers.findIndex(Boolean));
+  }
+
   // Adds what was listened to since the last time.
   count() {
     const { duration } = this.buffers[this.chosen];
@@ -94,6 +106,6 @@ class Deck {
 
   close() {
     this.pause();
-    if (this.context) this.context.close();
+    this.context.close();
   }
 }

@@ -40,22 +40,28 @@ class ConnectionLimiter:
     """Open connections, of one visitor and of all.
 
     Args:
-        each: of one visitor.
+        each: of one visitor; with more the visitor is crowded.
+        most: of one visitor, those counted that are only told so.
         total: of all.
     """
 
-    def __init__(self, each: int, total: int):
-        self._each, self._total = each, total
+    def __init__(self, each: int, most: int, total: int):
+        self._each, self._most, self._total = each, most, total
         self._lock = threading.Lock()
         self._open: dict[str, int] = {}
 
     def enter(self, visitor: str) -> bool:
         """Count a connection, unless it is one too many."""
         with self._lock:
-            if self._open.get(visitor, 0) >= self._each or sum(self._open.values()) >= self._total:
+            if self._open.get(visitor, 0) >= self._most or sum(self._open.values()) >= self._total:
                 return False
             self._open[visitor] = self._open.get(visitor, 0) + 1
         return True
+
+    def crowded(self, visitor: str) -> bool:
+        """Whether a visitor has more connections than are served."""
+        with self._lock:
+            return self._open.get(visitor, 0) > self._each
 
     def leave(self, visitor: str) -> None:
         """Forget a connection."""

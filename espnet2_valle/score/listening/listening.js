@@ -4,7 +4,9 @@
 
 const main = document.getElementById("main");
 let test = null;
-let state = null; // {token, seed, block, about, position, answers: {trial: {scores, seconds, plays, sent, refused}}}
+// {token, seed, block, about, position, answers: {trial: {scores, seconds, plays, sent, refused}}}; a score is null where
+// the recording could not be loaded.
+let state = null;
 let steps = [];
 let deck = null; // of the page that is shown, where it has one
 const PAUSE = 3; // seconds before the server is asked again
@@ -118,6 +120,7 @@ function plan() {
 function show(...content) {
   if (deck) deck.close();
   deck = null;
+  unload(main);
   main.replaceChildren(...content);
   document.getElementById("progress").value = steps.length ? state.position / (steps.length - 1) : 0;
   const heading = main.querySelector("h1");
@@ -141,53 +144,6 @@ function answer(id, scores, seconds, plays) {
 function step() {
   const current = steps[state.position];
   ({ level: showLevel, check: showCheck, trial: showTrial, ready: showReady, end: showEnd })[current.type](current);
-}
-
-function player(src, label, onheard) {
-  // Nobody is to rate speech at another speed.
-  const audio = el("audio", { controls: true, preload: "auto", src, "aria-label": label, controlslist: "nodownload noplaybackrate" });
-  audio.addEventListener("play", () => {
-    for (const other of main.querySelectorAll("audio")) if (other !== audio) other.pause();
-  });
-  audio.addEventListener("ended", () => onheard(audio));
-  // What cannot be played must not stop the test.
-  audio.addEventListener("error", () => { say("A recording cannot be played. Rate it lowest and go on.", true); onheard(audio); });
-  return el("section", { class: "card" }, el("h2", {}, label), audio);
-}
-
-// A deck's controls, and a card for each recording with a button that lets it be heard: [controls, cards].
-function deckPlayer(sources, names, onplay, onheard) {
-  const toggle = el("button", { type: "button", disabled: true }, "Play");
-  const seek = el("input", { type: "range", min: "0", max: "1", step: "0.01", value: "0", "aria-label": "Place in the recordings", class: "seek" });
-  const repeat = el("input", { type: "checkbox" });
-  const buttons = names.map((name, number) => el("button", {
-    type: "button", disabled: true, class: "listen", "aria-pressed": "false",
-    onclick: () => { onplay(); current.choose(number); },
-  }, `Listen to ${name}`));
-  const current = new Deck(sources, onheard, () => {
-    const going = current.started !== null;
-    toggle.textContent = going ? "Pause" : "Play";
-    seek.value = String(current.position);
-    buttons.forEach((button, number) => button.setAttribute("aria-pressed", String(going && number === current.chosen)));
-  });
-  toggle.onclick = () => {
-    if (current.started !== null) return current.pause();
-    onplay();
-    current.choose(current.chosen);
-  };
-  seek.addEventListener("input", () => current.seek(Number(seek.value)));
-  repeat.addEventListener("change", () => { current.repeats = repeat.checked; });
-  deck = current;
-  current.load().then(() => {
-    seek.max = String(current.seconds);
-    for (const button of [toggle, ...buttons]) button.disabled = false;
-  }, () => {
-    // What cannot be played must not stop the test.
-    say("The recordings of this page cannot be played. Rate them lowest and go on.", true);
-    names.forEach((_, number) => onheard(number));
-  });
-  const controls = el("section", { class: "card deck" }, toggle, seek, el("label", { class: "hint" }, repeat, " Repeat"));
-  return [controls, names.map((name, number) => el("section", { class: "card" }, el("h2", {}, name), buttons[number]))];
 }
 
 function radios(question, choices, onchoice) {
@@ -233,10 +189,11 @@ function showWelcome(problem) {
 
 function showLevel(current) {
   const button = el("button", { type: "button", disabled: true, onclick: next }, "It is comfortable");
+  const go = () => { button.disabled = false; };
   show(
     el("h1", {}, "Set the volume"),
     el("p", {}, "Play this recording and set the volume so that you hear it well. Please leave it there until the end."),
-    player(current.src, "Recording", () => { button.disabled = false; }),
+    player(current.src, "Recording", go, go),
     button,
   );
 }
@@ -245,12 +202,12 @@ function showCheck(current) {
   const started = Date.now();
   let plays = 0;
   const number = test.checks.findIndex((check) => check.id === current.id) + 1;
-  const set = radios("Which tone was the softest?", [[1, "The first"], [2, "The second"], [3, "The third"]],
-    (value) => answer(current.id, { choice: value }, (Date.now() - started) / 1000, plays));
+  const submit = (choice) => answer(current.id, { choice }, (Date.now() - started) / 1000, plays);
+  const set = radios("Which tone was the softest?", [[1, "The first"], [2, "The second"], [3, "The third"]], submit);
   show(
     el("h1", {}, `Headphones: ${number} of ${test.checks.length}`),
     el("p", {}, "You will hear three tones. On headphones one is softer than the others."),
-    player(current.src, "Three tones", () => { plays += 1; set.disabled = false; }),
+    player(current.src, "Three tones", () => { plays += 1; set.disabled = false; }, () => submit(null)),
     set,
   );
 }
@@ -280,18 +237,29 @@ function showTrial(current) {
   const names = current.stimuli.length === 1 ? ["Recording"]
     : test.is_comparison ? ["First recording", "Second recording"]
     : current.stimuli.map((_, number) => `Recording ${String.fromCharCode(65 + number)}`);
-  if (test.has_sliders) {
-    show(el("h1", {}, current.title)); // which closes the deck of the page before
-    const sources = [current.reference, ...current.stimuli.map((stimulus) => stimulus.src)];
-    const [controls, [reference, ...cards]] = deckPlayer(sources, ["Reference", ...names], () => { plays += 1; }, enable);
-    const hint = el("p", { class: "hint" }, `${test.question} All run side by side: switch between them as you like, at any moment. When you have heard all of each, rate them.`);
-    main.append(hint, controls, reference, ...cards, ...sliders(current, cards, submit));
-    return;
-  }
-  const reference = current.reference ? player(current.reference, "The voice to compare with", onheard) : null;
-  const players = current.stimuli.map((stimulus, number) => player(stimulus.src, names[number], onheard));
+  // Without one of these there is nothing to compare, or to rate.
+  const leave = () => submit(Object.fromEntries(current.stimuli.map((stimulus) => [stimulus.id, null])));
+  if (test.has_sliders) return showSliders(current, names, { submit, leave, onplay: () => { plays += 1; }, onheard: enable });
+  const reference = current.reference ? player(current.reference, "The voice to compare with", onheard, leave) : null;
+  const players = current.stimuli.map((stimulus, number) => player(stimulus.src, names[number], onheard, leave));
   const hint = el("p", { class: "hint" }, needed > 1 ? "Play all of them to the end, then answer." : "Play it to the end, then answer.");
   show(el("h1", {}, current.title), hint, ...[reference, ...players].filter(Boolean), ...choices(current, submit));
+}
+
+function showSliders(current, names, { submit, leave, onplay, onheard }) {
+  show(el("h1", {}, current.title)); // which closes the deck of the page before
+  const leaveOne = (number) => {
+    if (number === 0) return leave();
+    rating.leave(number - 1);
+    onheard(number); // there is nothing to wait for
+  };
+  const sources = [current.reference, ...current.stimuli.map((stimulus) => stimulus.src)];
+  const made = deckPlayer(sources, ["Reference", ...names], { onplay, onheard, leave: leaveOne });
+  deck = made.deck;
+  const [reference, ...cards] = made.cards;
+  const rating = sliders(current, cards, submit);
+  const hint = el("p", { class: "hint" }, `${test.question} All run side by side: switch between them as you like, at any moment. When you have heard all of each, rate them.`);
+  main.append(hint, made.controls, reference, ...cards, rating.button);
 }
 
 function choices(current, submit) {
@@ -307,25 +275,30 @@ function choices(current, submit) {
   return [set, button];
 }
 
-function sliders(current, players, submit) {
-  const values = {};
+// A slider in each card: {button to submit with, leave(number) for a recording that is not rated}.
+function sliders(current, cards, submit) {
+  const values = {}; // null where there is no rating
   const button = el("button", { type: "button", disabled: true, onclick: () => submit(values) }, "Next");
-  current.stimuli.forEach((stimulus, number) => {
-    const shown = el("output", {}, "–");
-    const label = players[number].querySelector("h2").textContent;
-    const input = el("input", { type: "range", min: String(test.low), max: String(test.high), step: "1", value: String((test.low + test.high) / 2), "aria-label": `${test.question} ${label}` });
-    const take = () => {
-      values[stimulus.id] = Number(input.value);
-      shown.textContent = input.value;
-      button.disabled = Object.keys(values).length < current.stimuli.length;
-    };
-    input.addEventListener("input", take);
-    input.addEventListener("change", take);
-    const marks = [...test.scale].reverse().map(([, name]) => el("span", {}, name));
-    players[number].append(el("fieldset", { disabled: true },
-      el("div", { class: "row" }, el("span", { class: "hint" }, "Move the slider"), shown), input, el("div", { class: "marks" }, ...marks)));
-  });
-  return [button];
+  const give = (number, value) => {
+    values[current.stimuli[number].id] = value;
+    button.disabled = Object.keys(values).length < current.stimuli.length;
+  };
+  cards.forEach((card, number) => card.append(slider(card.querySelector("h2").textContent, (value) => give(number, value))));
+  return { button, leave: (number) => { cards[number].querySelector("fieldset").remove(); give(number, null); } };
+}
+
+function slider(label, give) {
+  const shown = el("output", {}, "–");
+  const input = el("input", { type: "range", min: String(test.low), max: String(test.high), step: "1", value: String((test.low + test.high) / 2), "aria-label": `${test.question} ${label}` });
+  const take = () => {
+    shown.textContent = input.value;
+    give(Number(input.value));
+  };
+  input.addEventListener("input", take);
+  input.addEventListener("change", take);
+  const marks = [...test.scale].reverse().map(([, name]) => el("span", {}, name));
+  return el("fieldset", { disabled: true },
+    el("div", { class: "row" }, el("span", { class: "hint" }, "Move the slider"), shown), input, el("div", { class: "marks" }, ...marks));
 }
 
 async function finish() {
@@ -334,11 +307,10 @@ async function finish() {
 
 // Returns once the server has every answer and has closed the test: it takes none afterwards.
 async function deliver() {
-  const pause = () => new Promise((done) => setTimeout(done, 1000 * PAUSE));
-  while (!(await send()) || outbox.waiting.length) await pause();
+  while (!(await send()) || outbox.waiting.length) await wait(PAUSE);
   while (!(await finish())) {
     say("The end is not on the server yet; trying again.", true);
-    await pause();
+    await wait(PAUSE);
   }
   say("");
 }
@@ -369,7 +341,7 @@ async function resume() {
 }
 
 async function start() {
-  test = await (await fetch("test.json")).json();
+  test = await patiently("test.json", (reply) => reply.json());
   state = load();
   if (state && state.token) {
     try { if (!(await resume())) state = null; } catch { /* offline: the browser has its own record */ }

@@ -2,9 +2,11 @@
 
 POST /api/raters            {"about": {...}}  -> 201 {"token", "seed", "block"}
 GET  /api/ratings           with the token    -> 200 {"seed", "block", "finished", "ratings"}: one's own
-PUT  /api/ratings/TRIAL     with the token, {"scores": {stimulus: value}, "seconds", "plays"} -> 200: stored
+PUT  /api/ratings/TRIAL     with the token, {"scores": {stimulus: value}, "seconds", "plays"} -> 200: stored;
+                            a value is null where the recording could not be loaded
 POST /api/finish            with the token    -> 200; nothing can be changed afterwards
 
+429 and 503 mean that an address asks too much at once; Retry-After says in how many seconds to ask again.
 The token goes in `Authorization: Bearer`. For TLS put it behind a proxy (--trust_proxy).
 """
 
@@ -27,6 +29,11 @@ MAX_BODY = 8192  # bytes: a rating has some hundred
 MAX_ABOUT = 1000  # characters
 MAX_SECONDS, MAX_PLAYS = 86400.0, 10000
 READ_TIMEOUT = 15.0  # seconds of silence on a connection
+CHUNK = 16384  # bytes that are sent at a time: the timeout is for each
+# Of one address: ten browsers, each with the six connections that it opens at most. As many again are told
+# that they are too many; what goes beyond is closed.
+CONNECTIONS, MOST_CONNECTIONS, ALL_CONNECTIONS = 64, 128, 512
+RETRY_SECONDS = 2
 TYPES = {
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -35,8 +42,8 @@ TYPES = {
     ".wav": "audio/wav",
 }
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; media-src 'self'; "
-    "connect-src 'self'; frame-ancestors 'self'; base-uri 'none'; form-action 'none'",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "media-src 'self' blob:; connect-src 'self'; frame-ancestors 'self'; base-uri 'none'; form-action 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Connection": "close",
@@ -44,11 +51,17 @@ HEADERS = {
 
 
 class Refusal(Exception):
-    """A request that is not served: status and reason."""
+    """A request that is not served.
 
-    def __init__(self, status: int, reason: str):
+    Args:
+        status: of the reply.
+        reason: for people.
+        retry: whether asking again soon will do.
+    """
+
+    def __init__(self, status: int, reason: str, retry: bool = False):
         super().__init__(reason)
-        self.status = status
+        self.status, self.retry = status, retry
 
 
 class ListeningServer(ThreadingHTTPServer):
@@ -66,6 +79,7 @@ class ListeningServer(ThreadingHTTPServer):
     """
 
     daemon_threads = True
+    request_queue_size = MOST_CONNECTIONS  # the base class's five are less than one browser opens
 
     def __init__(
         self,
@@ -84,7 +98,7 @@ class ListeningServer(ThreadingHTTPServer):
         self.files["/"] = public / "index.html"
         self.trust_proxy, self.raters_per_day = trust_proxy, raters_per_day
         self.reads, self.writes = RateLimiter(10, 150), RateLimiter(2, 40)
-        self.connections = ConnectionLimiter(16, 256)
+        self.connections = ConnectionLimiter(CONNECTIONS, MOST_CONNECTIONS, ALL_CONNECTIONS)
         try:
             super().__init__((host, port), Handler)
         except OSError as error:
@@ -99,7 +113,7 @@ class ListeningServer(ThreadingHTTPServer):
         return checks | set(self.test["training"]) | set(self.test["blocks"][rater["block"]])
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """As the base class, but with no more connections than one visitor needs."""
+        """As the base class, but with a bound on the connections of one visitor and of all."""
         # Behind a proxy all connections are the proxy's, which has limits of its own.
         visitor = "" if self.trust_proxy else client_address[0]
         if self.trust_proxy or self.connections.enter(visitor):
@@ -150,12 +164,15 @@ class Handler(BaseHTTPRequestHandler):
     def _answer(self, serve: Any) -> None:
         self.close_connection = True
         try:
+            if self.server.connections.crowded(self.client_address[0]):
+                raise Refusal(503, "too many connections from this address", retry=True)
             limiter = self.server.reads if self.command in ("GET", "HEAD") else self.server.writes
             if not limiter.allows(self._visitor()):
-                raise Refusal(429, "too many requests")
+                raise Refusal(429, "too many requests", retry=True)
             serve()
         except Refusal as refusal:
-            self._send_json({"error": str(refusal)}, refusal.status)
+            headers = {"Retry-After": str(RETRY_SECONDS)} if refusal.retry else {}
+            self._send_json({"error": str(refusal)}, refusal.status, headers)
 
     def _get(self) -> None:
         path = self.path.partition("?")[0]
@@ -200,8 +217,8 @@ class Handler(BaseHTTPRequestHandler):
         self.server.store.rate(rater["id"], trial, scores, seconds, plays)
         self._send_json({"stored": True})
 
-    def _scores(self, trial: str, scores: Any) -> dict[str, float]:
-        """Checked: a value within the scale for each stimulus."""
+    def _scores(self, trial: str, scores: Any) -> dict[str, float | None]:
+        """Checked: a value within the scale for each stimulus, None for one that could not be loaded."""
         test = self.server.test
         if trial in test["trials"]:
             names = {stimulus["id"] for stimulus in test["trials"][trial]["stimuli"]}
@@ -210,7 +227,7 @@ class Handler(BaseHTTPRequestHandler):
             names, low, high = {"choice"}, 1, NUM_TONES
         if not isinstance(scores, dict) or set(scores) != names:
             raise Refusal(400, "scores are not those of the trial's recordings")
-        return {name: _number(value, low, high) for name, value in scores.items()}
+        return {name: None if value is None else _number(value, low, high) for name, value in scores.items()}
 
     def _visitor(self) -> str:
         forwarded = self.headers.get("X-Forwarded-For", "") if self.server.trust_proxy else ""
@@ -237,9 +254,12 @@ class Handler(BaseHTTPRequestHandler):
             raise Refusal(400, "no object")
         return body
 
-    def _send_json(self, content: dict[str, Any], status: int = 200) -> None:
+    def _send_json(
+        self, content: dict[str, Any], status: int = 200, more: dict[str, str] | None = None
+    ) -> None:
         data = json.dumps(content).encode()
-        self._send(status, data, {"Content-Type": TYPES[".json"], "Cache-Control": "no-store"})
+        headers = {"Content-Type": TYPES[".json"], "Cache-Control": "no-store", **(more or {})}
+        self._send(status, data, headers)
 
     def _send_file(self, path: Path) -> None:
         """A file, or the part of it that a player asks for."""
@@ -263,7 +283,8 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(data)
+            for start in range(0, len(data), CHUNK):
+                self.wfile.write(data[start : start + CHUNK])
 
 
 def _number(value: Any, low: float, high: float) -> float:

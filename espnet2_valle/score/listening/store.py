@@ -78,13 +78,18 @@ class Store:
             return None
         return {"id": found[0], "seed": found[1], "block": found[2], "finished": bool(found[3])}
 
-    def rate(self, rater: int, trial: str, scores: dict[str, float], seconds: float, plays: int) -> None:
-        """Store a rating, in place of the rater's own earlier one; it is on the disk on return."""
+    def rate(
+        self, rater: int, trial: str, scores: dict[str, float | None], seconds: float, plays: int
+    ) -> None:
+        """Store a rating, in place of the rater's own earlier one; it is on the disk on return.
+
+        A score is None where the recording could not be loaded.
+        """
         row = (rater, trial, json.dumps(scores), seconds, plays, time.time())
         with self._lock:
             self._db.execute("INSERT OR REPLACE INTO ratings VALUES (?, ?, ?, ?, ?, ?)", row)
 
-    def ratings(self, rater: int) -> dict[str, dict[str, float]]:
+    def ratings(self, rater: int) -> dict[str, dict[str, float | None]]:
         """Trial -> scores of one rater."""
         query = "SELECT trial, scores FROM ratings WHERE rater = ?"
         with self._lock:

@@ -37,5 +37,9 @@ def listening_markdown(result: Mapping[str, Any]) -> str:
             for d in result["differences"]
         ]
         parts += [markdown_table(["", "difference"], rows)]
+    # Results of before this was counted are shown as well.
+    if result.get("failed"):
+        counts = ", ".join(f"{rated_name(name)} {count}" for name, count in result["failed"].items())
+        parts += [f"Without a rating, since they could not be loaded: {counts}\n"]
     parts += [f"- Rater {name}: {', '.join(why)}\n" for name, why in raters["screened_out"].items()]
     return "\n".join(parts)
