@@ -75,7 +75,7 @@ inference_config=../../conf/decode.yaml
 inference_args=        # options of valle_inference, such as "--top_p 0.9"
 inference_tag=         # results go to exp/NAME/decode_TAG instead of exp/NAME
 inference_model=valid.loss.ave.pth
-download_model=        # decode with this packed model (zip or model-zoo name) in place of the trained one
+download_model=        # decode with this packed model (zip or model-zoo name) and its codec; stages 3 to 6 and 10 are left out
 
 help_message="usage: ./valle.sh [--option value] ...     (run.sh chooses --corpus, --tag and --db)
 stages: 1 data, 2 format, 3 text, 4 codec, 5 train AR, 6 train NAR, 7 decode, 8 score, 9 report, 10 pack
@@ -128,12 +128,8 @@ baseline_conf=${baseline_conf:-../../conf/baseline/$([ "${model_size}" = mini ] 
 check_baselines
 check_systems
 [ -z "${download_model}" ] || skip_train=true
-test_only=false # a corpus with a test set and nothing to train on: the packed model brings its codec
-if [ -z "${train_set}" ]; then
-    test_only=true
-    [ -n "${download_model}" ] || [ "${stop_stage}" -le 2 ] ||
-        die "--corpus ${corpus}: has a test set only. Name a packed model to score on it with --download_model"
-fi
+[ -n "${train_set}" ] || [ -n "${download_model}" ] || [ "${stop_stage}" -le 2 ] ||
+    die "--corpus ${corpus}: has a test set only. Name a packed model to score on it with --download_model"
 
 data=${datadir}/${tag}
 raw=${dumpdir}/${tag}/raw
@@ -277,7 +273,7 @@ if wanted 2 && ! "${skip_data_prep}"; then
     end_stage
 fi
 
-if wanted 3 && ! "${skip_data_prep}" && ! "${test_only}"; then
+if wanted 3 && ! "${skip_data_prep}" && [ -z "${download_model}" ]; then
     begin_stage 3 text
     list_from=
     if [ -n "${init_model}" ]; then
@@ -297,7 +293,7 @@ if wanted 3 && ! "${skip_data_prep}" && ! "${test_only}"; then
     end_stage
 fi
 
-if wanted 4 && ! "${skip_data_prep}" && ! "${test_only}"; then
+if wanted 4 && ! "${skip_data_prep}" && [ -z "${download_model}" ]; then
     begin_stage 4 codec
     for set in ${sets}; do need "${raw}/${set}/.done" 2; done
     if [ -n "${init_model}" ]; then
@@ -344,22 +340,20 @@ if wanted 7 && ! "${skip_eval}"; then
     begin_stage 7 decode
     need "${raw}/${test_sets}/.done" 2
     [ -f "${raw}/${test_sets}/${pairs}" ] || die "--pairs: ${raw}/${test_sets} has no list '${pairs}'"
-    if "${test_only}"; then
-        codec_of=(--model_tag "${download_model}")
-        codec_done=()
-    else
-        need "${exp}/codec/.done" 4
-        codec_of=(--codec_config "${exp}/codec/codec.yaml")
-        codec_done=("${exp}/codec/.done")
-    fi
     if [ -n "${download_model}" ]; then
         model=(--model_tag "${download_model}")
+        codec_of=("${model[@]}")
         made=()
+        if [ -f "${download_model}" ]; then made=("${download_model}"); fi
+        codec_done=(${made[@]+"${made[@]}"})
     else
+        need "${exp}/codec/.done" 4
         need "${exp}/ar/.done" 5
         need "${exp}/nar/.done" 6
         model=("${model_files[@]}")
+        codec_of=(--codec_config "${exp}/codec/codec.yaml")
         made=("${exp}/ar/.done" "${exp}/nar/.done")
+        codec_done=("${exp}/codec/.done")
     fi
     read -ra more <<<"${inference_args}"
     step "${decode}/.done" "${decode}/wav.scp" "${raw}/${test_sets}/.done" ${made[@]+"${made[@]}"} -- \

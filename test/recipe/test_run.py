@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import time
+import zipfile
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -130,6 +131,28 @@ def test_a_packed_model_continues_recordings_of_a_corpus_for_tests(finished, tmp
     assert scores["pairs"] == 6
     assert set(SYSTEMS) <= scores["systems"].keys()
     assert (results / "report.html").exists()
+
+
+def test_a_packed_model_decodes_a_corpus_for_training_with_its_own_codec(finished, tmp_path):
+    folder, _, _ = finished
+    model = shutil.copy(folder / "exp" / "mini" / "model.zip", tmp_path)
+    options = [*write_configs(tmp_path), "--download_model", model, "--stop_stage", "7"]
+    shutil.copytree(folder / "data", tmp_path / "data")
+    first = run(*options)
+    assert first.returncode == 0, first.stdout
+    exp = tmp_path / "exp" / "mini"
+    assert not (exp / "codec").exists()
+    ours, packed = (sorted((top / "resynthesis").rglob("*.wav")) for top in (folder / "exp" / "mini", exp))
+    assert [path.name for path in ours] == [path.name for path in packed]
+    assert all(one.read_bytes() == other.read_bytes() for one, other in zip(ours, packed))
+    results = [f"done before: {exp / name / 'wav.scp'}" for name in ("decode", "resynthesis")]
+    again = run(*options)
+    assert all(result in again.stdout for result in results), again.stdout
+    with zipfile.ZipFile(model, "a") as archive:
+        archive.comment = b"another model of the same name"
+    other = run(*options)
+    assert other.returncode == 0, other.stdout
+    assert not any(result in other.stdout for result in results)
 
 
 def without_corpus_options(options: list[str]) -> list[str]:
