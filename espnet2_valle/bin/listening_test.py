@@ -61,7 +61,9 @@ def get_parser() -> argparse.ArgumentParser:
     serving.add_argument("--trust_proxy", action="store_true", help="a proxy sets X-Forwarded-For")
     serving.add_argument("--raters_per_day", type=int, default=30, help="from one address")
     analysing = parser.add_argument_group("analyse")
-    analysing.add_argument("--answers", nargs="*", default=[], help="files that raters saved")
+    analysing.add_argument(
+        "--answers", nargs="*", default=[], help="files that raters saved; of one rater's the fullest counts"
+    )
     analysing.add_argument("--seed", type=int, default=0, help="of the bootstrap")
     return parser
 

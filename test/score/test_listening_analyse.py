@@ -178,29 +178,86 @@ def test_one_recording_of_a_mushra_page_may_be_missing(tmp_path):
     assert result["failed"] == {"codec": 4, "hidden_reference": 4}
 
 
-def test_answers_that_raters_sent_are_read_and_checked(tmp_path, capsys):
+def answers_of(test):
+    """What a truthful rater answers to everything."""
+    key = key_of(test)
+    return {
+        n: {"scores": truthful(key["trials"][n]), "seconds": 1, "plays": 1} for n in page_of(test)["trials"]
+    }
+
+
+def sent(file, folder, answers, **others):
+    """A file as the page writes it."""
+    content = {"test": page_of(folder)["id"], "rater": "abc", "answers": answers, **others}
+    file.write_text(json.dumps(content))
+    return file
+
+
+def test_answers_that_raters_sent_are_read(tmp_path, capsys):
     test = make_test(tmp_path, num_checks=0)
-    page, key = page_of(test), key_of(test)
-    answers = {n: {"scores": truthful(key["trials"][n]), "seconds": 1, "plays": 1} for n in page["trials"]}
-    file = tmp_path / "answers.json"
-    file.write_text(json.dumps({"test": page["id"], "answers": answers}))
+    key, answers = key_of(test), answers_of(test)
+    file = sent(tmp_path / "answers.json", test, answers)
     listening_test.main(["--analyse", "--test_dir", str(test), "--answers", str(file)])
     assert "| Ground truth" in capsys.readouterr().out
     assert json.loads((test / "listening.json").read_text())["systems"]["valle"]["mean"]["value"] == 3
     assert "1 of 1 raters" in (test / "listening.md").read_text()
-    first = page["blocks"][0][0]
     lost = next(n for n, trial in key["trials"].items() if "valle" in trial["systems"].values())
     unheard = {**answers, lost: {"scores": dict.fromkeys(answers[lost]["scores"])}}
-    file.write_text(json.dumps({"test": page["id"], "answers": unheard}))
-    assert analyse(test, [file])["failed"] == {"valle": 1}
+    assert analyse(test, [sent(file, test, unheard)])["failed"] == {"valle": 1}
+
+
+def test_files_that_are_none_of_the_page_are_refused(tmp_path):
+    test = make_test(tmp_path, num_checks=0)
+    answers, file = answers_of(test), tmp_path / "answers.json"
+    first = page_of(test)["blocks"][0][0]
     for bad in ({}, {next(iter(answers[first]["scores"])): 900}, {next(iter(answers[first]["scores"])): "5"}):
-        wrong = {**answers, first: {"scores": bad}}
-        file.write_text(json.dumps({"test": page["id"], "answers": wrong}))
         with pytest.raises(InputError, match="is no file of answers"):
-            analyse(test, [file])
-    file.write_text(json.dumps({"test": "other", "answers": {}}))
-    with pytest.raises(InputError, match="answers to another test"):
+            analyse(test, [sent(file, test, {**answers, first: {"scores": bad}})])
+    for rater in (7, None, "", ["abc"]):
+        with pytest.raises(InputError, match="is no file of answers.*rater"):
+            analyse(test, [sent(file, test, answers, rater=rater)])
+    file.write_text(json.dumps({"test": page_of(test)["id"], "answers": answers}))
+    with pytest.raises(InputError, match="is no file of answers.*rater"):
         analyse(test, [file])
+    with pytest.raises(InputError, match="answers to another test"):
+        analyse(test, [sent(file, test, {}, test="other")])
+
+
+def test_a_rater_who_sent_two_files_is_one_rater(tmp_path, caplog):
+    test = make_test(tmp_path, num_checks=0)
+    answers = answers_of(test)
+    whole = sent(tmp_path / "answers-abc (1).json", test, answers)
+    half = sent(tmp_path / "answers-abc.json", test, dict(list(answers.items())[:3]))
+    other = sent(tmp_path / "answers-xyz.json", test, answers, rater="xyz")
+    for files in ([half, whole, other], [other, whole, half], [whole, whole, other]):
+        caplog.clear()
+        result = analyse(test, files)
+        assert (result["raters"]["all"], result["raters"]["counted"]) == (2, 2)
+        (warning,) = caplog.messages
+        assert "is left out" in warning
+        assert str(whole) in warning
+
+
+def test_of_two_files_with_as_many_answers_the_later_name_counts(tmp_path, caplog):
+    test = make_test(tmp_path, num_checks=0)
+    answers = answers_of(test)
+    trial = next(n for n, t in key_of(test)["trials"].items() if list(t["systems"].values()) == ["codec"])
+    changed = {**answers, trial: {"scores": dict.fromkeys(answers[trial]["scores"], 1)}}
+    first = sent(tmp_path / "answers-abc.json", test, answers)
+    second = sent(tmp_path / "answers-abc (1).json", test, changed)
+    for files in ([first, second], [second, first]):
+        assert analyse(test, files)["systems"]["codec"]["mean"]["value"] < 4
+    assert len(caplog.messages) == 2
+
+
+def test_raters_of_files_are_others_than_those_of_the_server(tmp_path):
+    test = make_test(tmp_path, num_checks=0)
+    fill(test, truthful)
+    careless = {n: {"scores": dict.fromkeys(a["scores"], 3)} for n, a in answers_of(test).items()}
+    result = analyse(test, [sent(tmp_path / "1.json", test, careless, rater="1")])
+    assert (result["raters"]["all"], result["raters"]["counted"]) == (2, 1)
+    assert list(result["raters"]["screened_out"]) == ["answers-1"]
+    assert result["systems"]["ground_truth"]["mean"]["value"] == 5
 
 
 def test_no_ratings_and_no_test_are_said(tmp_path):

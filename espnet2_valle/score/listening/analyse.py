@@ -13,9 +13,9 @@ import numpy as np
 
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.score.bootstrap import CONFIDENCE, Figure
-from espnet2_valle.score.listening.build import DATABASE, GOLD, KEY, PUBLIC, REFERENCE, TEST
+from espnet2_valle.score.listening.build import GOLD, KEY, PUBLIC, REFERENCE, TEST
 from espnet2_valle.score.listening.kinds import KINDS, Kind
-from espnet2_valle.score.listening.store import Store
+from espnet2_valle.score.listening.raters import read_raters
 
 NUM_RESAMPLES = 2000
 MIN_CHECKS_RIGHT = 5 / 6  # Woods et al. (2017)
@@ -45,53 +45,6 @@ class Rating:
     value: float
 
 
-def read_raters(test_dir: Path, files: Sequence[Path]) -> list[dict[str, Any]]:
-    """Raters of the server's database and of answer files that raters sent.
-
-    Raises:
-        InputError: neither is there, or a file is not of this test.
-    """
-    raters: list[dict[str, Any]] = []
-    if (test_dir / DATABASE).is_file():
-        store = Store(test_dir / DATABASE)
-        raters += store.everything()
-        store.close()
-    page = json.loads((test_dir / PUBLIC / "test.json").read_text(encoding="utf-8"))
-    raters += [{"rater": file.stem, "answers": read_answers(file, page)} for file in files]
-    if not raters:
-        raise InputError(test_dir, "has no ratings yet", "Serve the test, or give --answers")
-    return raters
-
-
-def read_answers(file: Path, page: Mapping[str, Any]) -> dict[str, Any]:
-    """Trial -> answer of a file that a rater sent.
-
-    Raises:
-        InputError: it is not readable, of another test, or has answers that the page does not let one give.
-    """
-    try:
-        given = json.loads(file.read_text(encoding="utf-8"))
-        if given["test"] != page["id"]:
-            raise InputError(file, "has answers to another test", "Leave it out")
-        for trial, answer in given["answers"].items():
-            _check_scores(trial, answer["scores"], page)
-        return dict(given["answers"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(file, f"is no file of answers ({error!r})", "Leave it out") from error
-
-
-def _check_scores(trial: str, scores: Mapping[str, Any], page: Mapping[str, Any]) -> None:
-    """Raise ValueError unless the page could have given these scores."""
-    if trial not in page["trials"]:
-        return  # a tone triple, or nothing that is counted
-    names = {stimulus["id"] for stimulus in page["trials"][trial]["stimuli"]}
-    values = list(scores.values())
-    if set(scores) != names or not all(
-        v is None or (isinstance(v, (int, float)) and page["low"] <= v <= page["high"]) for v in values
-    ):
-        raise ValueError(f"scores of {trial}: {scores}")
-
-
 def analyse(test_dir: str | Path, files: Sequence[Path] = (), seed: int = 0) -> dict[str, Any]:
     """Figures of a test.
 
@@ -106,7 +59,7 @@ def analyse(test_dir: str | Path, files: Sequence[Path] = (), seed: int = 0) -> 
         counted, and why not.
 
     Raises:
-        InputError: there is no test, or no ratings.
+        InputError: there is no test, or no ratings, or a file is not of this test.
     """
     test_dir = Path(test_dir)
     if not (test_dir / KEY).is_file():
