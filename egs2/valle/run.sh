@@ -76,7 +76,7 @@ ljspeech | vctk | libritts | libritts_r | librispeech | librispeech_test | libri
     fi
     case "${corpus}" in
     librispeech_test) corpus_options+=(--train_set "" --valid_set "") ;;
-    aishell3) corpus_options+=(--g2p pypinyin_g2p_phone_without_prosody) ;;
+    aishell3) corpus_options+=(--g2p pypinyin_g2p_phone_without_prosody --score_config ../../conf/score/aishell3.yaml) ;;
     esac
     ;;
 *)

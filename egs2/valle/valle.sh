@@ -89,6 +89,8 @@ $(sed -n '/^# General/,/^help_message/{/^[a-z0-9_]*=/{/^help_message/d;s/^/  --/
 . utils/steps.sh
 # shellcheck source=utils/baseline.sh
 . utils/baseline.sh
+# shellcheck source=utils/judges.sh
+. utils/judges.sh
 for option in stage stop_stage ngpu num_nodes fs nbpe; do
     [[ ${!option} =~ ^[0-9]+$ ]] || die "--${option}: '${!option}' is not a whole number"
 done
@@ -115,6 +117,7 @@ inference_workers=(--nj "${inference_nj}" ${cluster:+--cluster "${cluster}"})
 ar_config=${ar_config:-${train_config:-../../conf/train_ar_${model_size}.yaml}}
 nar_config=${nar_config:-${train_config:-../../conf/train_nar_${model_size}.yaml}}
 judge_config=${judge_config:-../../conf/judge/train_asr_ctc.yaml}
+chosen_score_config=${score_config}
 if [ "${pairs}" != pairs ]; then
     inference_tag=${inference_tag:-${pairs#pairs_}}
     score_config=${score_config:-../../conf/score/${pairs#pairs_}.yaml}
@@ -244,6 +247,18 @@ train_model() {
     step "${dir}/.done" "${dir}/${inference_model}" "${dir}/.started" -- launch_training "${dir}" "${command[@]}"
 }
 
+# scores_training: models will be trained, and scored after it.
+scores_training() {
+    { wanted 5 || wanted 6; } && wanted 8 && ! "${skip_train}" && ! "${skip_eval}" &&
+        ! { [ -f "${exp}/ar/.done" ] && [ -f "${exp}/nar/.done" ]; }
+}
+
+# What the default needs is installed with the recipe.
+if [ -n "${chosen_score_config}" ] && scores_training; then
+    log "loading the models of ${score_config}"
+    load_scorers "${score_config}"
+fi
+
 if wanted 1 && ! "${skip_data_prep}"; then
     begin_stage 1 data
     read -ra more <<<"${local_data_opts}"
@@ -257,6 +272,7 @@ if wanted 1 && ! "${skip_data_prep}"; then
     step "${data}/.done" "${data}/${test_sets}/pairs" "${data}/.corpus" -- "${prepare[@]}"
     end_stage
 fi
+if wanted 8 && ! "${skip_eval}"; then check_language "${chosen_score_config}"; fi
 
 if wanted 2 && ! "${skip_data_prep}"; then
     begin_stage 2 format

@@ -4,6 +4,7 @@ import tarfile
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
 
 import pytest
 from miniature import librispeech_test, run, sound
@@ -92,6 +93,15 @@ def test_a_test_corpus_needs_a_model_to_score(tmp_path):
     raw = tmp_path / "dump" / "librispeech_test" / "raw" / "test"
     assert (raw / "pairs").read_text().splitlines()[0] == "121-7-0000 121-7-0002 121-7-0000 61-7-0000"
     assert (raw / "pairs_continuation").read_text().splitlines()[0].split()[1] == "121-7-0000"
+
+
+@pytest.mark.skipif(any(map(find_spec, ("faster_whisper", "whisper"))), reason="whisper is installed")
+def test_mandarin_has_a_judge_of_its_own_and_its_package_is_missed_before_all_else(tmp_path):
+    refused = run(*options(tmp_path, "--corpus", "aishell3", "--db", str(tmp_path)))
+    assert refused.returncode == 1
+    assert "the recogniser whisper: needs the package faster_whisper" in refused.stdout
+    assert "pip install 'espnet2_valle[whisper]'" in refused.stdout
+    assert "stage 1" not in refused.stdout
 
 
 @pytest.mark.parametrize("corpus", ["ljspeech", "vctk", "libritts", "libriheavy", "aishell3"])

@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# shellcheck disable=SC2154  # valle.sh sets what is used here
+# Sourced by valle.sh: whether stage 8 will have judges that fit, told before anything is trained.
+
+# load_scorers CONFIG: load the models of a scoring config, or end with what is missing.
+load_scorers() {
+    "${PYTHON}" - "$1" <<'PYTHON'
+import sys
+
+from espnet2_valle.common.cli import run_command
+from espnet2_valle.score.scorers import DefaultPlan
+from espnet2_valle.score.settings import read_settings
+
+
+def load(argv):
+    DefaultPlan(settings=read_settings(argv[0])).build()
+
+
+run_command(load, sys.argv[1:])
+PYTHON
+}
+
+# other_language: what says that the test set is not English; nothing if nothing does.
+other_language() {
+    local list=${data}/${test_sets}/utt2lang
+    if [ -f "${list}" ]; then
+        awk 'tolower($2) !~ /^(en|und)/ { print "utt2lang: " $2; exit }' "${list}"
+    elif [ "${token_type}" = phn ] && [[ ! ${g2p} =~ ^(g2p_en|espeak_ng_english|none) ]]; then
+        echo "--g2p ${g2p}"
+    fi
+}
+
+# check_language CHOSEN: die if pocketsphinx would judge another language than English. CHOSEN is the --score_config that
+# was given: who gives one knows its judge. A closed vocabulary has a judge trained for it.
+check_language() {
+    local found
+    if [ -n "$1" ] || [ -f "${data}/vocabulary" ]; then return; fi
+    found=$(other_language)
+    [ -z "${found}" ] ||
+        die "--score_config: the test set is not English (${found}), and its judge would be pocketsphinx, which hears English only. Give a config with another judge: ../../conf/score/aishell3.yaml is for Mandarin, and a copy of it with another language for that one. Or train without scores: --skip_eval true"
+}
