@@ -1,10 +1,13 @@
+import multiprocessing
 import zipfile
 from pathlib import Path
 
 import pytest
 import yaml
+from espnet_model_zoo import downloader
 
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.zoo import load
 from espnet2_valle.zoo.load import unpack
 from espnet2_valle.zoo.pack import pack
 
@@ -74,3 +77,174 @@ def test_a_lost_file_is_named_and_nothing_is_left(run, lost):
     with pytest.raises(InputError, match="is not there|but is not there"):
         pack_run(run, run / "model.zip")
     assert not list(run.glob("*model*"))
+
+
+def states(folder):
+    """Path -> what changes when the file is written again."""
+    files = [path for path in Path(folder).rglob("*") if path.is_file()]
+    return {str(path): (path.stat().st_ino, path.stat().st_mtime_ns) for path in files}
+
+
+def test_a_second_unpacking_writes_nothing(run):
+    pack_run(run, run / "model.zip")
+    unpack(run / "model.zip", run / "cache")
+    before = states(run / "cache")
+    unpack(run / "model.zip", run / "cache")
+    assert states(run / "cache") == before
+
+
+def test_the_files_of_a_faster_process_stay(run, monkeypatch):
+    pack_run(run, run / "model.zip")
+    extract, seen = load._extract, {}
+
+    def overtaken(*given):
+        extract(*given)
+        monkeypatch.setattr(load, "_extract", extract)
+        seen["opened"] = unpack(run / "model.zip", run / "cache")
+        seen["states"] = states(run / "cache") | {"unfinished": None}
+
+    monkeypatch.setattr(load, "_extract", overtaken)
+    opened = unpack(run / "model.zip", run / "cache")
+    assert opened == seen["opened"]
+    left = states(run / "cache")
+    assert left.items() <= seen["states"].items()
+    assert {Path(path).parts[len(run.parts) + 1] for path in left} == {
+        Path(opened["ar_model_file"]).parts[-3]
+    }
+
+
+def _unpack_and_read(archive, cache, barrier, texts):
+    barrier.wait()
+    opened = unpack(archive, cache)
+    texts.put({name: Path(path).read_text() for name, path in opened.items()})
+
+
+def test_processes_may_unpack_at_once(run):
+    pack_run(run, run / "model.zip")
+    context = multiprocessing.get_context("fork")
+    barrier, texts = context.Barrier(4), context.Queue()
+    given = (run / "model.zip", run / "cache", barrier, texts)
+    processes = [context.Process(target=_unpack_and_read, args=given) for _ in range(4)]
+    for process in processes:
+        process.start()
+    read = [texts.get(timeout=60) for _ in processes]
+    for process in processes:
+        process.join()
+    assert read == [read[0]] * 4
+    assert read[0]["nar_model_file"] == "nar"
+    assert len(list((run / "cache").iterdir())) == 1
+
+
+def test_paths_in_yaml_are_those_of_the_unpacked_files(run, monkeypatch):
+    (run / "nar" / "config.yaml").write_text("stats: [ar/ave.pth]\nname: ave.pth\n")
+    pack_run(run, run / "model.zip")
+    monkeypatch.chdir(run)
+    opened = unpack("model.zip", "cache")
+    config = yaml.safe_load(Path(opened["nar_train_config"]).read_text())
+    assert config == {"stats": [opened["ar_model_file"]], "name": "ave.pth"}
+    assert Path(opened["ar_model_file"]).is_absolute()
+
+
+def test_a_file_that_is_gone_is_named_with_what_to_do(run):
+    pack_run(run, run / "model.zip")
+    opened = unpack(run / "model.zip", run / "cache")
+    Path(opened["codec_config"]).unlink()
+    with pytest.raises(InputError, match=f"{opened['codec_config']}: .*is gone. Remove "):
+        unpack(run / "model.zip", run / "cache")
+
+
+def write_zip(path, entries, **meta):
+    """A packed model as someone with other intentions may write it."""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("meta.yaml", yaml.safe_dump({"files": {}, "yaml_files": {}, **meta}))
+        for name, text in entries.items():
+            archive.writestr(name, text)
+
+
+@pytest.mark.parametrize("listed", [True, False])
+@pytest.mark.parametrize("outside", ["{folder}/profile", "../../profile", "ar/../../../profile"])
+def test_a_model_cannot_write_outside_of_its_folder(tmp_path, outside, listed):
+    name = outside.format(folder=tmp_path)
+    write_zip(
+        tmp_path / "model.zip", {name: "evil: true"}, yaml_files={"codec_config": name} if listed else {}
+    )
+    (tmp_path / "profile").write_text("mine")
+    with pytest.raises(InputError, match=f"model.zip: names the file '{name}', which lies outside"):
+        unpack(tmp_path / "model.zip", tmp_path / "cache" / "models")
+    assert (tmp_path / "profile").read_text() == "mine"
+    assert not list(tmp_path.glob("cache/models/*"))
+
+
+@pytest.mark.parametrize("outside", ["/etc/passwd", "../../secret"])
+@pytest.mark.parametrize("group", ["files", "yaml_files"])
+def test_a_model_cannot_name_files_that_it_does_not_bring(tmp_path, outside, group):
+    write_zip(tmp_path / "model.zip", {}, **{group: {"codec_config": outside}})
+    with pytest.raises(InputError, match=f"names the file '{outside}', which lies outside"):
+        unpack(tmp_path / "model.zip", tmp_path / "cache")
+
+
+@pytest.mark.parametrize(
+    ("entries", "meta", "message"),
+    [
+        ({}, {"files": {"ar_model_file": "ar.pth"}}, "lacks its file 'ar.pth'"),
+        ({}, {"files": ["ar.pth"]}, "does not say which files"),
+        ({}, {"files": {"ar_model_file": 1}}, "does not say which files"),
+        ({"c.yaml": "[1"}, {"yaml_files": {"codec_config": "c.yaml"}}, "is not a packed model"),
+    ],
+)
+def test_zips_of_other_content_are_named(tmp_path, entries, meta, message):
+    write_zip(tmp_path / "model.zip", entries, **meta)
+    with pytest.raises(InputError, match=message):
+        unpack(tmp_path / "model.zip", tmp_path / "cache")
+    assert not list(tmp_path.glob("cache/*"))
+
+
+class Zoo:
+    """Stands for espnet_model_zoo: `URLS` tells where names lead, `found` what is downloaded from there."""
+
+    urls: dict[str, str] = {}
+    found: Path
+
+    def __init__(self, cachedir):
+        self.cachedir = Path(cachedir)
+
+    def get_url(self, name):
+        return self.urls.get(name, "huggingface.co")
+
+    def download(self, name):
+        return str(self.found)
+
+    def huggingface_download(self, name):
+        return str(self.found)
+
+    def download_and_unpack(self, name):
+        return {"name": name}
+
+
+@pytest.fixture
+def zoo(monkeypatch, tmp_path):
+    monkeypatch.setattr(downloader, "ModelDownloader", Zoo)
+    monkeypatch.setattr(Zoo, "urls", {"https://zoo/model.zip": "https://zoo/model.zip"})
+    monkeypatch.setattr(Zoo, "found", tmp_path / "model.zip", raising=False)
+    return Zoo
+
+
+def test_a_downloaded_zip_is_checked_and_unpacked_likewise(run, zoo):
+    pack_run(run, zoo.found)
+    assert Path(unpack("https://zoo/model.zip", run / "cache")["ar_model_file"]).read_text() == "ar"
+    write_zip(zoo.found, {"../x": ""})
+    with pytest.raises(InputError, match="outside of the model's folder"):
+        unpack("https://zoo/model.zip", run / "cache")
+
+
+def test_a_model_of_the_hub_is_checked_before_it_is_unpacked(tmp_path, zoo, monkeypatch):
+    folder = tmp_path / "snapshots" / "c0ffee"
+    folder.mkdir(parents=True)
+    monkeypatch.setattr(zoo, "found", folder)
+    with pytest.raises(InputError, match=r"lab/valle: is not a packed model \(it has no meta.yaml\)"):
+        unpack("lab/valle", tmp_path)
+    (folder / "meta.yaml").write_text("files: {}\nyaml_files: {codec_config: codec.yaml}\n")
+    assert unpack("lab/valle@main", tmp_path) == {"name": "lab/valle@c0ffee"}
+    (folder / "meta.yaml").write_text("files: {}\nyaml_files: {codec_config: ../../codec.yaml}\n")
+    with pytest.raises(InputError, match="lab/valle: names the file '../../codec.yaml'"):
+        unpack("lab/valle", tmp_path)
