@@ -431,11 +431,8 @@ if wanted 10 && [ -z "${download_model}" ]; then
     begin_stage 10 pack
     need "${exp}/ar/.done" 5
     need "${exp}/nar/.done" 6
-    ride_along=()
-    [ "${token_type}" != bpe ] || ride_along=(--option "${token}/bpe.model")
     step "${exp}/.done_pack" "${exp}/model.zip" "${exp}/ar/.done" "${exp}/nar/.done" "${exp}/codec/.done" -- \
-        "${PYTHON}" -m espnet2_valle.bin.pack "${model_files[@]}" ${ride_along[@]+"${ride_along[@]}"} \
-        --output "${exp}/model.zip"
+        "${PYTHON}" -m espnet2_valle.bin.pack "${model_files[@]}" --output "${exp}/model.zip"
     end_stage
 fi
 

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import yaml
 from espnet2.main_funcs.pack_funcs import pack as espnet_pack
@@ -25,7 +26,7 @@ def pack(
     """Pack a model so that `Text2Speech.from_pretrained(output)` opens it anywhere.
 
     Inside, files lie in a folder named by the first word of their argument (ar/, nar/, codec/), the
-    codec's own model beside its codec.yaml, `extra` at the top.
+    codec's own model beside its codec.yaml, a BPE model beside each config that names it, `extra` at the top.
 
     Args:
         files: argument of `Text2Speech` -> weights.
@@ -34,7 +35,7 @@ def pack(
         output: the zip.
 
     Raises:
-        InputError: a file that is not there.
+        InputError: a file that is not there, or one that a YAML file names and that is not.
     """
     for path in [*files.values(), *yaml_files.values(), *extra]:
         if not Path(path).is_file():
@@ -45,8 +46,11 @@ def pack(
         staged = {name: _stage(path, staging / name.split("_")[0]) for name, path in files.items()}
         staged_yaml = {name: _stage(path, staging / name.split("_")[0]) for name, path in yaml_files.items()}
         more = [_stage(path, staging) for path in extra]
-        if CODEC_CONFIG in yaml_files:
-            more += _stage_codec_model(Path(yaml_files[CODEC_CONFIG]), staged_yaml[CODEC_CONFIG])
+        for name, path in yaml_files.items():
+            if name == CODEC_CONFIG:
+                more += _stage_codec_model(Path(path), staged_yaml[name])
+            else:
+                more += _stage_bpe_model(Path(path), staged_yaml[name], staging)
         # ESPnet names the files in the archive relative to the working directory.
         with _working_directory(staging):
             espnet_pack(files=staged, yaml_files=staged_yaml, option=more, outpath=temporary)
@@ -66,8 +70,30 @@ def _stage_codec_model(config: Path, staged: Path) -> list[Path]:
     model = config.parent / content["model"]
     if not model.is_file():
         raise InputError(model, f"is named by {config} but is not there", "Run stage 4 first")
-    staged.write_text(yaml.safe_dump({**content, "model": model.name}, sort_keys=False), encoding="utf-8")
+    _rewrite(staged, {**content, "model": model.name})
     return [_stage(model, staged.parent)]
+
+
+def _stage_bpe_model(config: Path, staged: Path, staging: Path) -> list[Path]:
+    """Copy the BPE model that a training's config names, if any, beside the staged copy, and name that there.
+
+    The name is that in the archive: unpacking makes a path of it, as of all such names in a YAML file.
+    """
+    content = yaml.safe_load(config.read_text(encoding="utf-8"))
+    if not content.get("bpemodel"):
+        return []
+    model = Path(content["bpemodel"])
+    if not model.is_file():
+        raise InputError(
+            model, f"is named by {config} but is not there", "Run stage 3 first, or pack where it was trained"
+        )
+    copy = _stage(model, staged.parent)
+    _rewrite(staged, {**content, "bpemodel": str(copy.relative_to(staging))})
+    return [copy]
+
+
+def _rewrite(staged: Path, content: Mapping[str, Any]) -> None:
+    staged.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """From one packed model to another one with adapters, by the commands that `run.sh --init_model` calls."""
 
 import importlib.util
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ import yaml
 from espnet2_valle.bin import build_index, codec_tokenize, finetune_base, pack, tokenize_text, valle_train
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.generate.text2speech import Text2Speech
+from espnet2_valle.text.bpe import train_bpe
+
+from .conftest import write_model
 
 CONF = Path(__file__).parents[2] / "conf" / "finetune_lora.yaml"
 
@@ -92,6 +96,28 @@ def test_a_finetuned_model_is_packed_and_speaks(packed, system, files):
     assert all(
         name.endswith(("qkv.weight", "out.weight", "expand.weight", "contract.weight")) for name in moved
     )
+
+
+def test_a_bpe_model_goes_along_from_pack_to_pack(system, tmp_path, monkeypatch):
+    """Trained with a path relative to the recipe's folder, opened from elsewhere."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "recipe" / "dump").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "recipe")
+    train_bpe(["a b", "b c a", "c a b"] * 5, "dump/bpe.model", 8)
+    options, codec = ["--token_type=bpe", "--bpemodel=dump/bpe.model"], system / "codec" / "codec.yaml"
+    files = {"codec_config": codec}
+    for kind in ("ar", "nar"):
+        write_model(tmp_path / kind, kind, codec, text=options)
+        files |= {f"{kind}_train_config": tmp_path / kind / "config.yaml"}
+        files |= {f"{kind}_model_file": tmp_path / kind / "model.pth"}
+    pack.main([*[f"--{name}={path}" for name, path in files.items()], f"--output={tmp_path}/base.zip"])
+    pieces = Path("dump/bpe.model").read_bytes()
+    shutil.rmtree(tmp_path / "recipe" / "dump")
+    monkeypatch.chdir(system)
+    tokens = Text2Speech.from_pretrained(str(tmp_path / "base.zip")).tokenizer.text2tokens("b c a")
+    assert "".join(tokens).replace("\u2581", " ") == " b c a"
+    base = lay_out(tmp_path / "base.zip")
+    assert (base / "bpe.model").read_bytes() == pieces
 
 
 def test_what_is_no_training_config_is_named(packed):

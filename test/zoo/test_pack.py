@@ -71,6 +71,23 @@ def test_a_codec_without_a_model_file_is_packed_too(run):
     assert "codec/weights.th" not in zipfile.ZipFile(run / "model.zip").namelist()
 
 
+def test_a_bpe_model_is_found_from_anywhere(run, monkeypatch):
+    monkeypatch.chdir(run)
+    for kind in ("ar", "nar"):
+        (run / kind / "config.yaml").write_text("token_type: bpe\nbpemodel: far/bpe.model\n")
+    with pytest.raises(InputError, match="far/bpe.model: is named by .*ar/config.yaml but is not there"):
+        pack_run(run, run / "model.zip")
+    (run / "far" / "bpe.model").write_text("pieces")
+    pack_run(run, run / "model.zip")
+    (run / "far" / "bpe.model").unlink()
+    monkeypatch.chdir("/")
+    opened = unpack(run / "model.zip", run / "cache")
+    for kind in ("ar", "nar"):
+        config = yaml.safe_load(Path(opened[f"{kind}_train_config"]).read_text())
+        assert config["token_type"] == "bpe"
+        assert Path(config["bpemodel"]).read_text() == "pieces"
+
+
 @pytest.mark.parametrize("lost", ["nar/config.yaml", "ar/1epoch.pth", "far/weights.th", "RESULTS.md"])
 def test_a_lost_file_is_named_and_nothing_is_left(run, lost):
     (run / lost).unlink()
