@@ -18,6 +18,7 @@ from espnet2_valle.generate.decoding_folder import DecodingFolder, Ending, wav_p
 from espnet2_valle.generate.outcome import Outcome
 from espnet2_valle.generate.output import finish
 from espnet2_valle.jobs.pool import parallel_map
+from espnet2_valle.jobs.shards import fingerprint
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,14 @@ class Job:
     pair_id: str
     ids: tuple[int, ...]
     spemb: str
+
+    def voice(self) -> np.ndarray:
+        """The embedding, float32."""
+        return np.array(kaldiio.load_mat(self.spemb), dtype=np.float32)
+
+    def digest(self) -> str:
+        """Changes with what is to be said and with the voice."""
+        return fingerprint([str(self.ids), str(self.voice().tolist())])
 
 
 def jobs_of(pairs: Sequence[Pair], tokens: Mapping[str, str], spembs: Mapping[str, str]) -> list[Job]:
@@ -51,7 +60,7 @@ def jobs_of(pairs: Sequence[Pair], tokens: Mapping[str, str], spembs: Mapping[st
 
 
 def synthesise(model: Mapping[str, Any], jobs: Sequence[Job], output_dir: str | Path, nj: int = 1) -> None:
-    """Say every pair; a rerun with the same model and options goes on where it was.
+    """Say every pair; a rerun with the same model and options does what is not done or has changed.
 
     Args:
         model: arguments of espnet2.bin.tts_inference.Text2Speech.
@@ -59,7 +68,7 @@ def synthesise(model: Mapping[str, Any], jobs: Sequence[Job], output_dir: str | 
         output_dir: see `DecodingFolder`.
         nj: processes.
     """
-    folder = DecodingFolder(output_dir, model)
+    folder = DecodingFolder(output_dir, model, {job.pair_id: job.digest() for job in jobs})
     pending = [job for job in jobs if job.pair_id not in folder.done]
     work = partial(_say, json.dumps(model), str(output_dir))
     folder.record(parallel_map(work, pending, nj, "decode"))
@@ -80,8 +89,7 @@ def _say(model: str, output_dir: str, job: Job) -> dict[str, Ending]:
 
     text2speech = _open_text2speech(model)
     torch.manual_seed(seed_of(text2speech.seed, job.pair_id))
-    spemb = np.array(kaldiio.load_mat(job.spemb), dtype=np.float32)
-    said = text2speech(text=torch.tensor(job.ids), spembs=torch.from_numpy(spemb))
+    said = text2speech(text=torch.tensor(job.ids), spembs=torch.from_numpy(job.voice()))
     outcome = Outcome.OK
     cap = text2speech.decode_conf.get("maxlenratio")  # frames for a token: autoregressive systems have one
     if cap is not None and len(said["feat_gen"]) >= int((len(job.ids) + 1) * cap):

@@ -29,12 +29,12 @@ from espnet2_valle.corpus.datadir import DataDir
 from espnet2_valle.corpus.pairs import Pair, read_pairs
 from espnet2_valle.generate.candidates import seed_of
 from espnet2_valle.generate.continuation import divide_text, read_beginning
-from espnet2_valle.generate.decoding_folder import DecodingFolder, Ending, wav_path
+from espnet2_valle.generate.decoding_folder import DecodingFolder, Ending, codes_path, wav_path
 from espnet2_valle.generate.outcome import Outcome
 from espnet2_valle.generate.request import Request
 from espnet2_valle.jobs.config import add_worker_arguments
 from espnet2_valle.jobs.pool import parallel_map, use_cluster
-from espnet2_valle.jobs.shards import cut
+from espnet2_valle.jobs.shards import cut, file_state, fingerprint
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -77,6 +77,10 @@ class Job:
         prompt = read_beginning(self.prompt_wav, fs)
         return Request(divided.rest, prompt, divided.prompt_text, fs, seed)
 
+    def digest(self) -> str:
+        """Changes with what is to be said and with the prompt, be it another file or one written again."""
+        return fingerprint([file_state(self.prompt_wav), self.prompt_text, self.text, str(self.continues)])
+
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Synthesise what the options name."""
@@ -109,7 +113,7 @@ def synthesise_pairs(
     batch_size: int = 1,
     streaming: bool = False,
 ) -> None:
-    """Synthesise every pair; a rerun with the same model and options goes on where it was.
+    """Synthesise every pair; a rerun with the same model and options does what is not done or has changed.
 
     Writes wav/<pair_id>.wav, codes/<pair_id>.npy, wav.scp, outcomes (`pair_id outcome`) and tries (`pair_id
     attempts`). Texts of about the same length share a batch.
@@ -119,9 +123,8 @@ def synthesise_pairs(
     """
     jobs = _jobs(read_pairs(pairs), DataDir.load(data_dir), pairs)
     recognizer = chooser(model)
-    folder = DecodingFolder(
-        output_dir, {**model, "streaming": streaming, "recognizer": recognizer and recognizer.identity()}
-    )
+    options = {**model, "streaming": streaming, "recognizer": recognizer and recognizer.identity()}
+    folder = DecodingFolder(output_dir, options, {job.pair_id: job.digest() for job in jobs})
     pending = [job for job in jobs if job.pair_id not in folder.done]
     if batch_size > 1:
         pending.sort(key=lambda job: len(job.text))
@@ -135,7 +138,6 @@ def _synthesise(model: str, streaming: bool, output_dir: str, jobs: Sequence[Job
     """Synthesise a batch of pairs and write what came out; returns how each ended."""
     text2speech = open_text2speech(model)
     synthesise = open_streamer(model).synthesise if streaming else None
-    output = Path(output_dir)
     requests = [job.request(text2speech.fs, seed_of(text2speech.seed, job.pair_id)) for job in jobs]
     endings = {}
     results = text2speech.batch(requests, synthesise)
@@ -143,12 +145,12 @@ def _synthesise(model: str, streaming: bool, output_dir: str, jobs: Sequence[Job
         if "problem" in result:
             print(f"{job.pair_id}: {result['problem']}")
         if len(result["wav"]) and result["outcome"] is not Outcome.NO_SPEECH:
-            with atomic_path(output / "codes" / f"{job.pair_id}.npy") as path:
+            with atomic_path(codes_path(output_dir, job.pair_id)) as path:
                 np.save(path, result["codes"].numpy().astype(np.int16))
             wav = result["wav"].numpy()
             if job.continues:  # what is written begins with the prompt
                 wav = np.concatenate([np.asarray(request.prompt_speech), wav])
-            write_audio(wav_path(output, job.pair_id), wav, text2speech.fs)
+            write_audio(wav_path(output_dir, job.pair_id), wav, text2speech.fs)
         endings[job.pair_id] = (result["outcome"].value, result["tries"])
     return endings
 

@@ -1,4 +1,4 @@
-"""The folder of a list of pairs being decoded: what is done outlives a kill, and other options start anew."""
+"""The folder of a list of pairs being decoded: what is done outlives a kill, what changed is done anew."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,6 +16,11 @@ def wav_path(folder: str | Path, pair_id: str) -> Path:
     return Path(folder) / "wav" / f"{pair_id}.wav"
 
 
+def codes_path(folder: str | Path, pair_id: str) -> Path:
+    """Where its codes go, of systems that have codes."""
+    return Path(folder) / "codes" / f"{pair_id}.npy"
+
+
 class DecodingFolder:
     """Holds wav/<pair_id>.wav, and in the end wav.scp, outcomes and tries.
 
@@ -23,44 +28,61 @@ class DecodingFolder:
         path: of the folder.
         options: of model and decoding. Where they are others than before, or a file that they name was
             written since, what is there is removed.
+        asked: pair id -> a digest of what is to be said and in which voice. What is there of a pair that
+            asked for something else is removed.
+
+    Attributes:
+        done: how each pair of `asked` ended that is done.
     """
 
-    def __init__(self, path: str | Path, options: Mapping[str, Any]):
+    def __init__(self, path: str | Path, options: Mapping[str, Any], asked: Mapping[str, str]):
         self.path = Path(path)
-        self.done: dict[str, Ending] = self._take_up(options)
+        self._asked = asked
+        self._forget_others(options)
+        self.done: dict[str, Ending] = self._take_up()
 
-    def _take_up(self, options: Mapping[str, Any]) -> dict[str, Ending]:
+    def _forget_others(self, options: Mapping[str, Any]) -> None:
+        """Remove what was made with other options."""
         files = [
             Path(value) for value in options.values() if isinstance(value, str) and Path(value).is_file()
         ]
         stamp = {"options": options, "modified": {str(file): file.stat().st_mtime for file in files}}
         known = self.path / OPTIONS_FILE
         if known.is_file() and json.loads(known.read_text(encoding="utf-8")) == stamp:
-            return self._read_journal()
+            return
         (self.path / JOURNAL).unlink(missing_ok=True)
         for old in [*self.path.glob("wav/*.wav"), *self.path.glob("codes/*.npy")]:
             old.unlink()
         with atomic_open(known) as stream:
             json.dump(stamp, stream)
-        return {}
 
-    def _read_journal(self) -> dict[str, Ending]:
-        """Finished pairs; a last line cut off by a kill does not count."""
-        done: dict[str, Ending] = {}
-        path = self.path / JOURNAL
-        if path.is_file():
-            for endings in read_journal(path):
-                done.update(endings)
-            with atomic_open(path) as stream:
-                stream.writelines(json.dumps({pair: ending}) + "\n" for pair, ending in done.items())
-        return done
+    def _take_up(self) -> dict[str, Ending]:
+        """Endings of the pairs that are done; the others lose what is there of them.
+
+        Pairs that are not asked for now keep what they have. A last line cut off by a kill does not count.
+        """
+        lines: dict[str, list[Any]] = {}
+        for line in read_journal(self.path / JOURNAL):
+            lines.update(line)
+        kept = {
+            pair: line
+            for pair, line in lines.items()
+            if pair not in self._asked or line[2:] == [self._asked[pair]]
+        }
+        with atomic_open(self.path / JOURNAL) as stream:
+            stream.writelines(json.dumps({pair: line}) + "\n" for pair, line in kept.items())
+        for pair in self._asked.keys() - kept.keys():
+            for old in (wav_path(self.path, pair), codes_path(self.path, pair)):
+                old.unlink(missing_ok=True)
+        return {pair: (line[0], line[1]) for pair, line in kept.items() if pair in self._asked}
 
     def record(self, results: Iterable[Mapping[str, Ending]]) -> None:
         """Write endings down as they come."""
         with open(self.path / JOURNAL, "a", encoding="utf-8") as journal:
             for ended in results:
                 self.done.update(ended)
-                journal.writelines(json.dumps({pair: ending}) + "\n" for pair, ending in ended.items())
+                for pair, ending in ended.items():
+                    journal.write(json.dumps({pair: [*ending, self._asked[pair]]}) + "\n")
                 journal.flush()
 
     def finish(self, pair_ids: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ import yaml
 from espnet2_valle.baseline import training
 from espnet2_valle.bin import baseline_durations, baseline_inference, baseline_stats, baseline_train
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.corpus.datadir import read_scp
+from espnet2_valle.corpus.datadir import read_scp, write_scp
 
 SPLITS = ("train", "valid")
 
@@ -131,6 +131,25 @@ def test_broken_off_decoding_goes_on_and_other_options_start_anew(corpus, teache
     after = {path.name: path.stat().st_mtime_ns for path in decoded.glob("wav/*")}
     assert after["p1.wav"] == whole["p1.wav"]
     assert after["p2.wav"] > whole["p2.wav"]
+
+
+def test_only_what_changed_is_said_anew(corpus, teacher, tmp_path):
+    decoded = tmp_path / "decode"
+    say(corpus, teacher, "valid.loss.ave.pth", f"--output_dir={decoded}")
+
+    def written(*more):
+        before = {path.name: path.stat().st_mtime_ns for path in decoded.glob("wav/*")}
+        say(corpus, teacher, "valid.loss.ave.pth", f"--output_dir={decoded}", *more)
+        after = {path.name: path.stat().st_mtime_ns for path in decoded.glob("wav/*")}
+        return sorted(name for name in after if after[name] != before[name])
+
+    assert written() == []
+    tokens = read_scp(corpus / "token" / "valid" / "token_int")
+    write_scp(tmp_path / "token_int", {**tokens, "valid0": "4 3 2"})  # what p2 is to say
+    assert written(f"--token_int={tmp_path / 'token_int'}") == ["p2.wav"]
+    places = read_scp(corpus / "spembs" / "valid" / "spembs.scp")
+    write_scp(tmp_path / "spembs", {**places, "valid0": places["valid1"]})  # p1's voice
+    assert written(f"--token_int={tmp_path / 'token_int'}", f"--spembs={tmp_path / 'spembs'}") == ["p1.wav"]
 
 
 def test_speech_without_end_is_cut_and_told(corpus, teacher, tmp_path):

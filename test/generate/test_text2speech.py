@@ -9,7 +9,9 @@ import torch
 import yaml
 
 from espnet2_valle.bin import model_options, pack, valle_inference
+from espnet2_valle.common.audio import write_audio
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.generate.decoding_folder import DecodingFolder, wav_path
 from espnet2_valle.generate.outcome import Outcome
 from espnet2_valle.generate.request import Request
 from espnet2_valle.generate.text2speech import Text2Speech
@@ -204,6 +206,60 @@ def test_a_killed_run_goes_on_where_it_was(system, files, tmp_path, monkeypatch)
     assert seen[2:] == ["p1", "p2", "p3"]  # other options, other speech
 
 
+def silence(path, template):
+    path.write_bytes(template.read_bytes()[:44] + bytes(48000))
+
+
+def test_pairs_that_changed_are_said_anew_and_only_those(system, files, tmp_path, monkeypatch):
+    shutil.copytree(system / "data", tmp_path / "data")
+    scp = (tmp_path / "data" / "wav.scp").read_text().replace(str(system), str(tmp_path))
+    (tmp_path / "data" / "wav.scp").write_text(scp)
+    synthesise, seen = valle_inference._synthesise, []
+    monkeypatch.setattr(
+        valle_inference,
+        "_synthesise",
+        lambda *given: (seen.append(given[-1][0].pair_id), synthesise(*given))[1],
+    )
+
+    def run(output):
+        seen.clear()
+        command = inference_options(system, files, tmp_path / output)
+        valle_inference.main([*command, f"--data_dir={tmp_path}/data"])
+        return list(seen)
+
+    assert run("out") == ["p1", "p2", "p3"]
+    assert run("out") == []
+    texts = (tmp_path / "data" / "text").read_text()
+    (tmp_path / "data" / "text").write_text(texts.replace("high_0 a b", "high_0 c c a"))  # p2's target
+    assert run("out") == ["p2"]
+    wavs = tmp_path / "data" / "wav"
+    shutil.copyfile(wavs / "high_1.wav", wavs / "low_1.wav")  # p3's prompt, p1's target
+    assert run("out") == ["p3"]
+    assert run("fresh") == ["p1", "p2", "p3"]
+    assert outputs(tmp_path / "out") == outputs(tmp_path / "fresh")
+    silence(wavs / "low_0.wav", wavs / "low_1.wav")  # p1's prompt: nothing is said in place of the old speech
+    assert run("out") == ["p1"]
+    assert "p1 prompt_rejected" in (tmp_path / "out" / "outcomes").read_text()
+    assert [line.split()[0] for line in (tmp_path / "out" / "wav.scp").read_text().splitlines()] == [
+        "p2",
+        "p3",
+    ]
+    assert sorted(path.name for path in (tmp_path / "out").glob("*/p*")) == [
+        *("p2.npy", "p2.wav", "p3.npy", "p3.wav")
+    ]
+
+
+def test_what_changes_back_after_a_kill_is_said_anew(tmp_path):
+    folder = DecodingFolder(tmp_path, {}, {"p1": "old", "p2": "same"})
+    for pair in ("p1", "p2"):
+        write_audio(wav_path(tmp_path, pair), np.zeros(9, dtype=np.float32), RATE)
+    folder.record([{"p1": ("ok", 1)}, {"p2": ("ok", 2)}])
+    assert DecodingFolder(tmp_path, {}, {"p1": "new"}).done == {}  # and is killed
+    assert DecodingFolder(tmp_path, {}, {"p1": "old", "p2": "same"}).done == {"p2": ("ok", 2)}
+    (tmp_path / "journal.jsonl").write_text('{"p2": ["ok", 2]}\n')  # of an earlier version
+    assert DecodingFolder(tmp_path, {}, {"p2": "same"}).done == {}
+
+
 def test_pairs_can_be_streamed(system, files, tmp_path):
     command = inference_options(system, files, tmp_path / "out")
     valle_inference.main([*command, "--streaming=true"])
@@ -242,7 +298,7 @@ def test_a_recogniser_chooses_among_candidates(system, files, tmp_path, monkeypa
 
 def test_a_bad_prompt_is_an_outcome_of_its_pair(system, files, tmp_path, capsys):
     shutil.copytree(system / "data", tmp_path / "data")
-    (tmp_path / "silent.wav").write_bytes((system / "data/wav/low_0.wav").read_bytes()[:44] + bytes(48000))
+    silence(tmp_path / "silent.wav", system / "data/wav/low_0.wav")
     scp = (tmp_path / "data" / "wav.scp").read_text()
     (tmp_path / "data" / "wav.scp").write_text(
         scp.replace(f"low_0 {system}/data/wav/low_0.wav", f"low_0 {tmp_path}/silent.wav")
