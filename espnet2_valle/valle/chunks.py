@@ -62,20 +62,21 @@ def draw_chunk_ranks(
     mix: Mapping[str, float],
     rows: int,
     frames: int,
-    training: bool,
     device: torch.device,
+    numbers: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Masks of a training batch, one for each row.
 
-    Where chunks begin is drawn too, so that any length of the first chunk has been met. Without training,
-    kinds take turns and the first chunk is a whole one, so that losses can be compared.
+    Where chunks begin is drawn too, so that any length of the first chunk has been met. In evaluation each
+    row's own number decides, kinds are alike often and the first chunk is a whole one, so that losses can be
+    compared.
 
     Args:
         chunk_frames: length of a chunk.
         mix: share of each kind of mask; kinds left out do not occur.
         rows, frames: size of the batch.
-        training: draw at random.
         device: where.
+        numbers: (rows,) int64, not negative, in place of chance.
 
     Returns:
         (batch, frames), see `chunk_ranks`.
@@ -83,8 +84,8 @@ def draw_chunk_ranks(
     kinds = [kind for kind in MASK_KINDS if mix.get(kind, 0) > 0]
     lengths = {"full": 0, "causal": 1, "chunk": chunk_frames, "two_chunks": 2 * chunk_frames}
     sizes = torch.tensor([lengths[kind] for kind in kinds], device=device)
-    if not training:
-        size = sizes[torch.arange(rows, device=device) % len(kinds)]
+    if numbers is not None:
+        size = sizes[numbers % len(kinds)]
         return chunk_ranks(size, size, frames)
     shares = torch.tensor([float(mix[kind]) for kind in kinds], device=device)
     size = sizes[torch.multinomial(shares, rows, replacement=True)]

@@ -9,6 +9,7 @@ from typeguard import typechecked
 from espnet2_valle.valle.abs_valle import AbsVALLE, Lengths, Prediction
 from espnet2_valle.valle.cache import GrowingCache
 from espnet2_valle.valle.chunks import MASK_KINDS, Chunks, draw_chunk_ranks
+from espnet2_valle.valle.content import content_numbers
 from espnet2_valle.valle.embeddings import (
     CodeTables,
     TextEmbedding,
@@ -41,7 +42,8 @@ class VALLENAR(AbsVALLE):
 
     Sequence: text, text end, prompt (sum of Q embeddings per frame), target (sum of the embeddings
     of the levels below j). Attention is full; a model that is to stream is trained with chunks too
-    (`chunk_frames`), see `Chunks`. In training each utterance draws one stage.
+    (`chunk_frames`), see `Chunks`. In training each utterance draws one stage; in evaluation its codes decide
+    on it, so that an utterance has one loss, whatever batch it is in.
 
     Args:
         vocab_size: text tokens; the last one is <sos/eos>.
@@ -110,7 +112,8 @@ class VALLENAR(AbsVALLE):
         codes_lengths: torch.Tensor,
     ) -> Prediction:
         """See `AbsVALLE.forward`; N = sum of target lengths, one codebook of each."""
-        stage = self._draw_stages(codes_lengths)
+        numbers = None if self.training else content_numbers(codes, codes_lengths)
+        stage = self._draw_stages(codes_lengths, numbers)
         start, length = self._draw_prompts(codes_lengths)
         prompt = _cut(codes, start, length, self.shape_step)
         if self.prompt_mode == "prefix":
@@ -121,9 +124,9 @@ class VALLENAR(AbsVALLE):
         ranks = None
         if self.chunk_frames:
             rows, frames = target.shape[:2]
-            ranks = draw_chunk_ranks(
-                self.chunk_frames, self.mask_mix, rows, frames, self.training, target.device
-            )
+            if numbers is not None:
+                numbers = numbers // (self.num_codebooks - 1)  # what the stages have not made use of
+            ranks = draw_chunk_ranks(self.chunk_frames, self.mask_mix, rows, frames, target.device, numbers)
         logits = self.logits(text, text_lengths, prompt, length, target, target_lengths, stage, ranks)
         inside = length_mask(target_lengths, target.shape[1])
         answer = target.gather(2, stage.view(-1, 1, 1).expand(-1, target.shape[1], 1)).squeeze(2)
@@ -271,12 +274,12 @@ class VALLENAR(AbsVALLE):
         positions = torch.arange(first_position, first_position + audio.shape[1], device=audio.device)
         return audio + sinusoids(positions, audio.shape[2])
 
-    def _draw_stages(self, lengths: torch.Tensor) -> torch.Tensor:
-        """A stage 1..Q-1 for each row; in evaluation they cycle, so that losses can be compared."""
+    def _draw_stages(self, lengths: torch.Tensor, numbers: torch.Tensor | None = None) -> torch.Tensor:
+        """A stage 1..Q-1 for each row, at random or by the row's number."""
         choices = self.num_codebooks - 1
-        if self.training:
+        if numbers is None:
             return torch.randint(1, choices + 1, lengths.shape, device=lengths.device)
-        return torch.arange(len(lengths), device=lengths.device) % choices + 1
+        return numbers % choices + 1
 
     def _draw_prompts(self, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Start and length (batch,) of each row's prompt, at most half the utterance."""

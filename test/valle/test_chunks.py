@@ -1,3 +1,5 @@
+from collections import Counter
+
 import pytest
 import torch
 
@@ -94,19 +96,37 @@ def test_chunk_by_chunk_equals_one_pass(sizes, batch, chunks):
 
 def test_training_meets_every_mask_and_phase():
     torch.manual_seed(0)
-    ranks = draw_chunk_ranks(4, dict.fromkeys(MASK_KINDS, 1.0), 400, 24, True, torch.device("cpu"))
+    ranks = draw_chunk_ranks(4, dict.fromkeys(MASK_KINDS, 1.0), 400, 24, torch.device("cpu"))
     longest = [int(torch.bincount(row).max()) for row in ranks]
     assert set(longest) == {1, 4, 8, 24}  # causal, a chunk, two chunks, all
     firsts = {int((row == 1).sum()) for row, size in zip(ranks, longest, strict=True) if size == 8}
     assert firsts == set(range(1, 9))
 
 
-def test_evaluation_has_the_same_masks_each_time():
+def test_in_evaluation_numbers_decide_on_the_mask():
     mix = {"full": 1.0, "chunk": 2.0, "causal": 0.0}
-    drawn = [draw_chunk_ranks(4, mix, 4, 8, False, torch.device("cpu")).tolist() for _ in range(2)]
-    assert drawn[0] == drawn[1]
-    assert drawn[0][0] == drawn[0][2] == [0] * 8
-    assert drawn[0][1] == drawn[0][3] == [1, 1, 1, 1, 2, 2, 2, 2]
+    drawn = draw_chunk_ranks(4, mix, 4, 8, torch.device("cpu"), torch.tensor([6, 1, 10, 3])).tolist()
+    assert drawn[0] == drawn[2] == [0] * 8
+    assert drawn[1] == drawn[3] == [1, 1, 1, 1, 2, 2, 2, 2]
+
+
+def test_each_stage_is_validated_under_each_mask(sizes, monkeypatch):
+    model, seen = build(sizes, chunk_frames=4), []
+    logits = model.logits
+
+    def watch(*given):
+        longest = [int(torch.bincount(row[:20]).max()) for row in given[7]]
+        seen.extend(zip(given[6].tolist(), longest, strict=True))
+        return logits(*given)
+
+    monkeypatch.setattr(model, "logits", watch)
+    torch.manual_seed(1)
+    rows = 600
+    text, codes = torch.randint(0, 11, (rows, 3)), torch.randint(0, 16, (rows, 20, 4))
+    model(text, torch.full((rows,), 3), codes, torch.full((rows,), 20))
+    counts = Counter(seen)
+    assert set(counts) == {(stage, longest) for stage in (1, 2, 3) for longest in (1, 4, 8, 20)}
+    assert min(counts.values()) > rows / 12 / 2
 
 
 def test_a_model_without_chunks_trains_as_before(sizes, batch):

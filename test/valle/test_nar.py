@@ -1,6 +1,9 @@
 import pytest
 import torch
 
+from espnet2_valle.valle import nar
+from espnet2_valle.valle.content import content_numbers
+from espnet2_valle.valle.espnet_model import ESPnetVALLEModel
 from espnet2_valle.valle.nar import VALLENAR
 from espnet2_valle.valle.transformer import AdaptiveLayerNorm
 
@@ -72,12 +75,15 @@ def test_adaptive_norm_learns_each_stage_apart():
 
 
 @pytest.mark.parametrize("mode", ["random", "prefix"])
-def test_targets_are_one_level_of_the_target_part(sizes, batch, mode):
+def test_targets_are_one_level_of_the_target_part(sizes, batch, monkeypatch, mode):
     model = build(sizes, prompt_mode=mode, max_prompt_frames=4)
-    logits, targets, _ = model(**batch)
+    monkeypatch.setattr(nar, "content_numbers", lambda *_: torch.tensor([0, 7, 5]))
+    logits, targets, levels = model(**batch)
+    stages = levels.unique_consecutive().tolist()
+    assert stages == [1, 2, 3]
     expected = []
     for row, length in enumerate(batch["codes_lengths"].tolist()):
-        stage = row % 3 + 1  # evaluation cycles through the stages
+        stage = stages[row]
         prompt = int(min(length // 2, 4) * 0.75) if mode == "prefix" else 0
         expected += batch["codes"][row, prompt:length, stage].tolist()
     assert targets.tolist() == expected
@@ -88,6 +94,48 @@ def test_training_draws_every_stage(sizes):
     model = build(sizes).train()
     torch.manual_seed(0)
     assert set(model._draw_stages(torch.full((200,), 9)).tolist()) == {1, 2, 3}
+
+
+@pytest.mark.parametrize("levels", [4, 8])
+def test_validation_meets_every_stage_in_batches_of_any_size(sizes, levels):
+    model = build({**sizes, "num_codebooks": levels})
+    torch.manual_seed(0)
+    met = [
+        int(model._draw_stages(length, content_numbers(codes, length)))
+        for codes, length in zip(
+            torch.randint(0, 1024, (700, 1, 30, levels)), torch.randint(10, 31, (700, 1))
+        )
+    ]
+    counts = torch.tensor(met).bincount()[1:]
+    assert len(counts) == levels - 1
+    assert counts.min() > 0.7 * counts.float().mean()
+
+
+@pytest.mark.parametrize("options", [{}, {"prompt_mode": "prefix", "chunk_frames": 3}])
+def test_an_utterance_has_one_validation_loss_whatever_its_batch(sizes, batch, options):
+    model = ESPnetVALLEModel(build(sizes, **options)).eval()
+
+    def loss(rows):
+        value, _, weight = model(**{name: batch[name][rows] for name in batch})
+        return value.item(), weight.item()
+
+    alone = [loss([row]) for row in range(3)]
+    assert [loss([row]) for row in range(3)] == alone
+    for rows in ([2, 0], [1, 2], [0, 1, 2], [2, 1, 0]):
+        total = sum(alone[row][0] * alone[row][1] for row in rows) / sum(alone[row][1] for row in rows)
+        assert loss(rows)[0] == pytest.approx(total, abs=1e-5)
+
+
+def test_padding_does_not_change_the_number_of_an_utterance(batch):
+    codes, lengths = batch["codes"], batch["codes_lengths"]
+    numbers = content_numbers(codes, lengths)
+    assert len(set(numbers.tolist())) == 3
+    padded = torch.cat([codes, codes + 3], dim=1)
+    assert torch.equal(content_numbers(padded, lengths), numbers)
+    assert torch.equal(content_numbers(codes.to(torch.int16), lengths), numbers)
+    changed = codes.clone()
+    changed[0, 0, 3] += 1
+    assert content_numbers(changed, lengths)[0] != numbers[0]
 
 
 def test_random_prompts_stay_inside_the_utterance(sizes):

@@ -1,0 +1,25 @@
+"""What stands for chance where a loss has to be the same each time: it follows from an utterance alone."""
+
+import torch
+
+from espnet2_valle.valle.embeddings import length_mask
+
+PRIME = 2**31 - 1  # products of two numbers below it fit into 63 bits
+FACTOR = 1_103_515_245  # any number of that size: spreads sums, which lie close together, over all numbers
+
+
+def content_numbers(codes: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """A number for each utterance, whatever else is in its batch, on whichever device.
+
+    Args:
+        codes: (batch, time, Q); what is padding does not count.
+        lengths: (batch,)
+
+    Returns:
+        (batch,) int64, spread evenly over 0..2**31 - 2.
+    """
+    time, levels = codes.shape[1:]
+    places = torch.arange(1, time * levels + 1, device=codes.device).view(time, levels)
+    inside = length_mask(lengths, time).unsqueeze(2)
+    sums = ((codes.long() + 1) * places * inside).sum((1, 2))
+    return sums % PRIME * FACTOR % PRIME
