@@ -21,7 +21,7 @@ from espnet2_valle.bin.model_options import (
     open_text2speech,
     require,
 )
-from espnet2_valle.common.audio import write_audio
+from espnet2_valle.common.audio import check_writable, write_audio
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_path
@@ -55,7 +55,7 @@ def get_parser() -> argparse.ArgumentParser:
     group = parser.add_argument_group("one utterance")
     group.add_argument("--text", help="what to say")
     add_prompt_arguments(group)
-    group.add_argument("--output_wav", help="where the speech goes")
+    group.add_argument("--output_wav", help="where the speech goes (.wav, .flac)")
     return parser
 
 
@@ -96,6 +96,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             )
     else:
         require(args, "text", "prompt_speech", "output_wav")
+        check_writable(args.output_wav, "--output_wav")
         text2speech = open_text2speech(json.dumps(model))
         result = text2speech(args.text, args.prompt_speech, args.prompt_text)
         if result["outcome"] is Outcome.NO_SPEECH:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from espnet2_valle.codec.abs_codec import AbsCodec
 from espnet2_valle.codec.build import load_codec
-from espnet2_valle.common.audio import read_channels, write_audio
+from espnet2_valle.common.audio import check_writable, read_channels, write_audio
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
@@ -59,6 +59,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = get_parser().parse_args(argv)
     if Path(args.output).suffix != SUFFIX:
         raise InputError("--output", f"{args.output} does not end in {SUFFIX}", "Let it")
+    if args.output_wav:
+        check_writable(args.output_wav, "--output_wav")
     if args.seconds <= 0:
         raise InputError("--seconds", f"{args.seconds} is not positive", "Give about 3")
     codec = _codec(args)

@@ -116,6 +116,24 @@ def read_audio(
     return resample(wav.mean(axis=1), rate, target), target
 
 
+def check_writable(path: str | Path, option: str) -> None:
+    """Check, before there is anything to write, that `write_audio` knows the format of `path`.
+
+    Args:
+        path: where sound is to go.
+        option: which named it, for the error.
+
+    Raises:
+        InputError: its suffix is of no format that holds 16-bit PCM.
+    """
+    suffix = Path(path).suffix
+    if not soundfile.check_format(suffix[1:], "PCM_16"):
+        ending = f"'{suffix}'" if suffix else "no suffix"
+        raise InputError(
+            option, f"{path} has {ending}, which is no format of 16-bit PCM", "Let it end in .wav or .flac"
+        )
+
+
 def write_audio(path: str | Path, wav: np.ndarray, sample_rate: int) -> None:
     """Write mono `wav` (samples,) as 16-bit PCM; the format follows the suffix of `path`.
 
