@@ -1,4 +1,4 @@
-"""Read a long text aloud: paragraphs, chapters. After a kill it goes on at the sentence it was at."""
+"""Read a long text aloud: paragraphs, chapters. What was broken off goes on at the sentence it was at."""
 
 import argparse
 import json
@@ -10,10 +10,12 @@ from espnet2.utils import config_argparse
 from espnet2_valle.bin.model_options import (
     add_model_arguments,
     add_prompt_arguments,
+    chooser,
     model_options,
     open_text2speech,
     require,
 )
+from espnet2_valle.common.audio import check_writable
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.generate.longform import LongformOptions, speak
 from espnet2_valle.generate.prepared_prompt import open_prompt
@@ -38,12 +40,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Read one text aloud."""
     args = get_parser().parse_args(argv)
     require(args, "text_file", "prompt_speech", "output_wav")
+    check_writable(args.output_wav, "--output_wav")
     options = LongformOptions.load(args.longform_config)
     text = read_text(args.text_file)
     sentences = split_text(text, options.pauses, options.language, options.max_words)
-    text2speech = open_text2speech(json.dumps(model_options(args)))
+    model = model_options(args)
+    recognizer = chooser(model)
+    text2speech = open_text2speech(json.dumps(model))
     prompt = open_prompt(args.prompt_speech, args.prompt_text, None, text2speech.codec)
-    outcomes = speak(text2speech, sentences, prompt, options, args.output_wav)
+    identity = recognizer.identity() if recognizer else ""
+    outcomes = speak(text2speech, sentences, prompt, options, args.output_wav, identity)
     counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(Counter(outcomes).items()))
     print(f"{args.output_wav}: {len(sentences)} sentences ({counts})")
 

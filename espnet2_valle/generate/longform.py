@@ -1,6 +1,5 @@
 """Paragraphs and chapters, sentence by sentence: no more is in memory than the voice and a sentence."""
 
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -10,7 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from espnet2_valle.common.config import check_keys, read_yaml
-from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.errors import InputError, WorkError
 from espnet2_valle.generate.candidates import seed_of
 from espnet2_valle.generate.outcome import Outcome
 from espnet2_valle.generate.output import StreamTail
@@ -19,6 +18,7 @@ from espnet2_valle.generate.prompt_check import frame_levels, mean_db, speech_th
 from espnet2_valle.generate.recording import GrowingRecording
 from espnet2_valle.generate.sentences import Sentence
 from espnet2_valle.generate.text2speech import Text2Speech
+from espnet2_valle.jobs.shards import fingerprint
 
 FIXED, ROLLING = "fixed", "rolling"
 ROLLING_SECONDS = 1.5  # a shorter sentence is no prompt for the next
@@ -69,11 +69,13 @@ def speak(
     prompt: PreparedPrompt,
     options: LongformOptions,
     output: str | Path,
+    chooser: str = "",
 ) -> list[str]:
-    """Say all sentences into one sound file; a killed run goes on at the sentence it was at.
+    """Say all sentences into one sound file; a run that was broken off goes on at the sentence it was at.
 
-    Each sentence draws from its own seed and is brought to the prompt's level, so what is written does not
-    depend on where a run was broken off.
+    Where the text was changed meanwhile, it goes on at the first sentence that is another one. Each sentence
+    draws from its own seed and is brought to the prompt's level, so what is written does not depend on where
+    a run was broken off.
 
     Args:
         text2speech: the model; its `retries` count for each sentence.
@@ -81,12 +83,18 @@ def speak(
         prompt: the voice.
         options: pauses, prompts, levels.
         output: a WAV or FLAC file.
+        chooser: identity of the model's scorer, if it has one: with another, all is said anew.
 
     Returns:
         the outcome of each sentence.
+
+    Raises:
+        InputError: sentences without a symbol that the model knows; all are named, and none has been said.
     """
-    stamp = _stamp(text2speech, sentences, prompt, options)
-    recording = GrowingRecording(output, text2speech.fs, stamp)
+    check_sentences(text2speech, sentences)
+    stamp = _stamp(text2speech, prompt, options, chooser)
+    digests = [fingerprint([sentence.text, str(sentence.pause)]) for sentence in sentences]
+    recording = GrowingRecording(output, text2speech.fs, stamp, digests)
     rolling = recording.voice(text2speech.codec)
     done = len(recording.said)
     with tqdm(total=len(sentences), initial=done, desc="sentences", disable=None) as bar:
@@ -100,6 +108,24 @@ def speak(
             bar.update()
     recording.finish()
     return [said.outcome for said in recording.said]
+
+
+def check_sentences(text2speech: Text2Speech, sentences: Sequence[Sentence]) -> None:
+    """Raise InputError, which names them all, if there are sentences that cannot be said."""
+    mute = []
+    for number, sentence in enumerate(sentences, 1):
+        try:
+            text2speech.check_text(sentence.text)
+        except WorkError:
+            raise
+        except InputError:
+            mute.append(f"{number} ('{sentence.text}')")
+    if mute:
+        raise InputError(
+            "text",
+            f"in {len(mute)} of {len(sentences)} sentences the model knows no symbol: {', '.join(mute)}",
+            "Correct them, or take them out",
+        )
 
 
 def level_out(wav: np.ndarray, reference: np.ndarray, rate: int, options: LongformOptions) -> np.ndarray:
@@ -129,16 +155,14 @@ def _next_prompt(
 
 
 def _stamp(
-    text2speech: Text2Speech,
-    sentences: Sequence[Sentence],
-    prompt: PreparedPrompt,
-    options: LongformOptions,
-) -> dict[str, int]:
-    """What decides how the recording sounds, as one number."""
+    text2speech: Text2Speech, prompt: PreparedPrompt, options: LongformOptions, chooser: str
+) -> dict[str, str]:
+    """What decides how each sentence sounds, whatever it says."""
     weights = [
         float(tensor.double().sum())
         for model in (text2speech.ar, text2speech.nar)
         for tensor in model.state_dict().values()
     ]
-    parts = (sentences, prompt.codes.tolist(), prompt.text, options, text2speech.choices, weights)
-    return {"stamp": zlib.crc32(repr(parts).encode())}
+    voice = (prompt.codes.tolist(), prompt.text, speech_level(prompt.wav, text2speech.fs))
+    made_by = (voice, options.prompt, options.max_gain, text2speech.choices, chooser, weights)
+    return {"stamp": fingerprint([repr(made_by)])}

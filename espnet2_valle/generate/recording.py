@@ -1,13 +1,14 @@
-"""A sound file that grows sentence by sentence, and that a killed run takes up where it was.
+"""A sound file that grows sentence by sentence, and that a run which was broken off takes up where it was.
 
 Samples go to OUTPUT.pcm, and a line of OUTPUT.journal says, when a sentence is complete there, where it ends.
 At last the samples become the sound file, and all that lay beside it goes.
 """
 
 import dataclasses
+import glob
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,11 +33,13 @@ class Said:
         end: samples in the file behind its pause.
         outcome: how it ended.
         own_voice: whether what the next sentence is to sound like was kept with it.
+        digest: of what was to be said.
     """
 
     end: int
     outcome: str
     own_voice: bool
+    digest: str
 
 
 class GrowingRecording:
@@ -46,24 +49,37 @@ class GrowingRecording:
         output: the sound file that it becomes.
         rate: in Hz.
         stamp: what this run has to share with a broken one to go on with it; otherwise it begins anew.
+        digests: of each sentence, in turn. What is there is kept up to the first that another is asked for.
 
     Attributes:
         said: the sentences that are complete.
     """
 
-    def __init__(self, output: str | Path, rate: int, stamp: dict[str, Any]):
+    def __init__(self, output: str | Path, rate: int, stamp: dict[str, Any], digests: Sequence[str]):
+        self._digests = digests
         self.output = Path(output)
         self.rate = rate
         self.output.parent.mkdir(parents=True, exist_ok=True)
         self._samples, self._journal = self._beside("pcm"), self._beside("journal")
-        lines = read_journal(self._journal)
-        self.said = [Said(**line) for line in lines[1:]] if lines[:1] == [stamp] else []
+        self.said = list(self._take_up(stamp))
         with atomic_open(self._journal) as stream:  # without the line that a kill cut off
             stream.writelines(
                 json.dumps(line) + "\n" for line in (stamp, *map(dataclasses.asdict, self.said))
             )
         with open(self._samples, "ab") as stream:  # nor the samples of an unfinished sentence
             stream.truncate(self.length * SAMPLE_BYTES)
+
+    def _take_up(self, stamp: dict[str, Any]) -> Iterator[Said]:
+        """Sentences that are still asked for and whose samples are there."""
+        lines = read_journal(self._journal)
+        samples = self._samples.stat().st_size // SAMPLE_BYTES if self._samples.is_file() else 0
+        if lines[:1] != [stamp]:
+            return
+        for line, digest in zip(lines[1:], self._digests):
+            said = Said(**line)
+            if said.digest != digest or said.end > samples:
+                return
+            yield said
 
     @property
     def length(self) -> int:
@@ -83,7 +99,7 @@ class GrowingRecording:
             wav: (S,) float32.
             pause: seconds of silence behind it.
             outcome: how it ended.
-            voice: to be kept with it.
+            voice: to be kept with it, but for its sound, which no sentence needs.
         """
         sound = np.concatenate([np.round(wav * INT16), np.zeros(round(pause * self.rate))]).astype("<i2")
         with open(self._samples, "ab") as stream:
@@ -92,9 +108,8 @@ class GrowingRecording:
             os.fsync(stream.fileno())
         number = len(self.said)
         if voice is not None:
-            voice.save(self._voice_path(number))
-        self._voice_path(number - 2).unlink(missing_ok=True)  # the one before may still be needed
-        self.said.append(Said(self.length + len(sound), outcome, voice is not None))
+            dataclasses.replace(voice, wav=voice.wav[:0]).save(self._voice_path(number))
+        self.said.append(Said(self.length + len(sound), outcome, voice is not None, self._digests[number]))
         with open(self._journal, "a", encoding="utf-8") as stream:
             stream.write(json.dumps(dataclasses.asdict(self.said[-1])) + "\n")
 
@@ -106,8 +121,9 @@ class GrowingRecording:
         ):
             for block in self._blocks():
                 sink.write(block)
-        voices = self.output.parent.glob(f"{self.output.name}.voice.*{SUFFIX}")
-        for left in (self._samples, self._journal, *voices):
+        voices = self.output.parent.glob(glob.escape(f"{self.output.name}.voice.") + f"*{SUFFIX}")
+        # The journal first: without samples it would tell of silence.
+        for left in (self._journal, self._samples, *voices):
             left.unlink(missing_ok=True)
 
     def _blocks(self) -> Iterator[np.ndarray]:

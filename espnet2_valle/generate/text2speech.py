@@ -231,6 +231,10 @@ class Text2Speech:
         seed = self.seed if request.seed is None else request.seed
         return Prepared(request, both, prompt, prompt[:, 0].contiguous(), limits, seed, len(prompt_ids))
 
+    def check_text(self, text: str) -> None:
+        """Raise InputError unless `text` has a symbol that the model knows."""
+        self._ids(text, "text")
+
     def align(self, request: Request, codes: np.ndarray) -> Alignment | None:
         """Where the AR model looks in the text while it says `codes` (T, Q); None if they hold no step of it.
 

@@ -1,15 +1,19 @@
+import json
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from espnet2_valle.bin import valle_longform
-from espnet2_valle.common.errors import InputError
+from espnet2_valle.bin import model_options, valle_inference, valle_longform, valle_prepare_prompt
+from espnet2_valle.common.errors import InputError, WorkError
 from espnet2_valle.generate.longform import LongformOptions, level_out, speak, speech_level
 from espnet2_valle.generate.prepared_prompt import PreparedPrompt
 from espnet2_valle.generate.sentences import Sentence, split_text
 from espnet2_valle.generate.text2speech import Text2Speech
+from espnet2_valle.score.choices import Choices
+from espnet2_valle.score.recognizer import NoRecognizer
 
 from .conftest import RATE, buzz
 
@@ -110,6 +114,97 @@ def test_other_sentences_are_said_anew(text2speech, prompt, tmp_path):
     assert counted.said == ["b c a", "c"]
 
 
+@pytest.mark.parametrize("kind", ["fixed", "rolling"])
+def test_a_changed_text_goes_on_at_the_first_sentence_that_differs(
+    text2speech, prompt, tmp_path, monkeypatch, kind
+):
+    monkeypatch.setattr("espnet2_valle.generate.longform.ROLLING_SECONDS", 0.1)
+    options, out = LongformOptions(PAUSES, prompt=kind), tmp_path / "out.wav"
+    changed = [SENTENCES[0], Sentence("b c b", 0.2), Sentence("c", 0.05)]
+    whole = tmp_path / "whole.wav"
+    speak(text2speech, changed, prompt, options, whole)
+    with pytest.raises(KeyboardInterrupt):
+        speak(Fatal(text2speech, "a c b"), SENTENCES, prompt, options, out)
+    counted = Fatal(text2speech, None)
+    speak(counted, changed, prompt, options, out)
+    assert counted.said == ["b c b", "c"]
+    assert out.read_bytes() == whole.read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.wav", "whole.wav"]
+
+
+def test_another_pause_or_a_shorter_text_keeps_what_was_said_before_it(text2speech, prompt, tmp_path):
+    options, out = LongformOptions(PAUSES), tmp_path / "out.wav"
+    with pytest.raises(KeyboardInterrupt):
+        speak(Fatal(text2speech, "a c b"), SENTENCES, prompt, options, out)
+    counted = Fatal(text2speech, None)
+    speak(counted, [*SENTENCES[:1], Sentence("b c a", 0.7)], prompt, LongformOptions({"other": 0.7}), out)
+    assert counted.said == ["b c a"]
+
+
+def test_all_sentences_that_cannot_be_said_are_named_before_one_is(text2speech, prompt, tmp_path):
+    options, counted = LongformOptions(PAUSES), Fatal(text2speech, None)
+    mute = [SENTENCES[0], Sentence("xyz", 0.1), SENTENCES[1], Sentence("?!", 0.1)]
+    with pytest.raises(InputError, match=r"text: in 2 of 4 sentences .*: 2 \('xyz'\), 4 \('\?!'\)"):
+        speak(counted, mute, prompt, options, tmp_path / "out.wav")
+    assert counted.said == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_package_that_is_missing_is_no_fault_of_a_sentence(text2speech, prompt, tmp_path, monkeypatch):
+    def without(line):
+        raise WorkError("--g2p", "needs a package", "Install it")
+
+    monkeypatch.setattr(text2speech.tokenizer, "text2tokens", without)
+    with pytest.raises(WorkError, match="needs a package"):
+        speak(text2speech, SENTENCES, prompt, LongformOptions(PAUSES), tmp_path / "out.wav")
+
+
+def test_a_kill_at_the_very_end_leaves_no_journal_of_silence(text2speech, prompt, tmp_path, monkeypatch):
+    """Whatever is removed last: the recording that is finished is never overwritten by an empty one."""
+    options, out = LongformOptions(PAUSES), tmp_path / "out.wav"
+    speak(text2speech, SENTENCES, prompt, options, tmp_path / "whole.wav")
+    unlink = Path.unlink
+    for allowed in range(2):
+        removed = []
+
+        def unlink_and_die(path, missing_ok=False, allowed=allowed, removed=removed):
+            if path.name in ("out.wav.pcm", "out.wav.journal"):
+                if len(removed) == allowed:
+                    raise KeyboardInterrupt
+                removed.append(path)
+            unlink(path, missing_ok)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "unlink", unlink_and_die)
+            with pytest.raises(KeyboardInterrupt):
+                speak(text2speech, SENTENCES, prompt, options, out)
+        assert [path.suffix for path in removed] == [".journal"][:allowed]
+        speak(text2speech, SENTENCES, prompt, options, out)
+        assert out.read_bytes() == (tmp_path / "whole.wav").read_bytes()
+
+
+def test_sentences_whose_samples_are_gone_are_said_anew(text2speech, prompt, tmp_path):
+    options, out = LongformOptions(PAUSES), tmp_path / "out.wav"
+    speak(text2speech, SENTENCES, prompt, options, tmp_path / "whole.wav")
+    with pytest.raises(KeyboardInterrupt):
+        speak(Fatal(text2speech, "c"), SENTENCES, prompt, options, out)
+    first = json.loads(Path(f"{out}.journal").read_text().splitlines()[1])["end"]
+    os.truncate(f"{out}.pcm", 2 * first + 20)
+    counted = Fatal(text2speech, None)
+    speak(counted, SENTENCES, prompt, options, out)
+    assert counted.said == ["b c a", "c", "a c b"]
+    assert out.read_bytes() == (tmp_path / "whole.wav").read_bytes()
+
+
+def test_another_chooser_says_all_anew(text2speech, prompt, tmp_path):
+    options, out = LongformOptions(PAUSES), tmp_path / "out.wav"
+    counted = Fatal(text2speech, None)
+    for chooser in ("ctc", "ctc", "pocketsphinx"):
+        with pytest.raises(KeyboardInterrupt):
+            speak(Fatal(counted, "c"), SENTENCES, prompt, options, out, chooser)
+    assert counted.said == ["a b", "b c a", "a b", "b c a"]
+
+
 def test_rolling_prompts_are_the_sentences_before(text2speech, prompt, tmp_path, monkeypatch):
     monkeypatch.setattr("espnet2_valle.generate.longform.ROLLING_SECONDS", 0.1)
     speak(text2speech, SENTENCES, prompt, LongformOptions(PAUSES), tmp_path / "fixed.wav")
@@ -131,8 +226,42 @@ def test_the_command(files, system, tmp_path, capsys):
     valle_longform.main([*command, f"--text_file={tmp_path}/text", f"--output_wav={tmp_path}/out.wav"])
     assert "sentences (" in capsys.readouterr().out
     assert soundfile.info(tmp_path / "out.wav").duration > 1
+    (tmp_path / "text").write_text("a b.\n\nxyz\n\n7\n")
+    with pytest.raises(InputError, match=r"in 2 of 3 sentences"):
+        valle_longform.main([*command, f"--text_file={tmp_path}/text", f"--output_wav={tmp_path}/out.wav"])
     with pytest.raises(InputError, match="no such text"):
         valle_longform.main([*command, f"--text_file={tmp_path}/none", f"--output_wav={tmp_path}/out.wav"])
+
+
+def test_the_command_tells_the_recording_who_chooses(files, system, tmp_path, monkeypatch):
+    pytest.importorskip("jiwer")
+    monkeypatch.setattr(model_options, "RECOGNIZERS", Choices("recogniser", {"none": NoRecognizer}))
+    monkeypatch.setattr(valle_longform, "split_text", lambda *_: SENTENCES)
+    given = []
+    monkeypatch.setattr(valle_longform, "speak", lambda *each: given.append(each[-1]) or ["ok"])
+    (tmp_path / "text").write_text("a")
+    command = [*[f"--{name}={path}" for name, path in files.items()], f"--longform_config={CONF}"]
+    command += [f"--prompt_speech={system}/data/wav/low_0.wav", "--prompt_text=a b", "--best_of=2"]
+    command += [f"--text_file={tmp_path}/text", f"--output_wav={tmp_path}/out.wav"]
+    valle_longform.main(command)
+    valle_longform.main([*command, "--chooser=none"])
+    assert given == ["", "none"]
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("out.mp3", "'.mp3'"), ("out", "no suffix"), ("out.m4a", "'.m4a'")]
+)
+@pytest.mark.parametrize("command", [valle_inference, valle_longform, valle_prepare_prompt])
+def test_a_format_that_cannot_be_written_is_refused_before_the_model_is_opened(tmp_path, command, name, told):
+    more = {
+        valle_inference: "--text=a",
+        valle_longform: f"--text_file={tmp_path}/text",
+        valle_prepare_prompt: "--output=p.npz",
+    }[command]
+    with pytest.raises(InputError, match=f"--output_wav: .*{name} has {told}"):
+        command.main(
+            ["--model_tag=none.zip", more, "--prompt_speech=p.wav", f"--output_wav={tmp_path}/{name}"]
+        )
 
 
 @pytest.mark.parametrize(
