@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from espnet2_valle.common.audio import read_audio, resample
 from espnet2_valle.common.errors import InputError
@@ -15,6 +16,38 @@ FULL_SCALE = 0.999
 TRIM_DB = -40.0  # frames quieter than this against the loudest frame are edges to trim
 TRIM_FRAME = 0.02  # seconds
 TRIM_MARGIN = 0.05  # seconds of edge that stay
+INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
+
+
+def is_sound(prompt: torch.Tensor, prompt_fs: int | None) -> bool:
+    """Whether a tensor holds samples and not codes: floats, or a row of integers that comes with its rate."""
+    return prompt.is_floating_point() or (prompt.ndim == 1 and prompt_fs is not None)
+
+
+def to_samples(prompt: torch.Tensor) -> np.ndarray:
+    """What `load_prompt` takes, of a tensor of samples on any device."""
+    prompt = prompt.detach().cpu()
+    return (prompt.float() if prompt.is_floating_point() else prompt).numpy()
+
+
+def check_codes(codes: torch.Tensor, num_codebooks: int, codebook_size: int) -> torch.Tensor:
+    """Return codes (T, Q) as int64.
+
+    Raises:
+        InputError: another type or shape, or codes that the codec does not have.
+    """
+    remedy = (
+        f"Give codes (frames, {num_codebooks}) as `encode_prompt` makes them, or samples with prompt_fs in Hz"
+    )
+    kind = f"a tensor of {str(codes.dtype).removeprefix('torch.')} with shape {tuple(codes.shape)}"
+    if codes.dtype not in INTEGERS or codes.ndim != 2 or codes.shape[1] != num_codebooks or not len(codes):
+        raise InputError("prompt_speech", f"is {kind}: neither codes nor sound", remedy)
+    low, high = int(codes.min()), int(codes.max())
+    if low < 0 or high >= codebook_size:
+        raise InputError(
+            "prompt_speech", f"has codes from {low} to {high}, the codec 0 to {codebook_size - 1}", remedy
+        )
+    return codes.long()
 
 
 def load_prompt(prompt: str | Path | np.ndarray, prompt_fs: int | None, sample_rate: int) -> np.ndarray:

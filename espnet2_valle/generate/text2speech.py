@@ -14,7 +14,7 @@ from espnet2_valle.generate.candidates import derive_seed, rank
 from espnet2_valle.generate.outcome import Outcome
 from espnet2_valle.generate.output import finish
 from espnet2_valle.generate.prepared_prompt import PreparedPrompt, open_prompt, require_text
-from espnet2_valle.generate.prompt import load_prompt
+from espnet2_valle.generate.prompt import check_codes, is_sound, load_prompt, to_samples
 from espnet2_valle.generate.request import Prepared, Request
 from espnet2_valle.generate.sampling import SamplingOptions
 from espnet2_valle.generate.stopping import Limits
@@ -162,15 +162,16 @@ class Text2Speech:
 
         Args:
             text: what to say.
-            prompt_speech: about three seconds of the voice: a file, samples (S,), a tensor of codes
-                (T, Q) that `encode_prompt` made, or a prepared prompt (`valle_prepare_prompt`, .npz).
+            prompt_speech: about three seconds of the voice: a file, samples (S,) as an array or a tensor,
+                codes (T, Q) as an integer tensor that `encode_prompt` made, or a prepared prompt
+                (`valle_prepare_prompt`, .npz).
             prompt_text: what is said in the prompt; a prepared one knows.
             prompt_fs: rate of the samples in Hz, when samples are given.
             seed: for this call; the same seed gives the same speech.
 
         Returns:
-            wav (S,) float32 tensor at `fs`, codes (T, Q) int64 tensor, outcome (`Outcome`), tries (attempts
-            made), log_probability (mean of the codes of codebook 1).
+            wav (S,) float32 tensor at `fs`, codes (T, Q) int64 tensor, outcome (`Outcome`; PROMPT_REJECTED is
+            one of `batch` alone), tries (attempts made), log_probability (mean of the codes of codebook 1).
 
         Raises:
             InputError: a prompt that cannot be used, no prompt text, or a text without a known symbol.
@@ -206,13 +207,15 @@ class Text2Speech:
         return [results[index] for index in range(len(requests))]
 
     def encode_prompt(
-        self, prompt_speech: str | Path | np.ndarray, prompt_fs: int | None = None
+        self, prompt_speech: str | Path | np.ndarray | torch.Tensor, prompt_fs: int | None = None
     ) -> torch.Tensor:
         """Codes (T, Q) of a checked prompt, int64, which may stand for it wherever one is asked for.
 
         Raises:
             InputError: a prompt that cannot be used.
         """
+        if isinstance(prompt_speech, torch.Tensor):
+            prompt_speech = to_samples(prompt_speech)
         wav = load_prompt(prompt_speech, prompt_fs, self.fs)
         return torch.from_numpy(self.codec.encode(wav).astype(np.int64))
 
@@ -250,8 +253,11 @@ class Text2Speech:
     def _open_prompt(self, request: Request) -> tuple[torch.Tensor, str]:
         """Codes (T, Q) and text of the prompt."""
         speech, text = request.prompt_speech, request.prompt_text
+        if isinstance(speech, torch.Tensor) and is_sound(speech, request.prompt_fs):
+            speech = to_samples(speech)
         if isinstance(speech, torch.Tensor):
-            return speech.to(self.device), require_text(text)
+            codes = check_codes(speech, self.codec.num_codebooks, self.codec.spec.codebook_size)
+            return codes.to(self.device), require_text(text)
         prompt = open_prompt(speech, text, request.prompt_fs, self.codec)
         return torch.from_numpy(prompt.codes.astype(np.int64)).to(self.device), prompt.text
 

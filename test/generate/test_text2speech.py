@@ -70,6 +70,50 @@ def test_an_encoded_prompt_stands_for_its_sound(text2speech):
     )
 
 
+def test_tensors_of_samples_are_sound(text2speech):
+    wav = buzz(110, 1.0)
+    said = text2speech("a b", wav, "b c", RATE, seed=1)["codes"]
+    stereo = np.stack([wav, wav], axis=1)
+    for given in (wav, wav.astype(np.float64), stereo):
+        samples = torch.from_numpy(given).requires_grad_()
+        assert torch.equal(text2speech("a b", samples, "b c", RATE, seed=1)["codes"], said)
+    integers = (wav * 32767).astype(np.int16)
+    assert torch.equal(
+        text2speech("a b", torch.from_numpy(integers), "b c", RATE, seed=1)["codes"],
+        text2speech("a b", integers, "b c", RATE, seed=1)["codes"],
+    )
+    assert torch.equal(
+        text2speech.encode_prompt(torch.from_numpy(wav), RATE), text2speech.encode_prompt(wav, RATE)
+    )
+
+
+@pytest.mark.parametrize(
+    ("tensor", "message"),
+    [
+        (torch.zeros(RATE), "samples are given without their rate"),
+        (torch.zeros(50, 2), "samples are given without their rate"),
+        (torch.zeros(50, dtype=torch.long), r"a tensor of int64 with shape \(50,\): neither codes nor sound"),
+        (
+            torch.zeros(50, 3, dtype=torch.long),
+            r"shape \(50, 3\): neither codes nor sound. Give codes \(frames, 2\)",
+        ),
+        (torch.zeros(1, 50, 2, dtype=torch.long), "neither codes nor sound"),
+        (torch.zeros(0, 2, dtype=torch.long), "neither codes nor sound"),
+        (torch.zeros(50, 2, dtype=torch.bool), "a tensor of bool"),
+        (torch.full((50, 2), 16), "has codes from 16 to 16, the codec 0 to 15"),
+        (torch.full((50, 2), -1), "has codes from -1 to -1"),
+    ],
+)
+def test_tensors_that_are_neither_codes_nor_sound(text2speech, tensor, message):
+    with pytest.raises(InputError, match=f"prompt_speech: .*{message}"):
+        text2speech("a b", tensor, "b c")
+
+
+def test_a_prompt_that_cannot_be_used_is_an_error_of_a_single_call(text2speech):
+    with pytest.raises(InputError, match="silent"):
+        text2speech("a", np.zeros(RATE, dtype=np.float32), "b", RATE)
+
+
 def test_retries_end_with_the_first_that_is_ok(files):
     """Random weights rarely end by themselves; the cap leaves room for some that do."""
     once, often = (Text2Speech(**files, max_duration_ratio=0.4, retries=n) for n in (0, 30))
