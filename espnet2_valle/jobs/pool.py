@@ -170,6 +170,7 @@ class _Handout:
         self.title = title or getattr(function, "__name__", "work")
         self.todo = iter(enumerate(items))
         self.suspects: deque[Placed] = deque()
+        self.trial: Future | None = None  # of a suspect, while nothing else runs
         self.task_items = 1
         self.running: dict[Future, list[Placed]] = {}
         self.finished: dict[int, list[Any]] = {}  # results by the place of the first
@@ -193,7 +194,7 @@ class _Handout:
         """Keep every worker busy, or let all come to rest but one that has a suspect."""
         if self.suspects:
             if not self.running:
-                self._submit([self.suspects.popleft()])
+                self.trial = self._submit([self.suspects.popleft()])
             return
         while len(self.running) < TASKS_A_WORKER * self.n_workers:
             part = list(islice(self.todo, self.task_items))
@@ -201,22 +202,22 @@ class _Handout:
                 return
             self._submit(part)
 
-    def _submit(self, part: list[Placed]) -> None:
+    def _submit(self, part: list[Placed]) -> "Future":
         future = self.client.submit(_work, self.function, [item for _, item in part], pure=False)
         self.running[future] = part
         self.ended.add(future)
+        return future
 
     def _take(self, future: "Future") -> None:
         """Keep the results of a task that ended; suspect its items if workers died."""
         from distributed.scheduler import KilledWorker, NoWorkerError
 
-        alone = len(self.running) == 1
         part = self.running.pop(future)
         items = [item for _, item in part]
         try:
             results, seconds = future.result()
         except KilledWorker:
-            if alone and len(part) == 1:
+            if future is self.trial:
                 self.finished[part[0][0]] = [self._deadly(items[0])]
             else:
                 self.suspects.extend(part)

@@ -4,10 +4,11 @@ import time
 
 import pytest
 import yaml
+from distributed.scheduler import KilledWorker
 
 from espnet2_valle.common.errors import InputError, WorkError
 from espnet2_valle.jobs.config import ClusterConfig
-from espnet2_valle.jobs.pool import Workers, parallel_map, use_cluster
+from espnet2_valle.jobs.pool import Workers, _Handout, parallel_map, use_cluster
 
 
 def slow_square(number: int) -> int:
@@ -88,6 +89,25 @@ def test_an_item_at_which_workers_die_is_named(workers):
     assert [result for result in kept if not isinstance(result, InputError)] == [0, 1, 3]
     assert isinstance(kept[2], WorkError)
     assert str(kept[2]).startswith("squares: 1 workers died while working on 2. They were killed")
+
+
+class Killed:
+    """A task that ended with the death of its worker."""
+
+    def result(self):
+        raise KilledWorker("task", None, 0)
+
+
+def test_an_item_that_waited_where_a_worker_died_is_not_blamed():
+    """Of the tasks that a death ends, the last is alone when it is looked at, not when it was at work."""
+    tasks = Killed(), Killed()
+    with Workers(ClusterConfig()) as workers:
+        handout = _Handout(workers, 1, die_on_two, [0, 2], "squares")
+        handout.running = {tasks[0]: [(0, 0)], tasks[1]: [(1, 2)]}
+        for task in tasks:
+            handout._take(task)
+    assert list(handout.suspects) == [(0, 0), (1, 2)]
+    assert handout.finished == {}
 
 
 def test_another_error_is_raised_and_the_item_logged(workers, caplog):
