@@ -93,6 +93,20 @@ def test_a_failed_installation_says_so_and_is_done_anew(machine):
     assert not leftover.exists()
 
 
+def test_an_addition_that_fails_leaves_what_was_there(machine):
+    setup(machine)
+    kept = machine / "root" / ".venv" / "kept"
+    kept.touch()
+    (machine / "no_network").touch()
+    assert setup(machine, "espeak,score,test")[0] == 1
+    (machine / "no_network").unlink()
+    status, _, asked = setup(machine, "espeak,score")
+    assert status == 0
+    assert "venv" not in asked
+    assert asked[-1].endswith("[espeak,score]"), "what was broken off is not taken for whole"
+    assert kept.exists()
+
+
 def test_an_unfit_python_is_named(machine):
     (machine / "too_old").touch()
     status, printed, asked = setup(machine)

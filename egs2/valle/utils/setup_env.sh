@@ -50,7 +50,8 @@ _use_venv() {
         found=$(_find_python) || exit 1
         "${found}" -m venv "${venv}" || _setup_failed "${log}" "python's venv module does not work; Debian and Ubuntu have it in the package python3-venv"
     fi
-    rm -f "${stamp}"
+    # An environment that was whole once is mended after a kill, not made anew: others may be running in it.
+    if [ -f "${stamp}" ]; then echo unfinished >"${stamp}"; fi
     { "${PYTHON}" -m pip install --upgrade "${PIP_VERSION}" && "${PYTHON}" -m pip install -e "${root}[${extras}]"; } >"${log}" 2>&1 ||
         _setup_failed "${log}" "pip could not install everything"
     printf '%s\n%s\n' "${key}" "${extras}" >"${stamp}"
