@@ -37,6 +37,10 @@ class AdaptiveLayerNorm(nn.Module):
 
     def forward(self, x: torch.Tensor, stage: torch.Tensor | int = 0) -> torch.Tensor:
         """Normalise `x` (batch, time, width) for `stage`: (batch,) or (batch, time) int64, or one for all."""
+        one_each = not isinstance(stage, torch.Tensor) or stage.dim() == 1
+        if one_each and ops.normalises(x, self.scale):
+            rows = stage if isinstance(stage, torch.Tensor) else [stage]
+            return ops.normalise(x, self.scale[rows], self.shift[rows])
         if not isinstance(stage, torch.Tensor):
             scale, shift = self.scale[stage].to(x.dtype), self.shift[stage].to(x.dtype)  # sharded: bfloat16
             return F.layer_norm(x, (self.width,), scale, shift)

@@ -89,6 +89,43 @@ def test_a_layers_gradients_are_those_of_autocast(way, sizes):
         torch.testing.assert_close(one, expected, rtol=0.02, atol=0.02 * expected.abs().max().item())
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("rows", [1, 3])
+def test_a_norm_is_torchs_with_its_gradients(kind, rows):
+    if kernels._library() is None:
+        pytest.skip("there is no C++ compiler")
+    torch.manual_seed(0)
+    x = (3 * torch.randn(3, 2 * kernels.PART + 5, 70) + 1).requires_grad_()
+    scale, shift = (torch.randn(rows, 70, requires_grad=True) for _ in range(2))
+    upper = torch.randn(x.shape).to(kind)
+    expected = nn.functional.layer_norm(x, (70,)) * scale[:, None] + shift[:, None]
+    out, stats = kernels.normalise(x.detach(), scale.detach(), shift.detach(), kind)
+    torch.testing.assert_close(
+        out, expected.to(kind), rtol=1e-2 if kind == torch.bfloat16 else 1e-5, atol=1e-5
+    )
+    found = kernels.normalise_back(upper, x.detach(), scale.detach(), stats)
+    for one, other in zip(found, torch.autograd.grad(expected, (x, scale, shift), upper.float())):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("stage", [0, torch.tensor([1, 0]), torch.tensor([[1, 0, 1], [0, 0, 1]])])
+def test_a_stages_norm_is_the_same_in_training_and_outside_of_it(way, stage):
+    torch.manual_seed(0)
+    norm, x = transformer.AdaptiveLayerNorm(70, 2), torch.randn(2, 3, 70, requires_grad=True)
+    with torch.no_grad():
+        norm.scale.normal_()
+        norm.shift.normal_()
+        expected = norm(x, stage)
+    with torch.autocast("cpu", torch.bfloat16):
+        out = norm(x, stage)
+    torch.testing.assert_close(out.float(), expected, rtol=1e-2, atol=1e-2)
+    upper = torch.randn(x.shape)
+    found = torch.autograd.grad((out * upper).sum(), (x, norm.scale, norm.shift))
+    plain = torch.autograd.grad((norm(x, stage) * upper).sum(), (x, norm.scale, norm.shift))
+    for one, other in zip(found, plain):
+        torch.testing.assert_close(one, other, rtol=2e-2, atol=2e-2)
+
+
 def test_other_layers_are_left_to_themselves():
     class Doubled(nn.Linear):
         def forward(self, x):

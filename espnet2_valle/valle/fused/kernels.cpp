@@ -106,9 +106,83 @@ void weigh_back(T* gradients, const T* weights, const int64_t* lengths, int64_t 
         }
 }
 
+constexpr float EPSILON = 1e-5f;  // torch's default
+
+// LayerNorm of (rows, time, width), each row with a scale and a shift of its own, or all with the first. `stats` gets the
+// mean and the inverse deviation of each position.
+template <typename Out>
+void normalise(const float* x, const float* scale, const float* shift, Out* out, float* stats, int64_t rows, int64_t time,
+               int64_t width, bool shared) {
+#pragma omp parallel for schedule(static)
+    for (int64_t place = 0; place < rows * time; ++place) {
+        const float* from = x + place * width;
+        const float *times = scale + (shared ? 0 : place / time * width), *plus = shift + (times - scale);
+        Out* to = out + place * width;
+        float total = 0, squares = 0;
+#pragma omp simd reduction(+ : total)
+        for (int64_t i = 0; i < width; ++i) total += from[i];
+        const float mean = total / width;
+#pragma omp simd reduction(+ : squares)
+        for (int64_t i = 0; i < width; ++i) squares += (from[i] - mean) * (from[i] - mean);
+        const float factor = 1 / std::sqrt(squares / width + EPSILON);
+        stats[2 * place] = mean;
+        stats[2 * place + 1] = factor;
+#pragma omp simd
+        for (int64_t i = 0; i < width; ++i) to[i] = narrow<Out>((from[i] - mean) * factor * times[i] + plus[i]);
+    }
+}
+
+// Gradients of x, and of scale and shift (rows, parts, width) by parts of `part` positions.
+template <typename In>
+void normalise_back(const In* gradient, const float* x, const float* scale, const float* stats, float* to, float* for_scale,
+                    float* for_shift, int64_t rows, int64_t time, int64_t width, bool shared, int64_t part) {
+    const int64_t parts = (time + part - 1) / part;
+#pragma omp parallel for schedule(static) collapse(2)
+    for (int64_t row = 0; row < rows; ++row)
+        for (int64_t nth = 0; nth < parts; ++nth) {
+            const float* times = scale + (shared ? 0 : row * width);
+            float *scales = for_scale + (row * parts + nth) * width, *shifts = for_shift + (scales - for_scale);
+            std::fill_n(scales, width, 0.0f);
+            std::fill_n(shifts, width, 0.0f);
+            for (int64_t t = nth * part; t < std::min(time, (nth + 1) * part); ++t) {
+                const int64_t place = row * time + t;
+                const float *from = x + place * width, mean = stats[2 * place], factor = stats[2 * place + 1];
+                const In* of = gradient + place * width;
+                float* out = to + place * width;
+                float total = 0, along = 0;
+#pragma omp simd reduction(+ : total, along)
+                for (int64_t i = 0; i < width; ++i) {
+                    const float upper = widen(of[i]), normal = (from[i] - mean) * factor;
+                    scales[i] += upper * normal;
+                    shifts[i] += upper;
+                    total += upper * times[i];
+                    along += upper * times[i] * normal;
+                }
+                total /= width;
+                along /= width;
+#pragma omp simd
+                for (int64_t i = 0; i < width; ++i)
+                    out[i] = factor * (widen(of[i]) * times[i] - total - (from[i] - mean) * factor * along);
+            }
+        }
+}
+
 }  // namespace
 
 extern "C" {
+
+#define NORMS(T, name)                                                                                              \
+    void normalise_##name(const float* x, const float* scale, const float* shift, T* out, float* stats,             \
+                          int64_t rows, int64_t time, int64_t width, bool shared) {                                 \
+        normalise(x, scale, shift, out, stats, rows, time, width, shared);                                          \
+    }                                                                                                               \
+    void normalise_back_##name(const T* gradient, const float* x, const float* scale, const float* stats, float* to,\
+                               float* for_scale, float* for_shift, int64_t rows, int64_t time, int64_t width,       \
+                               bool shared, int64_t part) {                                                         \
+        normalise_back(gradient, x, scale, stats, to, for_scale, for_shift, rows, time, width, shared, part);       \
+    }
+NORMS(float, float32)
+NORMS(uint16_t, bfloat16)
 
 #define KINDS(In, Out, name)                                                                                        \
     void drop_##name(const In* x, const float* base, Out* out, int64_t count, uint32_t seed, uint32_t least,        \

@@ -13,6 +13,7 @@ from espnet2_valle.common.compiled import load_or_warn
 NAMES = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
 PLACES = 2**32  # different random numbers of a seed
 HEAD_DIM = 64  # of attention on the matrix unit
+PART = 64  # positions over which a norm's gradients are summed by one thread
 
 
 def available(x: torch.Tensor) -> bool:
@@ -134,6 +135,45 @@ def attend_back(
     tensors = map(_address, (qkv, lengths, out, sums, gradient, to))
     _function("attend_back")(*tensors, *map(_count, (batch, time, heads)), ctypes.c_bool(causal))
     return to
+
+
+def normalise(
+    x: torch.Tensor, scale: torch.Tensor, shift: torch.Tensor, kind: torch.dtype
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """LayerNorm.
+
+    Args:
+        x: (batch, time, width) float32.
+        scale, shift: (batch or 1, width) float32.
+        kind: type of what is returned.
+
+    Returns:
+        (batch, time, width), and mean and inverse deviation of each position, (batch, time, 2) float32.
+    """
+    x, scale, shift = x.contiguous(), scale.contiguous(), shift.contiguous()
+    out, stats = torch.empty(x.shape, dtype=kind), torch.empty(*x.shape[:2], 2)
+    _function(f"normalise_{NAMES[kind]}")(
+        *map(_address, (x, scale, shift, out, stats)), *map(_count, x.shape), ctypes.c_bool(len(scale) == 1)
+    )
+    return out, stats
+
+
+def normalise_back(
+    gradient: torch.Tensor, x: torch.Tensor, scale: torch.Tensor, stats: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Gradients of `normalise`'s x, scale and shift, float32, from that of its output."""
+    gradient, x, scale = gradient.contiguous(), x.contiguous(), scale.contiguous()
+    batch, time, width = x.shape
+    to = torch.empty_like(x)
+    for_scale, for_shift = (torch.empty(batch, -(-time // PART), width) for _ in range(2))
+    _function(f"normalise_back_{NAMES[gradient.dtype]}")(
+        *map(_address, (gradient, x, scale, stats, to, for_scale, for_shift)),
+        *map(_count, x.shape),
+        ctypes.c_bool(len(scale) == 1),
+        _count(PART),
+    )
+    summed = (0, 1) if len(scale) == 1 else (1,)
+    return to, for_scale.sum(summed).view_as(scale), for_shift.sum(summed).view_as(scale)
 
 
 def transpose(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -28,6 +28,17 @@ def drop_rectified(x: torch.Tensor, dropout: float, training: bool) -> torch.Ten
     return F.dropout(F.relu(x), dropout)
 
 
+def normalises(x: torch.Tensor, scale: torch.Tensor) -> bool:
+    """Whether `normalise` serves a LayerNorm: in training in bfloat16, of (batch, time, width) float32."""
+    served = x.dim() == 3 and x.dtype == scale.dtype == torch.float32 and scale.requires_grad
+    return served and _in_bfloat16(x) and kernels.available(x)
+
+
+def normalise(x: torch.Tensor, scale: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
+    """LayerNorm of x (batch, time, width) by scale and shift (batch or 1, width), as bfloat16."""
+    return _Normalised.apply(x, scale, shift)
+
+
 def linear(layer: nn.Module, x: torch.Tensor) -> torch.Tensor:
     """`layer(x)`; of an ordinary linear layer whose products are in bfloat16, with a faster gradient."""
     ordinary = type(layer) is nn.Linear and type(layer.weight) is nn.Parameter and layer.bias is not None
@@ -74,6 +85,21 @@ class _DropRectified(torch.autograd.Function):
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
         (out,) = ctx.saved_tensors
         return kernels.drop_rectified_back(gradient, out, ctx.dropout), None
+
+
+class _Normalised(torch.autograd.Function):
+    """In one pass each way, where torch takes one more for each of scale, shift and type."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, scale: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
+        out, stats = kernels.normalise(x, scale, shift, torch.bfloat16)
+        ctx.save_for_backward(x, scale, stats)
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        return kernels.normalise_back(gradient, *ctx.saved_tensors)
 
 
 class _Linear(torch.autograd.Function):
