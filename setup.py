@@ -108,6 +108,7 @@ setup(
     python_requires=">=3.10,<3.13",
     packages=find_packages(include=["espnet2_valle*"]),
     package_data={
+        "espnet2_valle.valle": ["*.h"],
         "espnet2_valle.valle.fused": ["*.cpp", "*.h"],
         "espnet2_valle.valle.native": ["*.cpp", "*.h"],
         "espnet2_valle.score.report": ["*.j2", "*.js"],

@@ -42,13 +42,14 @@ def load_library(folder: Path, machine: str = "native") -> ctypes.CDLL:
     """Compile the folder's .cpp files with its headers, unless that has been done, and load the library.
 
     Args:
-        folder: with the sources.
+        folder: with the sources; headers that folders share lie in the one above.
         machine: what to compile for, as the compiler's `-march` names it; by default this very machine.
 
     Raises:
         CompileError: no compiler, one that fails, or a cache that cannot be written.
     """
     sources = sorted(path for path in folder.iterdir() if path.suffix in (".cpp", ".h"))
+    sources += sorted(folder.parent.glob("*.h"))
     command = [*shlex.split(os.environ.get(VARIABLE, COMPILER)), f"-march={machine}", *FLAGS]
     command += [str(path) for path in sources if path.suffix == ".cpp"] + _openmp()
     library = user_cache() / "compiled" / f"{folder.name}-{_key(command, sources)}.so"

@@ -42,6 +42,14 @@ def test_another_header_is_another_library(folder):
     load_library(folder)
     (folder / "number.h").write_text("#define NUMBER 43\n")
     assert load_library(folder).answer() == 43
+
+
+@compiler
+def test_a_header_that_folders_share_counts_too(folder):
+    (folder / "number.h").write_text('#include "../shared.h"\n')
+    for number in (44, 45):
+        (folder.parent / "shared.h").write_text(f"#define NUMBER {number}\n")
+        assert load_library(folder).answer() == number
     assert len(cached(folder)) == 2
 
 

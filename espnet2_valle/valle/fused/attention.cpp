@@ -9,10 +9,10 @@
 
 #if defined(__AMX_TILE__) && defined(__AMX_BF16__) && defined(__AVX512BF16__) && defined(__AVX512F__) && defined(__linux__)
 #include <immintrin.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <vector>
+
+#include "../matrix_unit_permission.h"
 
 namespace {
 
@@ -26,12 +26,6 @@ constexpr int64_t BLOCK = 32;              // queries or keys of a step
 constexpr int64_t KEYS = 128;              // of a pass of backward
 constexpr float NOWHERE = 1e30f;           // sum of powers of a query that is not there
 constexpr float PER_LOG = 1.44269504f;     // powers are of 2, sums of powers are kept as their logarithm to base 2
-
-bool granted() {  // Linux gives the unit's registers only to processes that ask for them
-    constexpr int REQUEST = 0x1023, TILE_DATA = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
-    static const bool given = syscall(SYS_arch_prctl, REQUEST, TILE_DATA) == 0;
-    return given;
-}
 
 // While it lives, the thread's registers are 16 rows of 64 bytes; afterwards they are as others had left them.
 struct Registers {
@@ -370,7 +364,7 @@ void for_heads(const int64_t* lengths, int64_t batch, int64_t time, int64_t head
 
 extern "C" {
 
-bool attention_is_there() { return granted(); }
+bool attention_is_there() { return may_use_matrix_unit(); }
 
 void attend(const uint16_t* qkv, const int64_t* lengths, uint16_t* out, float* sums, int64_t batch, int64_t time,
             int64_t heads, bool causal) {

@@ -6,6 +6,7 @@
 
 #include <vector>
 
+#include "../moments.h"
 #include "numbers.h"
 
 namespace {
@@ -106,8 +107,6 @@ void weigh_back(T* gradients, const T* weights, const int64_t* lengths, int64_t 
         }
 }
 
-constexpr float EPSILON = 1e-5f;  // torch's default
-
 // LayerNorm of (rows, time, width), each row with a scale and a shift of its own, or all with the first. `stats` gets the
 // mean and the inverse deviation of each position.
 template <typename Out>
@@ -118,13 +117,8 @@ void normalise(const float* x, const float* scale, const float* shift, Out* out,
         const float* from = x + place * width;
         const float *times = scale + (shared ? 0 : place / time * width), *plus = shift + (times - scale);
         Out* to = out + place * width;
-        float total = 0, squares = 0;
-#pragma omp simd reduction(+ : total)
-        for (int64_t i = 0; i < width; ++i) total += from[i];
-        const float mean = total / width;
-#pragma omp simd reduction(+ : squares)
-        for (int64_t i = 0; i < width; ++i) squares += (from[i] - mean) * (from[i] - mean);
-        const float factor = 1 / std::sqrt(squares / width + EPSILON);
+        const Moments of_row = moments(from, width);
+        const float mean = of_row.mean, factor = of_row.factor;
         stats[2 * place] = mean;
         stats[2 * place + 1] = factor;
 #pragma omp simd

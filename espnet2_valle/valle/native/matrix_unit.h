@@ -22,15 +22,8 @@ struct MatrixUnit {  // there is none for this type
 
 #if defined(__AMX_TILE__) && defined(__AMX_BF16__) && defined(__AMX_INT8__) && defined(__linux__)
 #include <immintrin.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
-// Linux gives the unit's registers only to processes that ask for them.
-static inline bool may_use_matrix_unit() {
-    constexpr int REQUEST = 0x1023, TILE_DATA = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
-    static const bool granted = syscall(SYS_arch_prctl, REQUEST, TILE_DATA) == 0;
-    return granted;
-}
+#include "../matrix_unit_permission.h"
 
 static inline void lay_out(const uint16_t* x, uint32_t* y, int64_t in, int columns, int) {
     for (int64_t i = 0; i < in; i += 2) std::memcpy(y + i / 2 * columns, x + i, 4);

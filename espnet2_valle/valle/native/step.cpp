@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "../moments.h"
 #include "attention.h"
 #include "product.h"
 
@@ -40,18 +41,12 @@ namespace {
 
 // y = scale (x - mean) / deviation + shift, row by row; a team's threads share the rows and wait for one another.
 void normalise(const Norm& norm, const float* x, float* y, int rows, int64_t width) {
-    constexpr float EPSILON = 1e-5f;  // torch's default
 #pragma omp for schedule(static)
     for (int row = 0; row < rows; ++row) {
         const float* from = x + row * width;
         float* to = y + row * width;
-        float total = 0, squares = 0;
-#pragma omp simd reduction(+ : total)
-        for (int64_t i = 0; i < width; ++i) total += from[i];
-        const float mean = total / width;
-#pragma omp simd reduction(+ : squares)
-        for (int64_t i = 0; i < width; ++i) squares += (from[i] - mean) * (from[i] - mean);
-        const float factor = 1 / std::sqrt(squares / width + EPSILON);
+        const Moments of_row = moments(from, width);
+        const float mean = of_row.mean, factor = of_row.factor;
 #pragma omp simd
         for (int64_t i = 0; i < width; ++i) to[i] = (from[i] - mean) * factor * norm.scale[i] + norm.shift[i];
     }
