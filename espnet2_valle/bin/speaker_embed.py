@@ -6,7 +6,7 @@ from functools import lru_cache, partial
 
 import numpy as np
 
-from espnet2_valle.common.audio import read_audio
+from espnet2_valle.common.audio import read_first_seconds
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.corpus.arks import ShardedArks
@@ -65,8 +65,7 @@ def embed_file(encoder: Component, seconds: float | None, item: tuple[str, str])
         InputError: a sound file without a voice.
     """
     key, path = item
-    wav, rate = read_audio(path)
-    vector = _open_encoder(encoder).embed(wav if seconds is None else wav[: round(seconds * rate)], rate)
+    vector = _open_encoder(encoder).embed(*read_first_seconds(path, seconds))
     if not np.isfinite(vector).all():
         raise InputError(path, "no voice can be made out in it", "Remove the utterance")
     return key, vector.astype(np.float32)

@@ -116,6 +116,12 @@ def read_audio(
     return resample(wav.mean(axis=1), rate, target), target
 
 
+def read_first_seconds(path: str | Path, seconds: float | None) -> tuple[np.ndarray, int]:
+    """The first `seconds` of a sound file, as far as it lasts, or all of it for None; see `read_audio`."""
+    wav, rate = read_audio(path)
+    return (wav if seconds is None else wav[: round(seconds * rate)]), rate
+
+
 def check_writable(path: str | Path, option: str) -> None:
     """Check, before there is anything to write, that `write_audio` knows the format of `path`.
 

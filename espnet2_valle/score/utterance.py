@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from espnet2_valle.common.audio import read_audio
+from espnet2_valle.common.audio import read_audio, read_first_seconds
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.score.scorers import AbsScorerPlan, Scorers, load_scorers
 from espnet2_valle.score.speaker import similarity
@@ -220,8 +220,7 @@ def _is_empty(path: str) -> bool:
 @lru_cache(maxsize=EMBEDDINGS_KEPT)
 def _voice(plan: AbsScorerPlan, path: str, seconds: float | None) -> np.ndarray:
     """Embedding of a prompt: several systems and pairs share it."""
-    wav, rate = read_audio(path)
-    return load_scorers(plan).speaker.embed(wav if seconds is None else wav[: round(seconds * rate)], rate)
+    return load_scorers(plan).speaker.embed(*read_first_seconds(path, seconds))
 
 
 def fingerprint(trial: Trial, wav: str | None, identity: str) -> str:

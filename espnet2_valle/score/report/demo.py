@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from espnet2_valle.common.audio import read_audio, write_audio
+from espnet2_valle.common.audio import read_first_seconds, write_audio
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
 from espnet2_valle.score.report.examples import choose
@@ -71,8 +71,8 @@ def _copy(source: str | None, folder: Path, name: str, seconds: float | None) ->
     if source is None:
         return None
     try:
-        wav, rate = read_audio(source)
+        wav, rate = read_first_seconds(source, seconds)
     except InputError:
         return None
-    write_audio(folder / name, wav if seconds is None else wav[: round(seconds * rate)], rate)
+    write_audio(folder / name, wav, rate)
     return name

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from espnet2_valle.common.audio import read_audio
+from espnet2_valle.common.audio import read_first_seconds
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.score.measured import badness
 from espnet2_valle.score.report.media import audio_uri, spectrogram_uri
@@ -102,11 +102,9 @@ def make_clip(
     if path is None:
         return Clip(title, "There is no recording.", heard=heard, row=row)
     try:
-        wav, rate = read_audio(path)
+        wav, rate = read_first_seconds(path, seconds)
     except InputError as error:
         return Clip(title, f"The recording cannot be read: {error.problem}.", heard=heard, row=row)
-    if seconds is not None:
-        wav = wav[: round(seconds * rate)]
     if np.abs(wav).max() <= SILENCE_PEAK:
         note = "silent"
     return Clip(title, note, audio_uri(wav, rate), spectrogram_uri(wav, rate), len(wav) / rate, heard, row)
