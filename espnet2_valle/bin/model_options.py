@@ -12,18 +12,11 @@ from espnet2.utils.types import str2bool
 
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.generate.streaming import Streamer
-from espnet2_valle.generate.text2speech import Text2Speech
+from espnet2_valle.generate.text2speech import MODEL_FILES, Text2Speech
 from espnet2_valle.score.choices import Component
 from espnet2_valle.score.registry import RECOGNIZERS
 from espnet2_valle.score.word_scorer import WordScorer
 
-MODEL_OPTIONS = (
-    "ar_train_config",
-    "ar_model_file",
-    "nar_train_config",
-    "nar_model_file",
-    "codec_config",
-)
 DECODING_OPTIONS: dict[str, Callable[[str], Any]] = {
     "seed": int,
     "temperature": float,
@@ -49,7 +42,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """Options that name a model and how it draws codes; `model_options` reads them."""
     group = parser.add_argument_group("model")
     group.add_argument("--model_tag", help="a packed model (zip) or a model-zoo name, in place of the files")
-    for option in MODEL_OPTIONS:
+    for option in MODEL_FILES:
         group.add_argument(f"--{option}")
     group.add_argument("--device", default="cpu", help="cpu, cuda, cuda:N")
     group = parser.add_argument_group("decoding; see espnet2_valle.generate.text2speech.Text2Speech")
@@ -84,7 +77,7 @@ def model_options(args: argparse.Namespace) -> dict[str, Any]:
     Raises:
         InputError: a chooser that there is not, or that has nothing to choose from.
     """
-    files = {name: getattr(args, name) for name in (*MODEL_OPTIONS, "model_tag") if getattr(args, name)}
+    files = {name: getattr(args, name) for name in (*MODEL_FILES, "model_tag") if getattr(args, name)}
     options = {**files, **{name: getattr(args, name) for name in ("device", *DECODING_OPTIONS)}}
     if args.chooser != LIKELIEST:
         if args.best_of < 2:

@@ -22,6 +22,7 @@ from espnet2_valle.bin.model_options import (
     open_text2speech,
     require,
 )
+from espnet2_valle.common.audio import check_writable
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.generate.longform import LongformOptions
@@ -54,7 +55,7 @@ def get_parser() -> argparse.ArgumentParser:
     )
     group.add_argument("--longform_config", default="conf/longform.yaml", help="pauses between sentences")
     add_prompt_arguments(group)
-    group.add_argument("--output_wav", help="where the speech goes as it comes, or - for standard output")
+    group.add_argument("--output_wav", help="where the speech goes as it comes (.wav or .flac), or - for standard output")
     return parser
 
 
@@ -62,6 +63,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Stream what the options name."""
     args = get_parser().parse_args(argv)
     require(args, "prompt_speech", "output_wav")
+    if args.output_wav != STDOUT:
+        check_writable(args.output_wav, "--output_wav")
     sentences = cut_text(args)
     text2speech = open_text2speech(json.dumps(model_options(args)))
     rate = text2speech.codec.frame_rate
@@ -111,7 +114,7 @@ def open_sink(output: str, rate: int) -> Iterator[Callable[[np.ndarray], None]]:
     if output == STDOUT:
         yield _write_raw
         return
-    with soundfile.SoundFile(output, "w", rate, 1, subtype="PCM_16", format="WAV") as sink:
+    with soundfile.SoundFile(output, "w", rate, 1, subtype="PCM_16") as sink:
 
         def write(wav: np.ndarray) -> None:
             sink.write(wav)

@@ -26,6 +26,8 @@ from espnet2_valle.valle.ar import VALLEAR
 from espnet2_valle.valle.nar import VALLENAR
 from espnet2_valle.valle.weights import DTYPES, convert_linears
 
+# Arguments that name a model; a packed one brings them all.
+MODEL_FILES = ("ar_train_config", "ar_model_file", "nar_train_config", "nar_model_file", "codec_config")
 # Speech (S,), its rate in Hz, what was to be said -> the larger, the better.
 Scorer = Callable[[torch.Tensor, int, str], float]
 Synthesise = Callable[[Sequence[Prepared]], list[dict[str, Any]]]
@@ -327,10 +329,18 @@ class Text2Speech:
         Args:
             model_tag: a zip made by stage 10, or a name that espnet_model_zoo knows.
             kwargs: any argument of the constructor, to override.
+
+        Raises:
+            InputError: see `unpack`, or a packed model of another task.
         """
         from espnet2_valle.zoo.load import unpack
 
-        return Text2Speech(**{**unpack(model_tag), **kwargs})
+        files = unpack(model_tag)
+        if set(files) != set(MODEL_FILES):
+            raise InputError(
+                model_tag, f"is no VALL-E model (it has {', '.join(sorted(files))})", "Name one of stage 10"
+            )
+        return Text2Speech(**{**files, **kwargs})
 
     def _ids(self, text: str, where: str) -> list[int]:
         return self.tokens.encode(self.tokenizer.text2tokens(text), where, text)

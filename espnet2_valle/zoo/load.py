@@ -1,5 +1,6 @@
 """Open a packed model: a local zip, or a name that espnet_model_zoo resolves."""
 
+import glob
 import shutil
 import uuid
 import zlib
@@ -83,7 +84,14 @@ def _unpack_once(archive: Path, cache: Path) -> dict[str, str]:
                 raise
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+        _remove_unfinished(target)
     return _unpacked(archive, target)
+
+
+def _remove_unfinished(target: Path) -> None:
+    """Remove what processes that were killed left of `target`. One still at work notices that it was not the first."""
+    for folder in target.parent.glob(glob.escape(f"{UNFINISHED}{target.name}.") + "*"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _extract(archive: Path, folder: Path, target: Path) -> None:

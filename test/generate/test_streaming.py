@@ -158,6 +158,16 @@ def test_the_command_writes_what_the_stream_says(files, system, tmp_path, capsys
         valle_stream.main([*options(files, system, "-"), "--chunk_seconds=0.001"])
 
 
+def test_the_file_that_streams_go_to_has_the_format_of_its_name(files, system, tmp_path):
+    for name in ("out.wav", "out.flac"):
+        valle_stream.main(options(files, system, tmp_path / name))
+    assert soundfile.info(tmp_path / "out.flac").format == "FLAC"
+    flac, wav = (soundfile.read(tmp_path / name, dtype="int16")[0] for name in ("out.flac", "out.wav"))
+    assert np.array_equal(flac, wav)
+    with pytest.raises(InputError, match="out.txt has '.txt'"):
+        valle_stream.main(options(files, system, tmp_path / "out.txt"))
+
+
 def test_sentences_are_streams_one_behind_the_other(text2speech):
     streamer = Streamer.of(text2speech, Chunks(4, 10))
     voice = PreparedPrompt.encode(buzz(110, 1.0), "b c", text2speech.codec)

@@ -1,6 +1,7 @@
 import shutil
 import subprocess
 import sys
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -393,6 +394,16 @@ def test_packed_models_that_are_none(tmp_path):
     (tmp_path / "text.zip").write_text("no archive")
     with pytest.raises(InputError, match="not a packed model"):
         Text2Speech.from_pretrained(str(tmp_path / "text.zip"))
+
+
+def test_a_packed_model_of_another_task_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with ZipFile(tmp_path / "asr.zip", "w") as archive:
+        archive.writestr("meta.yaml", "files: {asr_model_file: m.pth}\nyaml_files: {asr_train_config: c.yaml}\n")
+        archive.writestr("m.pth", "")
+        archive.writestr("c.yaml", "{}\n")
+    with pytest.raises(InputError, match="asr.zip: is no VALL-E model .it has asr_model_file, asr_train_config"):
+        Text2Speech.from_pretrained(str(tmp_path / "asr.zip"))
 
 
 def test_options_that_belong_together_are_asked_for(files):

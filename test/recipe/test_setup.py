@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ UTILS = ROOT / "egs2" / "valle" / "utils"
 FAKE_PYTHON = """#!/bin/bash
 case "$*" in
 -) exit 1 ;;
-"-m venv "*) echo "venv" >>"{log}"; mkdir -p "$3/bin"; cp "$0" "$3/bin/python3" ;;
+"-m venv "*) [ ! -e "{folder}/slow" ] || sleep 2; echo "venv" >>"{log}"; mkdir -p "$3/bin"; cp "$0" "$3/bin/python3" ;;
 "-m pip "*) echo "$*" >>"{log}"; [ ! -e "{folder}/no_network" ] ;;
 -c*) [ ! -e "{folder}/too_old" ] ;;
 --version) echo "Python 3.9.1" ;;
@@ -33,11 +34,9 @@ def machine(tmp_path):
     return tmp_path
 
 
-def setup(machine, extras="espeak,score"):
-    """Run setup_env; return its exit status, what it printed, and what python was asked."""
-    log = machine / "log"
-    log.write_text("")
-    done = subprocess.run(
+def run_setup(machine, extras):
+    """Run setup_env as run.sh does."""
+    return subprocess.run(
         [
             "bash",
             "-c",
@@ -49,6 +48,13 @@ def setup(machine, extras="espeak,score"):
         text=True,
         check=False,
     )
+
+
+def setup(machine, extras="espeak,score"):
+    """Run setup_env; return its exit status, what it printed, and what python was asked."""
+    log = machine / "log"
+    log.write_text("")
+    done = run_setup(machine, extras)
     return done.returncode, done.stdout + done.stderr, log.read_text().splitlines()
 
 
@@ -105,6 +111,15 @@ def test_an_addition_that_fails_leaves_what_was_there(machine):
     assert "venv" not in asked
     assert asked[-1].endswith("[espeak,score]"), "what was broken off is not taken for whole"
     assert kept.exists()
+
+
+def test_two_calls_at_once_install_once(machine):
+    (machine / "slow").touch()
+    with ThreadPoolExecutor(2) as pool:
+        calls = list(pool.map(lambda _: run_setup(machine, "espeak"), range(2)))
+    assert [call.returncode for call in calls] == [0, 0]
+    assert (machine / "log").read_text().splitlines().count("venv") == 1
+    assert sum("another call is installing" in call.stdout for call in calls) == 1
 
 
 def test_an_unfit_python_is_named(machine):

@@ -211,6 +211,15 @@ def test_what_comes_after_the_end_is_said_to_be_lost(browser, tmp_path, monkeypa
         assert len(server.store.everything()[0]["answers"]) == 1
 
 
+def test_a_server_that_forgot_the_rater_is_not_asked_for_ever(browser, tmp_path, monkeypatch, said):
+    def forgotten(handler):
+        raise server_module.Refusal(401, "no rater has this token")
+
+    monkeypatch.setattr(server_module.Handler, "_rater", forgotten)
+    with driven(browser, two_trials(tmp_path), tmp_path, monkeypatch):
+        assert "2 of your answers are not stored" in said.wait_for("close this page")
+
+
 @pytest.mark.parametrize("kind", ["mos", "mushra"])
 def test_a_recording_that_does_not_load_is_left_out(browser, tmp_path, monkeypatch, said, kind):
     options = {"per_rater": 2} if kind == "mos" else {"num_items": 1}

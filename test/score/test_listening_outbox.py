@@ -51,7 +51,7 @@ def test_an_answer_changed_during_its_upload_goes_out_again():
     assert told == [[3, 5]]
 
 
-@pytest.mark.parametrize("problem", ["429", "500", "'broken'"])
+@pytest.mark.parametrize("problem", ["408", "429", "500", "503", "'broken'"])
 def test_what_did_not_arrive_waits_for_the_next_time(problem):
     told = run(
         f"""
@@ -66,12 +66,13 @@ def test_what_did_not_arrive_waits_for_the_next_time(problem):
     assert told == [False, 1, True, [0, 2, 0]]
 
 
-def test_what_comes_after_the_end_is_not_stored_and_not_sent_again():
+@pytest.mark.parametrize("refusal", [400, 401, 404, 409])
+def test_what_the_server_will_never_take_is_not_sent_again(refusal):
     told = run(
-        """
-        answers.one = { scores: { a: 3 } };
-        answers.two = { scores: { a: 3 } };
-        statuses.push(409);
+        f"""
+        answers.one = {{ scores: {{ a: 3 }} }};
+        answers.two = {{ scores: {{ a: 3 }} }};
+        statuses.push({refusal});
         tell(await outbox.send());
         await outbox.send();
         tell([outbox.refused, uploads.length, Boolean(answers.one.sent), answers.two.sent]);

@@ -130,6 +130,22 @@ def test_the_files_of_a_faster_process_stay(run, monkeypatch):
     }
 
 
+def test_what_a_killed_unpacking_left_is_removed(run, monkeypatch):
+    pack_run(run, run / "model.zip")
+
+    def killed(folder, **options):
+        monkeypatch.undo()
+
+    monkeypatch.setattr(load.shutil, "rmtree", killed)
+    monkeypatch.setattr(Path, "rename", lambda path, target: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        unpack(run / "model.zip", run / "cache")
+    [left] = (run / "cache").iterdir()
+    opened = unpack(run / "model.zip", run / "cache")
+    assert not left.exists()
+    assert Path(opened["ar_model_file"]).read_text() == "ar"
+
+
 def _unpack_and_read(archive, cache, barrier, texts):
     barrier.wait()
     opened = unpack(archive, cache)

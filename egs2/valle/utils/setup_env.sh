@@ -31,20 +31,28 @@ _use_active() {
 }
 
 _use_venv() {
-    local root=$1 extras=$2 venv=$1/.venv stamp log started key found
+    local root=$1 extras=$2 venv=$1/.venv stamp log key
     stamp=${venv}/.installed
     log=${root}/egs2/valle/.setup.log
     key=$(cat "${root}/setup.py" | cksum)
     PYTHON=${venv}/bin/python3
     PATH=${venv}/bin:${PATH}
     export PATH
-    if [ -f "${stamp}" ] && _is_installed "${stamp}" "${key}" "${extras}"; then
-        echo "environment: ${venv}"
-        return
+    if ! _is_installed "${stamp}" "${key}" "${extras}"; then
+        mkdir -p "$(dirname "${log}")"
+        _lock "${log}" "another call is installing into ${venv}; waiting for it"
+        # Which may have been what was wanted here too.
+        _is_installed "${stamp}" "${key}" "${extras}" || _install "${root}" "${extras}" "${key}" "${log}"
+        exec 9>&- # the lock
     fi
-    started=${SECONDS}
+    echo "environment: ${venv}"
+}
+
+# _install ROOT EXTRAS KEY LOG
+_install() {
+    local root=$1 extras=$2 key=$3 log=$4 venv=$1/.venv stamp started=${SECONDS} found
+    stamp=${venv}/.installed
     echo "installing into ${venv} with [${extras}], once; this takes some minutes. Log: ${log}"
-    mkdir -p "$(dirname "${log}")"
     if ! [ -f "${stamp}" ]; then
         rm -rf "${venv}" # first, lest its python be found
         found=$(_find_python) || exit 1
@@ -59,10 +67,17 @@ _use_venv() {
     echo "installed in $((SECONDS - started)) s"
 }
 
+# _lock FILE MESSAGE: until file descriptor 9 is closed nobody else has FILE. Without flock (macOS), nobody is kept out.
+_lock() {
+    exec 9>>"$1"
+    command -v flock >/dev/null || return 0
+    flock -n 9 || { echo "$2" && flock 9; }
+}
+
 # _is_installed STAMP KEY EXTRAS: the stamp is of this setup.py and names all the extras.
 _is_installed() {
     local extra have
-    [ "$(head -n 1 "$1")" = "$2" ] || return 1
+    [ -f "$1" ] && [ "$(head -n 1 "$1")" = "$2" ] || return 1
     have=,$(tail -n 1 "$1"),
     for extra in ${3//,/ }; do
         [[ ${have} == *,${extra},* ]] || return 1

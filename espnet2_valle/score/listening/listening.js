@@ -71,7 +71,10 @@ async function ask(method, path, body) {
 async function join(about) {
   const reply = await ask("POST", "api/raters", { about });
   if (reply.status === 201) return { ...(await reply.json()), about };
-  if (reply.status === 429) throw new Error("Too many people joined from your address. Please come back tomorrow.");
+  if (reply.status === 429) {
+    const when = reply.headers.has("Retry-After") ? "try again in a minute" : "come back tomorrow";
+    throw new Error(`Too many people joined from your address. Please ${when}.`);
+  }
   if (reply.status >= 500 && reply.status !== 501) throw new Error("The server has a problem. Please try again later.");
   const seed = crypto.getRandomValues(new Uint32Array(1))[0];
   return { token: null, seed, block: seed % test.blocks.length, about };
@@ -93,7 +96,7 @@ async function send() {
 function lost() {
   const count = outbox.refused;
   if (!count) return "";
-  return `${count} of your answers ${count === 1 ? "is" : "are"} not stored: the test had been finished before, perhaps in another window. Please tell those who asked you.`;
+  return `${count} of your answers ${count === 1 ? "is" : "are"} not stored: the server does not take ${count === 1 ? "it" : "them"}. Perhaps the test had been finished before, in another window. Please tell those who asked you.`;
 }
 
 // ---- steps ---------------------------------------------------------------------------------------------------------
@@ -301,8 +304,10 @@ function slider(label, give) {
     el("div", { class: "row" }, el("span", { class: "hint" }, "Move the slider"), shown), input, el("div", { class: "marks" }, ...marks));
 }
 
+// Whether the server has closed the test, or will never do so.
 async function finish() {
-  try { return (await ask("POST", "api/finish")).ok; } catch { return false; }
+  const status = await ask("POST", "api/finish").then((reply) => reply.status).catch(() => 0);
+  return isTaken(status) || isRefused(status);
 }
 
 // Returns once the server has every answer and has closed the test: it takes none afterwards.

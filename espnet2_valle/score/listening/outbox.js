@@ -1,6 +1,10 @@
 "use strict";
 // Answers on their way to the server. One is on it once the server has said so, and not before.
-const FINISHED = 409; // the server takes no more of this rater
+const LATER = [408, 429]; // the server was asked too slowly, or too much at once
+
+const isTaken = (status) => 200 <= status && status < 300;
+// For good: this rater has finished, or the server does not know it, or takes no such answer.
+const isRefused = (status) => 400 <= status && status < 500 && !LATER.includes(status);
 
 class Outbox {
   constructor(answers, put, onchange) {
@@ -36,8 +40,8 @@ class Outbox {
   async sendOne(trial, answer) {
     const { sent, refused, ...body } = answer;
     const status = await this.put(trial, body).catch(() => 0); // no connection
-    answer.sent = 200 <= status && status < 300;
-    if (status === FINISHED) answer.refused = true;
-    return answer.sent || status === FINISHED;
+    answer.sent = isTaken(status);
+    if (isRefused(status)) answer.refused = true;
+    return answer.sent || isRefused(status);
   }
 }
