@@ -1,5 +1,5 @@
 """ESPnet's own TTS systems on the recipe's data, to stand beside VALL-E."""
 
-from espnet2_valle.common.offline import import_g2p_without_download
+from espnet2_valle.common.espnet_imports import import_espnet_quietly
 
-import_g2p_without_download()  # before this package imports espnet2
+import_espnet_quietly()  # before this package imports espnet2

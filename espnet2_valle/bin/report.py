@@ -63,6 +63,7 @@ def get_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     args = get_parser().parse_args(argv)
+    logging.getLogger("tensorboard").setLevel(logging.WARNING)  # tells where each record of training ends
     score_dir = Path(args.score_dir or args.exp_dir)
     output = Path(args.output or score_dir / "report.html")
     run = read_run(args, score_dir)

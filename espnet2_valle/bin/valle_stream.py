@@ -9,7 +9,8 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
+from typing import BinaryIO
 
 import numpy as np
 import soundfile
@@ -55,7 +56,9 @@ def get_parser() -> argparse.ArgumentParser:
     )
     group.add_argument("--longform_config", default="conf/longform.yaml", help="pauses between sentences")
     add_prompt_arguments(group)
-    group.add_argument("--output_wav", help="where the speech goes as it comes (.wav or .flac), or - for standard output")
+    group.add_argument(
+        "--output_wav", help="where the speech goes as it comes (.wav or .flac), or - for standard output"
+    )
     return parser
 
 
@@ -65,6 +68,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     require(args, "prompt_speech", "output_wav")
     if args.output_wav != STDOUT:
         check_writable(args.output_wav, "--output_wav")
+    stdout = sys.stdout.buffer
+    with redirect_stdout(sys.stderr):  # whatever a library prints must not get between the samples
+        stream(args, stdout)
+
+
+def stream(args: argparse.Namespace, stdout: BinaryIO) -> None:
+    """Say the text of the options and tell how long it took; `stdout` is where samples go for `-`."""
     sentences = cut_text(args)
     text2speech = open_text2speech(json.dumps(model_options(args)))
     rate = text2speech.codec.frame_rate
@@ -76,7 +86,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     voice = open_prompt(args.prompt_speech, args.prompt_text, None, text2speech.codec)
     begun = time.perf_counter()
     first, samples = None, 0
-    with open_sink(args.output_wav, text2speech.fs) as write:
+    with open_sink(args.output_wav, text2speech.fs, stdout) as write:
         for wav in streamer.read(text2speech, sentences, voice):
             first = time.perf_counter() if first is None else first
             write(wav)
@@ -109,10 +119,15 @@ def cut_text(args: argparse.Namespace) -> list[Sentence]:
 
 
 @contextmanager
-def open_sink(output: str, rate: int) -> Iterator[Callable[[np.ndarray], None]]:
-    """What writes samples (S,) float32 as soon as they come: to a file, or raw to standard output."""
+def open_sink(output: str, rate: int, stdout: BinaryIO) -> Iterator[Callable[[np.ndarray], None]]:
+    """What writes samples (S,) float32 as soon as they come: to a file, or raw to `stdout`."""
     if output == STDOUT:
-        yield _write_raw
+
+        def write_raw(wav: np.ndarray) -> None:
+            stdout.write(np.round(wav * INT16).astype("<i2").tobytes())
+            stdout.flush()
+
+        yield write_raw
         return
     with soundfile.SoundFile(output, "w", rate, 1, subtype="PCM_16") as sink:
 
@@ -121,11 +136,6 @@ def open_sink(output: str, rate: int) -> Iterator[Callable[[np.ndarray], None]]:
             sink.flush()
 
         yield write
-
-
-def _write_raw(wav: np.ndarray) -> None:
-    sys.stdout.buffer.write(np.round(wav * INT16).astype("<i2").tobytes())
-    sys.stdout.buffer.flush()
 
 
 if __name__ == "__main__":

@@ -188,7 +188,8 @@ class _Handout:
                     place += len(results)
                     yield from results
         finally:
-            self.client.cancel(list(self.running))
+            if self.running:  # else the workers may have ended before this generator does
+                self.client.cancel(list(self.running))
 
     def _hand_out(self) -> None:
         """Keep every worker busy, or let all come to rest but one that has a suspect."""

@@ -60,9 +60,9 @@ def train_judge(
         arguments += [f"--{name}_data_path_and_name_and_type", f"{data.path / 'wav.scp'},speech,sound"]
         arguments += [f"--{name}_data_path_and_name_and_type", f"{judge_dir / f'{name}_text'},text,text"]
         arguments += [f"--{name}_shape_file", str(judge_dir / f"{name}_shape")]
-    from espnet2_valle.common.offline import import_g2p_without_download
+    from espnet2_valle.common.espnet_imports import import_espnet_quietly
 
-    import_g2p_without_download()
+    import_espnet_quietly()
     from espnet2.tasks.asr import ASRTask
 
     step_checkpoint.repair(judge_dir)  # ESPnet would stumble over a checkpoint that a kill cut short

@@ -1,5 +1,6 @@
 """Judges: sound -> words."""
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import lru_cache
@@ -36,6 +37,11 @@ class NoRecognizer(AbsRecognizer):
         return ""
 
 
+def quieten_espnet() -> None:
+    """Hide what torch says, at every utterance, of the way in which ESPnet's ASR models call autocast."""
+    warnings.filterwarnings("ignore", r"`torch\.cuda\.amp\.autocast", FutureWarning)
+
+
 class CTCRecognizer(AbsRecognizer):
     """A word-level CTC recogniser trained by `judge_train`, decoded greedily.
 
@@ -53,11 +59,12 @@ class CTCRecognizer(AbsRecognizer):
         for path in (config, model):
             if not path.is_file():
                 raise InputError(path, "no such file, so there is no trained judge", "Run judge_train first")
-        from espnet2_valle.common.offline import import_g2p_without_download
+        from espnet2_valle.common.espnet_imports import import_espnet_quietly
 
-        import_g2p_without_download()
+        import_espnet_quietly()
         from espnet2.tasks.asr import ASRTask
 
+        quieten_espnet()
         self._model, args = ASRTask.build_model_from_file(config, model, "cpu")
         self._model.eval()
         self._words: list[str] = args.token_list

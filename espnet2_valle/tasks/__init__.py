@@ -1,5 +1,5 @@
 """What of ours ESPnet's training knows."""
 
-from espnet2_valle.common.offline import import_g2p_without_download
+from espnet2_valle.common.espnet_imports import import_espnet_quietly
 
-import_g2p_without_download()  # before this package imports espnet2
+import_espnet_quietly()  # before this package imports espnet2

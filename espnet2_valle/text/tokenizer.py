@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from espnet2_valle.common.errors import InputError, WorkError, work_errors
-from espnet2_valle.common.offline import import_g2p_without_download
+from espnet2_valle.common.espnet_imports import import_g2p_without_download
 
 TOKEN_TYPES = ("phn", "char", "bpe")
 ESPEAK_REMEDY = (

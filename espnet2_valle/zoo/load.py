@@ -89,7 +89,7 @@ def _unpack_once(archive: Path, cache: Path) -> dict[str, str]:
 
 
 def _remove_unfinished(target: Path) -> None:
-    """Remove what processes that were killed left of `target`. One still at work notices that it was not the first."""
+    """Remove what killed processes left of `target`; one that is still at work notices that it is not the first."""
     for folder in target.parent.glob(glob.escape(f"{UNFINISHED}{target.name}.") + "*"):
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -1,10 +1,11 @@
 """Put a trained model into one zip."""
 
+import contextlib
+import io
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def pack(
             else:
                 more += _stage_bpe_model(Path(path), staged_yaml[name], staging)
         # ESPnet names the files in the archive relative to the working directory.
-        with _working_directory(staging):
+        with _working_directory(staging), contextlib.redirect_stdout(io.StringIO()):  # it prints each name
             espnet_pack(files=staged, yaml_files=staged_yaml, option=more, outpath=temporary)
 
 
@@ -96,7 +97,7 @@ def _rewrite(staged: Path, content: Mapping[str, Any]) -> None:
     staged.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
 
 
-@contextmanager
+@contextlib.contextmanager
 def _working_directory(path: Path) -> Iterator[None]:
     former = Path.cwd()
     os.chdir(path)

@@ -399,10 +399,14 @@ def test_packed_models_that_are_none(tmp_path):
 def test_a_packed_model_of_another_task_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     with ZipFile(tmp_path / "asr.zip", "w") as archive:
-        archive.writestr("meta.yaml", "files: {asr_model_file: m.pth}\nyaml_files: {asr_train_config: c.yaml}\n")
+        archive.writestr(
+            "meta.yaml", "files: {asr_model_file: m.pth}\nyaml_files: {asr_train_config: c.yaml}\n"
+        )
         archive.writestr("m.pth", "")
         archive.writestr("c.yaml", "{}\n")
-    with pytest.raises(InputError, match="asr.zip: is no VALL-E model .it has asr_model_file, asr_train_config"):
+    with pytest.raises(
+        InputError, match="asr.zip: is no VALL-E model .it has asr_model_file, asr_train_config"
+    ):
         Text2Speech.from_pretrained(str(tmp_path / "asr.zip"))
 
 

@@ -120,6 +120,14 @@ def test_work_that_is_not_worth_a_worker_stays_here(workers):
     assert {pid for pid, _ in parallel_map(about_worker, range(3), worth=3)} == {os.getpid()}
 
 
+def test_results_may_be_dropped_after_the_workers_have_ended():
+    with use_cluster():
+        results = parallel_map(slow_square, range(4), 2, worth=1)
+        taken = [square for _, square in zip(range(4), results)]  # which does not ask for a fifth
+    assert taken == [0, 1, 4, 9]
+    results.close()
+
+
 def test_a_generator_of_items_serves_too():
     assert list(parallel_map(slow_square, (n for n in (3, 1)))) == [9, 1]
 

@@ -13,7 +13,9 @@ UTILS = ROOT / "egs2" / "valle" / "utils"
 FAKE_PYTHON = """#!/bin/bash
 case "$*" in
 -) exit 1 ;;
-"-m venv "*) [ ! -e "{folder}/slow" ] || sleep 2; echo "venv" >>"{log}"; mkdir -p "$3/bin"; cp "$0" "$3/bin/python3" ;;
+"-m venv "*)
+    [ ! -e "{folder}/slow" ] || sleep 2
+    echo "venv" >>"{log}"; mkdir -p "$3/bin"; cp "$0" "$3/bin/python3" ;;
 "-m pip "*) echo "$*" >>"{log}"; [ ! -e "{folder}/no_network" ] ;;
 -c*) [ ! -e "{folder}/too_old" ] ;;
 --version) echo "Python 3.9.1" ;;

@@ -1,5 +1,6 @@
 """Judges: a recogniser trained for a few steps can be loaded; pocketsphinx keeps to its grammar."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,13 @@ def test_trained_judge_transcribes_with_its_words_only(trained):
 @pytest.mark.parametrize("wav", [np.zeros(0), np.zeros(RATE), np.ones(10)])
 def test_judge_hears_nothing_in_silence_or_scraps(trained, wav):
     assert CTCRecognizer(trained).transcribe(wav.astype(np.float32), RATE) == ""
+
+
+def test_judge_does_not_warn_at_every_utterance(trained):
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        CTCRecognizer(trained).transcribe(say("one two"), RATE)
+    assert [one for one in told if one.category is FutureWarning and "autocast" in str(one.message)] == []
 
 
 def test_judge_does_not_hear_how_loud_speech_is(trained):
