@@ -89,7 +89,7 @@ def _unpack_once(archive: Path, cache: Path) -> dict[str, str]:
 
 
 def _remove_unfinished(target: Path) -> None:
-    """Remove what killed processes left of `target`; one that is still at work notices that it is not the first."""
+    """Remove what killed processes left of `target`; one still at work notices that it is not the first."""
     for folder in target.parent.glob(glob.escape(f"{UNFINISHED}{target.name}.") + "*"):
         shutil.rmtree(folder, ignore_errors=True)
 
