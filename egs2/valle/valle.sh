@@ -35,6 +35,8 @@ fs=24000               # Hz; the codec's rate
 min_duration=0.3       # seconds
 max_duration=20        # seconds
 speed_perturb_factors= # such as "0.9 1.1": the training set gets copies at these speeds, as voices of their own
+read_aloud=            # sentences that espeak-ng's voices read, added to the training set: 6000 for one that is too small to learn reading from
+read_aloud_config=     # voices and sentences; default: ../../conf/read_aloud.yaml (English)
 max_bad=0.01           # share of unusable sound files and texts that is left out with a warning
 
 # Text
@@ -141,6 +143,8 @@ codes=${dumpdir}/${tag}/codec
 index=${dumpdir}/${tag}/index # what training reads: where the codes and token ids of each utterance lie
 recorded_set=${train_set} # with speed perturbation, training reads it with its copies: ${train_set}_sp
 [ -z "${speed_perturb_factors}" ] || train_set=${train_set}_sp
+voiced_set=${train_set} # without what espeak-ng reads; the codec is fitted on it
+[ -z "${read_aloud}" ] || train_set=${train_set}_ra
 spembs=${dumpdir}/${tag}/spembs
 durations=${dumpdir}/${tag}/durations
 exp=${expdir}/${tag}
@@ -283,9 +287,13 @@ if wanted 2 && ! "${skip_data_prep}"; then
             --fs "${fs}" --min_duration "${min_duration}" --max_duration "${max_duration}" --max_bad "${max_bad}" "${workers[@]}"
     done
     [ -z "${speed_perturb_factors}" ] ||
-        step "${raw}/${train_set}/.done" "${raw}/${train_set}/wav.scp" "${raw}/${recorded_set}/.done" -- \
+        step "${raw}/${voiced_set}/.done" "${raw}/${voiced_set}/wav.scp" "${raw}/${recorded_set}/.done" -- \
             "${PYTHON}" -m espnet2_valle.bin.perturb_speed --data_dir "${raw}/${recorded_set}" \
-            --recorded_dir "${data}/${recorded_set}" --output_dir "${raw}/${train_set}" --factors "${speed_perturb_factors}" --nj "${nj}"
+            --recorded_dir "${data}/${recorded_set}" --output_dir "${raw}/${voiced_set}" --factors "${speed_perturb_factors}" --nj "${nj}"
+    [ -z "${read_aloud}" ] ||
+        step "${raw}/${train_set}/.done" "${raw}/${train_set}/wav.scp" "${raw}/${voiced_set}/.done" -- \
+            "${PYTHON}" -m espnet2_valle.bin.read_aloud --data_dir "${raw}/${voiced_set}" --output_dir "${raw}/${train_set}" \
+            --sentences "${read_aloud}" ${read_aloud_config:+--config "${read_aloud_config}"} --nj "${nj}"
     end_stage
 fi
 
@@ -315,9 +323,9 @@ if wanted 4 && ! "${skip_data_prep}" && [ -z "${download_model}" ]; then
     if [ -n "${init_model}" ]; then
         make_codec=("${base}/.done" -- cp -R "${base}/codec" "${exp}")
     else
-        make_codec=("${raw}/${train_set}/.done" -- "${PYTHON}" -m espnet2_valle.bin.codec_fit --codec "${codec}"
+        make_codec=("${raw}/${voiced_set}/.done" -- "${PYTHON}" -m espnet2_valle.bin.codec_fit --codec "${codec}"
             ${codec_config:+--config "${codec_config}"} ${codec_model:+--codec_model "${codec_model}"}
-            --wav_scp "${raw}/${train_set}/wav.scp" --output_dir "${exp}/codec" "${workers[@]}")
+            --wav_scp "${raw}/${voiced_set}/wav.scp" --output_dir "${exp}/codec" "${workers[@]}")
     fi
     step "${exp}/codec/.done" "${exp}/codec/codec.yaml" "${make_codec[@]}"
     rate=$(codec_rate "${exp}/codec/codec.yaml")

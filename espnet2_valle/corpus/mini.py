@@ -9,19 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from espnet2_valle.common.audio import resample, write_audio
+from espnet2_valle.common.audio import write_audio
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import remove_unfinished
 from espnet2_valle.corpus.datadir import DataDir
-from espnet2_valle.corpus.espeak import Espeak, EspeakVoice
+from espnet2_valle.corpus.espeak import EspeakVoice
 from espnet2_valle.corpus.pairs import Pair
+from espnet2_valle.corpus.spoken import speak, speaker_name
 from espnet2_valle.jobs.pool import parallel_map
 
 SPLITS = ("train", "valid", "test")
-_RMS = 0.06  # level of every utterance, -24 dBFS
-_PEAK = 0.95
-_SILENCE_RATIO = 0.02  # of the peak: below it an edge is silent
-_INT16 = 32768.0
 
 
 @dataclass(frozen=True)
@@ -107,16 +104,12 @@ def plan(config: MiniConfig) -> dict[str, list[MiniUtterance]]:
     # Test first: its short texts are then the ones that training avoids.
     for split in reversed(SPLITS):
         planned[split] = [
-            MiniUtterance(f"{_speaker(voice)}_{part[0]}{number:02d}", _speaker(voice), voice, words)
+            MiniUtterance(f"{speaker_name(voice)}_{part[0]}{number:02d}", speaker_name(voice), voice, words)
             for voice in config.voices[split]
             for part in parts[split]
             for number, words in enumerate(_texts(config, config.amounts[part], used, rng))
         ]
     return planned
-
-
-def _speaker(voice: EspeakVoice) -> str:
-    return f"{voice.variant.lower()}-{voice.accent}-{voice.pitch:02d}"
 
 
 def _texts(
@@ -151,30 +144,15 @@ def _is_prompt(utterance: MiniUtterance) -> bool:
     return utterance.key.rsplit("_", 1)[1].startswith("p")
 
 
-def speak(utterance: MiniUtterance, espeak: Espeak, sample_rate: int, edge_seconds: float) -> np.ndarray:
-    """Speak one utterance with a short pause after each word.
-
-    Returns:
-        wav (S,) float32 at `sample_rate`, of even level, with `edge_seconds` of silence at both ends.
-    """
+def speak_words(utterance: MiniUtterance, sample_rate: int, edge_seconds: float) -> np.ndarray:
+    """Speak one utterance with a short pause after each word; see `speak`."""
     # A comma after each word makes espeak-ng speak them as a list, with its own pause and intonation.
-    samples, rate = espeak.say(", ".join(utterance.words) + ".", utterance.voice)
-    wav = resample(samples.astype(np.float32) / _INT16, rate, sample_rate)
-    wav = _trim(wav, round(edge_seconds * sample_rate))
-    gain = min(_RMS / float(np.sqrt(np.mean(wav**2))), _PEAK / float(np.abs(wav).max()))
-    return (wav * gain).astype(np.float32)
-
-
-def _trim(wav: np.ndarray, edge: int) -> np.ndarray:
-    """Cut (S,) so that exactly `edge` samples lie before and after the sounding part."""
-    loud = np.flatnonzero(np.abs(wav) > _SILENCE_RATIO * np.abs(wav).max())
-    padded = np.pad(wav, edge)
-    return padded[loud[0] : loud[-1] + 1 + 2 * edge]
+    return speak(", ".join(utterance.words) + ".", utterance.voice, sample_rate, edge_seconds)
 
 
 def _write(utterance: MiniUtterance, folder: Path, config: MiniConfig) -> str:
     path = folder / f"{utterance.key}.flac"
-    wav = speak(utterance, Espeak(), config.sample_rate, config.edge_seconds)
+    wav = speak_words(utterance, config.sample_rate, config.edge_seconds)
     write_audio(path, wav, config.sample_rate)
     return str(path)
 

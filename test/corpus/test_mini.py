@@ -14,8 +14,9 @@ from espnet2_valle.bin import prepare_mini
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.corpus.datadir import DataDir
 from espnet2_valle.corpus.espeak import Espeak, EspeakVoice
-from espnet2_valle.corpus.mini import MiniConfig, MiniUtterance, plan, plan_pairs, speak
+from espnet2_valle.corpus.mini import MiniConfig, plan, plan_pairs
 from espnet2_valle.corpus.pairs import read_pairs
+from espnet2_valle.corpus.spoken import speak
 
 VOICE = EspeakVoice("en-us", "f2", pitch=50, pitch_range=50, rate=175)
 SMALL = {"train": [2, [3, 12]], "valid": [1, [3, 8]], "prompts": [2, [6, 6]], "targets": [3, [3, 5]]}
@@ -116,8 +117,7 @@ def test_missing_wheel_names_the_extra(monkeypatch):
 
 
 def test_speech_has_even_level_and_short_silent_edges():
-    utterance = MiniUtterance("k", "s", VOICE, ("three", "stop"))
-    wav = speak(utterance, Espeak(), sample_rate=24000, edge_seconds=0.05)
+    wav = speak("three, stop.", VOICE, sample_rate=24000, edge_seconds=0.05)
     loud = np.flatnonzero(np.abs(wav) > 0.02 * np.abs(wav).max())
     assert abs(loud[0] / 24000 - 0.05) < 0.002
     assert abs((len(wav) - loud[-1]) / 24000 - 0.05) < 0.002

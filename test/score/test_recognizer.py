@@ -11,8 +11,8 @@ from espnet2_valle.bin import judge_train
 from espnet2_valle.common.audio import write_audio
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.corpus.datadir import DataDir
-from espnet2_valle.corpus.espeak import Espeak, EspeakVoice
-from espnet2_valle.corpus.mini import MiniUtterance, speak
+from espnet2_valle.corpus.espeak import EspeakVoice
+from espnet2_valle.corpus.spoken import speak
 from espnet2_valle.score.judge import _normalised, _write_words, highest_frequency, is_trained, train_judge
 from espnet2_valle.score.recognizer import CTCRecognizer, PocketsphinxRecognizer
 from espnet2_valle.score.scorers import DefaultPlan
@@ -30,7 +30,7 @@ OF_ONE_STEP = {
 
 
 def say(text: str, rate: int = RATE) -> np.ndarray:
-    return speak(MiniUtterance("key", "speaker", VOICE, tuple(text.split())), Espeak(), rate, 0.05)
+    return speak(", ".join(text.split()), VOICE, rate, 0.05)
 
 
 def write_set(path: Path, texts: tuple[str, ...], rate: int = RATE) -> DataDir:
