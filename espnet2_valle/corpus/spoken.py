@@ -15,8 +15,8 @@ def speak(text: str, voice: EspeakVoice, sample_rate: int, edge_seconds: float) 
     """Let a voice speak.
 
     Returns:
-        wav (S,) float32 at `sample_rate`, of even level, with `edge_seconds` of silence at both ends; none (0,)
-        for a text in which there is nothing to speak.
+        wav (S,) float32 at `sample_rate`, of even level, with `edge_seconds` of silence at both ends, or (0,)
+        where there is nothing to speak.
 
     Raises:
         InputError: see `Espeak`.
