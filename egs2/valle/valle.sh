@@ -96,6 +96,7 @@ $(sed -n '/^# General/,/^help_message/{/^[a-z0-9_]*=/{/^help_message/d;s/^/  --/
 for option in stage stop_stage ngpu num_nodes fs nbpe; do
     [[ ${!option} =~ ^[0-9]+$ ]] || die "--${option}: '${!option}' is not a whole number"
 done
+[[ ${read_aloud:-1} =~ ^[1-9][0-9]*$ ]] || die "--read_aloud: '${read_aloud}' is not a number of sentences. Give such as 6000"
 [[ ${tag} =~ ^[A-Za-z0-9][A-Za-z0-9._-]*$ ]] || die "--tag: '${tag}' cannot name a folder. Use letters, digits, '.', '_' and '-'"
 [[ ${test_sets} != *\ * ]] || die "--test_sets: '${test_sets}': a run has one test set. Give other sets a run with a --tag of their own"
 [ "${skip_upload_hf}" = true ] || die "--skip_upload_hf: there is no upload stage yet; upload exp/${tag}/model.zip by hand"

@@ -1,7 +1,7 @@
 """Sentences that espeak-ng's voices read, added to a training set that is too small to learn reading from.
 
 To say a new text an AR model has to know how each sequence of phones sounds and how far it has read. Both are
-much the same in any voice, so hours of any speech whose text is known teach it, while the recordings teach the
+much the same in any voice: hours of any speech whose text is known teach it, while the recordings teach the
 voice. What is read has the words of the training set alone: nothing of the test is learnt.
 """
 

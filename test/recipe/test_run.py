@@ -345,3 +345,25 @@ def test_speed_perturbation_doubles_the_voices_of_training_alone(finished, tmp_p
     )
     assert not (token / "train").exists()
     assert not list(raw.glob("*test*/wav/sp*"))
+
+
+def test_sentences_read_aloud_join_the_training_alone(finished, tmp_path):
+    folder, _, _ = finished
+    options = write_configs(tmp_path)
+    shutil.copytree(folder / "data", tmp_path / "data")
+    options += ["--stage", "2", "--stop_stage", "4", "--speed_perturb_factors", "0.9", "--read_aloud"]
+    done = run(*options, "some")
+    assert done.returncode == 1
+    assert "--read_aloud: 'some' is not a number of sentences" in done.stdout
+    done = run(*options, "3")
+    assert done.returncode == 0, done.stdout
+    dump = tmp_path / "dump" / "mini"
+    voiced, everything = (
+        set((dump / "raw" / name / "utt2spk").read_text().splitlines())
+        for name in ("train_sp", "train_sp_ra")
+    )
+    assert voiced < everything
+    assert [line.split()[1].startswith("espeak-") for line in everything - voiced] == [True] * 3
+    assert len((dump / "token" / "train_sp_ra" / "token_int").read_text().splitlines()) == len(everything)
+    assert (dump / "index" / "train_sp_ra").is_dir()
+    assert not (dump / "token" / "train_sp").exists()
