@@ -1,7 +1,16 @@
-"""Importing ESPnet without what comes with it: an attempt to download, and words on standard output."""
+"""Importing ESPnet without what comes with it: an attempt to download, and words that nobody can act upon."""
 
 import contextlib
 import io
+import logging
+import warnings
+
+# Said at every utterance, or for each model that is loaded.
+CHATTER = (
+    "Using make_pad_mask with a list of lengths",
+    "Using legacy_rel_",
+    "Set decoder to none as ctc_weight==1.0",
+)
 
 
 def import_g2p_without_download() -> None:
@@ -21,7 +30,7 @@ def import_g2p_without_download() -> None:
 
 
 def import_espnet_quietly() -> None:
-    """Import what ESPnet's tasks import first, without a download and without printing.
+    """Import what ESPnet's tasks import first, without a download and without its chatter, now and later.
 
     Its attention prints that a package is missing which it does not need; standard output may be
     a stream of samples. Call this before importing from `espnet2.tasks`.
@@ -29,3 +38,9 @@ def import_espnet_quietly() -> None:
     import_g2p_without_download()
     with contextlib.redirect_stdout(io.StringIO()):
         import espnet.nets.pytorch_backend.transformer.attention  # noqa: F401
+    warnings.filterwarnings("ignore", r"`torch\.cuda\.amp\.autocast", FutureWarning)  # as ESPnet calls it
+    logging.getLogger().addFilter(_is_no_chatter)  # once, however often it is added
+
+
+def _is_no_chatter(record: logging.LogRecord) -> bool:
+    return not record.getMessage().startswith(CHATTER)

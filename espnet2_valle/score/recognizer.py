@@ -1,6 +1,5 @@
 """Judges: sound -> words."""
 
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import lru_cache
@@ -37,11 +36,6 @@ class NoRecognizer(AbsRecognizer):
         return ""
 
 
-def quieten_espnet() -> None:
-    """Hide what torch says, at every utterance, of the way in which ESPnet's ASR models call autocast."""
-    warnings.filterwarnings("ignore", r"`torch\.cuda\.amp\.autocast", FutureWarning)
-
-
 class CTCRecognizer(AbsRecognizer):
     """A word-level CTC recogniser trained by `judge_train`, decoded greedily.
 
@@ -64,7 +58,6 @@ class CTCRecognizer(AbsRecognizer):
         import_espnet_quietly()
         from espnet2.tasks.asr import ASRTask
 
-        quieten_espnet()
         self._model, args = ASRTask.build_model_from_file(config, model, "cpu")
         self._model.eval()
         self._words: list[str] = args.token_list

@@ -10,7 +10,7 @@ import numpy as np
 from espnet2_valle.common.audio import resample
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.score.extras import import_extra, load_model
-from espnet2_valle.score.recognizer import AbsRecognizer, quieten_espnet
+from espnet2_valle.score.recognizer import AbsRecognizer
 
 MODEL_RATE = 16000
 MIN_SAMPLES = 400  # one window of 25 ms: convolutional front ends fail on less
@@ -37,7 +37,6 @@ class ESPnetRecognizer(AbsRecognizer):
         import_espnet_quietly()
         from espnet2.bin.asr_inference import Speech2Text
 
-        quieten_espnet()
         options: dict[str, Any] = {"beam_size": beam_size, "ctc_weight": ctc_weight, "device": "cpu"}
         if Path(model).is_dir():
             config, weights = Path(model) / "config.yaml", Path(model) / model_file

@@ -72,11 +72,12 @@ def test_judge_hears_nothing_in_silence_or_scraps(trained, wav):
     assert CTCRecognizer(trained).transcribe(wav.astype(np.float32), RATE) == ""
 
 
-def test_judge_does_not_warn_at_every_utterance(trained):
+def test_judge_does_not_warn_at_every_model_and_utterance(trained, caplog):
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         CTCRecognizer(trained).transcribe(say("one two"), RATE)
     assert [one for one in told if one.category is FutureWarning and "autocast" in str(one.message)] == []
+    assert "ctc_weight" not in caplog.text
 
 
 def test_judge_does_not_hear_how_loud_speech_is(trained):
