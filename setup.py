@@ -68,6 +68,7 @@ COMMANDS = [
     "prepare_corpus",
     "format_data",
     "perturb_speed",
+    "read_aloud",
     "tokenize_text",
     "codec_fit",
     "codec_tokenize",

@@ -207,11 +207,26 @@ def _untar(path: Path, folder: Path) -> None:
         tarfile.open(fileobj=file, mode="r|*") as archive,
         _bar(path, f"unpack {path.name}") as bar,
     ):
-        # Python before 3.10.12 has no filter; there the archive is trusted.
         archive.extraction_filter = getattr(tarfile, "data_filter", None)
         for member in archive:
+            if archive.extraction_filter is None:  # Python 3.10 before .12, 3.11 before .4
+                _check_inside(member, folder.resolve())
             archive.extract(member, folder)
             bar.update(file.tell() - bar.n)
+
+
+def _check_inside(member: tarfile.TarInfo, folder: Path) -> None:
+    """Raise TarError at what is no file, folder or link, or would lie or lead outside of `folder`."""
+    place = folder / member.name
+    leads = [place]
+    if member.issym():
+        leads.append(place.parent / member.linkname)
+    elif member.islnk():
+        leads.append(folder / member.linkname)
+    elif not (member.isfile() or member.isdir()):
+        raise tarfile.TarError(f"'{member.name}' is no file")
+    if not all(lead.resolve().is_relative_to(folder) for lead in leads):
+        raise tarfile.TarError(f"'{member.name}' would be outside of the folder")
 
 
 def _bar(path: Path, title: str) -> tqdm:

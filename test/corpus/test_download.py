@@ -160,12 +160,49 @@ def test_a_cut_archive_is_told_and_not_taken_for_done(tmp_path):
     assert not (tmp_path / ".c.tar.gz.done").exists()
 
 
-def test_nothing_is_written_outside_of_the_folder(tmp_path):
-    content = tarred({"../escaped": b"x"}, "w")
+@pytest.mark.parametrize("has_filter", [True, False])
+@pytest.mark.parametrize(
+    "member",
+    [
+        {"name": "../escaped"},
+        {"name": "escaped", "type": tarfile.SYMTYPE, "linkname": "../../outside"},
+        {"name": "escaped", "type": tarfile.LNKTYPE, "linkname": "../outside"},
+        {"name": "escaped", "type": tarfile.CHRTYPE},
+    ],
+)
+def test_nothing_is_written_outside_of_the_folder(tmp_path, monkeypatch, member, has_filter):
+    if not has_filter:  # as in Python 3.11.2
+        monkeypatch.delattr(tarfile, "data_filter", raising=False)
+    elif not hasattr(tarfile, "data_filter"):
+        pytest.skip("this Python has no filter for archives")
+    entry = tarfile.TarInfo()
+    for name, value in member.items():
+        setattr(entry, name, value)
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        archive.addfile(entry)
     message = "broken archive .*escaped"
-    with serve({"/c.tar": content}) as (url, _), pytest.raises(InputError, match=message):
+    with serve({"/c.tar": packed.getvalue()}) as (url, _), pytest.raises(InputError, match=message):
         fetch([Archive(f"{url}/c.tar")], tmp_path / "db")
     assert not (tmp_path / "escaped").exists()
+
+
+def test_links_inside_are_unpacked_by_a_python_without_filter(tmp_path, monkeypatch):
+    monkeypatch.delattr(tarfile, "data_filter", raising=False)
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        for name, kind, link in (
+            ("c/a", tarfile.REGTYPE, ""),
+            ("c/b", tarfile.SYMTYPE, "a"),
+            ("c/d", tarfile.LNKTYPE, "c/a"),
+        ):
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.linkname = kind, link
+            archive.addfile(entry)
+    with serve({"/c.tar": packed.getvalue()}) as (url, _):
+        fetch([Archive(f"{url}/c.tar")], tmp_path / "db")
+    assert (tmp_path / "db" / "c" / "b").is_symlink()
+    assert (tmp_path / "db" / "c" / "d").is_file()
 
 
 def test_without_a_network_the_address_and_the_ways_out_are_told(tmp_path):
