@@ -42,6 +42,7 @@ def test_another_header_is_another_library(folder):
     load_library(folder)
     (folder / "number.h").write_text("#define NUMBER 43\n")
     assert load_library(folder).answer() == 43
+    assert len(cached(folder)) == 2
 
 
 @compiler
