@@ -9,7 +9,6 @@ from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.corpus.datadir import DataDir
 from espnet2_valle.corpus.read_aloud import ReadAloudConfig, add_readings
-from espnet2_valle.jobs.pool import use_cluster
 
 DEFAULT_CONFIG = Path(__file__).resolve().parents[2] / "conf" / "read_aloud.yaml"
 
@@ -33,8 +32,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.sentences < 1:
         raise InputError("--sentences", f"{args.sentences} is out of range", "Give 1 or more")
     config = ReadAloudConfig.load(args.config)
-    with use_cluster():
-        larger = add_readings(DataDir.load(args.data_dir), args.sentences, config, args.output_dir, args.nj)
+    data = DataDir.load(args.data_dir)
+    larger = add_readings(data, args.sentences, config, args.output_dir, args.nj)
     logging.info("%s: %d utterances of %d speakers", larger.path, len(larger.wavs), len(larger.by_speaker()))
 
 

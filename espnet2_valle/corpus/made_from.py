@@ -1,14 +1,16 @@
 """What each sound file of a set was made from, so that it is made again when that is another."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 from espnet2_valle.common.audio import Span
 from espnet2_valle.common.fileio import atomic_open, read_journal, remove_unfinished
+from espnet2_valle.jobs.pool import parallel_map
 from espnet2_valle.jobs.shards import file_state, fingerprint
 
+Job = TypeVar("Job")
 LIST = "made_from"  # beside wav/: rows of name, state and samples
 
 
@@ -64,3 +66,30 @@ class MadeFrom:
 
     def _row(self, name: str) -> str:
         return json.dumps([name, self.states[name], self.samples[name]]) + "\n"
+
+
+def make_missing(
+    folder: str | Path,
+    states: Mapping[str, str],
+    jobs: Mapping[str, Job],
+    write: Callable[[Job], int],
+    nj: int,
+    title: str,
+) -> dict[str, int]:
+    """Write the sound files of a set that are not there as they are wanted; see `MadeFrom`.
+
+    Args:
+        folder, states: of `MadeFrom`.
+        jobs: of each file, what `write` takes.
+        write: picklable; writes a file and returns its samples.
+        nj, title: of `parallel_map`.
+
+    Returns:
+        samples of every file, by its name.
+    """
+    with MadeFrom(folder, states) as made:
+        pending = [name for name in jobs if name not in made.samples]
+        work = [jobs[name] for name in pending]
+        for name, samples in zip(pending, parallel_map(write, work, nj, title)):
+            made.add(name, samples)
+    return made.samples

@@ -12,8 +12,7 @@ from typing import NamedTuple
 from espnet2_valle.common.audio import Span, audio_rate, read_audio, resample, write_audio
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.corpus.datadir import DataDir
-from espnet2_valle.corpus.made_from import MadeFrom, sound_state
-from espnet2_valle.jobs.pool import parallel_map
+from espnet2_valle.corpus.made_from import make_missing, sound_state
 
 SLOWEST, FASTEST = 0.5, 2.0  # beyond, nobody speaks like that
 
@@ -91,11 +90,7 @@ def perturb_speed(
             source, span = recorded.wavs[utterance], recorded.spans.get(utterance)
             jobs[copy] = Copy(source, larger.wavs[copy], factor, rate, span)
     states = {copy: sound_state(job.recorded, job.span, job.factor, job.rate) for copy, job in jobs.items()}
-    with MadeFrom(output_dir, states) as made:
-        pending = [copy for copy in jobs if copy not in made.samples]
-        work = [jobs[copy] for copy in pending]
-        for copy, samples in zip(pending, parallel_map(write_copy, work, nj, f"perturb {data.path.name}")):
-            made.add(copy, samples)
+    make_missing(output_dir, states, jobs, write_copy, nj, f"perturb {data.path.name}")
     larger.write()
     return larger
 

@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from espnet2_valle.common.audio import audio_rate, write_audio
-from espnet2_valle.common.config import read_yaml
+from espnet2_valle.common.config import check_keys, read_yaml
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.corpus.datadir import DataDir
 from espnet2_valle.corpus.espeak import EspeakVoice
-from espnet2_valle.corpus.made_from import MadeFrom
+from espnet2_valle.corpus.made_from import make_missing
 from espnet2_valle.corpus.split import words_of
 from espnet2_valle.corpus.spoken import speak, speaker_name
-from espnet2_valle.jobs.pool import parallel_map
 from espnet2_valle.jobs.shards import fingerprint
 
 PREFIX = "espeak-"  # of their speakers
@@ -51,11 +50,10 @@ class ReadAloudConfig:
         """
         content = read_yaml(path, "--config")
         names = {field.name for field in fields(cls)}
-        odd = sorted(names ^ content.keys())
-        if odd:
-            raise InputError(
-                path, f"has a bad or missing key '{odd[0]}'", "Compare with conf/read_aloud.yaml"
-            )
+        check_keys(path, content, names)
+        missing = sorted(names - content.keys())
+        if missing:
+            raise InputError(path, f"lacks the key '{missing[0]}'", "Compare with conf/read_aloud.yaml")
         for name in ("words", "accents", "pitches", "variants"):
             content[name] = tuple(content[name])
         config = cls(**content)
@@ -139,12 +137,8 @@ def add_readings(
         readings[utterance] = Reading(text, voice, str(target), rate, config.edge_seconds)
         _add(larger, utterance, readings[utterance], speaker, config.language)
     states = {name: fingerprint(map(repr, reading._replace(target=""))) for name, reading in readings.items()}
-    with MadeFrom(output_dir, states) as made:
-        pending = [name for name in readings if name not in made.samples]
-        work = [readings[name] for name in pending]
-        for name, samples in zip(pending, parallel_map(read_aloud, work, nj, f"read aloud {data.path.name}")):
-            made.add(name, samples)
-        silent = {name for name in readings if made.samples[name] == 0}
+    made = make_missing(output_dir, states, readings, read_aloud, nj, f"read aloud {data.path.name}")
+    silent = {name for name in readings if made[name] == 0}
     larger = larger.subset(larger.wavs.keys() - silent, output_dir)
     larger.write()
     return larger
