@@ -75,6 +75,8 @@ systems=               # others' outputs for the same pairs: "NAME=FOLDER NAME=F
 # Decoding
 inference_config=../../conf/decode.yaml
 inference_args=        # options of valle_inference, such as "--top_p 0.9"
+phone_chooser=false    # train a recogniser of phones, which chooses among the candidates of --inference_args "--best_of 8"
+phone_chooser_config=../../conf/judge/train_asr_ctc_phones.yaml
 inference_tag=         # results go to exp/NAME/decode_TAG instead of exp/NAME
 inference_model=valid.loss.ave.pth
 download_model=        # decode with this packed model (zip or model-zoo name) and its codec; stages 3 to 6 and 10 are left out
@@ -127,7 +129,7 @@ if [ "${pairs}" != pairs ]; then
 fi
 score_config=${score_config:-../../conf/score/default.yaml}
 if [ -z "${codec_config}" ] && [ -f "../../conf/codec/${codec}.yaml" ]; then codec_config=../../conf/codec/${codec}.yaml; fi
-for file in "${ar_config}" "${nar_config}" "${inference_config}" "${judge_config}" "${score_config}" "${finetune_config}" ${codec_config:+"${codec_config}"} ${cluster:+"${cluster}"}; do
+for file in "${ar_config}" "${nar_config}" "${inference_config}" "${judge_config}" "${score_config}" "${finetune_config}" "${phone_chooser_config}" ${codec_config:+"${codec_config}"} ${cluster:+"${cluster}"}; do
     [ -f "${file}" ] || die "${file}: no such config (relative to $(pwd))"
 done
 baseline_conf=${baseline_conf:-../../conf/baseline/$([ "${model_size}" = mini ] && echo mini || echo full)}
@@ -392,6 +394,11 @@ if wanted 7 && ! "${skip_eval}"; then
         codec_done=("${exp}/codec/.done")
     fi
     read -ra more <<<"${inference_args}"
+    if "${phone_chooser}"; then
+        train_phone_chooser
+        more+=(--chooser phones --chooser_conf "judge_dir=${exp}/phones")
+        made+=("${exp}/phones/.done")
+    fi
     step "${decode}/.done" "${decode}/wav.scp" "${raw}/${test_sets}/.done" ${made[@]+"${made[@]}"} -- \
         "${PYTHON}" -m espnet2_valle.bin.valle_inference --config "${inference_config}" "${model[@]}" \
         --pairs "${raw}/${test_sets}/${pairs}" --data_dir "${raw}/${test_sets}" --output_dir "${decode}" \

@@ -1,4 +1,4 @@
-"""Train the judge of a closed vocabulary: a small ESPnet CTC recogniser, on ground-truth speech."""
+"""Train a small ESPnet CTC recogniser on ground-truth speech: a judge of words, or a chooser by phones."""
 
 import argparse
 import logging
@@ -7,8 +7,11 @@ from pathlib import Path
 
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.score.judge import is_trained, train_judge
+from espnet2_valle.score.phones import PhoneUnits
 
-DEFAULT_CONFIG = Path(__file__).resolve().parents[2] / "conf" / "judge" / "train_asr_ctc.yaml"
+CONFIGS = Path(__file__).resolve().parents[2] / "conf" / "judge"
+DEFAULT_CONFIG = CONFIGS / "train_asr_ctc.yaml"
+PHONE_CONFIG = CONFIGS / "train_asr_ctc_phones.yaml"
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -19,7 +22,16 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--train_dir", type=Path, required=True, help="data directory to learn from")
     parser.add_argument("--valid_dir", type=Path, required=True, help="data directory to choose the epoch on")
     parser.add_argument("--output_dir", type=Path, required=True, help="ESPnet training directory")
-    parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="ESPnet training config")
+    parser.add_argument(
+        "--config",
+        type=Path,
+        help=f"ESPnet training config; default: conf/judge/{DEFAULT_CONFIG.name}, "
+        f"of phones {PHONE_CONFIG.name}",
+    )
+    group = parser.add_argument_group("phones in place of whole words, for --chooser phones")
+    group.add_argument("--token_type", choices=("word", "phn", "char"), default="word")
+    group.add_argument("--g2p", help="ESPnet g2p, for phn")
+    group.add_argument("--cleaner", help="ESPnet text cleaner, for phn and char")
     return parser
 
 
@@ -29,7 +41,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     if is_trained(args.output_dir):
         logging.info("%s is there already", args.output_dir)
         return
-    train_judge(args.train_dir, args.valid_dir, args.output_dir, args.config)
+    units = None
+    if args.token_type != "word":
+        units = PhoneUnits(args.token_type, args.g2p, args.cleaner)
+    config = args.config or (PHONE_CONFIG if units else DEFAULT_CONFIG)
+    train_judge(args.train_dir, args.valid_dir, args.output_dir, config, units)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ from espnet2_valle.common.errors import InputError
 from espnet2_valle.generate.streaming import Streamer
 from espnet2_valle.generate.text2speech import MODEL_FILES, Text2Speech
 from espnet2_valle.score.choices import Component
-from espnet2_valle.score.registry import RECOGNIZERS
+from espnet2_valle.score.recognizer import AbsRecognizer
+from espnet2_valle.score.registry import CHOOSERS
 from espnet2_valle.score.word_scorer import WordScorer
 
 DECODING_OPTIONS: dict[str, Callable[[str], Any]] = {
@@ -53,7 +54,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         "--chooser",
         default=LIKELIEST,
         help=f"which of --best_of candidates is kept: that of the highest {LIKELIEST} (mean of its codes), "
-        f"or that in which a recogniser hears the text best: {', '.join(sorted(RECOGNIZERS.classes))}",
+        f"or that in which a recogniser hears the text best: {', '.join(sorted(CHOOSERS.classes))}",
     )
     group.add_argument(
         "--chooser_conf",
@@ -83,14 +84,14 @@ def model_options(args: argparse.Namespace) -> dict[str, Any]:
         if args.best_of < 2:
             raise InputError("--best_of", f"{args.best_of} leaves --chooser no choice", "Give 2 or more")
         options["chooser"] = {"name": args.chooser, **args.chooser_conf}
-        RECOGNIZERS.check(Component.parse(options["chooser"], "--chooser"))
+        CHOOSERS.check(Component.parse(options["chooser"], "--chooser"))
     elif args.chooser_conf:
         raise InputError("--chooser_conf", f"--chooser {LIKELIEST} has no options", "Give --chooser")
     return options
 
 
 def chooser(options: dict[str, Any]) -> Component | None:
-    """The recogniser that chooses among candidates; None where the likeliest is kept."""
+    """What chooses among candidates; None where the likeliest is kept."""
     return Component.parse(options["chooser"], "--chooser") if "chooser" in options else None
 
 
@@ -105,10 +106,12 @@ def open_text2speech(options: str) -> Text2Speech:
         options: JSON of what `model_options` returns, so that it can be a key.
     """
     chosen = json.loads(options)
-    recognizer = chooser(chosen)
+    component = chooser(chosen)
     chosen.pop("chooser", None)
     tag = chosen.pop("model_tag", None)
-    chosen["scorer"] = WordScorer(RECOGNIZERS.build(recognizer)) if recognizer else None
+    if component is not None:
+        judge = CHOOSERS.build(component)
+        chosen["scorer"] = WordScorer(judge) if isinstance(judge, AbsRecognizer) else judge
     return Text2Speech.from_pretrained(tag, **chosen) if tag else Text2Speech(**chosen)
 
 

@@ -11,6 +11,7 @@ from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
 from espnet2_valle.corpus.datadir import DataDir, write_scp
 from espnet2_valle.score.normalise import basic as normalise
+from espnet2_valle.score.phones import PhoneUnits
 from espnet2_valle.train import step_checkpoint
 
 _DONE = "judge.done"
@@ -28,15 +29,20 @@ def is_trained(judge_dir: str | Path) -> bool:
 
 
 def train_judge(
-    train_dir: str | Path, valid_dir: str | Path, judge_dir: str | Path, config: str | Path
+    train_dir: str | Path,
+    valid_dir: str | Path,
+    judge_dir: str | Path,
+    config: str | Path,
+    units: PhoneUnits | None = None,
 ) -> None:
-    """Train a word-level CTC recogniser on ground-truth speech.
+    """Train a CTC recogniser of words, or of phones, on ground-truth speech.
 
     Args:
-        train_dir: data directory (wav.scp, text, utt2spk); the judge knows the words said there.
+        train_dir: data directory (wav.scp, text, utt2spk); the judge knows the words (phones) said there.
         valid_dir: data directory to choose the best epoch on.
         judge_dir: ESPnet training directory; a killed run goes on there.
         config: ESPnet's training config, to which rate, window, band and words are added.
+        units: phones to learn; None: whole words.
 
     Raises:
         InputError: bad data directories, a missing config, or audio of mixed rates.
@@ -45,9 +51,13 @@ def train_judge(
     if not config.is_file():
         raise InputError(config, "no such file", "Correct --config")
     train, valid = DataDir.load(train_dir), DataDir.load(valid_dir)
-    train, valid = _normalised(train), _normalised(valid)
-    words = _write_words(train, judge_dir / "tokens.txt")
-    _check_words(valid, words)
+    if units is None:
+        train, valid = _normalised(train), _normalised(valid)
+        _check_words(valid, _write_words(train, judge_dir / "tokens.txt"))
+    else:
+        train, valid = _in_phones(train, units), _in_phones(valid, units)
+        _write_words(train, judge_dir / "tokens.txt")
+        units.save(judge_dir)
     for name, data in (("train", train), ("valid", valid)):
         write_scp(judge_dir / f"{name}_text", data.texts)
     rate = _write_shapes(train, judge_dir / "train_shape")
@@ -113,6 +123,23 @@ def _frontend_options(rate: int, highest: float) -> list[str]:
 def _normalised(data: DataDir) -> DataDir:
     """The same with its texts as words are counted: `Seven,` and `seven` are one word."""
     return replace(data, texts={utterance: normalise(text) for utterance, text in data.texts.items()})
+
+
+def _in_phones(data: DataDir, units: PhoneUnits) -> DataDir:
+    """The same with phones in place of words.
+
+    Raises:
+        InputError: a text without any.
+    """
+    texts = {utterance: " ".join(units.of(text)) for utterance, text in data.texts.items()}
+    silent = next((utterance for utterance, phones in texts.items() if not phones), None)
+    if silent is not None:
+        raise InputError(
+            data.path / "text",
+            f"'{data.texts[silent]}' of '{silent}' has no phones",
+            "Correct it, or remove the utterance",
+        )
+    return replace(data, texts=texts)
 
 
 def _write_words(data: DataDir, path: Path) -> set[str]:

@@ -14,7 +14,9 @@ from espnet2_valle.common.errors import InputError
 
 if TYPE_CHECKING:
     import pocketsphinx
+    import torch
 
+PHONE_UNITS = "units.json"  # in the directory of a judge that hears phones
 _POCKETSPHINX_RATE = 16000
 _POCKETSPHINX_RMS = 0.1  # it expects speech of ordinary loudness
 _INT16 = 32767
@@ -36,11 +38,15 @@ class NoRecognizer(AbsRecognizer):
         return ""
 
 
-class CTCRecognizer(AbsRecognizer):
-    """A word-level CTC recogniser trained by `judge_train`, decoded greedily.
+class CTCModel:
+    """What `judge_train` trained: how likely each of its tokens is in each frame.
 
     Args:
         judge_dir: its training directory.
+
+    Attributes:
+        tokens: what it hears, words or phones, by number.
+        blank: the number that stands for none of them.
 
     Raises:
         InputError: there is no trained judge.
@@ -60,24 +66,50 @@ class CTCRecognizer(AbsRecognizer):
 
         self._model, args = ASRTask.build_model_from_file(config, model, "cpu")
         self._model.eval()
-        self._words: list[str] = args.token_list
+        self.tokens: list[str] = args.token_list
+        self.blank: int = self._model.blank_id
         self._rate = int(args.frontend_conf["fs"])
         self._min_samples = int(args.frontend_conf["fs"] * _MIN_SECONDS)
 
-    def transcribe(self, wav: np.ndarray, rate: int) -> str:
-        """See AbsRecognizer. Audio too short for the encoder has no words."""
+    def log_probs(self, wav: np.ndarray, rate: int) -> "torch.Tensor | None":
+        """Of each token in each of the encoder's frames (T, V); None for silence and scraps.
+
+        Args:
+            wav: (S,) float32 at `rate` Hz.
+        """
         import torch
 
         wav = resample(np.asarray(wav, dtype=np.float32), rate, self._rate)
         peak = float(np.abs(wav).max(initial=0.0))
         if len(wav) < self._min_samples or peak == 0.0:
-            return ""
+            return None
         speech = torch.from_numpy(wav / peak * _TRAINING_PEAK)[None]
         with torch.inference_mode():
             encoded, _ = self._model.encode(speech, torch.tensor([speech.shape[1]]))
-            best = self._model.ctc.argmax(encoded)[0].tolist()
-        blank = self._model.blank_id
-        return " ".join(self._words[token] for token, _ in groupby(best) if token != blank)
+            log_probs: torch.Tensor = self._model.ctc.log_softmax(encoded)[0]
+        return log_probs
+
+
+class CTCRecognizer(AbsRecognizer):
+    """A word-level CTC recogniser trained by `judge_train`, decoded greedily.
+
+    Args:
+        judge_dir: its training directory.
+
+    Raises:
+        InputError: there is no trained judge, or one that hears phones.
+    """
+
+    def __init__(self, judge_dir: str | Path):
+        if (Path(judge_dir) / PHONE_UNITS).is_file():
+            raise InputError(judge_dir, "hears phones, not words", "It is for --chooser phones")
+        self._model = CTCModel(judge_dir)
+
+    def transcribe(self, wav: np.ndarray, rate: int) -> str:
+        """See AbsRecognizer."""
+        log_probs = self._model.log_probs(wav, rate)
+        best = [] if log_probs is None else log_probs.argmax(1).tolist()
+        return " ".join(self._model.tokens[token] for token, _ in groupby(best) if token != self._model.blank)
 
 
 def _decoder(**options: Any) -> "pocketsphinx.Decoder":

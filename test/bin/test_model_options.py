@@ -30,7 +30,7 @@ class Deaf(AbsRecognizer):
 
 @pytest.fixture
 def deaf(monkeypatch):
-    monkeypatch.setattr(model_options, "RECOGNIZERS", Choices("recogniser", {"deaf": Deaf}))
+    monkeypatch.setattr(model_options, "CHOOSERS", Choices("chooser", {"deaf": Deaf}))
 
 
 def test_by_default_the_likeliest_is_kept():

@@ -1,6 +1,7 @@
 """Judges: a recogniser trained for a few steps can be loaded; pocketsphinx keeps to its grammar."""
 
 import warnings
+from itertools import groupby, product
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,11 @@ from espnet2_valle.common.errors import InputError
 from espnet2_valle.corpus.datadir import DataDir
 from espnet2_valle.corpus.espeak import EspeakVoice
 from espnet2_valle.corpus.spoken import speak
+from espnet2_valle.score.choices import Component
 from espnet2_valle.score.judge import _normalised, _write_words, highest_frequency, is_trained, train_judge
+from espnet2_valle.score.phones import PhoneScorer, PhoneUnits, sounding
 from espnet2_valle.score.recognizer import CTCRecognizer, PocketsphinxRecognizer
+from espnet2_valle.score.registry import CHOOSERS
 from espnet2_valle.score.scorers import DefaultPlan
 
 RATE = 16000
@@ -83,6 +87,61 @@ def test_judge_does_not_warn_at_every_model_and_utterance(trained, caplog):
 def test_judge_does_not_hear_how_loud_speech_is(trained):
     judge, wav = CTCRecognizer(trained), say("one two two")
     assert judge.transcribe(wav, RATE) == judge.transcribe(0.1 * wav, RATE)
+
+
+@pytest.fixture(scope="module")
+def phones(tmp_path_factory) -> Path:
+    """A recogniser of letters after one step of a tiny model; everything else is the shipped config."""
+    folder = tmp_path_factory.mktemp("phones")
+    train, valid = write_set(folder / "train", TEXTS), write_set(folder / "valid", ("One, too!",))
+    config = yaml.safe_load(judge_train.PHONE_CONFIG.read_text(encoding="utf-8"))
+    config["encoder_conf"] |= OF_ONE_STEP["encoder_conf"] | {"input_layer": "conv2d"}
+    config |= {key: value for key, value in OF_ONE_STEP.items() if key != "encoder_conf"}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    arguments = ["--train_dir", train.path, "--valid_dir", valid.path, "--output_dir", folder / "exp"]
+    more = ["--config", folder / "config.yaml", "--token_type", "char"]
+    judge_train.main([str(argument) for argument in [*arguments, *more]])
+    return folder / "exp"
+
+
+def test_phones_of_a_text_are_what_sounds():
+    marked = ["<space>", "ˈ", "iː", "n", "ʔ", "̩", "ˌ", ".", "AH0", "ː", "'", "你", "<unk>"]
+    assert sounding(marked) == ["iː", "n", "ʔ", "AH0", "你"]
+
+
+def test_a_scorer_of_phones_weighs_every_way_to_say_the_text(phones):
+    """Against the sum over all alignments of a short text, written out."""
+    scorer, wav = PhoneScorer(phones), say("one")[: RATE // 3]
+    log_probs = scorer.model.log_probs(wav, RATE)
+    numbers = [scorer.model.tokens.index(letter) for letter in "no"]
+    total = sum(
+        float(np.exp(log_probs[np.arange(len(path)), path].sum()))
+        for path in product([*numbers, scorer.model.blank], repeat=len(log_probs))
+        if [token for token, _ in groupby(path) if token != scorer.model.blank] == numbers
+    )
+    assert scorer(wav, RATE, "no!") == pytest.approx(np.log(total) / 2, rel=1e-4)
+    assert scorer(wav, RATE, "nzo") == scorer(wav, RATE, "no")  # what was never heard is passed over
+
+
+def test_a_scorer_of_phones_likes_nothing_that_cannot_be_the_text(phones):
+    scorer = PhoneScorer(phones)
+    assert scorer(np.zeros(RATE), RATE, "one") == float("-inf")
+    assert scorer(say("one"), RATE, "5") == float("-inf")
+    assert scorer(say("one")[: RATE // 3], RATE, "one " * 20) == float("-inf")
+
+
+def test_words_and_phones_are_told_apart(trained, phones):
+    with pytest.raises(InputError, match="hears phones, not words"):
+        CTCRecognizer(phones)
+    with pytest.raises(InputError, match="nothing here hears phones"):
+        PhoneScorer(trained)
+    assert isinstance(CHOOSERS.build(Component("phones", (("judge_dir", str(phones)),))), PhoneScorer)
+
+
+def test_a_text_without_phones_is_named(tmp_path):
+    train, valid = write_set(tmp_path / "train", ("one", "1 2")), write_set(tmp_path / "valid", ("one",))
+    with pytest.raises(InputError, match=r"'1 2' of 'u1' has no phones"):
+        train_judge(train.path, valid.path, tmp_path / "exp", judge_train.PHONE_CONFIG, PhoneUnits("char"))
 
 
 def test_trained_judge_is_not_trained_again(trained):

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # shellcheck disable=SC2154  # valle.sh sets what is used here
-# Sourced by valle.sh: whether stage 8 will have judges that fit, told before anything is trained.
+# Sourced by valle.sh: whether stage 8 will have judges that fit, told before anything is trained; and stage 7's chooser.
 
 # load_scorers CONFIG: load the models of a scoring config, or end with what is missing.
 load_scorers() {
@@ -38,4 +38,18 @@ check_language() {
     found=$(other_language)
     [ -z "${found}" ] ||
         die "--score_config: the test set is not English (${found}), and its judge would be pocketsphinx, which hears English only. Give a config with another judge: ../../conf/score/aishell3.yaml is for Mandarin, and a copy of it with another language for that one. Or train without scores: --skip_eval true"
+}
+
+# train_phone_chooser: a recogniser of phones in exp/NAME/phones, for --chooser phones.
+train_phone_chooser() {
+    local set command units=("${text_options[@]}") inputs=()
+    [ "${token_type}" != bpe ] || units=(--token_type char --cleaner "${cleaner}")
+    for set in "${recorded_set}" "${valid_set}"; do
+        need "${raw}/${set}/.done" 2
+        inputs+=("${raw}/${set}/.done")
+    done
+    command=("${PYTHON}" -m espnet2_valle.bin.judge_train --train_dir "${raw}/${recorded_set}" --valid_dir "${raw}/${valid_set}"
+        "${units[@]}" --config "${phone_chooser_config}" --output_dir "${exp}/phones")
+    start_training "${exp}/phones" "${phone_chooser_config}" "${inputs[@]}" -- "${command[@]}"
+    step "${exp}/phones/.done" "${exp}/phones" "${exp}/phones/.started" -- run_logged "${exp}/phones/train.log" "${command[@]}"
 }
