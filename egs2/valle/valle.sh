@@ -245,16 +245,6 @@ train_model() {
         inputs+=("${folder}/index.json" "${folder}/frames.npy" "${folder}/tokens.npy")
         command+=("--${split}_data_path_and_name_and_type" "${folder},index,valle_index")
     done
-    if [ -n "${read_aloud}" ]; then # read by configs with final_from_epoch
-        folder=${index}/${train_set}_final
-        need "${folder}/.done" 4
-        if [ -n "${share_index}" ]; then
-            folder=${folder}_${train_share}
-            make_index "${train_set}" "${folder}" --only "${raw}/${voiced_set}/wav.scp" --share "${train_share}"
-        fi
-        inputs+=("${folder}/index.json")
-        command+=(--final_index "${folder}")
-    fi
     if [ -n "${init_model}" ]; then
         inputs+=("${base}/${kind}.pth")
         command+=(--init_param "${base}/${kind}.pth")
@@ -351,7 +341,6 @@ if wanted 4 && ! "${skip_data_prep}" && [ -z "${download_model}" ]; then
             --max_bad "${max_bad}" "${workers[@]}"
     done
     for set in ${train_set} ${valid_set}; do make_index "${set}" "${index}/${set}"; done
-    [ -z "${read_aloud}" ] || make_index "${train_set}" "${index}/${train_set}_final" --only "${raw}/${voiced_set}/wav.scp"
     end_stage
 fi
 

@@ -22,7 +22,6 @@ def get_parser() -> argparse.ArgumentParser:
         default=1.0,
         help="of the utterances, drawn by their names: more than 0, up to 1",
     )
-    parser.add_argument("--only", help="a file whose lines begin with the utterances to take")
     parser.add_argument("--output_dir", required=True, help="gets index.json and its columns")
     return parser
 
@@ -33,13 +32,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not 0 < args.share <= 1:
         raise InputError("--share", f"{args.share} is out of range", "Give more than 0 and at most 1")
     count = build_index(
-        args.codes_dir,
-        args.token_int,
-        args.utt2spk,
-        args.output_dir,
-        args.utt2lang,
-        args.share,
-        args.only,
+        args.codes_dir, args.token_int, args.utt2spk, args.output_dir, args.utt2lang, args.share
     )
     logging.info("%s: %d utterances", args.output_dir, count)
 

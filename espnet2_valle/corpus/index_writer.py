@@ -127,7 +127,6 @@ def build_index(
     output_dir: str | Path,
     utt2lang: str | Path | None = None,
     share: float = 1.0,
-    only: str | Path | None = None,
 ) -> int:
     """Write the index of a set of utterances, reading its files side by side, line by line.
 
@@ -136,7 +135,6 @@ def build_index(
         token_int, utt2spk, utt2lang: the same and possibly more utterances.
         output_dir: gets the index.
         share: of the utterances that are taken; a smaller share is part of a larger one.
-        only: a file whose lines begin with the utterances that are taken; None takes all.
 
     Returns:
         the number of utterances.
@@ -147,13 +145,12 @@ def build_index(
     codes_dir = Path(codes_dir)
     companions = [codes_dir / SHAPES, Path(token_int), Path(utt2spk)]
     companions += [Path(utt2lang)] if utt2lang else []
-    wanted = {utterance for utterance, _ in _sorted_lines(Path(only))} if only else None
     count = 0
     with ExitStack() as stack:
         writer: IndexWriter | None = None
         rows = [_Companion(path) for path in companions]
         for utterance, place in _sorted_lines(codes_dir / INDEX):
-            if not _is_drawn(utterance, share) or (wanted is not None and utterance not in wanted):
+            if not _is_drawn(utterance, share):
                 continue
             ark, _, offset = place.rpartition(":")
             shape, text, speaker, *language = (row.value(utterance) for row in rows)

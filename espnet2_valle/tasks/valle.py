@@ -26,7 +26,7 @@ from espnet2_valle.corpus.index import TrainingIndex
 from espnet2_valle.tasks.adapter import check_adapter, fold, keep_apart
 from espnet2_valle.text.tokenizer import TOKEN_TYPES
 from espnet2_valle.text.tokens import TokenIDs
-from espnet2_valle.train.iterator import FinalIterFactory, IndexedUtterances, IndexIterFactory
+from espnet2_valle.train.iterator import IndexedUtterances, IndexIterFactory
 from espnet2_valle.train.preprocessor import VALLEPreprocessor
 from espnet2_valle.train.sharding import shard
 from espnet2_valle.train.trainer import VALLETrainer
@@ -98,18 +98,6 @@ class VALLETask(AbsTask):
             default=0.0,
             help="longest training utterance made by laying two of a speaker behind one another; 0: none",
         )
-        group.add_argument(
-            "--final_index",
-            type=str_or_none,
-            default=None,
-            help="training index that the last epochs read in place of the first one; see --final_from_epoch",
-        )
-        group.add_argument(
-            "--final_from_epoch",
-            type=int,
-            default=0,
-            help="the epoch, counted from 1, from which on --final_index is read, if there is one; 0: never",
-        )
         group = parser.add_argument_group(description="How texts become tokens; kept for inference")
         group.add_argument("--use_preprocessor", type=str2bool, default=True, help="Check each utterance")
         group.add_argument("--token_type", type=str, default="phn", choices=TOKEN_TYPES)
@@ -124,8 +112,6 @@ class VALLETask(AbsTask):
         """Check what is known before any work; ESPnet calls it first."""
         super().check_required_command_args(args)
         check_adapter(args)
-        if args.final_from_epoch < 0:
-            raise InputError("--final_from_epoch", f"{args.final_from_epoch} is negative", "Give 0 or more")
 
     @classmethod
     def build_optimizers(
@@ -198,24 +184,16 @@ class VALLETask(AbsTask):
             max_join_frames=int(join_seconds * _resolve_codec_spec(args).frame_rate),
             separator=tokens.index(SPACE) if SPACE in tokens else None,
         )
-
-        def batches(index: str) -> IndexIterFactory:
-            return IndexIterFactory(
-                IndexedUtterances(TrainingIndex(index), iter_options.preprocess_fn, rule.separator),
-                rule,
-                iter_options.collate_fn,
-                num_iters_per_epoch=iter_options.num_iters_per_epoch,
-                seed=args.seed,
-                shuffle=train,
-                rank=torch.distributed.get_rank() if distributed else 0,
-                num_workers=args.num_workers,
-                pin_memory=args.ngpu > 0,
-            )
-
-        if not train or not args.final_index or not args.final_from_epoch:
-            return batches(data[0][0])
-        return FinalIterFactory(
-            batches(data[0][0]), batches(args.final_index), first_epochs=args.final_from_epoch - 1
+        return IndexIterFactory(
+            IndexedUtterances(TrainingIndex(data[0][0]), iter_options.preprocess_fn, rule.separator),
+            rule,
+            iter_options.collate_fn,
+            num_iters_per_epoch=iter_options.num_iters_per_epoch,
+            seed=args.seed,
+            shuffle=train,
+            rank=torch.distributed.get_rank() if distributed else 0,
+            num_workers=args.num_workers,
+            pin_memory=args.ngpu > 0,
         )
 
     @classmethod

@@ -135,35 +135,6 @@ class IndexIterFactory(AbsIterFactory):
         )
 
 
-class FinalIterFactory(AbsIterFactory):
-    """The batches of one factory, and in the last epochs those of another.
-
-    Args:
-        first: of the epochs 1 to `first_epochs`.
-        last: of the later ones, which it counts from 1.
-        first_epochs: 0 or more.
-    """
-
-    def __init__(self, first: IndexIterFactory, last: IndexIterFactory, first_epochs: int):
-        self.first, self.last, self.first_epochs = first, last, first_epochs
-
-    def skip(self, epoch: int, steps: int) -> None:
-        """See `IndexIterFactory.skip`."""
-        factory, number = self._part(epoch)
-        factory.skip(number, steps)
-
-    def build_iter(self, epoch: int, shuffle: bool | None = None) -> DataLoader:
-        """See `IndexIterFactory.build_iter`."""
-        factory, number = self._part(epoch)
-        return factory.build_iter(number, shuffle)
-
-    def _part(self, epoch: int) -> tuple[IndexIterFactory, int]:
-        """The factory of `epoch`, and how that counts it."""
-        if epoch <= self.first_epochs:
-            return self.first, epoch
-        return self.last, epoch - self.first_epochs
-
-
 class _Sized:
     """An iterable that knows its length, as DataLoader wants it."""
 

@@ -6,12 +6,12 @@ from typing import Any
 
 from espnet2.iterators.abs_iter_factory import AbsIterFactory
 
-from espnet2_valle.train.iterator import Batch, FinalIterFactory, IndexIterFactory
+from espnet2_valle.train.iterator import Batch, IndexIterFactory
 
 
 def skip(factory: AbsIterFactory, epoch: int, steps: int) -> AbsIterFactory:
     """A factory whose first iterator of `epoch` begins behind its first `steps` batches."""
-    if isinstance(factory, IndexIterFactory | FinalIterFactory):
+    if isinstance(factory, IndexIterFactory):
         factory.skip(epoch, steps)
         return factory
     return _SkippingFactory(factory, epoch, steps)

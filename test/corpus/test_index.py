@@ -77,16 +77,6 @@ def test_a_smaller_share_lies_in_a_larger_one(tmp_path):
             build(tmp_path, f"--share={share}")
 
 
-def test_only_the_named_utterances_are_taken(sources):
-    folder, codes, _ = sources
-    some = sorted(codes)[1:]
-    (folder / "wav.scp").write_text("".join(f"{name} {name}.wav\n" for name in [*some, "ö"]))
-    index = build(folder, f"--only={folder}/wav.scp")
-    assert [index.utterance(number) for number in range(len(index))] == some
-    with pytest.raises(InputError, match=r"missing\.scp: no such file"):
-        build(folder, f"--only={folder}/missing.scp")
-
-
 def test_the_folder_can_be_moved_and_sent_to_another_process(sources, monkeypatch):
     folder, codes, _ = sources
     build(folder)

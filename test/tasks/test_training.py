@@ -1,7 +1,6 @@
 """What our trainer adds to ESPnet's: resuming anywhere, ranks, accumulation, averages, a stop at NaN."""
 
 import logging
-import shutil
 
 import pytest
 import torch
@@ -44,23 +43,6 @@ def test_a_training_killed_again_and_again_has_the_curve_of_an_unbroken_one(arch
     assert curve(archive / "broken") == curve(archive / "whole")
     for name in ("2epoch.pth", "valid.loss.ave.pth"):
         assert same(weights(archive / "broken" / name), weights(archive / "whole" / name), rtol=0, atol=0)
-
-
-def test_the_last_epochs_learn_from_the_final_index_alone(archive):
-    """Of the same seed and data, so that from its own first epoch on it is a training of the same batches."""
-    shutil.copytree(archive / "index", archive / "other")
-    command = options(archive, "ar", *LONG, f"--final_index={archive}/other")
-    ends = {}
-    for start in (0, 1, 2, 3):
-        VALLETask.main(cmd=[*command, f"--final_from_epoch={start}", f"--output_dir={archive}/from{start}"])
-        ends[start] = weights(archive / f"from{start}" / "2epoch.pth")
-    assert same(ends[1], ends[0], rtol=0, atol=0) and same(ends[3], ends[0], rtol=0, atol=0)
-    assert not same(ends[2], ends[0], rtol=0, atol=0)  # its second epoch has the batches of the first once more
-    VALLETask.main(cmd=[*command, "--final_from_epoch=2", f"--output_dir={archive}/again", "--max_epoch=1"])
-    VALLETask.main(cmd=[*command, "--final_from_epoch=2", f"--output_dir={archive}/again"])
-    assert same(weights(archive / "again" / "2epoch.pth"), ends[2], rtol=0, atol=0)
-    with pytest.raises(InputError, match="-1 is negative"):
-        VALLETask.main(cmd=[*command, "--final_from_epoch=-1"])
 
 
 def test_a_checkpoint_cut_short_is_replaced(archive):

@@ -9,8 +9,7 @@ from espnet2_valle.corpus.codes import CodeWriter
 from espnet2_valle.corpus.index import TrainingIndex
 from espnet2_valle.corpus.index_writer import build_index
 from espnet2_valle.corpus.join import ALONE
-from espnet2_valle.train.iterator import FinalIterFactory, IndexedUtterances, IndexIterFactory
-from espnet2_valle.train.skipping import skip
+from espnet2_valle.train.iterator import IndexedUtterances, IndexIterFactory
 
 
 @pytest.fixture(scope="module")
@@ -75,23 +74,6 @@ def test_a_broken_off_epoch_goes_on_with_what_it_lacks(index, workers):
     again.skip(2, 2)
     assert names(again.build_iter(2)) == whole[2:]
     assert names(again.build_iter(2)) == whole
-
-
-@pytest.mark.parametrize("length", [3, None])
-def test_the_last_epochs_read_other_data(index, length):
-    def parts():
-        return factory(index, num_iters_per_epoch=length), factory(index, seed=5, num_iters_per_epoch=length)
-
-    first, last = parts()
-    whole = FinalIterFactory(*parts(), first_epochs=2)
-    assert [names(whole.build_iter(epoch)) for epoch in (1, 2, 3, 4)] == [
-        *(names(first.build_iter(epoch)) for epoch in (1, 2)),
-        *(names(last.build_iter(epoch)) for epoch in (1, 2)),
-    ]
-    for epoch, factories in ((2, first), (3, last)):
-        again = FinalIterFactory(*parts(), first_epochs=2)
-        assert skip(again, epoch, 2) is again
-        assert names(again.build_iter(epoch)) == names(factories.build_iter(2 if epoch == 2 else 1))[2:]
 
 
 def test_ranks_share_each_step(index):
