@@ -63,9 +63,18 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def shaped(training: dict[str, Any], base: argparse.Namespace) -> dict[str, Any]:
-    """The training config of a model like `base`; its own model settings, such as dropout, go before."""
-    confs = {name: {**getattr(base, name), **training.get(name, {})} for name in ("valle_conf", "model_conf")}
-    return {**training, "valle": base.valle, **confs}
+    """The training config of a model like `base`.
+
+    The config's model settings, such as dropout, go before the model's own; and what its section `ar` or `nar`
+    says goes before the rest, for that model.
+    """
+    own = training.get(base.valle) or {}
+    common = {name: value for name, value in training.items() if name not in KINDS}
+    confs = {
+        name: {**getattr(base, name), **common.get(name, {}), **own.get(name, {})}
+        for name in ("valle_conf", "model_conf")
+    }
+    return {**common, **own, "valle": base.valle, **confs}
 
 
 def _read(config: str) -> dict[str, Any]:
@@ -74,6 +83,11 @@ def _read(config: str) -> dict[str, Any]:
         raise InputError(
             config, "is not a training config", "Give one such as conf/finetune_lora.yaml (--finetune_config)"
         )
+    for kind in KINDS:
+        if not isinstance(content.get(kind, {}), dict):
+            raise InputError(
+                config, f"{kind}: {content[kind]!r} is no section", "Write options of that model below it"
+            )
     return content
 
 
