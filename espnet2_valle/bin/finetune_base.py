@@ -65,8 +65,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 def shaped(training: dict[str, Any], base: argparse.Namespace) -> dict[str, Any]:
     """The training config of a model like `base`.
 
-    The config's model settings, such as dropout, go before the model's own; and what its section `ar` or `nar`
-    says goes before the rest, for that model.
+    The config's model settings, such as dropout, go before the model's own; and what its section `ar` or
+    `nar` says goes before the rest, for that model.
     """
     own = training.get(base.valle) or {}
     common = {name: value for name, value in training.items() if name not in KINDS}

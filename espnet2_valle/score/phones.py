@@ -84,7 +84,10 @@ class PhoneScorer:
         self._numbers = {phone: number for number, phone in enumerate(self.model.tokens)}
 
     def __call__(self, speech: Any, rate: int, text: str) -> float:
-        """Log-probability (CTC: Graves et al., 2006) that `speech` says `text`, in nats a phone.
+        """Goodness of pronunciation (Witt and Young, 2000), in nats a frame of the recogniser; 0 is the best.
+
+        How much less likely than what is heard is it that `text` is said: the log-probability of the text's
+        phones (CTC: Graves et al., 2006) less that of the likeliest path, over the frames.
 
         Args:
             speech: samples (S,).
@@ -108,4 +111,4 @@ class PhoneScorer:
             blank=self.model.blank,
             reduction="sum",
         )
-        return -float(loss) / len(phones)
+        return -(float(loss) + float(log_probs.max(1).values.sum())) / len(log_probs)

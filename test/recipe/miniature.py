@@ -70,10 +70,28 @@ def write_configs(folder: Path) -> list[str]:
     ]
 
 
+def phone_chooser(folder: Path) -> list[str]:
+    """Options of run.sh for a chooser that is trained for three steps."""
+    config = edited(
+        "judge/train_asr_ctc_phones.yaml",
+        folder / "phones.yaml",
+        encoder_conf={"output_size": 32, "linear_units": 32, "num_blocks": 1},
+        num_iters_per_epoch=3,
+        max_epoch=1,
+        batch_size=4,
+    )
+    return ["--phone_chooser", "true", "--phone_chooser_config", str(config)]
+
+
 def finetuning(folder: Path, options: list[str]) -> list[str]:
     """Options of run.sh for a short fine-tuning in place of a training with `options`."""
     config = edited(
-        "finetune_lora.yaml", folder / "finetune.yaml", num_iters_per_epoch=4, max_epoch=1, num_workers=0
+        "finetune_lora.yaml",
+        folder / "finetune.yaml",
+        num_iters_per_epoch=4,
+        max_epoch=1,
+        num_workers=0,
+        nar={"valle_conf": {"dropout": 0.3}},
     )
     pairs = zip(options[::2], options[1::2])
     kept = [word for pair in pairs if pair[0] not in ("--ar_config", "--nar_config") for word in pair]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import soundfile
 import yaml
-from miniature import ROOT, RUN, finetuning, librispeech_test, run, write_configs
+from miniature import ROOT, RUN, finetuning, librispeech_test, phone_chooser, run, write_configs
 
 from espnet2_valle.corpus.index import TrainingIndex
 from espnet2_valle.generate.outcome import Outcome
@@ -84,6 +84,11 @@ def test_a_packed_model_is_finetuned_in_one_command(finished):
     assert done.returncode == 0, done.stdout
     codecs = [folder / "exp" / tag / "codec" for tag in ("tuned", "mini")]
     assert len({(codec / "codec.npz").read_bytes() for codec in codecs}) == 1
+    configs = {kind: folder / "exp" / "tuned" / kind / "config.yaml" for kind in ("ar", "nar")}
+    dropout = {
+        kind: yaml.safe_load(path.read_text())["valle_conf"]["dropout"] for kind, path in configs.items()
+    }
+    assert dropout == {"ar": 0.0, "nar": 0.3}
     made, base = (yaml.safe_load((codec / "codec.yaml").read_text()) for codec in codecs)
     assert made == base
     tokens = [(folder / "dump" / tag / "token" / "tokens.txt").read_text() for tag in ("tuned", "mini")]
@@ -116,6 +121,33 @@ def test_changed_decoding_is_done_again_and_training_is_not(finished):
     new = {path for path in after if before.get(path) != after[path]}
     assert str(folder / "exp" / "mini" / "decode_top3" / "wav.scp") in new
     assert all("decode_top3" in path for path in new)
+
+
+def test_a_recogniser_of_phones_is_trained_to_choose(finished, tmp_path):
+    folder, options, _ = finished
+    options = [
+        *options,
+        *phone_chooser(tmp_path),
+        "--stage",
+        "7",
+        "--stop_stage",
+        "7",
+        "--inference_tag",
+        "clear",
+    ]
+    refused = run(*options)
+    assert refused.returncode != 0
+    assert "--best_of: 1 leaves --chooser no choice" in refused.stdout
+    done = run(*options, "--inference_args", "--best_of 2")
+    assert done.returncode == 0, done.stdout
+    exp = folder / "exp" / "mini"
+    units = json.loads((exp / "phones" / "units.json").read_text())
+    assert units["token_type"] == "phn"
+    settings = (exp / "decode_clear" / "options.json").read_text()
+    assert str(exp / "phones") in settings
+    again = run(*options, "--inference_args", "--best_of 2")
+    assert again.returncode == 0
+    assert "judge_train" not in again.stdout
 
 
 def test_a_packed_model_continues_recordings_of_a_corpus_for_tests(finished, tmp_path):
