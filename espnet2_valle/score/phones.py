@@ -84,10 +84,10 @@ class PhoneScorer:
         self._numbers = {phone: number for number, phone in enumerate(self.model.tokens)}
 
     def __call__(self, speech: Any, rate: int, text: str) -> float:
-        """Goodness of pronunciation (Witt and Young, 2000), in nats a frame of the recogniser; 0 is the best.
+        """Log-probability (CTC: Graves et al., 2006) that `speech` says `text`, in nats a frame.
 
-        How much less likely than what is heard is it that `text` is said: the log-probability of the text's
-        phones (CTC: Graves et al., 2006) less that of the likeliest path, over the frames.
+        A frame and not a phone, since all candidates have the same phones: who speaks slowly has more frames
+        that may go wrong, but is understood more easily.
 
         Args:
             speech: samples (S,).
@@ -111,4 +111,4 @@ class PhoneScorer:
             blank=self.model.blank,
             reduction="sum",
         )
-        return -(float(loss) + float(log_probs.max(1).values.sum())) / len(log_probs)
+        return -float(loss) / len(log_probs)
