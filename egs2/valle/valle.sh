@@ -135,6 +135,7 @@ done
 baseline_conf=${baseline_conf:-../../conf/baseline/$([ "${model_size}" = mini ] && echo mini || echo full)}
 check_baselines
 check_systems
+if "${phone_chooser}"; then check_candidates; fi
 [ -z "${download_model}" ] || skip_train=true
 [ -n "${train_set}" ] || [ -n "${download_model}" ] || [ "${stop_stage}" -le 2 ] ||
     die "--corpus ${corpus}: has a test set only. Name a packed model to score on it with --download_model"

@@ -40,6 +40,13 @@ check_language() {
         die "--score_config: the test set is not English (${found}), and its judge would be pocketsphinx, which hears English only. Give a config with another judge: ../../conf/score/aishell3.yaml is for Mandarin, and a copy of it with another language for that one. Or train without scores: --skip_eval true"
 }
 
+# check_candidates: die if there would be nothing for the chooser to choose from.
+check_candidates() {
+    [[ " ${inference_args}" != *" --best_of"[\ =]* ]] || return 0 # valle_inference looks at the number
+    grep -Eq '^best_of: *([2-9]|[1-9][0-9])' "${inference_config}" ||
+        die "--phone_chooser: a single candidate leaves it no choice. Add --inference_args \"--best_of 8\""
+}
+
 # train_phone_chooser: a recogniser of phones in exp/NAME/phones, for --chooser phones.
 train_phone_chooser() {
     local set command units=("${text_options[@]}") inputs=()
