@@ -235,7 +235,7 @@ def test_the_command(files, system, tmp_path, capsys):
 
 def test_the_command_tells_the_recording_who_chooses(files, system, tmp_path, monkeypatch):
     pytest.importorskip("jiwer")
-    monkeypatch.setattr(model_options, "RECOGNIZERS", Choices("recogniser", {"none": NoRecognizer}))
+    monkeypatch.setattr(model_options, "CHOOSERS", Choices("chooser", {"none": NoRecognizer}))
     monkeypatch.setattr(valle_longform, "split_text", lambda *_: SENTENCES)
     given = []
     monkeypatch.setattr(valle_longform, "speak", lambda *each: given.append(each[-1]) or ["ok"])

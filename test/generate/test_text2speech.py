@@ -333,7 +333,7 @@ class Tally(AbsRecognizer):
 
 def test_a_recogniser_chooses_among_candidates(system, files, tmp_path, monkeypatch):
     pytest.importorskip("jiwer")
-    monkeypatch.setattr(model_options, "RECOGNIZERS", Choices("recogniser", {"tally": Tally}))
+    monkeypatch.setattr(model_options, "CHOOSERS", Choices("chooser", {"tally": Tally}))
     command = inference_options(system, files, tmp_path / "out")
     command += ["--best_of=2", "--chooser=tally", "--min_duration_ratio=0.9"]
     for options, heard in ([], 6), ([], 6), (["--chooser_conf", "ears=1"], 12):
