@@ -410,11 +410,7 @@ if wanted 8 && ! "${skip_eval}"; then
     judge=()
     judge_done=()
     if [ -f "${data}/vocabulary" ]; then
-        for set in "${recorded_set}" "${valid_set}"; do need "${raw}/${set}/.done" 2; done
-        command=("${PYTHON}" -m espnet2_valle.bin.judge_train --train_dir "${raw}/${recorded_set}" --valid_dir "${raw}/${valid_set}"
-            --config "${judge_config}" --output_dir "${exp}/judge")
-        start_training "${exp}/judge" "${judge_config}" "${raw}/${recorded_set}/.done" "${raw}/${valid_set}/.done" "${data}/vocabulary" -- "${command[@]}"
-        step "${exp}/judge/.done" "${exp}/judge" "${exp}/judge/.started" -- run_logged "${exp}/judge/train.log" "${command[@]}"
+        train_recogniser "${exp}/judge" "${judge_config}" "${data}/vocabulary" --
         judge=(--judge "${exp}/judge" --vocabulary "${data}/vocabulary")
         judge_done=("${exp}/judge/.done")
     fi

@@ -68,7 +68,7 @@ def shaped(training: dict[str, Any], base: argparse.Namespace) -> dict[str, Any]
     The config's model settings, such as dropout, go before the model's own; and what its section `ar` or
     `nar` says goes before the rest, for that model.
     """
-    own = training.get(base.valle) or {}
+    own = training.get(base.valle, {})
     common = {name: value for name, value in training.items() if name not in KINDS}
     confs = {
         name: {**getattr(base, name), **common.get(name, {}), **own.get(name, {})}

@@ -26,6 +26,18 @@ def edited(source: str, target: Path, **changes: Any) -> Path:
     return target
 
 
+def small_judge(source: str, target: Path) -> Path:
+    """Write a copy of conf/judge/`source` for a small recogniser of three steps."""
+    return edited(
+        f"judge/{source}",
+        target,
+        encoder_conf={"output_size": 32, "linear_units": 32, "num_blocks": 1},
+        num_iters_per_epoch=3,
+        max_epoch=1,
+        batch_size=4,
+    )
+
+
 def write_configs(folder: Path) -> list[str]:
     """Write configs of a few voices and a few steps; return the options of run.sh that name them."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -45,14 +57,7 @@ def write_configs(folder: Path) -> list[str]:
     steps = {"num_iters_per_epoch": 4, "max_epoch": 2, "num_workers": 0, "batch_bins": 2000}
     ar = edited("train_ar_mini.yaml", folder / "train_ar.yaml", valle_conf=small, **steps)
     nar = edited("train_nar_mini.yaml", folder / "train_nar.yaml", valle_conf=small, **steps)
-    judge = edited(
-        "judge/train_asr_ctc.yaml",
-        folder / "judge.yaml",
-        encoder_conf={"output_size": 32, "linear_units": 32, "num_blocks": 1},
-        num_iters_per_epoch=3,
-        max_epoch=1,
-        batch_size=4,
-    )
+    judge = small_judge("train_asr_ctc.yaml", folder / "judge.yaml")
     codec = edited("codec/world.yaml", folder / "world.yaml", codebook_size=64, fit={"iterations": 2})
     decode = edited("decode.yaml", folder / "decode.yaml", max_duration_ratio=1.0)
     return [
@@ -72,14 +77,7 @@ def write_configs(folder: Path) -> list[str]:
 
 def phone_chooser(folder: Path) -> list[str]:
     """Options of run.sh for a chooser that is trained for three steps."""
-    config = edited(
-        "judge/train_asr_ctc_phones.yaml",
-        folder / "phones.yaml",
-        encoder_conf={"output_size": 32, "linear_units": 32, "num_blocks": 1},
-        num_iters_per_epoch=3,
-        max_epoch=1,
-        batch_size=4,
-    )
+    config = small_judge("train_asr_ctc_phones.yaml", folder / "phones.yaml")
     return ["--phone_chooser", "true", "--phone_chooser_config", str(config)]
 
 

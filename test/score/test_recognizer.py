@@ -50,18 +50,21 @@ def write_set(path: Path, texts: tuple[str, ...], rate: int = RATE) -> DataDir:
     return data
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory) -> Path:
-    """A judge after one step of a tiny model; everything else is the shipped config."""
-    folder = tmp_path_factory.mktemp("judge")
-    train, valid = write_set(folder / "train", TEXTS), write_set(folder / "valid", TEXTS[:2])
-    config = yaml.safe_load(judge_train.DEFAULT_CONFIG.read_text(encoding="utf-8"))
+def train_one_step(folder: Path, valid_texts: tuple[str, ...], shipped: Path, *more: str) -> Path:
+    """Train a tiny model for one step; everything else is the shipped config."""
+    train, valid = write_set(folder / "train", TEXTS), write_set(folder / "valid", valid_texts)
+    config = yaml.safe_load(shipped.read_text(encoding="utf-8"))
     config["encoder_conf"] |= OF_ONE_STEP["encoder_conf"]
     config |= {key: value for key, value in OF_ONE_STEP.items() if key != "encoder_conf"}
     (folder / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     arguments = ["--train_dir", train.path, "--valid_dir", valid.path, "--output_dir", folder / "exp"]
-    judge_train.main([str(a) for a in [*arguments, "--config", folder / "config.yaml"]])
+    judge_train.main([str(a) for a in [*arguments, "--config", folder / "config.yaml", *more]])
     return folder / "exp"
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Path:
+    return train_one_step(tmp_path_factory.mktemp("judge"), TEXTS[:2], judge_train.DEFAULT_CONFIG)
 
 
 def test_trained_judge_transcribes_with_its_words_only(trained):
@@ -91,17 +94,9 @@ def test_judge_does_not_hear_how_loud_speech_is(trained):
 
 @pytest.fixture(scope="module")
 def phones(tmp_path_factory) -> Path:
-    """A recogniser of letters after one step of a tiny model; everything else is the shipped config."""
-    folder = tmp_path_factory.mktemp("phones")
-    train, valid = write_set(folder / "train", TEXTS), write_set(folder / "valid", ("One, too!",))
-    config = yaml.safe_load(judge_train.PHONE_CONFIG.read_text(encoding="utf-8"))
-    config["encoder_conf"] |= OF_ONE_STEP["encoder_conf"] | {"input_layer": "conv2d"}
-    config |= {key: value for key, value in OF_ONE_STEP.items() if key != "encoder_conf"}
-    (folder / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-    arguments = ["--train_dir", train.path, "--valid_dir", valid.path, "--output_dir", folder / "exp"]
-    more = ["--config", folder / "config.yaml", "--token_type", "char"]
-    judge_train.main([str(argument) for argument in [*arguments, *more]])
-    return folder / "exp"
+    """A recogniser of letters."""
+    folder, units = tmp_path_factory.mktemp("phones"), ("--token_type", "char")
+    return train_one_step(folder, ("One, too!",), judge_train.PHONE_CONFIG, *units)
 
 
 def test_phones_of_a_text_are_what_sounds():

@@ -47,16 +47,29 @@ check_candidates() {
         die "--phone_chooser: a single candidate leaves it no choice. Add --inference_args \"--best_of 8\""
 }
 
-# train_phone_chooser: a recogniser of phones in exp/NAME/phones, for --chooser phones.
-train_phone_chooser() {
-    local set command units=("${text_options[@]}") inputs=()
-    [ "${token_type}" != bpe ] || units=(--token_type char --cleaner "${cleaner}")
+# train_recogniser DIR CONFIG [FILE...] -- [OPTION...]: one of words or phones (options of judge_train), from the recordings;
+# anew when a FILE has changed.
+train_recogniser() {
+    local dir=$1 config=$2 set command inputs=("$2")
+    shift 2
     for set in "${recorded_set}" "${valid_set}"; do
         need "${raw}/${set}/.done" 2
         inputs+=("${raw}/${set}/.done")
     done
+    while [ "$1" != -- ]; do
+        inputs+=("$1")
+        shift
+    done
+    shift
     command=("${PYTHON}" -m espnet2_valle.bin.judge_train --train_dir "${raw}/${recorded_set}" --valid_dir "${raw}/${valid_set}"
-        "${units[@]}" --config "${phone_chooser_config}" --output_dir "${exp}/phones")
-    start_training "${exp}/phones" "${phone_chooser_config}" "${inputs[@]}" -- "${command[@]}"
-    step "${exp}/phones/.done" "${exp}/phones" "${exp}/phones/.started" -- run_logged "${exp}/phones/train.log" "${command[@]}"
+        --config "${config}" --output_dir "${dir}" "$@")
+    start_training "${dir}" "${inputs[@]}" -- "${command[@]}"
+    step "${dir}/.done" "${dir}" "${dir}/.started" -- run_logged "${dir}/train.log" "${command[@]}"
+}
+
+# train_phone_chooser: a recogniser of phones in exp/NAME/phones, for --chooser phones.
+train_phone_chooser() {
+    local units=("${text_options[@]}")
+    [ "${token_type}" != bpe ] || units=(--token_type char --cleaner "${cleaner}")
+    train_recogniser "${exp}/phones" "${phone_chooser_config}" -- "${units[@]}"
 }
