@@ -110,7 +110,6 @@ setup(
     packages=find_packages(include=["espnet2_valle*"]),
     package_data={
         "espnet2_valle.valle": ["*.h"],
-        "espnet2_valle.valle.fused": ["*.cpp", "*.h"],
         "espnet2_valle.valle.native": ["*.cpp", "*.h"],
         "espnet2_valle.score.report": ["*.j2", "*.js"],
         "espnet2_valle.score.listening": ["*.j2", "*.js", "*.css"],

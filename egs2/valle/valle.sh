@@ -12,7 +12,7 @@ skip_eval=false        # skip stages 7 to 9
 skip_upload_hf=true    # there is no upload yet
 ngpu=0                 # GPUs a node for training; 0 trains on the CPU
 num_nodes=1            # nodes for training
-nj=                    # workers of the data stages; default: all cores
+nj=                    # workers of the data stages; default: one a core, as far as memory goes
 inference_nj=          # workers of decoding and scoring; default: nj
 cluster=               # where workers run, ../../conf/cluster/*.yaml; default: processes of this machine
 gpu_inference=false    # decode on a GPU
@@ -112,7 +112,7 @@ done
 . ./cmd.sh
 PYTHON=${python:-${PYTHON}}
 export PYTHON
-nj=${nj:-$("${PYTHON}" -c "import os; print(os.cpu_count())")}
+nj=${nj:-$("${PYTHON}" -c "from espnet2_valle.common.machine import workers; print(workers())")}
 inference_nj=${inference_nj:-${nj}}
 [ -z "${init_model}" ] || [ -z "${ar_config}${nar_config}${train_config}" ] ||
     die "--init_model: gives the models their shape; give --finetune_config in place of --ar_config, --nar_config and --train_config"

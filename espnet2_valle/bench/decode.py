@@ -14,13 +14,13 @@ from espnet2.utils.types import str2bool
 
 from espnet2_valle.bench.figure import Figure, median_seconds
 from espnet2_valle.bench.speech import speech_codec, voice
+from espnet2_valle.common.machine import bfloat16
 from espnet2_valle.generate.ar_decoding import ARDecoder, Utterance, decode_ar
 from espnet2_valle.generate.sampling import SamplingOptions
 from espnet2_valle.generate.stopping import Limits
 from espnet2_valle.tasks.planned import build_planned
 from espnet2_valle.valle.ar import VALLEAR
 from espnet2_valle.valle.native.step import MODES
-from espnet2_valle.valle.weights import convert_linears
 
 CONF = Path(__file__).parents[2] / "conf"
 VOCABULARY, CODEBOOKS, CODEBOOK_SIZE = 80, 8, 1024
@@ -224,7 +224,7 @@ def real_time_figures(args: argparse.Namespace) -> list[Figure]:
     codec = speech_codec(Path(args.conf_dir) / "codec" / "world.yaml")
     ar = converted(build(args, "ar", group_size=2), "int8", args)
     nar = build(args, "nar")
-    convert_linears(nar, "bfloat16")
+    nar.prepare_decoding("int8")
     prompt, text, frames = typical(args, codec.frame_rate)
     given = utterance(prompt, text, frames, args.device)
     sound = voice(PROMPT_SECONDS, codec.sample_rate)
@@ -243,7 +243,9 @@ def real_time_figures(args: argparse.Namespace) -> list[Figure]:
     total, ar_time, nar_time, codec_time = (
         statistics.median(column) / args.seconds for column in zip(*rounds[1:], strict=True)
     )
-    setting = config(args, "int8 (AR), bfloat16 (NAR)", group=2, seconds=args.seconds, codec="world")
+    setting = config(
+        args, f"int8 (AR), {bfloat16(args.device).value} (NAR)", group=2, seconds=args.seconds, codec="world"
+    )
     return [
         Figure("decode.rtf", total, "ratio", "<= 1", setting),
         Figure("decode.rtf_ar", ar_time, "ratio", "", setting),

@@ -27,7 +27,7 @@ from espnet2_valle.generate.streaming import CHUNK_SECONDS, Streamer, choose_chu
 from espnet2_valle.generate.text2speech import Text2Speech
 from espnet2_valle.tasks.planned import build_planned
 from espnet2_valle.valle.native.step import MODES
-from espnet2_valle.valle.weights import DTYPES, convert_linears
+from espnet2_valle.valle.weights import DTYPES
 
 VOCAB = 64
 PROMPT_SECONDS = 3.0
@@ -207,7 +207,7 @@ def _random(args: argparse.Namespace) -> tuple[Streamer, Ask]:
     ar = build_planned(args.ar_config, *sizes)[0].valle.eval().to(args.device)
     nar = build_planned(args.nar_config, *sizes, chunked)[0].valle.eval().to(args.device)
     ar.prepare_decoding(args.dtype, args.native, args.cuda_graphs)
-    convert_linears(nar, "bfloat16" if args.dtype == "int8" else args.dtype)
+    nar.prepare_decoding(args.dtype)
     generator = torch.Generator().manual_seed(0)
     shape = (round(PROMPT_SECONDS * rate), codec.num_codebooks)
     prompt = torch.randint(0, codec.codebook_size, shape, generator=generator).to(args.device)

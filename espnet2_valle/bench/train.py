@@ -51,7 +51,7 @@ def measure(args: argparse.Namespace) -> list[Figure]:
 
 def _one(args: argparse.Namespace, config: str, dtype: str, index: TrainingIndex) -> list[Figure]:
     model, options = build_planned(config, VOCAB_SIZE, FRAME_RATE, CODEBOOKS, CODEBOOK_SIZE)
-    model.bf16 = dtype == "bfloat16"
+    model.compute_dtype = getattr(torch, dtype)
     model.to(args.device).train()
     (optimizer,) = VALLETask.build_optimizers(options, model)
     rule = BatchRule(args.batch_bins, SHAPE_STEP, model.valle.positions)

@@ -7,9 +7,7 @@ home serves machines of several kinds. Any number of processes may compile at on
 import ctypes
 import hashlib
 import logging
-import os
 import platform
-import shlex
 import subprocess
 from contextlib import suppress
 from pathlib import Path
@@ -17,8 +15,8 @@ from pathlib import Path
 from threadpoolctl import threadpool_info
 
 from espnet2_valle.common.fileio import atomic_path, user_cache
+from espnet2_valle.common.machine import compiler
 
-COMPILER, VARIABLE = "c++", "CXX"
 FLAGS = (
     "-O3",
     "-std=c++17",
@@ -42,15 +40,14 @@ def load_library(folder: Path, machine: str = "native") -> ctypes.CDLL:
     """Compile the folder's .cpp files with its headers, unless that has been done, and load the library.
 
     Args:
-        folder: with the sources; headers that folders share lie in the one above.
+        folder: with the sources.
         machine: what to compile for, as the compiler's `-march` names it; by default this very machine.
 
     Raises:
         CompileError: no compiler, one that fails, or a cache that cannot be written.
     """
     sources = sorted(path for path in folder.iterdir() if path.suffix in (".cpp", ".h"))
-    sources += sorted(folder.parent.glob("*.h"))
-    command = [*shlex.split(os.environ.get(VARIABLE, COMPILER)), f"-march={machine}", *FLAGS]
+    command = [*compiler(), f"-march={machine}", *FLAGS]
     command += [str(path) for path in sources if path.suffix == ".cpp"] + _openmp()
     library = user_cache() / "compiled" / f"{folder.name}-{_key(command, sources)}.so"
     try:

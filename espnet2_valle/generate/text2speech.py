@@ -24,7 +24,7 @@ from espnet2_valle.text.tokens import TokenIDs
 from espnet2_valle.valle.alignment import Alignment, align
 from espnet2_valle.valle.ar import VALLEAR
 from espnet2_valle.valle.nar import VALLENAR
-from espnet2_valle.valle.weights import DTYPES, convert_linears
+from espnet2_valle.valle.weights import DTYPES
 
 # Arguments that name a model; a packed one brings them all.
 MODEL_FILES = ("ar_train_config", "ar_model_file", "nar_train_config", "nar_model_file", "codec_config")
@@ -55,7 +55,7 @@ class Text2Speech:
         best_of: candidates drawn for each utterance; the likeliest is kept, or the one that `scorer` prefers.
         retries: more attempts, each with a seed of its own, at an utterance whose outcome is not `ok`.
         dtype: of the weights: float32, bfloat16, or int8 (AR model only; the NAR model, which is bound by
-            computing and not by reading weights, is then bfloat16).
+            computing and not by reading weights, then has what the device multiplies fastest).
         native: whether the AR model's steps run in code that is compiled for the machine on first use:
             "auto" where a compiler is found and the device is a CPU, "always", or "never". Its cache of keys
             and values is of the type of the weights; torch's is float32.
@@ -118,7 +118,7 @@ class Text2Speech:
         self.ar = _expect(VALLEAR, ar_model.valle, "--ar_model_file")
         self.nar = _expect(VALLENAR, nar_model.valle, "--nar_model_file")
         self.ar.prepare_decoding(dtype, native, cuda_graphs)
-        convert_linears(self.nar, "bfloat16" if dtype == "int8" else dtype)
+        self.nar.prepare_decoding(dtype)
         self.codec = load_codec(codec_config)
         for args, option in ((ar_args, "--ar_model_file"), (nar_args, "--nar_model_file")):
             if codec_spec(args) != self.codec.spec:

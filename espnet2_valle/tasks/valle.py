@@ -1,6 +1,7 @@
 """The one place where our models meet ESPnet's training."""
 
 import argparse
+import logging
 from collections.abc import Callable, Collection
 from dataclasses import fields
 from pathlib import Path
@@ -26,6 +27,7 @@ from espnet2_valle.corpus.index import TrainingIndex
 from espnet2_valle.tasks.adapter import check_adapter, fold, keep_apart
 from espnet2_valle.text.tokenizer import TOKEN_TYPES
 from espnet2_valle.text.tokens import TokenIDs
+from espnet2_valle.train.compute_dtype import choose_dtype
 from espnet2_valle.train.iterator import IndexedUtterances, IndexIterFactory
 from espnet2_valle.train.preprocessor import VALLEPreprocessor
 from espnet2_valle.train.sharding import shard
@@ -207,11 +209,14 @@ class VALLETask(AbsTask):
             InputError: token list or codec configuration missing, or a key that the model does not know.
         """
         codec_config = args.codec_config
+        device = "cuda" if getattr(args, "ngpu", 0) > 0 else "cpu"
+        sharded = getattr(args, "fsdp", False) and torch.distributed.is_initialized()
         model = _build(args)
+        model.compute_dtype = _compute_dtype(args, device, sharded)
         if isinstance(codec_config, str):  # of a training, with the codec at hand
             _use_codewords(model, codec_config, args)
-        if getattr(args, "fsdp", False) and torch.distributed.is_initialized():
-            shard(model, "cuda" if args.ngpu > 0 else "cpu")
+        if sharded:
+            shard(model, device)
         return model
 
     @classmethod
@@ -280,6 +285,13 @@ def _build(args: argparse.Namespace) -> ESPnetVALLEModel:
     except ValueError as error:
         raise InputError("valle_conf", str(error), "Correct it in the training config") from error
     return ESPnetVALLEModel(valle=valle, **args.model_conf)
+
+
+def _compute_dtype(args: argparse.Namespace, device: str, sharded: bool) -> torch.dtype:
+    """What `bf16` comes to on this device; the log says why."""
+    choice = choose_dtype(args.model_conf.get("bf16", False), device, sharded)
+    logging.info(f"products are computed in {choice.value}: {choice.why}")
+    return getattr(torch, choice.value)
 
 
 def _use_codewords(model: ESPnetVALLEModel, codec_config: str, args: argparse.Namespace) -> None:

@@ -37,6 +37,7 @@ class Epoch:
         options: VALLETrainerOptions,
         distributed: DistributedOption,
         average: WeightAverage | None,
+        scaler: torch.amp.GradScaler,
     ):
         self.model = model
         self.bare_model = getattr(model, "module", model)
@@ -45,6 +46,7 @@ class Epoch:
         self.reporter = reporter
         self.options = options
         self.average = average
+        self.scaler = scaler
         self.rank = torch.distributed.get_rank() if distributed.distributed else 0
         self.world_size = torch.distributed.get_world_size() if distributed.distributed else 1
         self.device = "cuda" if options.ngpu > 0 else "cpu"
@@ -73,6 +75,8 @@ class Epoch:
             self.scheduler.load_state_dict(state["schedulers"][0])
         if self.average is not None and state["average"] is not None:
             self.average.load_state_dict(state["average"])
+        if state["scaler"] and self.scaler.is_enabled():
+            self.scaler.load_state_dict(state["scaler"])
         if state["epoch"] != self.reporter.get_epoch():
             return
         self.step = self.saved = state["steps"]
@@ -92,7 +96,7 @@ class Epoch:
             means, sums = self.meter.forward(batch, stats, weight)
             if not np.isfinite(means["loss"]):
                 self._stop(names, loss)
-            (loss * weight).sum().backward()
+            self.scaler.scale((loss * weight).sum()).backward()
         self.weight += sums["weight"]
         self.meter.report(self.reporter, means, sums)
 
@@ -107,6 +111,7 @@ class Epoch:
 
     def update(self, names: list[str]) -> None:
         """Make an update from the gradients of a window, as if it had been one batch on one rank."""
+        self.scaler.unscale_(self.optimizer)
         gradients = [p.grad for p in self.bare_model.parameters() if p.grad is not None]
         # Ranks have averaged sums: times ranks over the predictions of all is the mean over predictions.
         torch._foreach_mul_(gradients, self.world_size / self.weight)
@@ -118,7 +123,7 @@ class Epoch:
         report: dict[str, float] = {}
         if torch.isfinite(norm):
             report = {"grad_norm": float(norm), "clip": 100.0 * bool(norm > self.options.grad_clip)}
-            self.optimizer.step()
+            self.scaler.step(self.optimizer)
             if isinstance(self.scheduler, AbsBatchStepScheduler):
                 self.scheduler.step()
             if self.average is not None:
@@ -126,6 +131,7 @@ class Epoch:
             self.updates += 1
         else:
             logging.warning("gradient norm %s: no update from %s", float(norm), " ".join(names))
+        self.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
         rates = {f"optim0_lr{n}": group["lr"] for n, group in enumerate(self.optimizer.param_groups)}
         now = time.perf_counter()
@@ -140,7 +146,7 @@ class Epoch:
                 "model": self.bare_model.state_dict(),
                 "optimizers": [self.optimizer.state_dict()],
                 "schedulers": [scheduler.state_dict() if scheduler is not None else None],
-                "scaler": None,
+                "scaler": self.scaler.state_dict(),
                 "reporter": self.reported,
                 "average": average.state_dict() if average is not None else None,
                 "epoch": self.reporter.get_epoch(),

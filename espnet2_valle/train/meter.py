@@ -28,7 +28,7 @@ class Meter:
         self.valle = model.valle
         self.counter = FlopCounter(self.valle)
         self.world_size = world_size
-        kind = device, torch.bfloat16 if model.bf16 else torch.float32
+        kind = device, model.compute_dtype
         if not peak_tflops and kind not in self._measured:
             self._measured[kind] = matmul_rate(*kind)
         self.peak = world_size * (peak_tflops * TERA if peak_tflops else self._measured[kind])

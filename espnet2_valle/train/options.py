@@ -5,12 +5,13 @@ import dataclasses
 
 from espnet2.train.trainer import TrainerOptions
 from espnet2.utils.build_dataclass import build_dataclass
+from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import str2bool
 
 from espnet2_valle.common.errors import InputError
 
 UNSUPPORTED = {
-    "use_amp": "Choose model_conf: bf16: true, which needs no gradient scaler",
+    "use_amp": "Choose model_conf: bf16: auto, which takes what the device multiplies fastest",
     "sharded_ddp": "Leave it out",
     "grad_noise": "Leave it out",
     "create_graph_in_tensorboard": "Leave it out",
@@ -28,6 +29,7 @@ class VALLETrainerOptions(TrainerOptions):
     compile_backend: str
     peak_tflops: float
     fsdp: bool
+    expected: dict
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,6 +60,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=str2bool,
         default=False,
         help="shard weights, gradients and optimiser states over ranks: for models that one cannot hold",
+    )
+    group.add_argument(
+        "--expected",
+        action=NestedDictAction,
+        default={},
+        help="seconds and steps that this config took, and on what; a far slower training is told",
     )
 
 

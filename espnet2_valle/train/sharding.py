@@ -25,7 +25,7 @@ def shard(model: ESPnetVALLEModel, device: str) -> None:
     """
     mesh = init_device_mesh(device, (torch.distributed.get_world_size(),))
     # As under autocast: products in bfloat16; sums over ranks and the residual path in float32.
-    dtype = torch.bfloat16 if model.bf16 else None
+    dtype = model.compute_dtype if model.compute_dtype != torch.float32 else None
     policy = MixedPrecisionPolicy(param_dtype=dtype, reduce_dtype=torch.float32, cast_forward_inputs=False)
     # The root is resharded like the blocks: whoever changes weights between steps changes those in use.
     for module in (*model.valle.transformer.blocks, model):

@@ -21,8 +21,10 @@ from espnet2.train.trainer import Trainer
 
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.train import sharding, step_checkpoint
+from espnet2_valle.train.compute_dtype import gradient_scaler
 from espnet2_valle.train.ema import WeightAverage
 from espnet2_valle.train.epoch import Epoch
+from espnet2_valle.train.forecast import Expected, Forecast
 from espnet2_valle.train.iterator import Batch
 from espnet2_valle.train.options import VALLETrainerOptions, add_arguments, build_options
 from espnet2_valle.train.skipping import skip
@@ -33,10 +35,14 @@ class VALLETrainer(Trainer):
 
     Attributes:
         average: of the weights, or None; the model holds it from validation to the next epoch's start.
+        scaler: of gradients, which lets all pass but those of float16.
+        forecast: of the training's end.
         pending: the checkpoint to go on from, until the first epoch has taken it up.
     """
 
     average: ClassVar[WeightAverage | None] = None
+    scaler: ClassVar[torch.amp.GradScaler]
+    forecast: ClassVar[Forecast]
     pending: ClassVar[dict[str, Any] | None] = None
 
     @classmethod
@@ -81,6 +87,9 @@ class VALLETrainer(Trainer):
             train_iter_factory = skip(train_iter_factory, cls.pending["epoch"], cls.pending["steps"])
         decay = trainer_options.ema_decay
         cls.average = WeightAverage(model, decay) if decay else None
+        device = "cuda" if trainer_options.ngpu > 0 else "cpu"
+        cls.scaler = gradient_scaler(model.compute_dtype, device)
+        cls.forecast = Forecast(Expected.of(trainer_options.expected))
         if trainer_options.compile:
             model.valle.transformer.compile(backend=trainer_options.compile_backend, dynamic=True)
         if isinstance(model, sharding.FSDPModule):
@@ -122,12 +131,15 @@ class VALLETrainer(Trainer):
         sharded = _sharded(model)
         if sharded is not None:
             model, optimizer = sharded.model, sharded.optimizer
-        epoch = Epoch(model, optimizer, schedulers[0], reporter, options, distributed_option, cls.average)
+        epoch = Epoch(
+            model, optimizer, schedulers[0], reporter, options, distributed_option, cls.average, cls.scaler
+        )
         state, cls.pending = cls.pending, None
         epoch.take_up(state)
         steps = epoch.step + len(iterator)  # type: ignore[arg-type]
         interval = options.log_interval or max(steps // 20, 10)
         model.train()
+        cls.forecast.begin()
         for names, batch in reporter.measure_iter_time(iterator, "iter_time"):
             epoch.step += 1
             closes_window = epoch.step % options.accum_grad == 0 or epoch.step == steps
@@ -135,6 +147,7 @@ class VALLETrainer(Trainer):
             if closes_window:
                 epoch.update(names)
             reporter.next()
+            cls.forecast.step(options.max_epoch * steps - (reporter.get_epoch() - 1) * steps - epoch.step)
             if epoch.step % interval == 0:
                 logging.info(reporter.log_message(-interval))
                 if summary_writer is not None:

@@ -16,17 +16,20 @@ class ESPnetVALLEModel(AbsESPnetModel):
 
     Args:
         valle: the AR or the NAR model.
-        bf16: run forward and backward in bfloat16 where autocast deems it safe. Needs no gradient
-            scaler, unlike ESPnet's `use_amp`; weights and optimiser stay in float32.
+        bf16: whether a training multiplies in bfloat16 where autocast deems it safe: True, False, or "auto",
+            which the task decides by the device. Weights and optimiser stay in float32.
         activation_checkpointing: less memory for more work in training; see `Transformer`.
         packed: no padding in training; for GPUs; see `Transformer`.
+
+    Attributes:
+        compute_dtype: of the products of forward and backward passes.
     """
 
     @typechecked
     def __init__(
         self,
         valle: AbsVALLE,
-        bf16: bool = False,
+        bf16: bool | str = False,
         activation_checkpointing: bool = False,
         packed: bool = False,
     ):
@@ -34,7 +37,7 @@ class ESPnetVALLEModel(AbsESPnetModel):
         self.valle = valle
         self.valle.transformer.packed = packed
         self.valle.transformer.activation_checkpointing = activation_checkpointing
-        self.bf16 = bf16
+        self.compute_dtype = torch.bfloat16 if bf16 is True else torch.float32
         self.neighbourhoods: torch.Tensor | None
         self.register_buffer("neighbourhoods", None, persistent=False)
 
@@ -68,7 +71,8 @@ class ESPnetVALLEModel(AbsESPnetModel):
             predicted codes as weight.
         """
         text, codes = text[:, : text_lengths.max()], codes[:, : codes_lengths.max()].long()
-        with torch.autocast(codes.device.type, torch.bfloat16, enabled=self.bf16):
+        smaller = self.compute_dtype != torch.float32
+        with torch.autocast(codes.device.type, self.compute_dtype if smaller else None, enabled=smaller):
             predicted = self.valle(text, text_lengths, codes, codes_lengths)
         logits, targets = predicted.logits, predicted.targets
         shares = targets

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from typeguard import typechecked
 
+from espnet2_valle.common.machine import bfloat16
 from espnet2_valle.valle.abs_valle import AbsVALLE, Lengths, Prediction
 from espnet2_valle.valle.cache import GrowingCache
 from espnet2_valle.valle.chunks import MASK_KINDS, Chunks, draw_chunk_ranks
@@ -19,6 +20,7 @@ from espnet2_valle.valle.embeddings import (
     sinusoids,
 )
 from espnet2_valle.valle.transformer import Transformer
+from espnet2_valle.valle.weights import convert_linears
 
 PROMPT_MODES = ("random", "prefix")
 ROOM = 2  # times what they hold: with that the caches of a stream begin
@@ -186,6 +188,16 @@ class VALLENAR(AbsVALLE):
         )
         index = (first.unsqueeze(1) + torch.arange(time, device=text.device)).clamp(max=x.shape[1] - 1)
         return self.codes.logits(hidden.gather(1, index.unsqueeze(2).expand(-1, -1, x.shape[2])), stage)
+
+    def prepare_decoding(self, dtype: str) -> None:
+        """Take weights of another type; the model is for inference from then on.
+
+        Args:
+            dtype: one of `weights.DTYPES`. int8 spares reading, and this model is bound by computing: in its
+                place it takes the type that its device multiplies fastest.
+        """
+        device = self.transformer.norm.scale.device
+        convert_linears(self, bfloat16(device).value if dtype == "int8" else dtype)
 
     @torch.no_grad()
     def generate(

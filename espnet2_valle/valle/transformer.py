@@ -10,7 +10,6 @@ from torch.utils.checkpoint import checkpoint
 from espnet2_valle.valle.cache import KVCache
 from espnet2_valle.valle.cuda_graph import GraphedStep
 from espnet2_valle.valle.embeddings import SHAPE_STEP, round_up
-from espnet2_valle.valle.fused import attention, ops
 from espnet2_valle.valle.native.step import NativeStep
 from espnet2_valle.valle.packing import Packing, packed_length
 
@@ -37,10 +36,6 @@ class AdaptiveLayerNorm(nn.Module):
 
     def forward(self, x: torch.Tensor, stage: torch.Tensor | int = 0) -> torch.Tensor:
         """Normalise `x` (batch, time, width) for `stage`: (batch,) or (batch, time) int64, or one for all."""
-        one_each = not isinstance(stage, torch.Tensor) or stage.dim() == 1
-        if one_each and ops.normalises(x, self.scale):
-            rows = stage if isinstance(stage, torch.Tensor) else [stage]
-            return ops.normalise(x, self.scale[rows], self.shift[rows])
         if not isinstance(stage, torch.Tensor):
             scale, shift = self.scale[stage].to(x.dtype), self.shift[stage].to(x.dtype)  # sharded: bfloat16
             return F.layer_norm(x, (self.width,), scale, shift)
@@ -83,12 +78,8 @@ class SelfAttention(nn.Module):
             (batch, time or last, width)
         """
         batch, time, width = x.shape
-        qkv = ops.linear(self.qkv, x)
+        qkv = self.qkv(x)
         dropout = self.dropout if self.training else 0.0
-        if cache is None and last is None and not isinstance(mask, Packing):
-            attended = attention.attend(qkv, self.heads, mask, causal, dropout)
-            if attended is not None:
-                return ops.linear(self.out, attended)
         query, key, value = qkv.view(batch, time, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         if cache is not None:
             if causal and cache.length and time > 1:
@@ -107,7 +98,7 @@ class SelfAttention(nn.Module):
         mask = None if mask is None else mask.to(query.dtype)
         attend = _attend_plainly if _plain_is_faster(query) else F.scaled_dot_product_attention
         attended = attend(query, key, value, attn_mask=mask, dropout_p=dropout, is_causal=causal)
-        return ops.linear(self.out, attended.transpose(1, 2).flatten(2))
+        return self.out(attended.transpose(1, 2).flatten(2))
 
 
 def _plain_is_faster(query: torch.Tensor) -> bool:
@@ -177,7 +168,7 @@ class Block(nn.Module):
         self.feed_forward_norm = AdaptiveLayerNorm(width, num_stages)
         self.expand = nn.Linear(width, feed_forward)
         self.contract = nn.Linear(feed_forward, width)
-        self.dropout = dropout
+        self.dropout = nn.Dropout(dropout)
 
     def forward(
         self,
@@ -191,10 +182,9 @@ class Block(nn.Module):
     ) -> torch.Tensor:
         """(batch, time, width) -> (batch, time or last, width)."""
         attended = self.attention(self.attention_norm(x, stage), causal, mask, cache, layer, last)
-        x = ops.add_dropped(x[:, x.shape[1] - attended.shape[1] :], attended, self.dropout, self.training)
-        hidden = ops.linear(self.expand, self.feed_forward_norm(x, stage))
-        hidden = ops.drop_rectified(hidden, self.dropout, self.training)
-        return ops.add_dropped(x, ops.linear(self.contract, hidden), self.dropout, self.training)
+        x = x[:, x.shape[1] - attended.shape[1] :] + self.dropout(attended)
+        hidden = self.dropout(F.relu(self.expand(self.feed_forward_norm(x, stage))))
+        return x + self.dropout(self.contract(hidden))
 
 
 class Transformer(nn.Module):

@@ -4,13 +4,18 @@ This is the one place that knows of torch's private int8 product.
 """
 
 import functools
+import logging
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from espnet2_valle.common.machine import bfloat16, fast_type
+
 DTYPES = ("float32", "bfloat16", "int8")
-FEW_ROWS = 16  # up to here the int8 product is bound by memory; beyond, unpacking once to bfloat16 is faster
+FEW_ROWS = (
+    16  # up to here the int8 product is bound by memory; beyond, unpacking once to a wider type is faster
+)
 COLUMNS = (
     64  # of the input must be a multiple of this: with others torch's int8 product can crash the process
 )
@@ -51,7 +56,8 @@ class Int8Linear(nn.Module):
         if fits and flat.device.type == "cpu" and has_int8_product():
             y = torch._weight_int8pack_mm(flat, self.weight, self.scale)
         else:
-            y = F.linear(flat, self.weight.to(torch.bfloat16)) * self.scale
+            wide = fast_type(flat.device)
+            y = (F.linear(flat.to(wide), self.weight.to(wide)) * self.scale.to(wide)).to(torch.bfloat16)
         if self.bias is not None:
             y = y + self.bias
         return y.view(*x.shape[:-1], -1)
@@ -81,6 +87,9 @@ def convert_linears(model: nn.Module, dtype: str) -> None:
         raise ValueError(f"dtype must be one of {DTYPES}, not {dtype!r}")
     if dtype == "float32":
         return
+    found = bfloat16(next(model.parameters()).device)
+    if dtype == "bfloat16" and found.value != dtype:
+        logging.warning(f"--dtype bfloat16, but {found.why}: float32 is faster here")
     kind = Bfloat16Linear if dtype == "bfloat16" else Int8Linear
     for module in list(model.modules()):
         for name, child in list(module.named_children()):

@@ -46,15 +46,6 @@ def test_another_header_is_another_library(folder):
 
 
 @compiler
-def test_a_header_that_folders_share_counts_too(folder):
-    (folder / "number.h").write_text('#include "../shared.h"\n')
-    for number in (44, 45):
-        (folder.parent / "shared.h").write_text(f"#define NUMBER {number}\n")
-        assert load_library(folder).answer() == number
-    assert len(cached(folder)) == 2
-
-
-@compiler
 @pytest.mark.parametrize("damage", [b"", b"\x7fELF and then nothing", None])
 def test_a_damaged_library_is_compiled_anew(folder, damage):
     subprocess.run(_loader(folder), check=True)  # elsewhere: what this process has loaded stays loaded

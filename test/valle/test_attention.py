@@ -5,8 +5,6 @@ import torch
 from torch.nn import functional as F
 
 from espnet2_valle.valle import transformer
-from espnet2_valle.valle.fused import attention as fused
-from espnet2_valle.valle.fused import kernels
 from espnet2_valle.valle.transformer import SelfAttention, Transformer
 
 
@@ -25,88 +23,7 @@ def test_plain_attention_is_torchs(causal, masked):
         torch.testing.assert_close(one, other)
 
 
-@pytest.fixture(params=["matrix unit", "products"])
-def way(request, monkeypatch):
-    """Where compiled attention multiplies."""
-    if kernels._library() is None:
-        pytest.skip("there is no C++ compiler")
-    if request.param == "products":
-        monkeypatch.setattr(kernels, "has_attention", lambda x, head_dim: False)
-    elif not kernels.has_attention(torch.ones(1, dtype=torch.bfloat16), kernels.HEAD_DIM):
-        pytest.skip("this processor has no matrix unit (AMX)")
-    return request.param
-
-
-def attended_by_torch(qkv, heads, lengths, causal):
-    """Of float32, as it is written in the books."""
-    batch, time, _ = qkv.shape
-    query, key, value = qkv.float().view(batch, time, 3, heads, -1).permute(2, 0, 3, 1, 4)
-    seen = (torch.arange(time) < lengths.unsqueeze(1))[:, None, None]
-    if causal:
-        seen = seen & torch.ones(time, time, dtype=torch.bool).tril()
-    return F.scaled_dot_product_attention(query, key, value, attn_mask=seen).transpose(1, 2).flatten(2)
-
-
-def assert_as_near_as_bfloat16(one, other):
-    assert (one.float() - other.float()).norm() <= 0.01 * other.float().norm() + 1e-4
-
-
-@pytest.mark.parametrize("causal", [True, False])
-@pytest.mark.parametrize(
-    ("lengths", "room", "kept"),
-    [([1], 1 << 23, 512), ([45, 40], 1, 512), ([33, 1, 32], 1 << 23, 0), ([200, 131], 1 << 23, 512)],
-)
-def test_compiled_attention_is_torchs(way, monkeypatch, causal, lengths, room, kept):
-    monkeypatch.setattr(fused, "ROOM", room)
-    monkeypatch.setattr(fused, "LONGEST_KEPT", kept)
-    torch.manual_seed(0)
-    heads, lengths = 2, torch.tensor(lengths)
-    batch, time = len(lengths), int(lengths.max())
-    qkv = torch.randn(batch, time, 3 * heads * kernels.HEAD_DIM).bfloat16().requires_grad_()
-    hidden = torch.zeros(batch, 1, 1, time).masked_fill(
-        torch.arange(time) >= lengths[:, None, None, None], float("-inf")
-    )
-    mask = hidden if time > lengths.min() else None
-    out = fused.attend(qkv, heads, mask, causal, dropout=0.0)
-    expected = attended_by_torch(qkv, heads, lengths, causal)
-    assert_as_near_as_bfloat16(out, expected)
-    upper = torch.randn_like(out)
-    (gradient,) = torch.autograd.grad(out, qkv, upper)
-    (as_torch,) = torch.autograd.grad(expected, qkv, upper.float())
-    for one, other in zip(gradient.chunk(3, -1), as_torch.chunk(3, -1)):
-        assert_as_near_as_bfloat16(one, other)
-
-
-def test_compiled_attention_is_the_same_alone_and_in_a_batch(way):
-    torch.manual_seed(0)
-    qkv = torch.randn(3, 70, 3 * kernels.HEAD_DIM).bfloat16().requires_grad_()
-    together = fused.attend(qkv, 1, None, True, 0.0)
-    for row, expected in zip(qkv, together):
-        assert torch.equal(fused.attend(row[None], 1, None, True, 0.0)[0], expected)
-
-
-def test_compiled_attention_serves_training_in_bfloat16_with_padding_at_the_end(way):
-    def serves(qkv, mask=None, causal=False, dropout=0.0):
-        return fused.attend(qkv, 3, mask, causal, dropout) is not None
-
-    qkv = torch.randn(2, 9, 9 * kernels.HEAD_DIM, dtype=torch.bfloat16, requires_grad=True)
-    padding, chunks = torch.zeros(2, 1, 1, 9), torch.zeros(2, 1, 9, 9)
-    assert serves(qkv)
-    assert serves(qkv, padding)
-    assert serves(qkv, causal=True)
-    assert not serves(qkv, chunks)
-    assert not serves(qkv, dropout=0.1)
-    assert not serves(qkv.detach())
-    assert not serves(qkv.float())
-    long = torch.randn(1, fused.LONGEST_CAUSAL + 1, qkv.shape[2], dtype=torch.bfloat16, requires_grad=True)
-    assert serves(long)
-    assert serves(long, causal=True) == (way == "matrix unit")
-    with torch.no_grad():
-        assert not serves(qkv)
-
-
-def test_without_a_compiler_short_training_in_bfloat16_on_a_cpu_attends_plainly(monkeypatch):
-    monkeypatch.setattr(kernels, "_library", lambda: None)
+def test_short_training_in_bfloat16_on_a_cpu_attends_plainly(monkeypatch):
     served = []
     plainly = transformer._attend_plainly
     monkeypatch.setattr(transformer, "_attend_plainly", lambda *a, **k: served.append(1) or plainly(*a, **k))

@@ -102,9 +102,7 @@ train_baseline() {
     command=("${PYTHON}" -m espnet2_valle.bin.baseline_train "${command[@]}" --stats_dir "${dir}/stats" --output_dir "${dir}"
         --train_minutes "${limit}" ${more[@]+"${more[@]}"})
     start_training "${dir}" "${inputs[@]}" -- "${command[@]}"
-    # On a CPU products are in bfloat16, as VALL-E's are.
-    ONEDNN_DEFAULT_FPMATH_MODE=${ONEDNN_DEFAULT_FPMATH_MODE:-BF16} \
-        step "${dir}/.done" "$(baseline_model "${kind}")" "${dir}/.started" -- launch_training "${dir}" "${command[@]}"
+    step "${dir}/.done" "$(baseline_model "${kind}")" "${dir}/.started" -- launch_training "${dir}" "${command[@]}"
     end_stage
 }
 

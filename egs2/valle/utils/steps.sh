@@ -16,7 +16,7 @@ run_logged() {
     mkdir -p "$(dirname "${log_file}")"
     log "training; log: ${log_file}"
     echo "# $*" >>"${log_file}"
-    "$@" 2>&1 | tee -a "${log_file}" | awk '/epoch started|epoch results/ { print; fflush() }' || {
+    "$@" 2>&1 | tee -a "${log_file}" | awk '/epoch started|epoch results|the training will end|a step takes/ { print; fflush() }' || {
         tail -n 25 "${log_file}" >&2
         die "the training was broken off. Its log: ${log_file}. Run the same command again to go on from the last epoch"
     }

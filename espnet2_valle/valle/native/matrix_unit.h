@@ -23,7 +23,7 @@ struct MatrixUnit {  // there is none for this type
 #if defined(__AMX_TILE__) && defined(__AMX_BF16__) && defined(__AMX_INT8__) && defined(__linux__)
 #include <immintrin.h>
 
-#include "../matrix_unit_permission.h"
+#include "matrix_unit_permission.h"
 
 static inline void lay_out(const uint16_t* x, uint32_t* y, int64_t in, int columns, int) {
     for (int64_t i = 0; i < in; i += 2) std::memcpy(y + i / 2 * columns, x + i, 4);

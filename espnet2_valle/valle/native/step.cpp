@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "../moments.h"
+#include "moments.h"
 #include "attention.h"
 #include "product.h"
 

@@ -176,8 +176,9 @@ def native_step(transformer: "Transformer", mode: str = "auto") -> NativeStep | 
         raise InputError("--native", f"{mode} is out of range", f"Give one of {', '.join(MODES)}")
     if mode == "never":
         return None
-    library, problem = _library()
-    if transformer.norm.scale.device.type != "cpu":
+    if transformer.norm.scale.device.type == "cpu":
+        library, problem = _library()
+    else:  # nothing is compiled that would not be used
         library, problem = None, "the model is not on a CPU"
     if library is not None:
         return NativeStep(transformer, library)

@@ -1,4 +1,4 @@
-// LayerNorm's moments, for training (fused/) and decoding (native/).
+// LayerNorm's moments.
 #pragma once
 
 #include <cmath>

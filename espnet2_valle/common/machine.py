@@ -1,0 +1,184 @@
+"""What this machine does well: asked by all that chooses a type of number, a kernel, threads or workers."""
+
+import functools
+import math
+import os
+import platform
+import shlex
+import shutil
+from collections.abc import MutableMapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+COMPILER, COMPILER_VARIABLE = "c++", "CXX"
+X86 = ("x86_64", "amd64", "i386", "i686")
+FLOAT16_CAPABILITY = (7, 0)  # of GPUs from Volta on, which have matrix units for it
+WORKER_BYTES = 1.5 * 2**30  # what a worker of the data stages, of decoding or of scoring may need
+# OpenMP's threads (GNU's, Intel's) sleep while they wait. Spinning takes the core from whom they wait for.
+PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was chosen, and why.
+
+    Attributes:
+        value: such as "bfloat16".
+        why: the reason, for the log and the report.
+    """
+
+    value: str
+    why: str
+
+
+def cores() -> int:
+    """CPU cores that this process may use: its affinity and the quota of its control group count."""
+    from dask.system import cpu_count
+
+    return cpu_count()
+
+
+def memory() -> int:
+    """Bytes of memory that this process may use: the limit of its control group counts."""
+    from distributed.system import memory_limit
+
+    return memory_limit()
+
+
+def workers() -> int:
+    """Workers that cores and memory are enough for, at least one."""
+    return max(1, min(cores(), math.floor(memory() / WORKER_BYTES)))
+
+
+def compiler() -> list[str]:
+    """Words that call the C++ compiler; whether there is one, only calling it tells."""
+    return shlex.split(os.environ.get(COMPILER_VARIABLE, COMPILER))
+
+
+def has_compiler() -> bool:
+    """Whether the compiler's command is there."""
+    words = compiler()
+    return bool(words) and shutil.which(words[0]) is not None
+
+
+def vector_level() -> str:
+    """Vector instructions that torch computes with, such as AVX2, AVX512 or DEFAULT."""
+    import torch
+
+    return torch.backends.cpu.get_cpu_capability()
+
+
+def has_matrix_unit() -> bool:
+    """Whether the CPU has a matrix unit for bfloat16 (Intel AMX)."""
+    return _cpu_has("_is_amx_tile_supported")
+
+
+def share_cores(environment: MutableMapping[str, str] = os.environ) -> None:
+    """Let OpenMP's threads get along with other processes; to be called before torch is loaded.
+
+    What the user has set stays. Without a limit OpenMP counts the cores of the affinity, not of the quota.
+    """
+    for name, value in PASSIVE.items():
+        environment.setdefault(name, value)
+    if hasattr(os, "sched_getaffinity") and cores() < len(os.sched_getaffinity(0)):
+        environment.setdefault("OMP_NUM_THREADS", str(cores()))
+
+
+def bfloat16(device: "str | torch.device" = "cpu") -> Choice:
+    """Whether the device multiplies bfloat16 fast: value "bfloat16", or "float32"."""
+    import torch
+
+    device = torch.device(device)
+    if device.type == "cuda":
+        return _bfloat16_on_gpu(device)
+    if device.type != "cpu":
+        return Choice("float32", f"nothing is known of bfloat16 on {device.type}")
+    return _bfloat16_on_cpu()
+
+
+def training_type(device: "str | torch.device" = "cpu") -> Choice:
+    """The fastest type for the products of a training: bfloat16, float16 (with a scaler) or float32."""
+    import torch
+
+    found = bfloat16(device)
+    device = torch.device(device)
+    if found.value == "bfloat16" or device.type != "cuda":
+        return found
+    if torch.cuda.get_device_capability(device) >= FLOAT16_CAPABILITY:
+        return Choice("float16", f"{found.why}, and multiplies float16 fast")
+    return found
+
+
+def fast_type(device: "str | torch.device" = "cpu") -> "torch.dtype":
+    """The type of number in which the device multiplies fast at inference: bfloat16 or float32."""
+    import torch
+
+    return getattr(torch, bfloat16(device).value)
+
+
+@functools.cache
+def _bfloat16_on_cpu() -> Choice:
+    import torch
+
+    # oneDNN serves bfloat16 from AVX-512 on, but without instructions for it at a third of float32's rate.
+    served = torch.backends.mkldnn.is_available() and _asked(torch.ops.mkldnn, "_is_mkldnn_bf16_supported")
+    if not served:
+        return Choice("float32", f"oneDNN does not serve bfloat16 on this CPU ({vector_level()})")
+    if has_matrix_unit():
+        return Choice("bfloat16", "the CPU has a matrix unit for it (AMX)")
+    if platform.machine().lower() not in X86:
+        return Choice("bfloat16", "oneDNN serves it on this CPU")
+    if _cpu_has("_is_avx512_bf16_supported"):
+        return Choice("bfloat16", "the CPU has instructions for it (AVX-512 BF16)")
+    return Choice("float32", "the CPU has no instructions for bfloat16")
+
+
+def _bfloat16_on_gpu(device: "torch.device") -> Choice:
+    import torch
+
+    name = torch.cuda.get_device_name(device)
+    with torch.cuda.device(device) if device.index is not None else nullcontext():
+        if torch.cuda.is_bf16_supported(including_emulation=False):
+            return Choice("bfloat16", f"the GPU multiplies it ({name})")
+    return Choice("float32", f"the GPU does not multiply bfloat16 ({name})")
+
+
+def _cpu_has(query: str) -> bool:
+    import torch
+
+    return _asked(torch.cpu, query)
+
+
+def _asked(module: Any, query: str) -> bool:
+    """What torch's query answers; False of a torch that has none."""
+    return bool(getattr(module, query, bool)())
+
+
+def describe() -> dict[str, str]:
+    """The machine in words, for the log, the report and `valle_benchmark machine`."""
+    import torch
+
+    words = " ".join(compiler())
+    waiting = os.environ.get("OMP_WAIT_POLICY", "not set")
+    return {
+        "processor": f"{_processor()}, {vector_level()}{', matrix unit' if has_matrix_unit() else ''}",
+        "cores": str(cores()),
+        "threads": f"{torch.get_num_threads()} (OMP_WAIT_POLICY {waiting})",
+        "memory": f"{memory() / 2**30:.1f} GiB",
+        "compiler": words if has_compiler() else f"none ({words})",
+        "GPUs": str(torch.cuda.device_count()),
+    }
+
+
+def _processor() -> str:
+    """Name of the CPU."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as stream:
+            names = [line.split(":", 1)[1].strip() for line in stream if line.startswith("model name")]
+    except OSError:
+        names = []
+    return names[0] if names else platform.processor() or platform.machine()

@@ -1,0 +1,95 @@
+"""When a training will end, said after its first steps, with a warning if its config promised far less."""
+
+import logging
+import statistics
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from espnet2_valle.common.config import check_keys
+from espnet2_valle.common.errors import InputError
+
+STEPS = 20  # after which it is said
+FAR_TOO_LONG = 10  # times what was expected
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a training config says of the run it was made with: its `expected` section.
+
+    Attributes:
+        seconds: that the training took.
+        steps: that it had.
+        on: the machine.
+    """
+
+    seconds: float
+    steps: int
+    on: str
+
+    @classmethod
+    def of(cls, section: Mapping[str, Any]) -> "Expected | None":
+        """The section, checked; None where it is empty.
+
+        Raises:
+            InputError: an unknown or missing key, or a number that is none.
+        """
+        if not section:
+            return None
+        names = tuple(cls.__dataclass_fields__)
+        check_keys("expected", section, names)
+        for name in names:
+            value = section.get(name)
+            good = isinstance(value, str) if name == "on" else isinstance(value, (int, float)) and value > 0
+            if not good:
+                raise InputError(
+                    "expected", f"{name} is {value!r}", f"Give {', '.join(names)} or leave it out"
+                )
+        return cls(**section)
+
+
+class Forecast:
+    """Listens to a training's first steps.
+
+    Args:
+        expected: by the config, or None.
+    """
+
+    def __init__(self, expected: Expected | None = None):
+        self.expected = expected
+        self.seconds: list[float] = []
+        self.former = time.perf_counter()
+
+    def begin(self) -> None:
+        """Start the clock; at the beginning of each epoch, lest a validation be taken for a step."""
+        self.former = time.perf_counter()
+
+    def step(self, remaining: int) -> None:
+        """Note a step, after which `remaining` ones are left; say once when they will have been made."""
+        if len(self.seconds) == STEPS:
+            return
+        now = time.perf_counter()
+        self.seconds.append(now - self.former)
+        self.former = now
+        if len(self.seconds) == STEPS:
+            self._say(remaining)
+
+    def _say(self, remaining: int) -> None:
+        typical = statistics.median(self.seconds)  # the first steps of a process take longer
+        left = timedelta(seconds=round(typical * remaining))
+        end = datetime.now() + left
+        logging.info(
+            f"a step takes {typical:.2f} s: the training will end at {end:%Y-%m-%d %H:%M} (in {left}), "
+            "validations not counted"
+        )
+        if self.expected is None:
+            return
+        times = typical / (self.expected.seconds / self.expected.steps)
+        if times >= FAR_TOO_LONG:
+            logging.warning(
+                f"a step takes {times:.0f} times as long as on the machine that the config was measured on "
+                f"({self.expected.on}). `valle_benchmark machine` shows what this one does well; "
+                "other work on its cores, or bf16: true where bfloat16 is slow, could be why"
+            )
