@@ -31,6 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--dtype", nargs="+", choices=["float32", "bfloat16"], default=["float32", "bfloat16"]
     )
     parser.add_argument("--batch_bins", type=int, default=6000, help="positions of a step")
+    parser.add_argument(
+        "--index", help="of stage 4, such as dump/mini/index/train; default: made-up utterances"
+    )
     parser.add_argument("--steps", type=int, default=5, help="that are measured, of each config and type")
     parser.add_argument("--warm_up", type=int, default=2, help="steps before them")
     parser.add_argument("--device", choices=list(BARS), default="cpu")
@@ -39,8 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def measure(args: argparse.Namespace) -> list[Figure]:
     """Measure each config in each type of number."""
     with tempfile.TemporaryDirectory() as folder:
-        write_synthetic(Path(folder), NUM_UTTERANCES, NUM_SPEAKERS)
-        index = TrainingIndex(folder)
+        if not args.index:
+            write_synthetic(Path(folder), NUM_UTTERANCES, NUM_SPEAKERS)
+        index = TrainingIndex(args.index or folder)
         return [
             figure
             for config in args.config

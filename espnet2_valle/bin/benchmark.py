@@ -14,6 +14,8 @@ from espnet2_valle.common.cli import run_command
 BENCHMARKS: dict[str, str] = {
     "decode": "speed of decoding with random weights: cache, batches, memory bandwidth, real time",
     "index": "the training index: memory, time to open, to plan a pass, to the first batch",
+    "machine": "what this machine does well: rates of products by type of number, and what is chosen for it",
+    "threads": "a training step beside busy processes, by threads and by what they do while they wait",
     "train": "a training step against the matrix-multiply rate of the machine",
     "streaming": "time to the first sound of a stream, and the largest gap behind it, over its length",
     "tokenize": "tokenising with two workers over one",

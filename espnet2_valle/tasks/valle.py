@@ -22,6 +22,7 @@ from espnet2_valle.codec.build import load_codec, read_codec_config
 from espnet2_valle.codec.spec import CodecSpec
 from espnet2_valle.common.config import check_keys
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.machine import describe
 from espnet2_valle.corpus.batches import BatchRule
 from espnet2_valle.corpus.index import TrainingIndex
 from espnet2_valle.tasks.adapter import check_adapter, fold, keep_apart
@@ -203,7 +204,8 @@ class VALLETask(AbsTask):
         """Build the model that `args` describe, and make `args` portable.
 
         Token list and codec numbers are written into `args`, which ESPnet saves as config.yaml, so
-        that a trained model needs neither file. With `--fsdp` each rank keeps a shard of the model.
+        that a trained model needs neither file; the machine and what was chosen for it stand there too.
+        With `--fsdp` each rank keeps a shard of the model.
 
         Raises:
             InputError: token list or codec configuration missing, or a key that the model does not know.
@@ -212,7 +214,10 @@ class VALLETask(AbsTask):
         device = "cuda" if getattr(args, "ngpu", 0) > 0 else "cpu"
         sharded = getattr(args, "fsdp", False) and torch.distributed.is_initialized()
         model = _build(args)
-        model.compute_dtype = _compute_dtype(args, device, sharded)
+        choice = choose_dtype(args.model_conf.get("bf16", False), device, sharded)
+        model.compute_dtype = getattr(torch, choice.value)
+        args.machine = {**describe(), "products": f"{choice.value} ({choice.why})"}
+        logging.info("; ".join(f"{name}: {value}" for name, value in args.machine.items()))
         if isinstance(codec_config, str):  # of a training, with the codec at hand
             _use_codewords(model, codec_config, args)
         if sharded:
@@ -285,13 +290,6 @@ def _build(args: argparse.Namespace) -> ESPnetVALLEModel:
     except ValueError as error:
         raise InputError("valle_conf", str(error), "Correct it in the training config") from error
     return ESPnetVALLEModel(valle=valle, **args.model_conf)
-
-
-def _compute_dtype(args: argparse.Namespace, device: str, sharded: bool) -> torch.dtype:
-    """What `bf16` comes to on this device; the log says why."""
-    choice = choose_dtype(args.model_conf.get("bf16", False), device, sharded)
-    logging.info(f"products are computed in {choice.value}: {choice.why}")
-    return getattr(torch, choice.value)
 
 
 def _use_codewords(model: ESPnetVALLEModel, codec_config: str, args: argparse.Namespace) -> None:

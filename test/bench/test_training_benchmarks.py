@@ -1,11 +1,16 @@
 """The benchmarks of index and training run at a small size and report every figure."""
 
 import json
+import subprocess
+from pathlib import Path
 
 import pytest
 import yaml
 
+from espnet2_valle.bench import threads
+from espnet2_valle.bench.index import write_synthetic
 from espnet2_valle.bin import benchmark
+from espnet2_valle.common import machine
 
 
 def figures(path):
@@ -36,3 +41,53 @@ def test_train(tmp_path):
     for valle in ("ar", "nar"):
         assert 0 < measured[f"train_{valle}_tiny_share_of_matmul"]
         assert 0 <= measured[f"train_{valle}_tiny_padding"] < 0.1
+
+
+def test_train_on_an_index_that_is_there(tmp_path):
+    write_synthetic(tmp_path / "index", 50, 2)
+    config = tmp_path / "train_ar_tiny.yaml"
+    sizes = {"layers": 1, "width": 16, "heads": 2, "feed_forward": 32}
+    config.write_text(yaml.safe_dump({"valle": "ar", "valle_conf": sizes, "optim_conf": {"lr": 0.001}}))
+    options = [
+        "--steps=1",
+        "--warm_up=0",
+        "--batch_bins=2000",
+        "--dtype",
+        "float32",
+        f"--index={tmp_path}/index",
+    ]
+    benchmark.main(["train", "--config", str(config), *options, f"--json={tmp_path}/figures"])
+    assert 0 < figures(tmp_path / "figures")["train_ar_tiny_step"]
+
+
+def test_machine(tmp_path, capsys):
+    benchmark.main(["machine", f"--json={tmp_path}/figures"])
+    said = capsys.readouterr().out
+    assert f"products in training: {machine.training_type().value} (" in said
+    assert f"cores: {machine.cores()}\n" in said
+    assert all(rate > 0 for rate in figures(tmp_path / "figures").values())
+
+
+def test_threads(monkeypatch, tmp_path):
+    """Each setting is measured in a process of its own, beside as many busy ones as asked for."""
+    measured = []
+
+    def run(command, env, **more):
+        busy = sum(process.poll() is None for process in started)
+        measured.append((busy, env["OMP_NUM_THREADS"], env["OMP_WAIT_POLICY"]))
+        figure = {"figure": "train_ar_mini_step", "value": 2.0}
+        Path(command[command.index("--json") + 1]).write_text(json.dumps(figure) + "\n")
+
+    started, popen = [], subprocess.Popen
+
+    def start(*words, **more):
+        started.append(popen(*words, **more))
+        return started[-1]
+
+    monkeypatch.setattr(threads.subprocess, "run", run)
+    monkeypatch.setattr(threads.subprocess, "Popen", start)
+    monkeypatch.setattr(threads, "cores", lambda: 2)
+    benchmark.main(["threads", "--config=conf/train_ar_mini.yaml", "--busy", "0", "1"])
+    settings = [("1", "PASSIVE"), ("2", "PASSIVE"), ("2", "ACTIVE")]
+    assert measured == [(busy, *setting) for busy in (0, 1) for setting in settings]
+    assert all(process.poll() is not None for process in started)

@@ -157,6 +157,14 @@ def test_nothing_is_fetched_and_no_script_runs(run):
     assert f"script-src 'sha256-{allowed}';" in policy[0]["content"]
 
 
+def test_a_training_says_on_what_it_ran_and_what_was_chosen(run):
+    record_training(run / "ar")
+    (run / "ar" / "config.yaml").write_text("machine:\n  cores: '2'\n  products: float32 (no <b>)\n")
+    page, text = make(run)
+    assert "cores: 2; products: float32 (no <b>)" in page.text
+    assert "float32 (no &lt;b&gt;)" in text
+
+
 def test_those_who_cannot_see_are_told(run):
     record_training(run / "ar")
     page, _ = make(run)

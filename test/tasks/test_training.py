@@ -4,11 +4,13 @@ import logging
 
 import pytest
 import torch
+import yaml
 from training_samples import curve, options, same, train_on_two_ranks, weights
 
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.machine import Choice
 from espnet2_valle.tasks.valle import VALLETask
-from espnet2_valle.train import step_checkpoint
+from espnet2_valle.train import compute_dtype, step_checkpoint
 from espnet2_valle.valle.ar import VALLEAR
 
 EXACT = ["--model_conf=bf16=false", "--valle_conf=history_dropout=0"]
@@ -139,3 +141,60 @@ def test_faster_or_smaller_training_gives_the_same_model(archive, extra):
 def test_options_that_the_trainer_lacks_are_named(archive, option):
     with pytest.raises(InputError, match="this trainer does not know it"):
         VALLETask.main(cmd=options(archive, "ar", option))
+
+
+@pytest.fixture
+def float16(monkeypatch):
+    """A machine that multiplies float16 fast, and bfloat16 not at all, as V100 and T4 do."""
+    monkeypatch.setattr(compute_dtype, "training_type", lambda device: Choice("float16", "as said in a test"))
+
+
+def test_a_training_in_float16_learns_like_one_in_float32_and_keeps_its_scale(archive, float16, caplog):
+    more = ["--valle_conf=history_dropout=0", *LONG]
+    VALLETask.main(cmd=options(archive, "ar", *more, f"--output_dir={archive}/half"))
+    assert VALLETask.trainer.scaler.is_enabled()
+    exact = [*more, "--model_conf=bf16=false", f"--output_dir={archive}/exact"]
+    VALLETask.main(cmd=options(archive, "ar", *exact))
+    assert curve(archive / "half") == pytest.approx(curve(archive / "exact"), rel=0.02, abs=0.02)
+    state = step_checkpoint.load(archive / "half" / "step.pth")
+    assert state["scaler"]["scale"] == compute_dtype.SCALER_START
+    config = yaml.safe_load((archive / "half" / "config.yaml").read_text())
+    assert config["machine"]["products"] == "float16 (as said in a test)"
+    assert config["model_conf"]["bf16"] == "auto"  # the next machine is asked again
+
+
+def test_an_overflow_of_float16_is_left_out_and_the_scale_lowered(archive, float16, monkeypatch, caplog):
+    monkeypatch.setattr(compute_dtype, "SCALER_START", 2.0**18)
+    VALLETask.main(cmd=options(archive, "ar", *LONG))
+    assert "no update from utt" in caplog.text
+    state = step_checkpoint.load(archive / "exp" / "step.pth")
+    assert state["scaler"]["scale"] < 2.0**18
+    assert state["updates"] < state["steps"]
+    weights_now = weights(archive / "exp" / "2epoch.pth")
+    assert all(torch.isfinite(value).all() for value in weights_now.values() if value.is_floating_point())
+
+
+def test_a_broken_training_in_float16_has_the_curve_of_an_unbroken_one(archive, float16, monkeypatch):
+    monkeypatch.setattr(compute_dtype, "SCALER_START", 2.0**18)  # so that its scale changes
+    VALLETask.main(cmd=options(archive, "ar", *LONG, f"--output_dir={archive}/whole"))
+    command = options(archive, "ar", *LONG, f"--output_dir={archive}/broken")
+    save = step_checkpoint.save_whole
+
+    def save_and_die(state, path):
+        save(state, path)
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(step_checkpoint, "save_whole", save_and_die)
+        with pytest.raises(Killed):
+            VALLETask.main(cmd=command)
+    VALLETask.main(cmd=command)
+    assert curve(archive / "broken") == curve(archive / "whole")
+
+
+def test_the_log_says_on_what_and_how_long(archive, caplog):
+    caplog.set_level(logging.INFO)
+    VALLETask.main(cmd=options(archive, "ar", "--num_iters_per_epoch=11", "--max_epoch=2", "--batch_bins=60"))
+    assert "products: " in caplog.text
+    assert "cores: " in caplog.text
+    assert "the training will end at" in caplog.text

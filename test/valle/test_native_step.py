@@ -330,3 +330,11 @@ def test_decoders_of_several_models_do_not_meet(monkeypatch):
             if not decoder.finished:
                 decoder.step()
     assert [[result.codes.tolist() for result in decoder.results] for decoder in decoders] == alone
+
+
+def test_nothing_is_compiled_for_a_model_that_is_not_on_a_cpu(monkeypatch):
+    monkeypatch.setattr(native, "_library", lambda: pytest.fail("was compiled"))
+    transformer = Transformer(1, 16, 2, 32, 0.0).to("meta")
+    assert native_step(transformer, "auto") is None
+    with pytest.raises(InputError, match="not on a CPU"):
+        native_step(transformer, "always")

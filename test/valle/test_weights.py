@@ -1,10 +1,13 @@
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
-from espnet2_valle.valle import weights
+from espnet2_valle.common.machine import Choice
+from espnet2_valle.valle import nar, weights
 from espnet2_valle.valle.ar import VALLEAR
-from espnet2_valle.valle.weights import FEW_ROWS, Int8Linear, convert_linears
+from espnet2_valle.valle.nar import VALLENAR
+from espnet2_valle.valle.weights import FEW_ROWS, Bfloat16Linear, Int8Linear, convert_linears
 
 
 def linear():
@@ -38,6 +41,37 @@ def test_odd_sizes_do_not_reach_the_product_that_they_crash(columns):
     torch.manual_seed(0)
     layer, x = nn.Linear(columns, 5), torch.randn(1, columns)
     torch.testing.assert_close(Int8Linear(layer)(x).float(), layer(x), rtol=0.05, atol=0.05)
+
+
+def test_a_device_that_is_slow_at_bfloat16_does_not_multiply_it(monkeypatch):
+    multiplied = []
+    product = F.linear
+    monkeypatch.setattr(weights, "fast_type", lambda device: torch.float32)
+    monkeypatch.setattr(
+        weights.F, "linear", lambda x, w, *more: multiplied.append(w.dtype) or product(x, w, *more)
+    )
+    layer, x = linear(), torch.randn(FEW_ROWS + 1, 64)
+    got = Int8Linear(layer)(x)
+    assert multiplied == [torch.float32]
+    assert got.dtype == torch.bfloat16
+    size = x.norm(dim=1, keepdim=True) * layer.weight.norm(dim=1) + layer.bias.abs()
+    assert ((got.float() - product(x, layer.weight, layer.bias)).abs() / size).max() < 0.01
+
+
+def test_a_slow_choice_is_told(monkeypatch, caplog):
+    monkeypatch.setattr(weights, "bfloat16", lambda device: Choice("float32", "it is slow"))
+    convert_linears(nn.Sequential(linear()), "int8")
+    assert not caplog.records
+    convert_linears(nn.Sequential(linear()), "bfloat16")
+    assert "--dtype bfloat16, but it is slow: float32 is faster here" in caplog.text
+
+
+@pytest.mark.parametrize(("fast", "kind"), [("float32", nn.Linear), ("bfloat16", Bfloat16Linear)])
+def test_in_place_of_int8_the_nar_model_takes_what_is_fast(sizes, monkeypatch, fast, kind):
+    monkeypatch.setattr(nar, "bfloat16", lambda device: Choice(fast, "as said in a test"))
+    model = VALLENAR(**sizes)
+    model.prepare_decoding("int8")
+    assert {type(block.expand) for block in model.transformer.blocks} == {kind}
 
 
 def test_a_missing_product_is_noticed(monkeypatch):

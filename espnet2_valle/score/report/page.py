@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from espnet2_valle.common.config import read_yaml
 from espnet2_valle.score.listening.table import rated_name
 from espnet2_valle.score.report.chart import Chart, build_chart, shares
 from espnet2_valle.score.report.curves import read_curves
@@ -261,9 +262,22 @@ def make_examples(run: Run, rows: Sequence[UtteranceScore], count: int, seed: in
 
 
 def training(model: str, folder: Path) -> dict[str, Any]:
-    """Title and charts of one training; no chart where nothing was recorded."""
+    """Title, machine and charts of one training; no chart where nothing was recorded."""
     charts: list[Chart] = [build_chart(curve) for curve in read_curves(folder)]
-    return {"title": MODELS.get(model, model), "folder": str(folder), "charts": charts}
+    return {
+        "title": MODELS.get(model, model),
+        "folder": str(folder),
+        "charts": charts,
+        "machine": read_machine(folder),
+    }
+
+
+def read_machine(train_dir: Path) -> dict[str, str]:
+    """What a training's config.yaml says of the machine and of what was chosen for it; empty if nothing."""
+    config = train_dir / "config.yaml"
+    if not config.is_file():
+        return {}
+    return read_yaml(config, str(config)).get("machine") or {}
 
 
 def _expected(train_dirs: Mapping[str, Path]) -> list[tuple[str, Path]]:
