@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-# Measured on Linux, where PyTorch brings CUDA: 6 GB of packages, 3 GB of archives while they are unpacked, and
-# 0.5 GB of the embedded corpus.
+# Measured on Linux, where PyTorch brings CUDA: 6 GB of packages, 3 GB of archives until they are unpacked,
+# and 0.5 GB of the embedded corpus.
 DISK_GB = 10
 # What comes to Linux as source in a programming language to be compiled.
 COMPILED = ["pyworld", "webrtcvad"]
@@ -43,7 +43,7 @@ def main() -> None:
 def lacks_venv() -> Iterator[str]:
     """Debian has parts of Python's library in a package of its own."""
     if not (find_spec("venv") and find_spec("ensurepip")):
-        yield f"Python's venv module ({sys.executable}): install it (Debian, Ubuntu: apt install python3-venv)"
+        yield f"the venv module of {sys.executable}: install it (Debian, Ubuntu: apt install python3-venv)"
 
 
 def lacks_disk(root: Path) -> Iterator[str]:
@@ -52,11 +52,11 @@ def lacks_disk(root: Path) -> Iterator[str]:
         with tempfile.TemporaryFile(dir=root):
             pass
     except OSError as error:
-        yield f"a checkout that can be written into ({root}: {error.strerror}): allow that, or clone to another place"
+        yield f"a checkout that takes files ({root}: {error.strerror}): change that, or clone elsewhere"
         return
     free = shutil.disk_usage(root).free / 1e9
     if free < DISK_GB:
-        yield f"{DISK_GB} GB of disk in {root}, where {free:.1f} GB are free: free some, or clone to another disk"
+        yield f"{DISK_GB} GB of disk ({root}: {free:.1f} GB are free): free some, or clone to another disk"
 
 
 def lacks_compilers() -> Iterator[str]:

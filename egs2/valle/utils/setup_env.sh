@@ -55,7 +55,7 @@ _install() {
     local root=$1 extras=$2 key=$3 log=$4 venv=$1/.venv stamp started=${SECONDS} found
     stamp=${venv}/.installed
     if ! [ -f "${stamp}" ]; then
-        rm -rf "${venv}" # first, lest its python be found
+        rm -rf "${venv}" || true # first, lest its python be found; what hinders it is named below
         found=$(_find_python) || exit 1
         "${found}" "${root}/egs2/valle/utils/check_machine.py" "${root}" || exit 1
     fi
@@ -74,10 +74,17 @@ _install() {
 # _pip FOLDER PROJECT: install PROJECT. pip unpacks 3 GB in FOLDER, for which a small /tmp, perhaps in memory, has no room.
 _pip() {
     local -x TMPDIR=$1
+    _pip_has_cache || local -x PIP_NO_CACHE_DIR=1
     rm -rf "${TMPDIR}" && mkdir -p "${TMPDIR}" &&
         "${PYTHON}" -m pip install --upgrade "${PIP_VERSION}" &&
         "${PYTHON}" -m pip install -e "$2" "${TORCH_VERSION}" &&
         rm -rf "${TMPDIR}"
+}
+
+# Where it has none, in a home that takes no files, pip may fail to build a package after all.
+_pip_has_cache() {
+    local cache
+    cache=$("${PYTHON}" -m pip cache dir) && mkdir -p "${cache}" && [ -w "${cache}" ]
 }
 
 # _lock FILE MESSAGE: until file descriptor 9 is closed nobody else has FILE. Without flock (macOS), nobody is kept out.
