@@ -17,7 +17,8 @@ NO_HOME = "/proc/none"  # takes no files, not even root's
 PROGRAM = """
 import espnet2_valle
 import os
-print(*(f"{name}={os.environ.get(name)}" for name in ("HOME", "XDG_CACHE_HOME", "MPLCONFIGDIR", "USER")), sep="\\n")
+for name in ("HOME", "XDG_CACHE_HOME", "MPLCONFIGDIR", "USER"):
+    print(f"{name}={os.environ.get(name)}")
 import librosa, torch._dynamo, matplotlib.pyplot
 """
 
