@@ -98,11 +98,15 @@ def test_a_python_without_its_venv_module(check, monkeypatch):
     ]
 
 
-def test_a_small_disk(check, monkeypatch, tmp_path):
-    monkeypatch.setattr(check.shutil, "disk_usage", lambda folder: Disk(10**12, 0, 9.94e9))
-    assert said(check) == [
-        f"- 10 GB of disk ({tmp_path}: 9.9 GB are free): free some, or clone to another disk"
-    ]
+@pytest.mark.parametrize(("home", "needed"), [("/proc", 10), ("/proc/none", 10), (".", 13)])
+def test_a_small_disk(check, monkeypatch, tmp_path, home, needed):
+    """pip's cache lies in the home."""
+    monkeypatch.setenv("HOME", str(tmp_path / home))
+    monkeypatch.setattr(check.shutil, "disk_usage", lambda folder: Disk(10**12, 0, 1e9 * needed))
+    check.main()
+    monkeypatch.setattr(check.shutil, "disk_usage", lambda folder: Disk(10**12, 0, 1e9 * needed - 6e7))
+    free = f"{needed - 1}.9 GB are free"
+    assert said(check) == [f"- {needed} GB of disk ({tmp_path}: {free}): free some, or clone to another disk"]
 
 
 def test_a_checkout_that_takes_no_files(check, monkeypatch):
@@ -117,7 +121,7 @@ def test_all_is_said_at_once(check, monkeypatch, tmp_path):
     (tmp_path / "include" / "Python.h").unlink()
     monkeypatch.setattr(check, "find_spec", lambda name: None)
     monkeypatch.setattr(check.shutil, "disk_usage", lambda folder: Disk(10**12, 0, 0))
-    words = ["venv", "10 GB", "a C compiler", "a C++ compiler", "headers"]
+    words = ["venv", "GB of disk", "a C compiler", "a C++ compiler", "headers"]
     assert [word in line for word, line in zip(words, said(check), strict=True)] == [True] * len(words)
 
 
