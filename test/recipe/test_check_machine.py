@@ -133,6 +133,19 @@ def test_where_pip_gets_wheels_no_compiler_is_asked_for(check, monkeypatch, tmp_
     check.main()
 
 
+@pytest.mark.parametrize(("version", "asked"), [((3, 12, 9), False), ((3, 13, 0), True)])
+def test_new_pythons_need_cmake(check, monkeypatch, tmp_path, version, asked):
+    monkeypatch.setattr(check.sys, "version_info", version)
+    monkeypatch.setenv("PATH", str(tmp_path / "wheels"))
+    monkeypatch.setattr(check, "pip_has_wheels", lambda packages: False)
+    if asked:
+        assert said(check) == [
+            "- cmake, for this version of Python: install it (Debian, Ubuntu: apt install cmake)"
+        ]
+        program(tmp_path / "wheels" / "cmake", "")
+    check.main()
+
+
 def wheel(folder, name):
     """A wheel with nothing in it."""
     about = f"{name}-9.dist-info"

@@ -36,7 +36,7 @@ def machine(tmp_path):
     (tmp_path / "root" / "setup.py").write_text("first")
     (tmp_path / "bin").mkdir()
     script = FAKE_PYTHON.format(log=tmp_path / "log", folder=tmp_path)
-    for name in ("python", "python3", "python3.10", "python3.11", "python3.12"):
+    for name in ("python", "python3", "python3.10", "python3.11", "python3.12", "python3.13"):
         (tmp_path / "bin" / name).write_text(script)
         (tmp_path / "bin" / name).chmod(0o755)
     return tmp_path
@@ -133,7 +133,7 @@ def test_an_unfit_python_is_named(machine):
     (machine / "too_old").touch()
     status, printed, asked = setup(machine)
     assert status == 1
-    assert "no Python 3.10, 3.11 or 3.12 found (python3 is Python 3.9.1)" in printed
+    assert "no Python from 3.10 to 3.13 found (python3 is Python 3.9.1)" in printed
     assert asked == []
     assert "installation failed" not in printed
 

@@ -17,8 +17,9 @@ from pathlib import Path
 # unpacked, which pip also keeps in its cache.
 DISK_GB = 10
 CACHE_GB = 3
-# What comes to Linux as source in a programming language to be compiled.
+# What comes to Linux as source in C or C++.
 COMPILED = ["pyworld", "webrtcvad"]
+CMAKE_BUILT = "sentencepiece==0.2.0"  # which espnet asks for; there are wheels up to Python 3.12
 COMPILERS = {
     "C": ("CC", "cc", "test.c", "#include <stdio.h>\nint main(void) { return 0; }\n"),
     "C++": ("CXX", "c++", "test.cpp", "#include <vector>\nint main() { return 0; }\n"),
@@ -31,8 +32,10 @@ def main() -> None:
     """Exit with a message that names everything that is missing, if anything is."""
     missing = [*lacks_venv(), *lacks_disk(Path(sys.argv[1]))]
     compiling = [*lacks_compilers(), *lacks_headers()]
-    if compiling and not pip_has_wheels():
+    if compiling and not pip_has_wheels(COMPILED):
         missing += compiling
+    if sys.version_info >= (3, 13) and not shutil.which("cmake") and not pip_has_wheels([CMAKE_BUILT]):
+        missing.append("cmake, for this version of Python: install it (Debian, Ubuntu: apt install cmake)")
     if missing:
         sys.exit(
             "error: this machine lacks what the installation needs:\n"
@@ -112,10 +115,10 @@ def lacks_headers() -> Iterator[str]:
         yield f"Python's headers ({header}): install them (Debian, Ubuntu: apt install python{version}-dev)"
 
 
-def pip_has_wheels() -> bool:
+def pip_has_wheels(packages: list[str]) -> bool:
     """Whether pip gets compiled what PyPI has only as source: on other systems, or from a lab's own index."""
     command = [sys.executable, "-m", "pip", "install", "--dry-run", "--no-deps", "--only-binary", ":all:"]
-    command += ["--ignore-installed", "--retries", "0", "--timeout", "5", *COMPILED]
+    command += ["--ignore-installed", "--retries", "0", "--timeout", "5", *packages]
     try:
         return subprocess.run(command, capture_output=True, timeout=PIP_SECONDS, check=False).returncode == 0
     except subprocess.TimeoutExpired:

@@ -104,16 +104,16 @@ _is_installed() {
     done
 }
 
-# The first Python from 3.10 to 3.12.
+# The first Python from 3.10 to 3.13.
 _find_python() {
     local name
-    for name in python3 python3.11 python3.12 python3.10 python; do
-        if "${name}" -c 'import sys; raise SystemExit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null; then
+    for name in python3 python3.11 python3.12 python3.10 python3.13 python; do
+        if "${name}" -c 'import sys; raise SystemExit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then
             command -v "${name}"
             return
         fi
     done
-    echo "error: no Python 3.10, 3.11 or 3.12 found (python3 is $(python3 --version 2>&1)). Install one, or activate an ESPnet environment" >&2
+    echo "error: no Python from 3.10 to 3.13 found (python3 is $(python3 --version 2>&1)). Install one, or activate an ESPnet environment" >&2
     exit 1
 }
 
