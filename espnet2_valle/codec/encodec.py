@@ -143,9 +143,9 @@ def fetch_weights() -> Path:
 
     target = Path(torch.hub.get_dir()) / "checkpoints" / CHECKPOINT
     if not target.is_file():
-        target.parent.mkdir(parents=True, exist_ok=True)
         checksum = CHECKPOINT.split("-")[1].removesuffix(".th")
         try:
+            target.parent.mkdir(parents=True, exist_ok=True)
             torch.hub.download_url_to_file(URL, str(target), hash_prefix=checksum)
         except (OSError, RuntimeError) as error:
             raise InputError("encodec", f"its weights could not be downloaded ({error})", REMEDY) from error

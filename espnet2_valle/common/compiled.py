@@ -14,7 +14,9 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_info
 
-from espnet2_valle.common.fileio import atomic_path, user_cache
+from espnet2_valle.common.cache import user_cache
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.fileio import atomic_path
 from espnet2_valle.common.machine import compiler
 
 FLAGS = (
@@ -49,7 +51,10 @@ def load_library(folder: Path, machine: str = "native") -> ctypes.CDLL:
     sources = sorted(path for path in folder.iterdir() if path.suffix in (".cpp", ".h"))
     command = [*compiler(), f"-march={machine}", *FLAGS]
     command += [str(path) for path in sources if path.suffix == ".cpp"] + _openmp()
-    library = user_cache() / "compiled" / f"{folder.name}-{_key(command, sources)}.so"
+    try:
+        library = user_cache() / "compiled" / f"{folder.name}-{_key(command, sources)}.so"
+    except InputError as error:
+        raise CompileError(str(error)) from error
     try:
         if _is_whole(library):
             with suppress(OSError):  # made in another container, say, with other system libraries

@@ -14,11 +14,6 @@ from espnet2_valle.common.errors import InputError
 UNFINISHED = ".unfinished."  # how names of files begin that are still being written
 
 
-def user_cache() -> Path:
-    """The user's folder of things that can be made or fetched again; it need not exist."""
-    return Path.home() / ".cache" / "espnet2_valle"
-
-
 @contextmanager
 def atomic_path(path: str | Path, alone: bool = False) -> Iterator[Path]:
     """Yield a temporary path in the same folder, renamed to `path` on success.

@@ -12,8 +12,9 @@ from zipfile import BadZipFile, ZipFile
 import yaml
 from espnet2.main_funcs.pack_funcs import find_path_and_change_it_recursive
 
+from espnet2_valle.common.cache import user_cache
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.common.fileio import UNFINISHED, user_cache
+from espnet2_valle.common.fileio import UNFINISHED
 
 META = "meta.yaml"
 # What zipfile and yaml raise for archives that are none, cut short, encrypted or of other content.
@@ -36,7 +37,7 @@ def unpack(model_tag: str | Path, cachedir: str | Path | None = None) -> dict[st
 
     Args:
         model_tag: path of a zip, or a model-zoo name or URL (downloaded by espnet_model_zoo).
-        cachedir: where to unpack; default `~/.cache/espnet2_valle`, since espnet_model_zoo's own
+        cachedir: where to unpack; default `user_cache()`, since espnet_model_zoo's own
             default lies inside site-packages.
 
     Returns:

@@ -6,6 +6,8 @@
 
 # From 26.3 on pip refuses ci_sdr, which espnet needs, for a dependency by URL of an extra that nobody asks for.
 PIP_VERSION="pip>=24,<26.3"
+# Later ones want a setuptools that espnet refuses; pip would fetch each of them, half a gigabyte, to find that out.
+TORCH_VERSION="torch<2.13"
 
 setup_env() {
     local root=$1 extras=$2
@@ -39,8 +41,8 @@ _use_venv() {
     PATH=${venv}/bin:${PATH}
     export PATH
     if ! _is_installed "${stamp}" "${key}" "${extras}"; then
-        mkdir -p "$(dirname "${log}")"
-        _lock "${log}" "another call is installing into ${venv}; waiting for it"
+        # Where nothing can be written there is nobody to wait for, and the check says so.
+        ! touch "${log}" 2>/dev/null || _lock "${log}" "another call is installing into ${venv}; waiting for it"
         # Which may have been what was wanted here too.
         _is_installed "${stamp}" "${key}" "${extras}" || _install "${root}" "${extras}" "${key}" "${log}"
         exec 9>&- # the lock
@@ -52,19 +54,37 @@ _use_venv() {
 _install() {
     local root=$1 extras=$2 key=$3 log=$4 venv=$1/.venv stamp started=${SECONDS} found
     stamp=${venv}/.installed
+    if ! [ -f "${stamp}" ]; then
+        rm -rf "${venv}" || true # first, lest its python be found; what hinders it is named below
+        found=$(_find_python) || exit 1
+        "${found}" "${root}/egs2/valle/utils/check_machine.py" "${root}" || exit 1
+    fi
     echo "installing into ${venv} with [${extras}], once; this takes some minutes. Log: ${log}"
     if ! [ -f "${stamp}" ]; then
-        rm -rf "${venv}" # first, lest its python be found
-        found=$(_find_python) || exit 1
-        "${found}" -m venv "${venv}" || _setup_failed "${log}" "python's venv module does not work; Debian and Ubuntu have it in the package python3-venv"
+        "${found}" -m venv "${venv}" || _setup_failed "${log}" "python's venv module does not work"
     fi
     # An environment that was whole once is mended after a kill, not made anew: others may be running in it.
     if [ -f "${stamp}" ]; then echo unfinished >"${stamp}"; fi
-    { "${PYTHON}" -m pip install --upgrade "${PIP_VERSION}" && "${PYTHON}" -m pip install -e "${root}[${extras}]"; } >"${log}" 2>&1 ||
-        _setup_failed "${log}" "pip could not install everything"
+    _pip "${venv}/tmp" "${root}[${extras}]" >"${log}" 2>&1 || _setup_failed "${log}" "pip could not install everything"
     printf '%s\n%s\n' "${key}" "${extras}" >"${stamp}"
     echo $((SECONDS - started)) >"${venv}/.setup_seconds"
     echo "installed in $((SECONDS - started)) s"
+}
+
+# _pip FOLDER PROJECT: install PROJECT. pip unpacks 3 GB in FOLDER, for which a small /tmp, perhaps in memory, has no room.
+_pip() {
+    local -x TMPDIR=$1
+    _pip_has_cache || local -x PIP_NO_CACHE_DIR=1
+    rm -rf "${TMPDIR}" && mkdir -p "${TMPDIR}" &&
+        "${PYTHON}" -m pip install --upgrade "${PIP_VERSION}" &&
+        "${PYTHON}" -m pip install -e "$2" "${TORCH_VERSION}" &&
+        rm -rf "${TMPDIR}"
+}
+
+# Where it has none, in a home that takes no files, pip may fail to build a package after all.
+_pip_has_cache() {
+    local cache
+    cache=$("${PYTHON}" -m pip cache dir) && mkdir -p "${cache}" && [ -w "${cache}" ]
 }
 
 # _lock FILE MESSAGE: until file descriptor 9 is closed nobody else has FILE. Without flock (macOS), nobody is kept out.
@@ -84,24 +104,21 @@ _is_installed() {
     done
 }
 
-# The first Python from 3.10 to 3.12.
+# The first Python from 3.10 to 3.13.
 _find_python() {
     local name
-    for name in python3 python3.11 python3.12 python3.10 python; do
-        if "${name}" -c 'import sys; raise SystemExit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null; then
+    for name in python3 python3.11 python3.12 python3.10 python3.13 python; do
+        if "${name}" -c 'import sys; raise SystemExit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then
             command -v "${name}"
             return
         fi
     done
-    echo "error: no Python 3.10, 3.11 or 3.12 found (python3 is $(python3 --version 2>&1)). Install one, or activate an ESPnet environment" >&2
+    echo "error: no Python from 3.10 to 3.13 found (python3 is $(python3 --version 2>&1)). Install one, or activate an ESPnet environment" >&2
     exit 1
 }
 
 _setup_failed() {
     [ -f "$1" ] && tail -n 15 "$1" >&2
     echo "error: the installation failed: $2. Whole log: $1" >&2
-    if ! command -v c++ >/dev/null && ! command -v g++ >/dev/null; then
-        echo "ESPnet's dependency pyworld is compiled on Linux and no C++ compiler is here: install g++ (Debian, Ubuntu: apt install g++ python3-dev)" >&2
-    fi
     exit 1
 }
