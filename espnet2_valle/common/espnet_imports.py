@@ -4,6 +4,9 @@ import contextlib
 import io
 import logging
 import warnings
+from typing import Any
+
+import typeguard
 
 # Said at every utterance, or for each model that is loaded.
 CHATTER = (
@@ -12,6 +15,10 @@ CHATTER = (
     "Set decoder to none as ctc_weight==1.0",
 )
 
+# Typeguard would compile their functions anew to check arguments: half of what their import takes.
+UNCHECKED = ("espnet", "espnet2", "inflect")
+_checked = typeguard.typechecked
+
 
 def import_g2p_without_download() -> None:
     """Import g2p_en, as `espnet2.text` will, without its attempt to fetch NLTK data.
@@ -19,6 +26,7 @@ def import_g2p_without_download() -> None:
     g2p_en tries that whenever it is imported and the data is missing, whatever tokenizer is asked for:
     behind a firewall each command would wait for a connection. Call this before importing from `espnet2`.
     """
+    typeguard.typechecked = _typechecked
     import nltk
 
     download = nltk.download
@@ -44,3 +52,10 @@ def import_espnet_quietly() -> None:
 
 def _is_no_chatter(record: logging.LogRecord) -> bool:
     return not record.getMessage().startswith(CHATTER)
+
+
+def _typechecked(target: Any = None, **options: Any) -> Any:
+    """typeguard's decorator, which leaves functions and classes of UNCHECKED as they are."""
+    if target is not None and target.__module__.partition(".")[0] in UNCHECKED:
+        return target
+    return _checked(target, **options)
