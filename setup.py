@@ -109,7 +109,6 @@ setup(
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["espnet2_valle*"]),
     package_data={
-        "espnet2_valle.valle": ["*.h"],
         "espnet2_valle.valle.native": ["*.cpp", "*.h"],
         "espnet2_valle.score.report": ["*.j2", "*.js"],
         "espnet2_valle.score.listening": ["*.j2", "*.js", "*.css"],

@@ -14,7 +14,7 @@ from espnet2.utils.types import str2bool
 
 from espnet2_valle.bench.figure import Figure, median_seconds
 from espnet2_valle.bench.speech import speech_codec, voice
-from espnet2_valle.common.machine import bfloat16, cores
+from espnet2_valle.common.machine import bfloat16
 from espnet2_valle.generate.ar_decoding import ARDecoder, Utterance, decode_ar
 from espnet2_valle.generate.sampling import SamplingOptions
 from espnet2_valle.generate.stopping import Limits
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, default=10, help="in a row, before the other side has its turn")
     parser.add_argument("--rounds", type=int, default=5, help="turns of each side")
     parser.add_argument("--long_frames", type=int, default=LONG, help=f"to compare with {SHORT}")
-    parser.add_argument("--num_threads", type=int, default=cores())
+    parser.add_argument("--num_threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--native", choices=MODES, default="auto", help="steps in compiled code")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--cuda_graphs", type=str2bool, default=False, help="steps recorded as CUDA graphs")

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import os
 import subprocess
 import sys
@@ -28,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32")
     parser.add_argument("--steps", type=int, default=10, help="that are measured in each setting")
     parser.add_argument(
-        "--busy", type=int, nargs="+", default=[0, 1, cores()], help="busy processes beside it"
+        "--busy", type=int, nargs="+", default=sorted({0, 1, cores()}), help="busy processes beside it"
     )
 
 
@@ -36,7 +37,7 @@ def measure(args: argparse.Namespace) -> list[Figure]:
     """Measure each setting in a process of its own, since OpenMP reads its settings when it is loaded."""
     figures = []
     for busy in args.busy:
-        for threads in range(1, cores() + 1):
+        for threads in sorted({1, 2 ** int(math.log2(cores())), cores()}):
             for waiting, environment in WAITING.items():
                 if threads == 1 and waiting != "sleeping":
                     continue  # one thread waits for none

@@ -10,6 +10,7 @@ import torch
 
 from espnet2_valle.bench.figure import Figure
 from espnet2_valle.bench.index import CODEBOOK_SIZE, CODEBOOKS, FRAME_RATE, write_synthetic
+from espnet2_valle.common.machine import training_type
 from espnet2_valle.corpus.batches import BatchRule
 from espnet2_valle.corpus.index import TrainingIndex
 from espnet2_valle.tasks.planned import build_planned
@@ -21,6 +22,7 @@ from espnet2_valle.valle.embeddings import SHAPE_STEP
 VOCAB_SIZE = 100
 NUM_UTTERANCES = 20000
 NUM_SPEAKERS = 100
+DTYPES = ("float32", "float16", "bfloat16")
 BARS = {"cpu": ">= 0.6", "cuda": ">= 0.45"}  # of the matrix-multiply rate
 
 
@@ -28,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to train, and how long."""
     parser.add_argument("--config", nargs="+", required=True, help="such as conf/train_{ar,nar}_paper.yaml")
     parser.add_argument(
-        "--dtype", nargs="+", choices=["float32", "bfloat16"], default=["float32", "bfloat16"]
+        "--dtype", nargs="+", choices=DTYPES, help="default: float32, and what --device multiplies fastest"
     )
     parser.add_argument("--batch_bins", type=int, default=6000, help="positions of a step")
     parser.add_argument(
@@ -41,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def measure(args: argparse.Namespace) -> list[Figure]:
     """Measure each config in each type of number."""
+    dtypes = args.dtype or sorted({"float32", training_type(args.device).value}, reverse=True)
     with tempfile.TemporaryDirectory() as folder:
         if not args.index:
             write_synthetic(Path(folder), NUM_UTTERANCES, NUM_SPEAKERS)
@@ -48,7 +51,7 @@ def measure(args: argparse.Namespace) -> list[Figure]:
         return [
             figure
             for config in args.config
-            for dtype in args.dtype
+            for dtype in dtypes
             for figure in _one(args, config, dtype, index)
         ]
 

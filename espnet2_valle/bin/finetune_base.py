@@ -19,6 +19,7 @@ from espnet2_valle.common.fileio import atomic_open
 from espnet2_valle.generate.text2speech import Text2Speech
 from espnet2_valle.tasks.valle import VALLETask, codec_spec
 from espnet2_valle.text.tokens import TokenIDs
+from espnet2_valle.train.compute_dtype import AUTO
 from espnet2_valle.train.step_checkpoint import save_whole
 from espnet2_valle.zoo.load import unpack
 
@@ -74,6 +75,9 @@ def shaped(training: dict[str, Any], base: argparse.Namespace) -> dict[str, Any]
         name: {**getattr(base, name), **common.get(name, {}), **own.get(name, {})}
         for name in ("valle_conf", "model_conf")
     }
+    # In which type of number the base was trained was a matter of its machine.
+    if not any("bf16" in given.get("model_conf", {}) for given in (common, own)):
+        confs["model_conf"]["bf16"] = AUTO
     return {**common, **own, "valle": base.valle, **confs}
 
 

@@ -23,7 +23,7 @@ def user_cache() -> Path:
     with suppress(RuntimeError):
         above.append(Path.home() / ".cache")
     for folder in above:
-        if _is_writable(folder / NAME):
+        if _is_writable(folder / NAME) and _is_own(folder / NAME):
             return folder / NAME
     return _temporary_folder() / NAME
 
@@ -53,16 +53,24 @@ def use_writable_caches() -> None:
 
 
 def _is_writable(folder: Path) -> bool:
-    """Whether files can be made in `folder`, which is made itself if need be."""
+    """Whether files can be made in `folder`, which is made itself, for the user alone, if need be."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
     except OSError:
         return False
     return os.access(folder, os.W_OK | os.X_OK)
 
 
+def _is_own(folder: Path) -> bool:
+    """Whether nobody but this user may write into it: code is loaded from there."""
+    found = folder.lstat()
+    others = stat.S_IWGRP | stat.S_IWOTH
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & others
+
+
 def _temporary_folder() -> Path:
-    """A folder in the temporary directory that is this user's alone: code is loaded from it.
+    """A folder in the temporary directory that is this user's alone.
 
     Raises:
         InputError: it is somebody else's, or cannot be made.
@@ -71,16 +79,12 @@ def _temporary_folder() -> Path:
     try:
         folder = Path(tempfile.gettempdir(), f"{NAME}-{os.getuid()}")
         folder.mkdir(mode=0o700, exist_ok=True)
-        found = folder.lstat()
+        own = _is_own(folder)
     except OSError as error:
         raise InputError(
             "~/.cache", f"takes no files, nor does the temporary directory ({error})", remedy
         ) from error
-    if (
-        not stat.S_ISDIR(found.st_mode)
-        or found.st_uid != os.getuid()
-        or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    ):
+    if not own:
         raise InputError(
             folder, "is needed, since ~/.cache takes no files, but others may write into it", remedy
         )

@@ -16,6 +16,7 @@ CHATTER = (
 )
 
 # Typeguard would compile their functions anew to check arguments: half of what their import takes.
+# inflect spells numbers for g2p_en.
 UNCHECKED = ("espnet", "espnet2", "inflect")
 _checked = typeguard.typechecked
 
@@ -26,7 +27,7 @@ def import_g2p_without_download() -> None:
     g2p_en tries that whenever it is imported and the data is missing, whatever tokenizer is asked for:
     behind a firewall each command would wait for a connection. Call this before importing from `espnet2`.
     """
-    typeguard.typechecked = _typechecked
+    _leave_unchecked()
     import nltk
 
     download = nltk.download
@@ -54,8 +55,14 @@ def _is_no_chatter(record: logging.LogRecord) -> bool:
     return not record.getMessage().startswith(CHATTER)
 
 
+def _leave_unchecked() -> None:
+    """Have ESPnet's functions imported as they are, from now on, which halves the time of its import."""
+    typeguard.typechecked = _typechecked
+
+
 def _typechecked(target: Any = None, **options: Any) -> Any:
     """typeguard's decorator, which leaves functions and classes of UNCHECKED as they are."""
-    if target is not None and target.__module__.partition(".")[0] in UNCHECKED:
+    module = getattr(target, "__module__", None) or ""
+    if module.partition(".")[0] in UNCHECKED:
         return target
     return _checked(target, **options)

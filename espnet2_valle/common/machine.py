@@ -7,16 +7,17 @@ import platform
 import shlex
 import shutil
 from collections.abc import MutableMapping
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from espnet2_valle.common.cgroup import cpu_limit, memory_limit
 
 if TYPE_CHECKING:
     import torch
 
 COMPILER, COMPILER_VARIABLE = "c++", "CXX"
 X86 = ("x86_64", "amd64", "i386", "i686")
-FLOAT16_CAPABILITY = (7, 0)  # of GPUs from Volta on, which have matrix units for it
+FLOAT16_CAPABILITY = (7, 0)  # of GPUs from Volta on: most have matrix units for it
 WORKER_BYTES = 1.5 * 2**30  # what a worker of the data stages, of decoding or of scoring may need
 # OpenMP's threads (GNU's, Intel's) sleep while they wait. Spinning takes the core from whom they wait for.
 PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}
@@ -36,17 +37,17 @@ class Choice:
 
 
 def cores() -> int:
-    """CPU cores that this process may use: its affinity and the quota of its control group count."""
-    from dask.system import cpu_count
-
-    return cpu_count()
+    """CPU cores that this process may use, by its affinity and the quota of its control groups."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = cpu_limit()
+    return count if quota is None else max(1, min(count, math.ceil(quota)))
 
 
 def memory() -> int:
-    """Bytes of memory that this process may use: the limit of its control group counts."""
-    from distributed.system import memory_limit
-
-    return memory_limit()
+    """Bytes of memory that this process may use: the machine's, or the limit of its control groups."""
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    limit = memory_limit()
+    return machine if limit is None else min(machine, limit)
 
 
 def workers() -> int:
@@ -94,7 +95,7 @@ def bfloat16(device: "str | torch.device" = "cpu") -> Choice:
 
     device = torch.device(device)
     if device.type == "cuda":
-        return _bfloat16_on_gpu(device)
+        return _bfloat16_on_gpu(torch.cuda.current_device() if device.index is None else device.index)
     if device.type != "cpu":
         return Choice("float32", f"nothing is known of bfloat16 on {device.type}")
     return _bfloat16_on_cpu()
@@ -134,14 +135,15 @@ def _bfloat16_on_cpu() -> Choice:
         return Choice("bfloat16", "oneDNN serves it on this CPU")
     if _cpu_has("_is_avx512_bf16_supported"):
         return Choice("bfloat16", "the CPU has instructions for it (AVX-512 BF16)")
-    return Choice("float32", "the CPU has no instructions for bfloat16")
+    return Choice("float32", "PyTorch tells of no instructions for bfloat16 on this CPU")
 
 
-def _bfloat16_on_gpu(device: "torch.device") -> Choice:
+@functools.cache
+def _bfloat16_on_gpu(index: int) -> Choice:
     import torch
 
-    name = torch.cuda.get_device_name(device)
-    with torch.cuda.device(device) if device.index is not None else nullcontext():
+    name = torch.cuda.get_device_name(index)
+    with torch.cuda.device(index):
         if torch.cuda.is_bf16_supported(including_emulation=False):
             return Choice("bfloat16", f"the GPU multiplies it ({name})")
     return Choice("float32", f"the GPU does not multiply bfloat16 ({name})")
@@ -165,7 +167,7 @@ def describe() -> dict[str, str]:
     words = " ".join(compiler())
     waiting = os.environ.get("OMP_WAIT_POLICY", "not set")
     return {
-        "processor": f"{_processor()}, {vector_level()}{', matrix unit' if has_matrix_unit() else ''}",
+        "processor": f"{processor()}, {vector_level()}{', matrix unit' if has_matrix_unit() else ''}",
         "cores": str(cores()),
         "threads": f"{torch.get_num_threads()} (OMP_WAIT_POLICY {waiting})",
         "memory": f"{memory() / 2**30:.1f} GiB",
@@ -174,8 +176,8 @@ def describe() -> dict[str, str]:
     }
 
 
-def _processor() -> str:
-    """Name of the CPU."""
+def processor() -> str:
+    """Name of the CPU's model."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as stream:
             names = [line.split(":", 1)[1].strip() for line in stream if line.startswith("model name")]

@@ -1,14 +1,11 @@
 """Sections of a Markdown file that a program writes anew, among others that people write."""
 
-import platform
 from pathlib import Path
 
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
-from espnet2_valle.common.machine import cores
+from espnet2_valle.common.machine import cores, processor
 from espnet2_valle.score.scorecard import git_commit
-
-CPU_INFO = Path("/proc/cpuinfo")
 
 
 def write_section(path: Path, key: str, text: str) -> None:
@@ -35,7 +32,4 @@ def write_section(path: Path, key: str, text: str) -> None:
 def origin() -> list[str]:
     """Where figures come from, in a few words: the commit, and this machine's cores and processor."""
     commit = git_commit()
-    lines = CPU_INFO.read_text(encoding="utf-8").splitlines() if CPU_INFO.is_file() else []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    processor = models[0] if models else platform.machine()
-    return [f"commit {commit[:7] if commit else 'unknown'}", f"{cores()} CPU cores ({processor})"]
+    return [f"commit {commit[:7] if commit else 'unknown'}", f"{cores()} CPU cores ({processor()})"]

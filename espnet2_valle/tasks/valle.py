@@ -22,7 +22,7 @@ from espnet2_valle.codec.build import load_codec, read_codec_config
 from espnet2_valle.codec.spec import CodecSpec
 from espnet2_valle.common.config import check_keys
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.common.machine import describe
+from espnet2_valle.common.machine import cores, describe
 from espnet2_valle.corpus.batches import BatchRule
 from espnet2_valle.corpus.index import TrainingIndex
 from espnet2_valle.tasks.adapter import check_adapter, fold, keep_apart
@@ -195,7 +195,7 @@ class VALLETask(AbsTask):
             seed=args.seed,
             shuffle=train,
             rank=torch.distributed.get_rank() if distributed else 0,
-            num_workers=args.num_workers,
+            num_workers=min(args.num_workers, cores()),
             pin_memory=args.ngpu > 0,
         )
 

@@ -8,7 +8,7 @@ from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.machine import Choice, bfloat16, training_type
 
 AUTO = "auto"
-RANKED = ("float32", "float16", "bfloat16")  # each is served wherever the ones behind it are
+RANKED = ("float32", "float16", "bfloat16")  # a GPU that is fast at one is so at those before it
 SCALER_START = 1024.0  # the loss is summed over predictions: torch's 65536 would overflow for a dozen steps
 
 

@@ -103,10 +103,13 @@ class Epoch:
     def _stop(self, names: list[str], loss: torch.Tensor) -> None:
         """End the training; each rank names its own batch."""
         batch = " ".join(names) if not torch.isfinite(loss).all() else "a batch of another rank"
+        remedy = "lower the learning rate or raise the warm-up"
+        if self.scaler.is_enabled():
+            remedy = f"train in float32, whose numbers may be larger: --model_conf bf16=false; or {remedy}"
         raise InputError(
             f"step {self.step} of epoch {self.reporter.get_epoch()}",
             f"the loss is not finite. Utterances: {batch}",
-            "Look at them; if nothing is wrong with them, lower the learning rate or raise the warm-up",
+            f"Look at them; if nothing is wrong with them, {remedy}",
         )
 
     def update(self, names: list[str]) -> None:
@@ -131,6 +134,8 @@ class Epoch:
             self.updates += 1
         else:
             logging.warning("gradient norm %s: no update from %s", float(norm), " ".join(names))
+        if self.scaler.is_enabled():
+            report["loss_scale"] = self.scaler.get_scale()
         self.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
         rates = {f"optim0_lr{n}": group["lr"] for n, group in enumerate(self.optimizer.param_groups)}

@@ -22,7 +22,10 @@ class ESPnetVALLEModel(AbsESPnetModel):
         packed: no padding in training; for GPUs; see `Transformer`.
 
     Attributes:
-        compute_dtype: of the products of forward and backward passes.
+        compute_dtype: of the products of forward and backward passes; float32 for "auto" until the task says.
+
+    Raises:
+        ValueError: another value of `bf16`.
     """
 
     @typechecked
@@ -34,6 +37,8 @@ class ESPnetVALLEModel(AbsESPnetModel):
         packed: bool = False,
     ):
         super().__init__()
+        if isinstance(bf16, str) and bf16 != "auto":
+            raise ValueError(f"bf16 must be True, False or 'auto', not {bf16!r}")
         self.valle = valle
         self.valle.transformer.packed = packed
         self.valle.transformer.activation_checkpointing = activation_checkpointing

@@ -1,5 +1,6 @@
 """The non-autoregressive model: codebooks 2..Q, one stage each (VALL-E, sec. 4.2.2)."""
 
+import logging
 from dataclasses import dataclass
 
 import torch
@@ -196,8 +197,13 @@ class VALLENAR(AbsVALLE):
             dtype: one of `weights.DTYPES`. int8 spares reading, and this model is bound by computing: in its
                 place it takes the type that its device multiplies fastest.
         """
-        device = self.transformer.norm.scale.device
-        convert_linears(self, bfloat16(device).value if dtype == "int8" else dtype)
+        found = bfloat16(self.transformer.norm.scale.device)
+        if dtype == "int8":
+            logging.info(f"the NAR model computes in {found.value}: {found.why}")
+            dtype = found.value
+        elif dtype == "bfloat16" and found.value != dtype:
+            logging.warning(f"the NAR model computes in bfloat16, but {found.why}: float32 is faster")
+        convert_linears(self, dtype)
 
     @torch.no_grad()
     def generate(

@@ -4,13 +4,12 @@ This is the one place that knows of torch's private int8 product.
 """
 
 import functools
-import logging
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from espnet2_valle.common.machine import bfloat16, fast_type
+from espnet2_valle.common.machine import fast_type
 
 DTYPES = ("float32", "bfloat16", "int8")
 FEW_ROWS = (
@@ -87,9 +86,6 @@ def convert_linears(model: nn.Module, dtype: str) -> None:
         raise ValueError(f"dtype must be one of {DTYPES}, not {dtype!r}")
     if dtype == "float32":
         return
-    found = bfloat16(next(model.parameters()).device)
-    if dtype == "bfloat16" and found.value != dtype:
-        logging.warning(f"--dtype bfloat16, but {found.why}: float32 is faster here")
     kind = Bfloat16Linear if dtype == "bfloat16" else Int8Linear
     for module in list(model.modules()):
         for name, child in list(module.named_children()):

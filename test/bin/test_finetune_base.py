@@ -30,14 +30,19 @@ def test_a_section_goes_before_the_rest_and_that_before_the_models_own():
         "valle": "ar",
         "max_epoch": 5,
         "valle_conf": {"layers": 2, "dropout": 0.1, "history_dropout": 0.2},
-        "model_conf": {"bf16": True},
+        "model_conf": {"bf16": "auto"},  # this machine may be another
     }
     assert shaped(training, base_model("nar")) == {
         "valle": "nar",
         "max_epoch": 3,
         "valle_conf": {"layers": 2, "dropout": 0.3},
-        "model_conf": {"bf16": True},
+        "model_conf": {"bf16": "auto"},  # this machine may be another
     }
+
+
+def test_a_type_of_number_that_is_asked_for_is_taken():
+    assert shaped({"model_conf": {"bf16": False}}, base_model("ar"))["model_conf"] == {"bf16": False}
+    assert shaped({"ar": {"model_conf": {"bf16": True}}}, base_model("ar"))["model_conf"] == {"bf16": True}
 
 
 @pytest.mark.parametrize("kind", finetune_base.KINDS)

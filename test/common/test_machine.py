@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -12,9 +13,11 @@ from espnet2_valle.common import machine
 
 @pytest.fixture(autouse=True)
 def asked_anew():
-    machine._bfloat16_on_cpu.cache_clear()
+    for query in (machine._bfloat16_on_cpu, machine._bfloat16_on_gpu):
+        query.cache_clear()
     yield
-    machine._bfloat16_on_cpu.cache_clear()
+    for query in (machine._bfloat16_on_cpu, machine._bfloat16_on_gpu):
+        query.cache_clear()
 
 
 @pytest.fixture
@@ -22,6 +25,7 @@ def cpu(monkeypatch):
     """Says what a CPU is to answer."""
 
     def pretend(served, amx=False, avx512_bf16=False, kind="x86_64"):
+        monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
         monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: served, raising=False)
         monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx, raising=False)
         monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512_bf16, raising=False)
@@ -80,10 +84,15 @@ def test_a_gpu_without_bfloat16_trains_in_float16_where_that_is_fast(
         "is_bf16_supported",
         lambda including_emulation: asked.append(including_emulation) or has_bfloat16,
     )
-    choice = machine.training_type("cuda")
-    assert choice.value == training
-    assert "a GPU" in choice.why
-    assert machine.fast_type("cuda") is (torch.bfloat16 if has_bfloat16 else torch.float32)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    monkeypatch.setattr(torch.cuda, "device", lambda index: asked_of.append(index) or nullcontext())
+    asked_of = []
+    for device in ("cuda", "cuda:1", "cuda:1"):
+        choice = machine.training_type(device)
+        assert choice.value == training
+        assert "a GPU" in choice.why
+        assert machine.fast_type(device) is (torch.bfloat16 if has_bfloat16 else torch.float32)
+    assert asked_of == [0, 1]  # each once
     assert set(asked) == {False}  # V100 and T4 emulate it
 
 

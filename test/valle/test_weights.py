@@ -58,12 +58,13 @@ def test_a_device_that_is_slow_at_bfloat16_does_not_multiply_it(monkeypatch):
     assert ((got.float() - product(x, layer.weight, layer.bias)).abs() / size).max() < 0.01
 
 
-def test_a_slow_choice_is_told(monkeypatch, caplog):
-    monkeypatch.setattr(weights, "bfloat16", lambda device: Choice("float32", "it is slow"))
-    convert_linears(nn.Sequential(linear()), "int8")
+def test_a_slow_choice_is_told(sizes, monkeypatch, caplog):
+    monkeypatch.setattr(nar, "bfloat16", lambda device: Choice("float32", "it is slow"))
+    for dtype in ("float32", "int8"):
+        VALLENAR(**sizes).prepare_decoding(dtype)
     assert not caplog.records
-    convert_linears(nn.Sequential(linear()), "bfloat16")
-    assert "--dtype bfloat16, but it is slow: float32 is faster here" in caplog.text
+    VALLENAR(**sizes).prepare_decoding("bfloat16")
+    assert "in bfloat16, but it is slow: float32 is faster" in caplog.text
 
 
 @pytest.mark.parametrize(("fast", "kind"), [("float32", nn.Linear), ("bfloat16", Bfloat16Linear)])

@@ -14,9 +14,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 # Measured on Linux, where PyTorch brings CUDA: 6.1 GB of packages, and 3.3 GB of archives until they are
-# unpacked, which pip also keeps in its cache.
-DISK_GB = 10
-CACHE_GB = 3
+# unpacked, which pip also keeps in its cache. Elsewhere it brings none.
+DISK_GB, CACHE_GB = (10, 3) if sys.platform == "linux" else (4, 1)
+SKIP = "SKIP_MACHINE_CHECK"  # in the environment: who knows better goes on
 # What comes to Linux as source in C or C++.
 COMPILED = ["pyworld", "webrtcvad"]
 CMAKE_BUILT = "sentencepiece==0.2.0"  # which espnet asks for; there are wheels up to Python 3.12
@@ -30,6 +30,8 @@ PIP_SECONDS = 60
 
 def main() -> None:
     """Exit with a message that names everything that is missing, if anything is."""
+    if os.environ.get(SKIP):
+        return
     missing = [*lacks_venv(), *lacks_disk(Path(sys.argv[1]))]
     compiling = [*lacks_compilers(), *lacks_headers()]
     if compiling and not pip_has_wheels(COMPILED):
@@ -40,7 +42,8 @@ def main() -> None:
         sys.exit(
             "error: this machine lacks what the installation needs:\n"
             + "".join(f"- {line}\n" for line in missing)
-            + "Then call this again; or activate an environment that has ESPnet, and nothing is installed"
+            + "Then call this again; or activate an environment that has ESPnet, and nothing is installed. "
+            + f"{SKIP}=1 in the environment goes on without it"
         )
 
 
@@ -76,7 +79,10 @@ def lacks_compilers() -> Iterator[str]:
     """Those that pip's builds will call, each tried on a file of two lines."""
     for language, (variable, usual, name, source) in COMPILERS.items():
         command = os.environ.get(variable) or sysconfig.get_config_var(variable) or usual
-        problem = compile_problem(shlex.split(command), name, source)
+        try:
+            problem = compile_problem(shlex.split(command), name, source)
+        except (ValueError, OSError) as error:  # quotes that do not close; a temporary directory that is full
+            problem = str(error)
         if problem:
             yield (
                 f"a {language} compiler that works ({variable} is '{command}': {problem}): "
@@ -117,12 +123,14 @@ def lacks_headers() -> Iterator[str]:
 
 def pip_has_wheels(packages: list[str]) -> bool:
     """Whether pip gets compiled what PyPI has only as source: on other systems, or from a lab's own index."""
-    command = [sys.executable, "-m", "pip", "install", "--dry-run", "--no-deps", "--only-binary", ":all:"]
-    command += ["--ignore-installed", "--retries", "0", "--timeout", "5", *packages]
-    try:
-        return subprocess.run(command, capture_output=True, timeout=PIP_SECONDS, check=False).returncode == 0
-    except subprocess.TimeoutExpired:
-        return False
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:"]
+    command += ["--retries", "0", "--timeout", "5", *packages]
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            done = subprocess.run(command, cwd=folder, capture_output=True, timeout=PIP_SECONDS, check=False)
+        except subprocess.TimeoutExpired:
+            return False
+    return done.returncode == 0
 
 
 if __name__ == "__main__":
