@@ -62,7 +62,7 @@ def _leave_unchecked() -> None:
 
 def _typechecked(target: Any = None, **options: Any) -> Any:
     """typeguard's decorator, which leaves functions and classes of UNCHECKED as they are."""
-    module = getattr(target, "__module__", None) or ""
+    module = getattr(target, "__module__", None) or ""  # of a bare call with options: none
     if module.partition(".")[0] in UNCHECKED:
         return target
     return _checked(target, **options)
