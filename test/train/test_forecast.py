@@ -1,12 +1,16 @@
 """When a training will end is said after its first steps."""
 
 import logging
+from pathlib import Path
 
 import pytest
+import yaml
 
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.train import forecast
 from espnet2_valle.train.forecast import STEPS, Expected, Forecast
+
+CONF = Path(__file__).parents[2] / "conf"
 
 
 @pytest.fixture
@@ -61,3 +65,15 @@ def test_a_section_at_fault_is_refused(section):
 
 def test_a_config_may_promise_nothing():
     assert Expected.of({}) is None
+
+
+@pytest.mark.parametrize("kind", ["ar", "nar"])
+def test_the_default_training_promises_what_it_took(kind):
+    config = yaml.safe_load((CONF / f"train_{kind}_mini.yaml").read_text(encoding="utf-8"))
+    expected = Expected.of(config["expected"])
+    assert expected.steps == config["max_epoch"] * config["num_iters_per_epoch"]
+
+
+def test_whatever_a_config_promises_is_well_formed():
+    for path in CONF.glob("**/train_*.yaml"):
+        Expected.of(yaml.safe_load(path.read_text(encoding="utf-8")).get("expected") or {})
