@@ -22,12 +22,12 @@ class Expected:
     Attributes:
         seconds: that the training took.
         steps: that it had.
-        on: the machine.
+        machine: that it ran on.
     """
 
     seconds: float
     steps: int
-    on: str
+    machine: str
 
     @classmethod
     def of(cls, section: Mapping[str, Any]) -> "Expected | None":
@@ -42,7 +42,9 @@ class Expected:
         check_keys("expected", section, names)
         for name in names:
             value = section.get(name)
-            good = isinstance(value, str) if name == "on" else isinstance(value, (int, float)) and value > 0
+            good = (
+                isinstance(value, str) if name == "machine" else isinstance(value, (int, float)) and value > 0
+            )
             if not good:
                 raise InputError(
                     "expected", f"{name} is {value!r}", f"Give {', '.join(names)} or leave it out"
@@ -90,6 +92,6 @@ class Forecast:
         if times >= FAR_TOO_LONG:
             logging.warning(
                 f"a step takes {times:.0f} times as long as on the machine that the config was measured on "
-                f"({self.expected.on}). `valle_benchmark machine` shows what this one does well; "
+                f"({self.expected.machine}). `valle_benchmark machine` shows what this one does well; "
                 "other work on its cores, or bf16: true where bfloat16 is slow, could be why"
             )

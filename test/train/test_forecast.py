@@ -42,7 +42,7 @@ def test_the_end_is_told_once_by_the_typical_step(clock, caplog):
 
 @pytest.mark.parametrize(("seconds", "warned"), [(9.0, False), (11.0, True)])
 def test_a_training_far_slower_than_its_config_promises_is_warned_of(clock, caplog, seconds, warned):
-    listening = Forecast(Expected(seconds=400, steps=400, on="two cores of something"))
+    listening = Forecast(Expected(seconds=400, steps=400, machine="two cores of something"))
     make_steps(clock, listening, [seconds] * STEPS)
     assert ("11 times as long as on the machine" in caplog.text) is warned
     assert ("two cores of something" in caplog.text) is warned
@@ -52,10 +52,10 @@ def test_a_training_far_slower_than_its_config_promises_is_warned_of(clock, capl
     "section",
     [
         {"seconds": 1},
-        {"seconds": 0, "steps": 1, "on": "x"},
-        {"seconds": "1e3", "steps": 1, "on": "x"},
-        {"seconds": 1, "steps": 1, "on": 3},
-        {"second": 1, "steps": 1, "on": "x"},
+        {"seconds": 0, "steps": 1, "machine": "x"},
+        {"seconds": "1e3", "steps": 1, "machine": "x"},
+        {"seconds": 1, "steps": 1, "machine": 3},
+        {"second": 1, "steps": 1, "machine": "x"},
     ],
 )
 def test_a_section_at_fault_is_refused(section):
