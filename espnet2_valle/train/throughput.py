@@ -10,6 +10,7 @@ from espnet2_valle.valle.abs_valle import AbsVALLE
 FORWARD_AND_BACKWARD = 3  # a backward pass computes twice what a forward pass does
 MEASURED_SIZES = {"cpu": 1024, "cuda": 8192}  # of square matrices
 MEASURED_ROUNDS = 5
+SMALL, SLOW_SECONDS = 256, 0.005  # a product that small that takes so long tells enough of a slow type
 
 
 class FlopCounter:
@@ -38,7 +39,15 @@ class FlopCounter:
 
 def matmul_rate(device: str, dtype: torch.dtype) -> float:
     """Operations a second of a large square matrix product, the best of a few."""
+    small = _fastest_product(device, dtype, SMALL)
+    if small > SLOW_SECONDS:
+        return 2 * SMALL**3 / small
     size = MEASURED_SIZES[device]
+    return 2 * size**3 / _fastest_product(device, dtype, size)
+
+
+def _fastest_product(device: str, dtype: torch.dtype, size: int) -> float:
+    """Seconds of the fastest of a few products."""
     left, right = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
     best = float("inf")
     for _ in range(MEASURED_ROUNDS):
@@ -46,4 +55,4 @@ def matmul_rate(device: str, dtype: torch.dtype) -> float:
         product = left @ right
         product[0, 0].item()  # waits for a GPU
         best = min(best, time.perf_counter() - start)
-    return 2 * size**3 / best
+    return best

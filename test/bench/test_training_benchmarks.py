@@ -5,12 +5,14 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
 from espnet2_valle.bench import threads
 from espnet2_valle.bench.index import write_synthetic
 from espnet2_valle.bin import benchmark
 from espnet2_valle.common import machine
+from espnet2_valle.train import throughput
 
 
 def figures(path):
@@ -35,7 +37,7 @@ def test_train(tmp_path):
             yaml.safe_dump({"valle": valle, "valle_conf": sizes, "optim_conf": {"lr": 0.001}})
         )
     configs = [f"{tmp_path}/train_{valle}_tiny.yaml" for valle in ("ar", "nar")]
-    options = ["--steps=1", "--warm_up=0", "--batch_bins=2000", "--dtype", "bfloat16"]
+    options = ["--steps=1", "--warm_up=0", "--batch_bins=2000"]  # in what this machine does fast
     benchmark.main(["train", "--config", *configs, *options, f"--json={tmp_path}/figures"])
     measured = figures(tmp_path / "figures")
     for valle in ("ar", "nar"):
@@ -91,3 +93,13 @@ def test_threads(monkeypatch, tmp_path):
     settings = [("1", "PASSIVE"), ("2", "PASSIVE"), ("2", "ACTIVE")]
     assert measured == [(busy, *setting) for busy in (0, 1) for setting in settings]
     assert all(process.poll() is not None for process in started)
+
+
+def test_a_slow_type_of_number_is_measured_on_small_products(monkeypatch):
+    sizes = []
+    monkeypatch.setattr(throughput, "_fastest_product", lambda device, dtype, size: sizes.append(size) or 1.0)
+    assert throughput.matmul_rate("cpu", torch.bfloat16) == 2 * throughput.SMALL**3
+    assert sizes == [throughput.SMALL]
+    monkeypatch.setattr(throughput, "_fastest_product", lambda *_: throughput.SLOW_SECONDS / 2)
+    large = throughput.MEASURED_SIZES["cpu"]
+    assert throughput.matmul_rate("cpu", torch.float32) == 2 * large**3 / (throughput.SLOW_SECONDS / 2)
