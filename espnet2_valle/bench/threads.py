@@ -12,11 +12,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from espnet2_valle.bench.figure import Figure
-from espnet2_valle.common.machine import PASSIVE, cores
+from espnet2_valle.common.machine import WAITING, cores
 
 BUSY = "while True: pass"
-SPINNING = {"OMP_WAIT_POLICY": "ACTIVE", "KMP_BLOCKTIME": "infinite"}
-WAITING = {"sleeping": PASSIVE, "spinning": SPINNING}
+WAYS = {
+    "as chosen": WAITING,
+    "sleeping at once": {**WAITING, "GOMP_SPINCOUNT": "0"},
+    "spinning": {"OMP_WAIT_POLICY": "ACTIVE", "GOMP_SPINCOUNT": "infinite", "KMP_BLOCKTIME": "infinite"},
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,8 +41,8 @@ def measure(args: argparse.Namespace) -> list[Figure]:
     figures = []
     for busy in args.busy:
         for threads in sorted({1, 2 ** int(math.log2(cores())), cores()}):
-            for waiting, environment in WAITING.items():
-                if threads == 1 and waiting != "sleeping":
+            for waiting, environment in WAYS.items():
+                if threads == 1 and environment is not WAITING:
                     continue  # one thread waits for none
                 with neighbours(busy):
                     seconds = _step(args, {**environment, "OMP_NUM_THREADS": str(threads)})

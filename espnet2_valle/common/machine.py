@@ -19,8 +19,9 @@ COMPILER, COMPILER_VARIABLE = "c++", "CXX"
 X86 = ("x86_64", "amd64", "i386", "i686")
 FLOAT16_CAPABILITY = (7, 0)  # of GPUs from Volta on: most have matrix units for it
 WORKER_BYTES = 1.5 * 2**30  # what a worker of the data stages, of decoding or of scoring may need
-# OpenMP's threads (GNU's, Intel's) sleep while they wait. Spinning takes the core from whom they wait for.
-PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}
+# OpenMP's threads soon sleep while they wait (GNU's not at once, which would make each waking cost):
+# spinning takes the core from whom they wait for.
+WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "0"}
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,8 @@ def share_cores(environment: MutableMapping[str, str] = os.environ) -> None:
 
     What the user has set stays. Without a limit OpenMP counts the cores of the affinity, not of the quota.
     """
-    for name, value in PASSIVE.items():
-        environment.setdefault(name, value)
+    if not WAITING.keys() & environment.keys():
+        environment.update(WAITING)
     if hasattr(os, "sched_getaffinity") and cores() < len(os.sched_getaffinity(0)):
         environment.setdefault("OMP_NUM_THREADS", str(cores()))
 
@@ -165,11 +166,11 @@ def describe() -> dict[str, str]:
     import torch
 
     words = " ".join(compiler())
-    waiting = os.environ.get("OMP_WAIT_POLICY", "not set")
+    waiting = ", ".join(f"{name} {os.environ[name]}" for name in WAITING if name in os.environ)
     return {
         "processor": f"{processor()}, {vector_level()}{', matrix unit' if has_matrix_unit() else ''}",
         "cores": str(cores()),
-        "threads": f"{torch.get_num_threads()} (OMP_WAIT_POLICY {waiting})",
+        "threads": f"{torch.get_num_threads()} ({waiting or 'they wait as OpenMP has it'})",
         "memory": f"{memory() / 2**30:.1f} GiB",
         "compiler": words if has_compiler() else f"none ({words})",
         "GPUs": str(torch.cuda.device_count()),

@@ -76,7 +76,7 @@ def test_threads(monkeypatch, tmp_path):
 
     def run(command, env, **more):
         busy = sum(process.poll() is None for process in started)
-        measured.append((busy, env["OMP_NUM_THREADS"], env["OMP_WAIT_POLICY"]))
+        measured.append((busy, env["OMP_NUM_THREADS"], env["OMP_WAIT_POLICY"], env["GOMP_SPINCOUNT"]))
         figure = {"figure": "train_ar_mini_step", "value": 2.0}
         Path(command[command.index("--json") + 1]).write_text(json.dumps(figure) + "\n")
 
@@ -90,7 +90,8 @@ def test_threads(monkeypatch, tmp_path):
     monkeypatch.setattr(threads.subprocess, "Popen", start)
     monkeypatch.setattr(threads, "cores", lambda: 2)
     benchmark.main(["threads", "--config=conf/train_ar_mini.yaml", "--busy", "0", "1"])
-    settings = [("1", "PASSIVE"), ("2", "PASSIVE"), ("2", "ACTIVE")]
+    chosen = ("PASSIVE", machine.WAITING["GOMP_SPINCOUNT"])
+    settings = [("1", *chosen), ("2", *chosen), ("2", "PASSIVE", "0"), ("2", "ACTIVE", "infinite")]
     assert measured == [(busy, *setting) for busy in (0, 1) for setting in settings]
     assert all(process.poll() is not None for process in started)
 

@@ -117,14 +117,21 @@ def test_cores_are_those_of_the_affinity():
     assert done.stdout.strip() == "1"
 
 
-def test_threads_sleep_while_they_wait_unless_the_user_wants_otherwise():
-    environment = {"OMP_WAIT_POLICY": "ACTIVE"}
+@pytest.mark.parametrize(
+    "own", [{"OMP_WAIT_POLICY": "ACTIVE"}, {"GOMP_SPINCOUNT": "7"}, {"KMP_BLOCKTIME": "1"}]
+)
+def test_who_says_how_threads_wait_is_obeyed(own):
+    environment = dict(own)
     machine.share_cores(environment)
-    assert environment["OMP_WAIT_POLICY"] == "ACTIVE"
-    assert environment["KMP_BLOCKTIME"] == "0"
+    assert {name: environment[name] for name in machine.WAITING if name in environment} == own
+
+
+def test_threads_do_not_spin_for_long_while_they_wait():
     environment = {}
     machine.share_cores(environment)
     assert environment["OMP_WAIT_POLICY"] == "PASSIVE"
+    assert int(environment["GOMP_SPINCOUNT"]) <= 1000
+    assert environment["KMP_BLOCKTIME"] == "0"
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no affinity on this system")
@@ -143,7 +150,7 @@ def test_the_commands_set_it_before_torch_is_loaded():
     program = (
         "import sys, espnet2_valle.bin, os\nprint(os.environ['OMP_WAIT_POLICY'], 'torch' in sys.modules)"
     )
-    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    environment = {name: value for name, value in os.environ.items() if name not in machine.WAITING}
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment
     )
