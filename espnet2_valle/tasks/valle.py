@@ -213,8 +213,8 @@ class VALLETask(AbsTask):
         codec_config = args.codec_config
         device = "cuda" if getattr(args, "ngpu", 0) > 0 else "cpu"
         sharded = getattr(args, "fsdp", False) and torch.distributed.is_initialized()
-        model = _build(args)
         choice = choose_dtype(args.model_conf.get("bf16", False), device, sharded)
+        model = _build(args)
         model.compute_dtype = getattr(torch, choice.value)
         args.machine = {**describe(), "products": f"{choice.value} ({choice.why})"}
         logging.info("; ".join(f"{name}: {value}" for name, value in args.machine.items()))

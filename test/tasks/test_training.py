@@ -198,3 +198,8 @@ def test_the_log_says_on_what_and_how_long(archive, caplog):
     assert "products: " in caplog.text
     assert "cores: " in caplog.text
     assert "the training will end at" in caplog.text
+
+
+def test_an_unknown_type_of_number_is_named(archive):
+    with pytest.raises(InputError, match="--model_conf: bf16 is 'atuo'"):
+        VALLETask.main(cmd=options(archive, "ar", "--model_conf=bf16=atuo"))
