@@ -110,8 +110,8 @@ setup(
     packages=find_packages(include=["espnet2_valle*"]),
     package_data={
         "espnet2_valle.valle.native": ["*.cpp", "*.h"],
-        "espnet2_valle.score.report": ["*.j2", "*.js"],
-        "espnet2_valle.score.listening": ["*.j2", "*.js", "*.css"],
+        "espnet2_valle.report": ["*.j2", "*.js"],
+        "espnet2_valle.listening": ["*.j2", "*.js", "*.css"],
     },
     install_requires=CORE,
     extras_require=EXTRAS,

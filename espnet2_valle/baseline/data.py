@@ -8,7 +8,7 @@ import kaldiio
 
 from espnet2_valle.baseline.kinds import Kind
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.corpus.datadir import read_scp
+from espnet2_valle.data.datadir import read_scp
 
 SPEMBS, DURATIONS = "spembs", "durations"
 SPLITS = ("train", "valid")

@@ -12,11 +12,11 @@ import numpy as np
 
 from espnet2_valle.common.audio import write_audio
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.corpus.pairs import Pair
-from espnet2_valle.generate.candidates import seed_of
+from espnet2_valle.common.seeds import seed_of
+from espnet2_valle.data.pairs import Pair
 from espnet2_valle.generate.decoding_folder import DecodingFolder, Ending, wav_path
 from espnet2_valle.generate.outcome import Outcome
-from espnet2_valle.generate.output import finish
+from espnet2_valle.generate.postprocess import finish
 from espnet2_valle.jobs.pool import parallel_map
 from espnet2_valle.jobs.shards import fingerprint
 

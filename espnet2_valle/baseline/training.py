@@ -8,7 +8,7 @@ from espnet2_valle.baseline.data import SPEMBS, SPLITS, TrainingData, model_opti
 from espnet2_valle.baseline.kinds import Kind
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
-from espnet2_valle.corpus.datadir import read_scp
+from espnet2_valle.data.datadir import read_scp
 from espnet2_valle.jobs.pool import parallel_map
 
 COLLECTED = ("pitch", "energy")  # slow to extract: kept from the collection of statistics

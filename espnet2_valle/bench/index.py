@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from espnet2_valle.bench.figure import Figure
-from espnet2_valle.corpus.batches import BatchRule
-from espnet2_valle.corpus.codes import CodeWriter
-from espnet2_valle.corpus.index import COLUMNS, TrainingIndex
-from espnet2_valle.corpus.index_writer import finish_index
-from espnet2_valle.corpus.join import ALONE
+from espnet2_valle.data.codes import CodeWriter
+from espnet2_valle.train.batches import BatchRule
+from espnet2_valle.train.concatenate import ALONE
+from espnet2_valle.train.index import COLUMNS, TrainingIndex
+from espnet2_valle.train.index_writer import finish_index
 from espnet2_valle.train.iterator import IndexedUtterances, IndexIterFactory
 
 CODEBOOKS = 8

@@ -15,7 +15,7 @@ import soundfile
 from espnet2_valle.bench.figure import Figure
 from espnet2_valle.common.audio import resample
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.score.speaker import AbsSpeakerEncoder, ResemblyzerEncoder, similarity
+from espnet2_valle.evaluation.speaker import AbsSpeakerEncoder, ResemblyzerEncoder, similarity
 
 SEED = 0
 WINDOW = 5.0  # seconds that are compared with the prompt at a time

@@ -27,7 +27,7 @@ from espnet2_valle.generate.streaming import CHUNK_SECONDS, Streamer, choose_chu
 from espnet2_valle.generate.text2speech import Text2Speech
 from espnet2_valle.tasks.planned import build_planned
 from espnet2_valle.valle.native.step import MODES
-from espnet2_valle.valle.weights import DTYPES
+from espnet2_valle.valle.quantize import DTYPES
 
 VOCAB = 64
 PROMPT_SECONDS = 3.0

@@ -8,7 +8,7 @@ from espnet2_valle.bench.figure import Figure
 from espnet2_valle.bench.speech import speech_codec
 from espnet2_valle.bench.workers import compare_workers, seconds_of, write_voices
 from espnet2_valle.codec.build import save_codec_config
-from espnet2_valle.corpus.datadir import write_scp
+from espnet2_valle.data.datadir import write_scp
 
 CODEC = Path(__file__).resolve().parents[2] / "conf" / "codec" / "world.yaml"
 

@@ -11,10 +11,10 @@ import torch
 from espnet2_valle.bench.figure import Figure
 from espnet2_valle.bench.index import CODEBOOK_SIZE, CODEBOOKS, FRAME_RATE, write_synthetic
 from espnet2_valle.common.machine import training_type
-from espnet2_valle.corpus.batches import BatchRule
-from espnet2_valle.corpus.index import TrainingIndex
 from espnet2_valle.tasks.planned import build_planned
 from espnet2_valle.tasks.valle import VALLETask
+from espnet2_valle.train.batches import BatchRule
+from espnet2_valle.train.index import TrainingIndex
 from espnet2_valle.train.iterator import IndexedUtterances, IndexIterFactory
 from espnet2_valle.train.throughput import FlopCounter, matmul_rate
 from espnet2_valle.valle.embeddings import SHAPE_STEP

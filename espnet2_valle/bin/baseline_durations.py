@@ -8,7 +8,7 @@ from espnet2_valle.baseline.data import DURATIONS
 from espnet2_valle.baseline.durations import spoken_utterances, time_tokens
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.corpus.datadir import read_scp, write_scp
+from espnet2_valle.data.datadir import read_scp, write_scp
 
 
 def get_parser() -> argparse.ArgumentParser:

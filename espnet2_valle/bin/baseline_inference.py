@@ -10,8 +10,8 @@ from espnet2_valle.baseline.synthesis import jobs_of, synthesise
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.config import check_keys, read_yaml
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.corpus.datadir import read_scp
-from espnet2_valle.corpus.pairs import read_pairs
+from espnet2_valle.data.datadir import read_scp
+from espnet2_valle.data.pairs import read_pairs
 
 FILES = ("train_config", "model_file", "vocoder_config", "vocoder_file")
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.corpus.index_writer import build_index
+from espnet2_valle.train.index_writer import build_index
 
 
 def get_parser() -> argparse.ArgumentParser:

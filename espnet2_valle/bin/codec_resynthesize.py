@@ -6,12 +6,11 @@ from functools import partial
 from pathlib import Path
 
 from espnet2_valle.codec.build import open_codec
-from espnet2_valle.common.audio import read_audio, write_audio
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open, remove_unfinished
-from espnet2_valle.corpus.datadir import read_scp
-from espnet2_valle.corpus.pairs import read_pairs
+from espnet2_valle.data.code_files import prompts, resynthesise, targets
+from espnet2_valle.data.datadir import read_scp
 from espnet2_valle.jobs.config import add_worker_arguments
 from espnet2_valle.jobs.pool import parallel_map, use_cluster
 from espnet2_valle.zoo.load import unpack
@@ -34,37 +33,6 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--codebooks", type=int, help="decode only the first so many codebooks; default all")
     add_worker_arguments(parser)
     return parser
-
-
-def prompts(pairs: str, wavs: dict[str, str]) -> dict[str, str]:
-    """The sound files of the prompts that a `pairs` file names, by utterance."""
-    return {pair.prompt_utt: wavs[pair.prompt_utt] for pair in read_pairs(pairs) if pair.prompt_utt in wavs}
-
-
-def targets(pairs: str, wavs: dict[str, str]) -> dict[str, str]:
-    """Map each pair of a `pairs` file to the sound file of its target utterance.
-
-    Raises:
-        InputError: a target without sound file.
-    """
-    found = {}
-    for pair in read_pairs(pairs):
-        if pair.target_utt not in wavs:
-            raise InputError(
-                pairs,
-                f"target {pair.target_utt} of {pair.pair_id} is not in the wav.scp",
-                "Run stage 1 again",
-            )
-        found[pair.pair_id] = wavs[pair.target_utt]
-    return found
-
-
-def resynthesise(codec_config: str, codebooks: int | None, job: tuple[str, Path]) -> None:
-    """Read job[0], encode, decode, write job[1]."""
-    source, output = job
-    codec = open_codec(codec_config)
-    wav, _ = read_audio(source, codec.sample_rate)
-    write_audio(output, codec.decode(codec.encode(wav)[:, :codebooks]), codec.sample_rate)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -11,11 +11,11 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from espnet2_valle.bin.score_inputs import named_files
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
-from espnet2_valle.score.settings import read_settings
+from espnet2_valle.evaluation.inputs import named_files
+from espnet2_valle.evaluation.settings import read_settings
 from espnet2_valle.study.judged import choose_plan, judge_corpus, judged_table, notes, read_corpus
 from espnet2_valle.study.results import origin, write_section
 

@@ -5,9 +5,9 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from espnet2_valle.asr.phones import PhoneUnits
+from espnet2_valle.asr.training import is_trained, train_judge
 from espnet2_valle.common.cli import run_command
-from espnet2_valle.score.judge import is_trained, train_judge
-from espnet2_valle.score.phones import PhoneUnits
 
 CONFIGS = Path(__file__).resolve().parents[2] / "conf" / "judge"
 DEFAULT_CONFIG = CONFIGS / "train_asr_ctc.yaml"

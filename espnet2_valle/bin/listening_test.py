@@ -16,19 +16,19 @@ from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
-from espnet2_valle.bin.score_inputs import named_files, read_asked
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.config import check_keys, read_yaml
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
-from espnet2_valle.score.listening.analyse import analyse
-from espnet2_valle.score.listening.build import Design, build_test
-from espnet2_valle.score.listening.kinds import KINDS
-from espnet2_valle.score.listening.server import ListeningServer
-from espnet2_valle.score.listening.table import listening_markdown
-from espnet2_valle.score.lists import read_outputs
-from espnet2_valle.score.scorecard import GROUND_TRUTH
-from espnet2_valle.score.settings import Settings
+from espnet2_valle.evaluation.inputs import named_files, read_asked
+from espnet2_valle.evaluation.lists import read_outputs
+from espnet2_valle.evaluation.scorecard import GROUND_TRUTH
+from espnet2_valle.evaluation.settings import Settings
+from espnet2_valle.listening.analyse import analyse
+from espnet2_valle.listening.build import Design, build_test
+from espnet2_valle.listening.kinds import KINDS
+from espnet2_valle.listening.server import ListeningServer
+from espnet2_valle.listening.table import listening_markdown
 
 RESULT = "listening.json"
 

@@ -5,8 +5,8 @@ import logging
 from collections.abc import Sequence
 
 from espnet2_valle.common.cli import run_command
-from espnet2_valle.corpus.datadir import DataDir
-from espnet2_valle.corpus.perturb import parse_factors, perturb_speed
+from espnet2_valle.data.datadir import DataDir
+from espnet2_valle.data.perturb import parse_factors, perturb_speed
 
 
 def get_parser() -> argparse.ArgumentParser:

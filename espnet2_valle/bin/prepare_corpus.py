@@ -17,8 +17,8 @@ from espnet2_valle.corpus.named.abs_corpus import AbsCorpus
 from espnet2_valle.corpus.named.registry import CORPORA, choose_parts, make_corpus
 from espnet2_valle.corpus.prepare import write_splits
 from espnet2_valle.corpus.recording import Recording
-from espnet2_valle.corpus.setaside import set_aside
 from espnet2_valle.corpus.split import Splits
+from espnet2_valle.data.setaside import set_aside
 
 SET_ASIDE = "set_aside"  # file in the output folder: each entry that could not be used, and why
 DOWNLOAD = ("false", "true", "only")

@@ -8,12 +8,12 @@ from pathlib import Path
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
-from espnet2_valle.corpus.datadir import DataDir
 from espnet2_valle.corpus.folder import LAYOUTS
-from espnet2_valle.corpus.pairs import PAIRS, Pair, PairMaker, make_pairs
 from espnet2_valle.corpus.prepare import write_splits
-from espnet2_valle.corpus.setaside import MAX_BAD
 from espnet2_valle.corpus.split import Splits, closed_vocabulary, read_splits
+from espnet2_valle.data.datadir import DataDir
+from espnet2_valle.data.pairs import PAIRS, Pair, PairMaker, make_pairs
+from espnet2_valle.data.setaside import MAX_BAD
 
 
 def get_parser() -> argparse.ArgumentParser:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.fileio import atomic_open
-from espnet2_valle.corpus.mini import MiniConfig, generate, plan, plan_pairs
-from espnet2_valle.corpus.pairs import write_pairs
+from espnet2_valle.corpus.synthetic.mini import MiniConfig, generate, plan, plan_pairs
+from espnet2_valle.data.pairs import write_pairs
 from espnet2_valle.jobs.pool import use_cluster
 
 DEFAULT_CONFIG = Path(__file__).resolve().parents[2] / "conf" / "mini.yaml"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.corpus.datadir import DataDir
-from espnet2_valle.corpus.read_aloud import ReadAloudConfig, add_readings
+from espnet2_valle.corpus.synthetic.read_aloud import ReadAloudConfig, add_readings
+from espnet2_valle.data.datadir import DataDir
 
 DEFAULT_CONFIG = Path(__file__).resolve().parents[2] / "conf" / "read_aloud.yaml"
 

@@ -1,34 +1,19 @@
 """Write the report of a run: scores, players, spectrograms, training curves in one HTML file."""
 
 import argparse
-import json
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from espnet2_valle.bin.model_options import open_text2speech
-from espnet2_valle.bin.score_inputs import continued, named_files, read_times, read_trials
 from espnet2_valle.common.cli import run_command
-from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
-from espnet2_valle.corpus.datadir import read_scp
-from espnet2_valle.corpus.pairs import read_pairs
-from espnet2_valle.generate.request import Request
-from espnet2_valle.score.lists import read_outputs
-from espnet2_valle.score.report.demo import write_demo
-from espnet2_valle.score.report.examples import AlignmentPicture, choose
-from espnet2_valle.score.report.media import alignment_uri
-from espnet2_valle.score.report.page import MODELS, Run, render, tested_system
-from espnet2_valle.score.scorecard import GROUND_TRUTH
-from espnet2_valle.score.systems import read_rows
-from espnet2_valle.study.runs import TrainedRun
-
-DEFAULT_OUTPUTS = {"codec": "resynthesis/wav.scp", "valle": "decode/wav.scp"}
-DEFAULT_OUTCOMES = "decode/outcomes"
+from espnet2_valle.report.demo import write_demo
+from espnet2_valle.report.page import render, tested_system
+from espnet2_valle.report.read import (
+    read_alignments,
+    read_run,
+)
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -75,127 +60,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         rows = run.rows.get(tested_system(run.scores), ())
         write_demo(Path(args.demo), run.name, rows, run.trials, run.wavs, args.num_examples, args.seed)
     print(output)
-
-
-def read_run(args: argparse.Namespace, score_dir: Path) -> Run:
-    """Gather what there is of the run; only scores, pairs and data are a must.
-
-    Raises:
-        InputError: no scores, or pairs and data that do not match.
-    """
-    exp_dir = Path(args.exp_dir)
-    scores = read_scores(score_dir / "scores.json")
-    pairs = read_pairs(args.pairs)
-    wavs = read_scp(Path(args.data_dir) / "wav.scp")
-    trials = read_trials(pairs, wavs, read_scp(Path(args.data_dir) / "text"), args.pairs)
-    if "prompt_seconds" in scores:  # continuations
-        trials = [continued(trial, scores["prompt_seconds"]) for trial in trials]
-    given = named_files(args.system, "--system")
-    outputs = {name: Path(given.get(name) or exp_dir / path) for name, path in DEFAULT_OUTPUTS.items()}
-    outputs |= {name: Path(path) for name, path in given.items()}
-    outcomes = Path(args.outcomes or exp_dir / DEFAULT_OUTCOMES)
-    times = exp_dir / "stage_times"
-    return Run(
-        name=exp_dir.resolve().name,
-        scores=scores,
-        rows={name: read_rows(score_dir / "scores" / f"{name}.jsonl") for name in scores["systems"]},
-        trials={trial.pair_id: trial for trial in trials},
-        wavs={
-            GROUND_TRUTH: {pair.pair_id: wavs[pair.target_utt] for pair in pairs},
-            **{name: read_outputs(path) for name, path in outputs.items() if _is_there(path)},
-        },
-        outcomes=read_scp(outcomes) if _is_there(outcomes) else {},
-        train_dirs={model: exp_dir / model for model in MODELS},
-        # Longer than what scores.json holds: the scoring itself is in it by now.
-        listening=read_listening(args.listening, exp_dir),
-        seconds_by_stage=read_times(str(times)) if times.is_file() else scores.get("seconds_by_stage", {}),
-    )
-
-
-def read_alignments(args: argparse.Namespace, run: Run) -> dict[str, AlignmentPicture]:
-    """Pictures of where the AR model looks in the text of each example; none without model or codes."""
-    exp_dir = Path(args.exp_dir)
-    outputs = named_files(args.system, "--system").get("valle") or exp_dir / DEFAULT_OUTPUTS["valle"]
-    decoded = Path(outputs).parent
-    codes = {pair: decoded / "codes" / f"{pair}.npy" for pair in _examples(args, run)}
-    # What a continuation's prompt says is known to its decoding alone.
-    prompts = {p.pair_id: p.prompt_utt for p in read_pairs(args.pairs) if p.prompt_utt != p.target_utt}
-    codes = {pair: path for pair, path in codes.items() if path.is_file() and pair in prompts}
-    try:
-        files = TrainedRun(run.name, exp_dir).model_files(args.inference_model)
-    except InputError as error:
-        logging.warning("no pictures of attention: %s", error)
-        return {}
-    if not codes:
-        return {}
-    texts = read_scp(Path(args.data_dir) / "text")
-    text2speech = open_text2speech(json.dumps(files))
-    pictures = {}
-    for pair, path in codes.items():
-        trial = run.trials[pair]
-        request = Request(trial.text, trial.prompt, texts[prompts[pair]])
-        found = text2speech.align(request, np.load(path))
-        if found is not None:
-            note = (
-                f"Attention of layer {found.layer}, head {found.head}, from each moment of the speech to "
-                f"the text (upwards; below the line the prompt's). Focus {found.focus:.2f}."
-            )
-            picture = alignment_uri(found.weights.numpy(), found.prompt_tokens)
-            pictures[pair] = AlignmentPicture(picture, note)
-    return pictures
-
-
-def _examples(args: argparse.Namespace, run: Run) -> list[str]:
-    """The pairs that the report lets one hear."""
-    return list(choose(list(run.rows.get(tested_system(run.scores), ())), args.num_examples, args.seed))
-
-
-def read_listening(files: Sequence[str] | None, exp_dir: Path) -> list[dict[str, Any]]:
-    """Results of listening tests.
-
-    Raises:
-        InputError: a file is not what `listening_test --analyse` writes.
-    """
-    found = [Path(file) for file in files or ()]
-    if files is None:
-        found = sorted(exp_dir.glob("listening/*/listening.json"))
-    results = []
-    for path in found:
-        try:
-            result = json.loads(path.read_text(encoding="utf-8"))
-            missing = {"kind", "source", "question", "scale", "systems", "raters"} - result.keys()
-        except (OSError, ValueError, AttributeError) as error:
-            raise InputError(path, f"cannot be read ({error})", "Analyse the listening test again") from error
-        if missing:
-            raise InputError(path, f"lacks {sorted(missing)}", "Analyse the listening test again")
-        results.append(result)
-    return results
-
-
-def read_scores(path: Path) -> dict[str, Any]:
-    """The content of scores.json.
-
-    Raises:
-        InputError: no such file, or not one that the score command wrote.
-    """
-    if not path.is_file():
-        raise InputError(path, "no such file", "Score the run first (stage 8)")
-    try:
-        scores = json.loads(path.read_text(encoding="utf-8"))
-        missing = {"systems", "judge", "pairs", "commit"} - scores.keys()
-    except (ValueError, AttributeError) as error:
-        raise InputError(
-            path, f"is not a file of scores ({error})", "Score the run again (stage 8)"
-        ) from error
-    if missing or not scores["systems"]:
-        raise InputError(path, f"lacks {sorted(missing) or 'systems'}", "Score the run again (stage 8)")
-    return scores
-
-
-def _is_there(path: Path) -> bool:
-    if not path.exists():
-        logging.warning("%s is not there: the report does without", path)
-    return path.exists()
 
 
 if __name__ == "__main__":

@@ -9,14 +9,14 @@ import numpy as np
 from espnet2_valle.common.audio import read_first_seconds
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.corpus.arks import ShardedArks
-from espnet2_valle.corpus.datadir import read_scp
+from espnet2_valle.common.registry import Component
+from espnet2_valle.data.arks import ShardedArks
+from espnet2_valle.data.datadir import read_scp
+from espnet2_valle.evaluation.registry import SPEAKER_ENCODERS
+from espnet2_valle.evaluation.speaker import AbsSpeakerEncoder
 from espnet2_valle.jobs.config import add_worker_arguments
 from espnet2_valle.jobs.pool import use_cluster
 from espnet2_valle.jobs.shards import cut, shard_state, work_on_shards
-from espnet2_valle.score.choices import Component
-from espnet2_valle.score.registry import SPEAKER_ENCODERS
-from espnet2_valle.score.speaker import AbsSpeakerEncoder
 
 
 def get_parser() -> argparse.ArgumentParser:

@@ -1,34 +1,23 @@
 """Stage 3: transcripts -> token ids, and from the training set the token list."""
 
 import argparse
-import logging
-from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.common.fileio import remove_unfinished
-from espnet2_valle.corpus.datadir import read_scp, write_scp
-from espnet2_valle.corpus.setaside import MAX_BAD, SetAside
+from espnet2_valle.data.datadir import read_scp, write_scp
+from espnet2_valle.data.setaside import MAX_BAD, SetAside
+from espnet2_valle.data.tokenise import (
+    encode_all,
+    report_unknown,
+    tokenize_all,
+)
 from espnet2_valle.jobs.config import add_worker_arguments
 from espnet2_valle.jobs.pool import use_cluster
-from espnet2_valle.jobs.shards import (
-    Manifest,
-    bad_row,
-    cut,
-    error_of,
-    fingerprint,
-    lasting,
-    work_on_shards,
-)
 from espnet2_valle.text.bpe import train_bpe
-from espnet2_valle.text.tokenizer import TOKEN_TYPES, cached_tokenizer, tokenize
-from espnet2_valle.text.tokens import UNKNOWN, TokenIDs
-
-TEXTS_A_WORKER = 5000  # done in less time than a worker takes to start
-SHARD_TEXTS = 5000  # the unit of resuming
-Choice = tuple[str, str | None, str | None, str | None]  # arguments of text.tokenizer.build_tokenizer
+from espnet2_valle.text.tokenizer import TOKEN_TYPES, cached_tokenizer
+from espnet2_valle.text.tokens import TokenIDs
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -81,63 +70,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     aside.report(output)
     write_scp(output / "token_int", {u: " ".join(map(str, row)) for u, row in ids.items()})
     write_scp(output / "token_int_shape", {u: len(row) for u, row in ids.items()})
-
-
-def tokenize_all(
-    texts: Mapping[str, str], choice: Choice, output_dir: Path, nj: int
-) -> Iterator[tuple[str, list[str] | InputError]]:
-    """Yield each utterance with its tokens, or with what is wrong with its text.
-
-    Args:
-        texts: by utterance.
-        choice: of the tokenizer.
-        output_dir: gets manifest/, from which a killed run goes on, and one that lacked something.
-        nj: workers.
-    """
-    manifest = Manifest(output_dir / "manifest")
-    shards = dict(enumerate(cut(list(texts), SHARD_TEXTS), 1))
-    model = Path(choice[-1]).read_bytes().hex() if choice[-1] else ""
-    marks = {
-        number: fingerprint([repr(choice), model, *(f"{key} {texts[key]}" for key in shard)])
-        for number, shard in shards.items()
-    }
-    pending = {
-        number: [texts[key] for key in shard]
-        for number, shard in shards.items()
-        if not manifest.is_done(number, marks[number])
-    }
-    title = f"tokenize {output_dir.name}"
-    for number, results in work_on_shards(
-        partial(tokenize, choice=choice), pending, nj, title, TEXTS_A_WORKER
-    ):
-        rows = [bad_row(result) if isinstance(result, InputError) else result for result in results]
-        manifest.write(number, lasting(marks[number], results), rows)
-    remove_unfinished(manifest.directory)
-    for number, shard in shards.items():
-        for key, row in zip(shard, manifest.rows(number), strict=True):
-            yield key, error_of(row) or row
-
-
-def encode_all(
-    tokens: Mapping[str, list[str]], texts: Mapping[str, str], known: TokenIDs, where: str, aside: SetAside
-) -> dict[str, list[int]]:
-    """Ids of each utterance's tokens; texts without one known token are set aside."""
-    ids: dict[str, list[int]] = {}
-    for utterance, row in tokens.items():
-        try:
-            ids[utterance] = known.encode(row, f"{where}, utterance '{utterance}'", texts[utterance])
-        except InputError as error:
-            aside.extend({utterance: error})
-    return ids
-
-
-def report_unknown(data_dir: str, tokens: dict[str, list[str]], known: TokenIDs) -> None:
-    """Warn of tokens that the list does not have."""
-    strange = {token for row in tokens.values() for token in row} - set(known.tokens)
-    if strange:
-        logging.warning(
-            "%s: tokens that the list lacks become %s: %s", data_dir, UNKNOWN, " ".join(sorted(strange))
-        )
 
 
 def _boolean(value: str) -> bool:

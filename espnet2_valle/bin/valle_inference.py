@@ -1,40 +1,26 @@
 """Synthesise speech: one text from the command line, or a whole list of (prompt, text) pairs."""
 
 import argparse
-import functools
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-import numpy as np
 from espnet2.utils import config_argparse
 from espnet2.utils.types import str2bool
 
-from espnet2_valle.bin.model_options import (
-    add_model_arguments,
-    add_prompt_arguments,
-    chooser,
-    model_options,
-    open_streamer,
-    open_text2speech,
-    require,
-)
 from espnet2_valle.common.audio import check_writable, write_audio
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.common.fileio import atomic_path
-from espnet2_valle.corpus.datadir import DataDir
-from espnet2_valle.corpus.pairs import Pair, read_pairs
-from espnet2_valle.generate.candidates import seed_of
-from espnet2_valle.generate.continuation import divide_text, read_beginning
-from espnet2_valle.generate.decoding_folder import DecodingFolder, Ending, codes_path, wav_path
+from espnet2_valle.generate.decode_pairs import synthesise_pairs
+from espnet2_valle.generate.open_model import (
+    add_model_arguments,
+    add_prompt_arguments,
+    model_options,
+    open_text2speech,
+    require,
+)
 from espnet2_valle.generate.outcome import Outcome
-from espnet2_valle.generate.request import Request
 from espnet2_valle.jobs.config import add_worker_arguments
-from espnet2_valle.jobs.pool import parallel_map, use_cluster
-from espnet2_valle.jobs.shards import cut, file_state, fingerprint
+from espnet2_valle.jobs.pool import use_cluster
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -59,29 +45,6 @@ def get_parser() -> argparse.ArgumentParser:
     return parser
 
 
-@dataclass(frozen=True)
-class Job:
-    """One pair to synthesise; one that continues has its own recording as its prompt."""
-
-    pair_id: str
-    prompt_wav: str
-    prompt_text: str
-    text: str
-    continues: bool = False
-
-    def request(self, fs: int, seed: int) -> Request:
-        """What the model is asked, which works at `fs` Hz."""
-        if not self.continues:
-            return Request(self.text, self.prompt_wav, self.prompt_text, seed=seed)
-        divided = divide_text(self.prompt_wav, self.text)
-        prompt = read_beginning(self.prompt_wav, fs)
-        return Request(divided.rest, prompt, divided.prompt_text, fs, seed)
-
-    def digest(self) -> str:
-        """Changes with what is to be said and with the prompt, be it another file or one written again."""
-        return fingerprint([file_state(self.prompt_wav), self.prompt_text, self.text, str(self.continues)])
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Synthesise what the options name."""
     args = get_parser().parse_args(argv)
@@ -103,81 +66,6 @@ def main(argv: Sequence[str] | None = None) -> None:
             raise InputError("--text", "no speech came out", "Try another --seed or a longer prompt")
         write_audio(args.output_wav, result["wav"].numpy(), text2speech.fs)
         print(f"{args.output_wav}: {result['outcome'].value}")
-
-
-def synthesise_pairs(
-    model: dict[str, Any],
-    pairs: str | Path,
-    data_dir: str | Path,
-    output_dir: str | Path,
-    nj: int,
-    batch_size: int = 1,
-    streaming: bool = False,
-) -> None:
-    """Synthesise every pair; a rerun with the same model and options does what is not done or has changed.
-
-    Writes wav/<pair_id>.wav, codes/<pair_id>.npy, wav.scp, outcomes (`pair_id outcome`) and tries (`pair_id
-    attempts`). Texts of about the same length share a batch.
-
-    Raises:
-        InputError: a pair that names an unknown utterance, or a model that cannot be opened.
-    """
-    jobs = _jobs(read_pairs(pairs), DataDir.load(data_dir), pairs)
-    recognizer = chooser(model)
-    options = {**model, "streaming": streaming, "recognizer": recognizer and recognizer.identity()}
-    folder = DecodingFolder(output_dir, options, {job.pair_id: job.digest() for job in jobs})
-    pending = [job for job in jobs if job.pair_id not in folder.done]
-    if batch_size > 1:
-        pending.sort(key=lambda job: len(job.text))
-    batches = cut(pending, batch_size)
-    work = functools.partial(_synthesise, json.dumps(model), streaming, str(output_dir))
-    folder.record(parallel_map(work, batches, nj, "decode"))
-    folder.finish([job.pair_id for job in jobs])
-
-
-def _synthesise(model: str, streaming: bool, output_dir: str, jobs: Sequence[Job]) -> dict[str, Ending]:
-    """Synthesise a batch of pairs and write what came out; returns how each ended."""
-    text2speech = open_text2speech(model)
-    synthesise = open_streamer(model).synthesise if streaming else None
-    requests = [job.request(text2speech.fs, seed_of(text2speech.seed, job.pair_id)) for job in jobs]
-    endings = {}
-    results = text2speech.batch(requests, synthesise)
-    for job, request, result in zip(jobs, requests, results, strict=True):
-        if "problem" in result:
-            print(f"{job.pair_id}: {result['problem']}")
-        if len(result["wav"]) and result["outcome"] is not Outcome.NO_SPEECH:
-            with atomic_path(codes_path(output_dir, job.pair_id)) as path:
-                np.save(path, result["codes"].numpy().astype(np.int16))
-            wav = result["wav"].numpy()
-            if job.continues:  # what is written begins with the prompt
-                wav = np.concatenate([np.asarray(request.prompt_speech), wav])
-            write_audio(wav_path(output_dir, job.pair_id), wav, text2speech.fs)
-        endings[job.pair_id] = (result["outcome"].value, result["tries"])
-    return endings
-
-
-def _jobs(pairs: Sequence[Pair], data: DataDir, where: str | Path) -> list[Job]:
-    """Look the pairs up in the data.
-
-    Raises:
-        InputError: an utterance that is not there.
-    """
-    for pair in pairs:
-        for utt in (pair.prompt_utt, pair.target_utt):
-            if utt not in data.wavs or utt not in data.texts:
-                raise InputError(
-                    where, f"{pair.pair_id} names '{utt}', which {data.path} lacks", "Run stage 2 again"
-                )
-    return [
-        Job(
-            pair.pair_id,
-            data.wavs[pair.prompt_utt],
-            data.texts[pair.prompt_utt],
-            data.texts[pair.target_utt],
-            pair.prompt_utt == pair.target_utt,
-        )
-        for pair in pairs
-    ]
 
 
 if __name__ == "__main__":

@@ -7,7 +7,10 @@ from collections.abc import Sequence
 
 from espnet2.utils import config_argparse
 
-from espnet2_valle.bin.model_options import (
+from espnet2_valle.common.audio import check_writable
+from espnet2_valle.common.cli import run_command
+from espnet2_valle.generate.longform import LongformOptions, speak
+from espnet2_valle.generate.open_model import (
     add_model_arguments,
     add_prompt_arguments,
     chooser,
@@ -15,9 +18,6 @@ from espnet2_valle.bin.model_options import (
     open_text2speech,
     require,
 )
-from espnet2_valle.common.audio import check_writable
-from espnet2_valle.common.cli import run_command
-from espnet2_valle.generate.longform import LongformOptions, speak
 from espnet2_valle.generate.prepared_prompt import open_prompt
 from espnet2_valle.generate.sentences import read_text, split_text
 

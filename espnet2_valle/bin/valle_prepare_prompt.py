@@ -10,16 +10,16 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from espnet2_valle.asr.recognizer import AbsRecognizer, CTCRecognizer, PocketsphinxRecognizer
 from espnet2_valle.codec.abs_codec import AbsCodec
 from espnet2_valle.codec.build import load_codec
 from espnet2_valle.common.audio import check_writable, read_channels, write_audio
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
+from espnet2_valle.evaluation.speaker import ResemblyzerEncoder
 from espnet2_valle.generate.prepared_prompt import SUFFIX, PreparedPrompt
 from espnet2_valle.generate.prompt_check import Embed, PromptLimits, prepare_prompt
-from espnet2_valle.score.recognizer import AbsRecognizer, CTCRecognizer, PocketsphinxRecognizer
-from espnet2_valle.score.speaker import ResemblyzerEncoder
 
 POCKETSPHINX = "pocketsphinx"
 

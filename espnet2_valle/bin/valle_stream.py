@@ -16,17 +16,17 @@ import numpy as np
 import soundfile
 from espnet2.utils import config_argparse
 
-from espnet2_valle.bin.model_options import (
+from espnet2_valle.common.audio import check_writable
+from espnet2_valle.common.cli import run_command
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.generate.longform import LongformOptions
+from espnet2_valle.generate.open_model import (
     add_model_arguments,
     add_prompt_arguments,
     model_options,
     open_text2speech,
     require,
 )
-from espnet2_valle.common.audio import check_writable
-from espnet2_valle.common.cli import run_command
-from espnet2_valle.common.errors import InputError
-from espnet2_valle.generate.longform import LongformOptions
 from espnet2_valle.generate.prepared_prompt import open_prompt
 from espnet2_valle.generate.sentences import Sentence, read_text, split_text
 from espnet2_valle.generate.streaming import FIRST_SECONDS, Streamer, choose_chunks

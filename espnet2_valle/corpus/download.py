@@ -20,7 +20,7 @@ import requests
 from tqdm import tqdm
 
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.corpus.datadir import read_scp, write_scp
+from espnet2_valle.data.datadir import read_scp, write_scp
 
 ATTEMPTS = 4  # in a row, without a byte received
 WAIT = 2.0  # seconds before another attempt, twice as many after each

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import read_text
-from espnet2_valle.corpus.datadir import DataDir
 from espnet2_valle.corpus.recording import Recording, make_recording
-from espnet2_valle.corpus.setaside import set_aside
+from espnet2_valle.data.datadir import DataDir
+from espnet2_valle.data.setaside import set_aside
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3")
 METADATA = "metadata.csv"

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from espnet2_valle.common.audio import audio_seconds
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.corpus.datadir import DataDir
-from espnet2_valle.corpus.pairs import Pair, write_pairs
 from espnet2_valle.corpus.recording import to_data_dir
 from espnet2_valle.corpus.split import Splits
+from espnet2_valle.data.datadir import DataDir
+from espnet2_valle.data.pairs import Pair, write_pairs
 from espnet2_valle.jobs.pool import parallel_map
 
 HEADERS_A_WORKER = 20000  # read in less time than a worker takes to start

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from espnet2_valle.common.audio import Span
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.corpus.datadir import DataDir
+from espnet2_valle.data.datadir import DataDir
 
 
 @dataclass(frozen=True, slots=True)

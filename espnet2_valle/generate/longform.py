@@ -10,12 +10,12 @@ from tqdm import tqdm
 
 from espnet2_valle.common.config import check_keys, read_yaml
 from espnet2_valle.common.errors import InputError, WorkError
-from espnet2_valle.generate.candidates import seed_of
+from espnet2_valle.common.seeds import seed_of
 from espnet2_valle.generate.outcome import Outcome
-from espnet2_valle.generate.output import StreamTail
+from espnet2_valle.generate.postprocess import StreamTail
 from espnet2_valle.generate.prepared_prompt import PreparedPrompt
 from espnet2_valle.generate.prompt_check import frame_levels, mean_db, speech_threshold
-from espnet2_valle.generate.recording import GrowingRecording
+from espnet2_valle.generate.resumable_wav import GrowingRecording
 from espnet2_valle.generate.sentences import Sentence
 from espnet2_valle.generate.text2speech import Text2Speech
 from espnet2_valle.jobs.shards import fingerprint

@@ -11,3 +11,18 @@ class Outcome(str, Enum):
     STUCK = "stuck"  # it repeated itself; what was there when this was noticed is returned
     NO_SPEECH = "no_speech"  # it ended at once, or what came out is silence
     PROMPT_REJECTED = "prompt_rejected"  # the prompt cannot be used; nothing was synthesised
+
+
+# Best first. What was cut at the cap holds all of the text more often than what got stuck.
+PREFERENCE = (
+    Outcome.OK,
+    Outcome.HIT_LENGTH_CAP,
+    Outcome.STUCK,
+    Outcome.NO_SPEECH,
+    Outcome.PROMPT_REJECTED,
+)
+
+
+def rank(outcome: Outcome, score: float) -> tuple[int, float]:
+    """The larger, the better: the outcome decides, then the score."""
+    return -PREFERENCE.index(outcome), score

@@ -8,7 +8,7 @@ import numpy as np
 
 from espnet2_valle.common.audio import resample
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.generate.prompt import load_prompt
+from espnet2_valle.generate.prepared_prompt import load_prompt
 
 FRAME = 0.02  # seconds
 QUIET_DB = 40.0  # below the loudest frames nothing is speech

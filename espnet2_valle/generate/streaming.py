@@ -10,10 +10,10 @@ import torch
 
 from espnet2_valle.codec.abs_codec import AbsCodec
 from espnet2_valle.codec.stream import CodecStream
+from espnet2_valle.common.seeds import seed_of
 from espnet2_valle.generate.ar_decoding import ARDecoder, Decoded
-from espnet2_valle.generate.candidates import seed_of
 from espnet2_valle.generate.outcome import Outcome
-from espnet2_valle.generate.output import StreamTail
+from espnet2_valle.generate.postprocess import StreamTail
 from espnet2_valle.generate.prepared_prompt import PreparedPrompt
 from espnet2_valle.generate.request import Prepared, Request
 from espnet2_valle.generate.sampling import SamplingOptions

@@ -9,12 +9,19 @@ import torch
 
 from espnet2_valle.codec.build import load_codec
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.seeds import derive_seed
 from espnet2_valle.generate.ar_decoding import Decoded, decode_ar
-from espnet2_valle.generate.candidates import derive_seed, rank
-from espnet2_valle.generate.outcome import Outcome
-from espnet2_valle.generate.output import finish
-from espnet2_valle.generate.prepared_prompt import PreparedPrompt, open_prompt, require_text
-from espnet2_valle.generate.prompt import check_codes, is_sound, load_prompt, to_samples
+from espnet2_valle.generate.outcome import Outcome, rank
+from espnet2_valle.generate.postprocess import finish
+from espnet2_valle.generate.prepared_prompt import (
+    PreparedPrompt,
+    check_codes,
+    is_sound,
+    load_prompt,
+    open_prompt,
+    require_text,
+    to_samples,
+)
 from espnet2_valle.generate.request import Prepared, Request
 from espnet2_valle.generate.sampling import SamplingOptions
 from espnet2_valle.generate.stopping import Limits
@@ -24,7 +31,7 @@ from espnet2_valle.text.tokens import TokenIDs
 from espnet2_valle.valle.alignment import Alignment, align
 from espnet2_valle.valle.ar import VALLEAR
 from espnet2_valle.valle.nar import VALLENAR
-from espnet2_valle.valle.weights import DTYPES
+from espnet2_valle.valle.quantize import DTYPES
 
 # Arguments that name a model; a packed one brings them all.
 MODEL_FILES = ("ar_train_config", "ar_model_file", "nar_train_config", "nar_model_file", "codec_config")

@@ -6,18 +6,18 @@ from pathlib import Path
 from typing import Any
 
 from espnet2_valle.common.audio import audio_seconds, read_audio, write_audio
+from espnet2_valle.common.registry import Component
 from espnet2_valle.corpus.folder import read_folder
-from espnet2_valle.corpus.pairs import NO_OTHER, make_pairs
 from espnet2_valle.corpus.recording import Recording, to_data_dir
 from espnet2_valle.corpus.split import closed_vocabulary
-from espnet2_valle.score.choices import Component
-from espnet2_valle.score.reference import equal_error_rate_figure, speaker_reference
-from espnet2_valle.score.scorecard import CODEC, GROUND_TRUTH, Scored, summarise_samples
-from espnet2_valle.score.scorers import AbsScorerPlan, DefaultPlan
-from espnet2_valle.score.settings import Settings
-from espnet2_valle.score.systems import score_system
-from espnet2_valle.score.table import MEASURES, Measure, markdown_table, system_name
-from espnet2_valle.score.utterance import Trial, UtteranceScore
+from espnet2_valle.data.pairs import NO_OTHER, make_pairs
+from espnet2_valle.evaluation.scorecard import CODEC, GROUND_TRUTH, Scored, summarise_samples
+from espnet2_valle.evaluation.scorers import AbsScorerPlan, DefaultPlan
+from espnet2_valle.evaluation.settings import Settings
+from espnet2_valle.evaluation.speaker_verification import equal_error_rate_figure, speaker_reference
+from espnet2_valle.evaluation.systems import score_system
+from espnet2_valle.evaluation.table import MEASURES, Measure, markdown_table, system_name
+from espnet2_valle.evaluation.utterance import Trial, UtteranceScore
 from espnet2_valle.study.speech import encode_recordings, sound_of_codes
 
 SHOWN = {"wer": "WER", "sim_prompt": "same speaker", "sim_other": "other speaker", "dnsmos": "DNSMOS"}

@@ -12,11 +12,11 @@ import numpy as np
 from espnet2_valle.common.audio import audio_seconds
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
-from espnet2_valle.corpus.datadir import DataDir, read_scp
-from espnet2_valle.corpus.pairs import Pair, read_pairs, write_pairs
+from espnet2_valle.data.datadir import DataDir, read_scp
+from espnet2_valle.data.layout import TrainedRun
+from espnet2_valle.data.pairs import Pair, read_pairs, write_pairs
 from espnet2_valle.study.config import CODEC, Variant
 from espnet2_valle.study.prompt_data import PAIRS, change_prompts
-from espnet2_valle.study.runs import TrainedRun
 from espnet2_valle.study.speech import encode_recordings, sound_of_codes
 
 PROMPT_SEED = 0  # prompts are the same whatever the seed of decoding

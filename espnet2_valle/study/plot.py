@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from espnet2_valle.common.fileio import atomic_path
-from espnet2_valle.score.table import Measure
+from espnet2_valle.evaluation.table import Measure
 from espnet2_valle.study.table import SHOWN, Result
 
 PANEL_INCHES = (4.2, 2.9)

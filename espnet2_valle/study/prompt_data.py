@@ -7,9 +7,9 @@ import numpy as np
 
 from espnet2_valle.common.audio import audio_seconds, read_audio, write_audio
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.corpus.datadir import DataDir
-from espnet2_valle.corpus.pairs import NO_OTHER, Pair, write_pairs
-from espnet2_valle.generate.candidates import seed_of
+from espnet2_valle.common.seeds import seed_of
+from espnet2_valle.data.datadir import DataDir
+from espnet2_valle.data.pairs import NO_OTHER, Pair, write_pairs
 from espnet2_valle.study.config import PromptChange
 from espnet2_valle.study.prompts import choose_recordings, join, mix, music, pink_noise
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
 from espnet2_valle.common.machine import cores, processor
-from espnet2_valle.score.scorecard import git_commit
+from espnet2_valle.evaluation.scorecard import git_commit
 
 
 def write_section(path: Path, key: str, text: str) -> None:

@@ -11,7 +11,7 @@ from espnet2_valle.common.audio import read_audio, write_audio
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_path
 from espnet2_valle.generate.outcome import Outcome
-from espnet2_valle.generate.output import finish
+from espnet2_valle.generate.postprocess import finish
 from espnet2_valle.jobs.pool import parallel_map
 
 CODES = "codes"

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from espnet2_valle.score.measured import measure
-from espnet2_valle.score.paired import holm, paired_tests
-from espnet2_valle.score.table import MEASURES, Measure, markdown_table, show_p
-from espnet2_valle.score.utterance import UtteranceScore
+from espnet2_valle.evaluation.aggregate import measure
+from espnet2_valle.evaluation.paired_tests import holm, paired_tests
+from espnet2_valle.evaluation.table import MEASURES, Measure, markdown_table, show_p
+from espnet2_valle.evaluation.utterance import UtteranceScore
 
 NAMES = {"wer": "WER", "sim_prompt": "similarity", "prompt_beats_other": "beats other", "dnsmos": "DNSMOS"}
 SHOWN = tuple(replace(shown, name=NAMES[shown.key]) for shown in MEASURES if shown.key in NAMES)

@@ -23,12 +23,12 @@ from espnet2_valle.codec.spec import CodecSpec
 from espnet2_valle.common.config import check_keys
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.machine import cores, describe
-from espnet2_valle.corpus.batches import BatchRule
-from espnet2_valle.corpus.index import TrainingIndex
-from espnet2_valle.tasks.adapter import check_adapter, fold, keep_apart
+from espnet2_valle.tasks.adapter import check_adapter, keep_apart
 from espnet2_valle.text.tokenizer import TOKEN_TYPES
 from espnet2_valle.text.tokens import TokenIDs
+from espnet2_valle.train.batches import BatchRule
 from espnet2_valle.train.compute_dtype import choose_dtype
+from espnet2_valle.train.index import TrainingIndex
 from espnet2_valle.train.iterator import IndexedUtterances, IndexIterFactory
 from espnet2_valle.train.preprocessor import VALLEPreprocessor
 from espnet2_valle.train.sharding import shard
@@ -38,6 +38,7 @@ from espnet2_valle.valle.ar import VALLEAR
 from espnet2_valle.valle.embeddings import SHAPE_STEP, neighbourhoods
 from espnet2_valle.valle.espnet_model import ESPnetVALLEModel
 from espnet2_valle.valle.nar import VALLENAR
+from espnet2_valle.zoo.checkpoint import fold
 
 valle_choices = ClassChoices(
     "valle",

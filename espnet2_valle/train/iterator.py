@@ -7,9 +7,9 @@ import torch
 from espnet2.iterators.abs_iter_factory import AbsIterFactory
 from torch.utils.data import DataLoader, Dataset
 
-from espnet2_valle.corpus.batches import BatchPlan, BatchRule, Item
-from espnet2_valle.corpus.index import TrainingIndex
-from espnet2_valle.corpus.join import ALONE
+from espnet2_valle.train.batches import BatchPlan, BatchRule, Item
+from espnet2_valle.train.concatenate import ALONE
+from espnet2_valle.train.index import TrainingIndex
 
 Utterance = tuple[str, dict[str, np.ndarray]]
 Batch = tuple[list[str], dict[str, torch.Tensor]]  # names, and what the model is given

@@ -8,17 +8,10 @@ from typeguard import typechecked
 from espnet2_valle.valle.abs_valle import AbsVALLE, Lengths, Prediction
 from espnet2_valle.valle.cache import KVCache
 from espnet2_valle.valle.cuda_graph import graphed_step
-from espnet2_valle.valle.embeddings import (
-    CodeTables,
-    TextEmbedding,
-    join,
-    length_mask,
-    round_up,
-    sinusoids,
-)
+from espnet2_valle.valle.embeddings import CodeTables, TextEmbedding, join, length_mask, round_up, sinusoids
 from espnet2_valle.valle.native.step import native_step
+from espnet2_valle.valle.quantize import convert_linears
 from espnet2_valle.valle.transformer import Transformer
-from espnet2_valle.valle.weights import convert_linears
 
 
 class VALLEAR(AbsVALLE):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from espnet2_valle.valle.weights import INT8_MAX
+from espnet2_valle.valle.quantize import INT8_MAX
 
 SCALE_BYTES = torch.float32.itemsize
 

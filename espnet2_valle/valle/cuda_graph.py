@@ -13,7 +13,7 @@ import torch
 
 from espnet2_valle.valle.cache import KVCache
 from espnet2_valle.valle.embeddings import round_up
-from espnet2_valle.valle.weights import Bfloat16Linear, Int8Linear
+from espnet2_valle.valle.quantize import Bfloat16Linear, Int8Linear
 
 if TYPE_CHECKING:
     from espnet2_valle.valle.transformer import Transformer

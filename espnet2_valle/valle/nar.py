@@ -11,17 +11,10 @@ from espnet2_valle.common.machine import bfloat16
 from espnet2_valle.valle.abs_valle import AbsVALLE, Lengths, Prediction
 from espnet2_valle.valle.cache import GrowingCache
 from espnet2_valle.valle.chunks import MASK_KINDS, Chunks, draw_chunk_ranks
-from espnet2_valle.valle.content import content_numbers
-from espnet2_valle.valle.embeddings import (
-    CodeTables,
-    TextEmbedding,
-    join,
-    length_mask,
-    round_up,
-    sinusoids,
-)
+from espnet2_valle.valle.embeddings import CodeTables, TextEmbedding, join, length_mask, round_up, sinusoids
+from espnet2_valle.valle.quantize import convert_linears
 from espnet2_valle.valle.transformer import Transformer
-from espnet2_valle.valle.weights import convert_linears
+from espnet2_valle.valle.utterance_hash import content_numbers
 
 PROMPT_MODES = ("random", "prefix")
 ROOM = 2  # times what they hold: with that the caches of a stream begin

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from espnet2_valle.common.audio import write_audio
-from espnet2_valle.corpus.arks import ShardedArks
-from espnet2_valle.corpus.datadir import write_scp
+from espnet2_valle.data.arks import ShardedArks
+from espnet2_valle.data.datadir import write_scp
 
 RATE = 24000
 SETS = {"train": 4, "valid": 2}

@@ -13,7 +13,7 @@ import yaml
 from espnet2_valle.baseline import training
 from espnet2_valle.bin import baseline_durations, baseline_inference, baseline_stats, baseline_train
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.corpus.datadir import read_scp, write_scp
+from espnet2_valle.data.datadir import read_scp, write_scp
 
 SPLITS = ("train", "valid")
 

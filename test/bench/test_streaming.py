@@ -7,7 +7,7 @@ import soundfile
 from espnet2_valle.bench import longform, streaming
 from espnet2_valle.bin import valle_stream
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.score.speaker import AbsSpeakerEncoder
+from espnet2_valle.evaluation.speaker import AbsSpeakerEncoder
 
 PARTS = ("text", "ar_prefill", "ar_codes", "nar_prefill", "nar_chunk", "codec")
 FIGURES = ("first_sound", *PARTS, "largest_gap", "stall", "real_time_factor")

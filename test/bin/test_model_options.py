@@ -6,10 +6,10 @@ import json
 import pytest
 from espnet2.utils import config_argparse
 
-from espnet2_valle.bin import model_options
+from espnet2_valle.asr.recognizer import AbsRecognizer
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.score.choices import Choices, Component
-from espnet2_valle.score.recognizer import AbsRecognizer
+from espnet2_valle.common.registry import Choices, Component
+from espnet2_valle.generate import open_model as model_options
 
 
 def parse(*options) -> argparse.Namespace:

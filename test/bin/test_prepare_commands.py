@@ -10,8 +10,8 @@ import soundfile
 
 from espnet2_valle.bin import format_data, prepare_folder, tokenize_text
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.corpus.datadir import DataDir, read_scp
-from espnet2_valle.corpus.pairs import read_pairs
+from espnet2_valle.data.datadir import DataDir, read_scp
+from espnet2_valle.data.pairs import read_pairs
 
 RATE = 8000
 

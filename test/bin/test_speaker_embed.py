@@ -7,7 +7,7 @@ import pytest
 from espnet2_valle.bin import speaker_embed
 from espnet2_valle.common.audio import write_audio
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.corpus.datadir import read_scp, write_scp
+from espnet2_valle.data.datadir import read_scp, write_scp
 
 
 class Loudness:

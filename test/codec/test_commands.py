@@ -9,7 +9,7 @@ from espnet2_valle.bin import codec_fit, codec_resynthesize, codec_tokenize
 from espnet2_valle.codec.build import load_codec
 from espnet2_valle.common.audio import read_audio, write_audio
 from espnet2_valle.common.errors import InputError, WorkError
-from espnet2_valle.corpus.codes import read_codes
+from espnet2_valle.data.codes import read_codes
 
 
 def write_scp(folder, wavs, rate=RATE):

@@ -13,10 +13,10 @@ from corpus_layouts import LAYOUTS, sound, write
 
 from espnet2_valle.bin import prepare_corpus
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.corpus.datadir import DataDir
 from espnet2_valle.corpus.download import Archive
 from espnet2_valle.corpus.named import ljspeech
-from espnet2_valle.corpus.pairs import read_pairs
+from espnet2_valle.data.datadir import DataDir
+from espnet2_valle.data.pairs import read_pairs
 
 OPTIONS = {
     "libritts": ["--parts", "train-clean-100,dev-clean,test-clean"],

@@ -1,5 +1,5 @@
-from espnet2_valle.generate.candidates import PREFERENCE, derive_seed, rank
-from espnet2_valle.generate.outcome import Outcome
+from espnet2_valle.common.seeds import derive_seed
+from espnet2_valle.generate.outcome import PREFERENCE, Outcome, rank
 
 
 def test_the_first_go_keeps_its_seed_and_others_differ():

@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 import soundfile
 
-from espnet2_valle.bin import model_options, valle_inference, valle_longform, valle_prepare_prompt
+from espnet2_valle.asr.recognizer import NoRecognizer
+from espnet2_valle.bin import valle_inference, valle_longform, valle_prepare_prompt
 from espnet2_valle.common.errors import InputError, WorkError
+from espnet2_valle.common.registry import Choices
+from espnet2_valle.generate import open_model as model_options
 from espnet2_valle.generate.longform import LongformOptions, level_out, speak, speech_level
 from espnet2_valle.generate.prepared_prompt import PreparedPrompt
 from espnet2_valle.generate.sentences import Sentence, split_text
 from espnet2_valle.generate.text2speech import Text2Speech
-from espnet2_valle.score.choices import Choices
-from espnet2_valle.score.recognizer import NoRecognizer
 
 from .conftest import RATE, buzz
 

@@ -7,14 +7,13 @@ import soundfile
 import torch
 import yaml
 
+from espnet2_valle.asr.recognizer import AbsRecognizer
 from espnet2_valle.bin import codec_fit, valle_prepare_prompt
 from espnet2_valle.codec.build import load_codec
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.generate.prepared_prompt import PreparedPrompt, open_prompt
-from espnet2_valle.generate.prompt import load_prompt
+from espnet2_valle.generate.prepared_prompt import PreparedPrompt, load_prompt, open_prompt
 from espnet2_valle.generate.request import Request
 from espnet2_valle.generate.text2speech import Text2Speech
-from espnet2_valle.score.recognizer import AbsRecognizer
 
 from .conftest import RATE, buzz
 

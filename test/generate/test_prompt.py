@@ -4,8 +4,8 @@ import soundfile
 
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.generate.outcome import Outcome
-from espnet2_valle.generate.output import finish
-from espnet2_valle.generate.prompt import load_prompt
+from espnet2_valle.generate.postprocess import finish
+from espnet2_valle.generate.prepared_prompt import load_prompt
 
 from .conftest import RATE, buzz
 

@@ -2,12 +2,7 @@ import numpy as np
 import pytest
 
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.generate.prompt_check import (
-    PromptLimits,
-    flat_tops,
-    mix_down,
-    prepare_prompt,
-)
+from espnet2_valle.generate.prompt_check import PromptLimits, flat_tops, mix_down, prepare_prompt
 
 from .conftest import RATE, buzz
 

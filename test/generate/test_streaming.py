@@ -10,7 +10,7 @@ import torch
 
 from espnet2_valle.bin import valle_stream
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.generate.candidates import seed_of
+from espnet2_valle.common.seeds import seed_of
 from espnet2_valle.generate.outcome import Outcome
 from espnet2_valle.generate.prepared_prompt import PreparedPrompt
 from espnet2_valle.generate.request import Request

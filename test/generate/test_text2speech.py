@@ -9,15 +9,16 @@ import soundfile
 import torch
 import yaml
 
-from espnet2_valle.bin import model_options, pack, valle_inference
+from espnet2_valle.asr.recognizer import AbsRecognizer
+from espnet2_valle.bin import pack, valle_inference
 from espnet2_valle.common.audio import write_audio
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.registry import Choices
+from espnet2_valle.generate import open_model as model_options
 from espnet2_valle.generate.decoding_folder import DecodingFolder, wav_path
 from espnet2_valle.generate.outcome import Outcome
 from espnet2_valle.generate.request import Request
 from espnet2_valle.generate.text2speech import Text2Speech
-from espnet2_valle.score.choices import Choices
-from espnet2_valle.score.recognizer import AbsRecognizer
 
 from .conftest import RATE, buzz, write_model
 

@@ -15,10 +15,10 @@ import soundfile
 import yaml
 from miniature import ROOT, RUN, finetuning, librispeech_test, phone_chooser, run, write_configs
 
-from espnet2_valle.corpus.index import TrainingIndex
+from espnet2_valle.data.layout import TrainedRun
 from espnet2_valle.generate.outcome import Outcome
 from espnet2_valle.generate.text2speech import Text2Speech
-from espnet2_valle.study.runs import TrainedRun
+from espnet2_valle.train.index import TrainingIndex
 
 pytestmark = pytest.mark.recipe
 STAGES = ("data", "format", "text", "codec", "train_ar", "train_nar", "decode", "score", "report", "pack")

@@ -8,7 +8,7 @@ import pytest
 from espnet2_valle.bin import judge_check
 from espnet2_valle.common.audio import audio_seconds, read_audio, write_audio
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.score.settings import Settings
+from espnet2_valle.evaluation.settings import Settings
 from espnet2_valle.study import judged
 
 from ..generate.conftest import RATE, buzz

@@ -1,10 +1,10 @@
 import pytest
 
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.score.utterance import UtteranceScore
+from espnet2_valle.data.layout import read_runs
+from espnet2_valle.evaluation.utterance import UtteranceScore
 from espnet2_valle.study.plot import draw, line
 from espnet2_valle.study.results import write_section
-from espnet2_valle.study.runs import read_runs
 from espnet2_valle.study.table import Result, against_first, study_table
 
 

@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 import yaml
 
+from espnet2_valle.asr.recognizer import AbsRecognizer
 from espnet2_valle.bin import report, study, valle_inference
-from espnet2_valle.bin.score_inputs import read_trials
 from espnet2_valle.common.audio import read_audio
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.corpus.datadir import read_scp
-from espnet2_valle.corpus.pairs import read_pairs
-from espnet2_valle.score.mos import AbsQualityScorer
-from espnet2_valle.score.recognizer import AbsRecognizer
-from espnet2_valle.score.scorers import AbsScorerPlan, Scorers
-from espnet2_valle.score.speaker import AbsSpeakerEncoder
-from espnet2_valle.score.utterance import UtteranceScore
+from espnet2_valle.data.datadir import read_scp
+from espnet2_valle.data.pairs import read_pairs
+from espnet2_valle.evaluation.inputs import read_trials
+from espnet2_valle.evaluation.mos import AbsQualityScorer
+from espnet2_valle.evaluation.scorers import AbsScorerPlan, Scorers
+from espnet2_valle.evaluation.speaker import AbsSpeakerEncoder
+from espnet2_valle.evaluation.utterance import UtteranceScore
 from espnet2_valle.study import making
 
 STUDY = {

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 import yaml
 
-from espnet2_valle.corpus.index_writer import build_index
 from espnet2_valle.tasks.valle import VALLETask
+from espnet2_valle.train.index_writer import build_index
 
 CONF = Path(__file__).parents[2] / "conf"
 SPEC = {

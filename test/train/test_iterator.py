@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from espnet2_valle.corpus.batches import BatchRule
-from espnet2_valle.corpus.codes import CodeWriter
-from espnet2_valle.corpus.index import TrainingIndex
-from espnet2_valle.corpus.index_writer import build_index
-from espnet2_valle.corpus.join import ALONE
+from espnet2_valle.data.codes import CodeWriter
+from espnet2_valle.train.batches import BatchRule
+from espnet2_valle.train.concatenate import ALONE
+from espnet2_valle.train.index import TrainingIndex
+from espnet2_valle.train.index_writer import build_index
 from espnet2_valle.train.iterator import IndexedUtterances, IndexIterFactory
 
 

@@ -12,7 +12,7 @@ from espnet2_valle.generate.stopping import Limits
 from espnet2_valle.valle import cuda_graph
 from espnet2_valle.valle.ar import VALLEAR
 from espnet2_valle.valle.cuda_graph import GraphedStep, graphed_step
-from espnet2_valle.valle.weights import convert_linears
+from espnet2_valle.valle.quantize import convert_linears
 
 OPTIONS = SamplingOptions(top_p=0.9)
 

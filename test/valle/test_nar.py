@@ -2,10 +2,10 @@ import pytest
 import torch
 
 from espnet2_valle.valle import nar
-from espnet2_valle.valle.content import content_numbers
 from espnet2_valle.valle.espnet_model import ESPnetVALLEModel
 from espnet2_valle.valle.nar import VALLENAR
 from espnet2_valle.valle.transformer import AdaptiveLayerNorm
+from espnet2_valle.valle.utterance_hash import content_numbers
 
 
 def build(sizes, **options):

@@ -22,8 +22,8 @@ from espnet2_valle.valle.ar import VALLEAR
 from espnet2_valle.valle.cache import KVCache
 from espnet2_valle.valle.native import step as native
 from espnet2_valle.valle.native.step import native_step
+from espnet2_valle.valle.quantize import convert_linears
 from espnet2_valle.valle.transformer import Transformer
-from espnet2_valle.valle.weights import convert_linears
 
 needs_library = pytest.mark.skipif(
     native._library()[0] is None, reason=f"no native code here: {native._library()[1]}"

@@ -8,8 +8,8 @@ load_scorers() {
 import sys
 
 from espnet2_valle.common.cli import run_command
-from espnet2_valle.score.scorers import DefaultPlan
-from espnet2_valle.score.settings import read_settings
+from espnet2_valle.evaluation.scorers import DefaultPlan
+from espnet2_valle.evaluation.settings import read_settings
 
 
 def load(argv):

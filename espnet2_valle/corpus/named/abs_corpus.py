@@ -7,11 +7,11 @@ from pathlib import Path
 from zlib import crc32
 
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.corpus.datadir import DataDir
 from espnet2_valle.corpus.download import Archive
-from espnet2_valle.corpus.pairs import PAIRS, Pair, PairMaker
 from espnet2_valle.corpus.recording import Found, Recording
 from espnet2_valle.corpus.split import Splits, hold_out_texts
+from espnet2_valle.data.datadir import DataDir
+from espnet2_valle.data.pairs import PAIRS, Pair, PairMaker
 
 VALID_SHARE = 0.01  # of the training texts, where a corpus has no validation set of its own
 WHOLE = ("all",)  # the one part of a corpus without parts

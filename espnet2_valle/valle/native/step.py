@@ -11,7 +11,7 @@ from torch import nn
 from espnet2_valle.common.compiled import load_or_warn
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.valle.cache import KVCache
-from espnet2_valle.valle.weights import Bfloat16Linear, Int8Linear
+from espnet2_valle.valle.quantize import Bfloat16Linear, Int8Linear
 
 if TYPE_CHECKING:
     from espnet2_valle.valle.transformer import AdaptiveLayerNorm, Transformer
@@ -69,7 +69,7 @@ class NativeStep:
     of other types than float32 are copied.
 
     Args:
-        transformer: with one stage and linear layers of one kind; see `espnet2_valle.valle.weights`.
+        transformer: with one stage and linear layers of one kind; see `espnet2_valle.valle.quantize`.
         library: from `compiled.load_library`.
 
     Attributes:

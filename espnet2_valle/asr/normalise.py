@@ -1,0 +1,43 @@
+"""What is done to a text before its words are compared: each protocol has its own."""
+
+import re
+import unicodedata
+from collections.abc import Callable
+
+from espnet2_valle.common.extras import import_extra
+
+APOSTROPHES = str.maketrans({"’": "'", "ʼ": "'", "`": "'"})
+STRAY_APOSTROPHE = re.compile(r"(?<!\w)'|'(?!\w)")
+
+
+def basic(text: str) -> str:
+    """Lower case, one space between words, no punctuation but an apostrophe inside a word.
+
+    Every other mark parts words (`well-known` is two), in all scripts. LibriSpeech's transcripts come
+    out as they are but for the case.
+    """
+    text = unicodedata.normalize("NFKC", text).lower().translate(APOSTROPHES)
+    kept = "".join(" " if char != "'" and unicodedata.category(char)[0] in "PSZC" else char for char in text)
+    return " ".join(STRAY_APOSTROPHE.sub(" ", kept).split())
+
+
+def characters(text: str) -> str:
+    """As `basic`, then each character is a word: for scripts without spaces, as Seed-TTS-eval does."""
+    return " ".join(basic(text).replace(" ", ""))
+
+
+def whisper_english(text: str) -> str:
+    """Whisper's: as `basic`, and spellings, numbers, contractions and fillers made alike.
+
+    Raises:
+        InputError: the package whisper-normalizer is not installed.
+    """
+    module = import_extra("whisper_normalizer.english", "the normaliser whisper_english", "whisper")
+    return basic(module.EnglishTextNormalizer()(text))
+
+
+NORMALISERS: dict[str, Callable[[str], str]] = {
+    "basic": basic,
+    "characters": characters,
+    "whisper_english": whisper_english,
+}

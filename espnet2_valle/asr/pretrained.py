@@ -1,0 +1,134 @@
+"""Judges that need a model from elsewhere: ESPnet ASR, Whisper, CTC models of HuggingFace."""
+
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import humanfriendly
+import numpy as np
+
+from espnet2_valle.asr.recognizer import AbsRecognizer
+from espnet2_valle.common.audio import resample
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.extras import import_extra, load_model
+
+MODEL_RATE = 16000
+MIN_SAMPLES = 400  # one window of 25 ms: convolutional front ends fail on less
+
+
+class ESPnetRecognizer(AbsRecognizer):
+    """A recogniser trained with ESPnet's ASR task.
+
+    Args:
+        model: a model tag, or a training directory with config.yaml.
+        model_file: in that directory.
+        beam_size: of the search.
+        ctc_weight: of CTC in the search.
+
+    Raises:
+        InputError: the model cannot be had.
+    """
+
+    def __init__(
+        self, model: str, model_file: str = "valid.acc.best.pth", beam_size: int = 10, ctc_weight: float = 0.3
+    ):
+        from espnet2_valle.common.espnet_imports import import_espnet_quietly
+
+        import_espnet_quietly()
+        from espnet2.bin.asr_inference import Speech2Text
+
+        options: dict[str, Any] = {"beam_size": beam_size, "ctc_weight": ctc_weight, "device": "cpu"}
+        if Path(model).is_dir():
+            config, weights = Path(model) / "config.yaml", Path(model) / model_file
+            for path in (config, weights):
+                if not path.is_file():
+                    raise InputError(path, "no such file of the recogniser", "Correct model or model_file")
+            self._recognise = Speech2Text(str(config), str(weights), **options)
+        else:
+            self._recognise = load_model(
+                lambda: Speech2Text.from_pretrained(model, **options), "ESPnet ASR", model
+            )
+        frontend = getattr(self._recognise.asr_train_args, "frontend_conf", None) or {}
+        self._rate = int(humanfriendly.parse_size(str(frontend.get("fs", MODEL_RATE))))  # "16k" is usual
+
+    def transcribe(self, wav: np.ndarray, rate: int) -> str:
+        """See AbsRecognizer: the best hypothesis."""
+        wav = resample(np.asarray(wav, dtype=np.float32), rate, self._rate)
+        if len(wav) < MIN_SAMPLES:
+            return ""
+        found = self._recognise(wav)
+        return (found[0][0] or "") if found else ""
+
+
+class WhisperRecognizer(AbsRecognizer):
+    """Whisper through faster-whisper, or through openai-whisper where only that is installed.
+
+    Args:
+        model: name or path, `large-v3` in Seed-TTS-eval.
+        language: spoken; "" lets Whisper guess, which short utterances do not survive.
+        beam_size: of the search.
+
+    Raises:
+        InputError: neither package is installed, or the model cannot be had.
+    """
+
+    def __init__(self, model: str = "large-v3", language: str = "en", beam_size: int = 5):
+        self._options = {"language": language or None, "beam_size": beam_size}
+        self._fast = True
+        try:
+            package = import_extra("faster_whisper", "the recogniser whisper", "whisper")
+        except InputError as missing:
+            try:
+                package = import_extra("whisper", "the recogniser whisper", "whisper")
+            except InputError:
+                raise missing from None
+            self._fast = False
+        load = (
+            (lambda: package.WhisperModel(model, device="cpu", compute_type="int8"))
+            if self._fast
+            else (lambda: package.load_model(model, device="cpu"))
+        )
+        self._model = load_model(load, "Whisper", model)
+
+    def transcribe(self, wav: np.ndarray, rate: int) -> str:
+        """See AbsRecognizer. What was heard before does not change what is heard now."""
+        wav = resample(np.asarray(wav, dtype=np.float32), rate, MODEL_RATE)
+        if len(wav) < MIN_SAMPLES:
+            return ""
+        result = self._model.transcribe(wav, condition_on_previous_text=False, **self._options)
+        if self._fast:
+            return " ".join(segment.text.strip() for segment in result[0])
+        return str(result["text"]).strip()
+
+
+class HuggingFaceRecognizer(AbsRecognizer):
+    """A CTC model of HuggingFace's transformers, decoded greedily; VALL-E's paper judges with HuBERT-large.
+
+    Args:
+        model: name on the hub or a folder.
+
+    Raises:
+        InputError: transformers is not installed, or the model cannot be had.
+    """
+
+    def __init__(self, model: str = "facebook/hubert-large-ls960-ft"):
+        transformers = import_extra("transformers", "the recogniser huggingface", "transformers")
+        self._processor = load_model(
+            lambda: transformers.AutoProcessor.from_pretrained(model), "HuggingFace CTC", model
+        )
+        self._model = load_model(
+            lambda: transformers.AutoModelForCTC.from_pretrained(model), "HuggingFace CTC", model
+        )
+        self._model.eval()
+
+    def transcribe(self, wav: np.ndarray, rate: int) -> str:
+        """See AbsRecognizer."""
+        import torch
+
+        wav = resample(np.asarray(wav, dtype=np.float32), rate, MODEL_RATE)
+        if len(wav) < MIN_SAMPLES:
+            return ""
+        inputs = self._processor(wav, sampling_rate=MODEL_RATE, return_tensors="pt")
+        with torch.inference_mode():
+            best = self._model(inputs.input_values).logits.argmax(dim=-1)
+        return " ".join(chain.from_iterable(text.split() for text in self._processor.batch_decode(best)))

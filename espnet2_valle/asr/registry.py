@@ -1,0 +1,22 @@
+"""Recognisers by the name that a configuration gives them. A new one is a class and a line here."""
+
+from espnet2_valle.asr.phones import PhoneScorer
+from espnet2_valle.asr.pretrained import ESPnetRecognizer, HuggingFaceRecognizer, WhisperRecognizer
+from espnet2_valle.asr.recognizer import AbsRecognizer, CTCRecognizer, NoRecognizer, PocketsphinxRecognizer
+from espnet2_valle.common.registry import Choices
+
+RECOGNIZERS: Choices[AbsRecognizer] = Choices(
+    "recogniser",
+    {
+        "none": NoRecognizer,
+        "pocketsphinx": PocketsphinxRecognizer,
+        "ctc": CTCRecognizer,
+        "espnet": ESPnetRecognizer,
+        "whisper": WhisperRecognizer,
+        "huggingface": HuggingFaceRecognizer,
+    },
+)
+# What may choose among candidates of an utterance: any recogniser by the words it hears, or one of phones.
+CHOOSERS: Choices[AbsRecognizer | PhoneScorer] = Choices(
+    "chooser", {**RECOGNIZERS.classes, "phones": PhoneScorer}
+)

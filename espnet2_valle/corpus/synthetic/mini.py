@@ -1,0 +1,181 @@
+"""The embedded corpus: which voices say which words, and their sound files."""
+
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from espnet2_valle.common.audio import write_audio
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.fileio import remove_unfinished
+from espnet2_valle.corpus.synthetic.espeak import EspeakVoice
+from espnet2_valle.corpus.synthetic.espeak_speech import speak, speaker_name
+from espnet2_valle.data.datadir import DataDir
+from espnet2_valle.data.pairs import Pair
+from espnet2_valle.jobs.pool import parallel_map
+
+SPLITS = ("train", "valid", "test")
+
+
+@dataclass(frozen=True)
+class Amount:
+    """How much one voice says: `utterances` of `words[0]` to `words[1]` words."""
+
+    utterances: int
+    words: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class MiniConfig:
+    """conf/mini.yaml. `voices` maps a split to its voices; seconds and rates are in s and Hz."""
+
+    seed: int
+    sample_rate: int
+    edge_seconds: float
+    vocabulary: tuple[str, ...]
+    amounts: Mapping[str, Amount]
+    voices: Mapping[str, tuple[EspeakVoice, ...]]
+
+    @classmethod
+    def load(cls, path: str | Path) -> "MiniConfig":
+        """Read and check the YAML file.
+
+        Raises:
+            InputError: no such file, a missing or misspelt key, or a voice in two splits.
+        """
+        import yaml
+
+        path = Path(path)
+        if not path.is_file():
+            raise InputError(path, "no such file", "Correct --config")
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        try:
+            config = cls._build(dict(content))
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                path, f"bad or missing key ({error!r})", "Compare with conf/mini.yaml"
+            ) from error
+        seen: dict[str, str] = {}
+        for split, voices in config.voices.items():
+            for voice in voices:
+                if seen.setdefault(voice.variant, split) != split:
+                    raise InputError(
+                        path, f"variant '{voice.variant}' is in two sets", "Keep it in one of them"
+                    )
+        return config
+
+    @classmethod
+    def _build(cls, content: dict[str, Any]) -> "MiniConfig":
+        common = {key: content.pop(key) for key in ("rate", "pitch_range")}
+        voices = {
+            split: tuple(EspeakVoice(**voice, **common) for voice in content.pop(f"{split}_voices"))
+            for split in SPLITS
+        }
+        amounts = {}
+        for name in ("train", "valid", "prompts", "targets"):
+            entry = dict(content.pop(name))
+            amounts[name] = Amount(utterances=entry.pop("utterances"), words=tuple(entry.pop("words")))
+            if entry:
+                raise ValueError(f"unknown key {sorted(entry)} in {name}")
+        vocabulary = tuple(content.pop("vocabulary"))
+        return cls(vocabulary=vocabulary, amounts=amounts, voices=voices, **content)
+
+
+@dataclass(frozen=True)
+class MiniUtterance:
+    """`voice` says `words`."""
+
+    key: str
+    speaker: str
+    voice: EspeakVoice
+    words: tuple[str, ...]
+
+
+def plan(config: MiniConfig) -> dict[str, list[MiniUtterance]]:
+    """Decide who says what: no text comes twice, neither in one set nor in two."""
+    rng = random.Random(config.seed)
+    used: set[tuple[str, ...]] = set()
+    parts = {"train": ["train"], "valid": ["valid"], "test": ["prompts", "targets"]}
+    planned: dict[str, list[MiniUtterance]] = {}
+    # Test first: its short texts are then the ones that training avoids.
+    for split in reversed(SPLITS):
+        planned[split] = [
+            MiniUtterance(f"{speaker_name(voice)}_{part[0]}{number:02d}", speaker_name(voice), voice, words)
+            for voice in config.voices[split]
+            for part in parts[split]
+            for number, words in enumerate(_texts(config, config.amounts[part], used, rng))
+        ]
+    return planned
+
+
+def _texts(
+    config: MiniConfig, amount: Amount, used: set[tuple[str, ...]], rng: random.Random
+) -> Iterable[tuple[str, ...]]:
+    """Random texts that are not in `used` yet, and now are."""
+    for _ in range(amount.utterances):
+        while True:
+            words = tuple(rng.choice(config.vocabulary) for _ in range(rng.randint(*amount.words)))
+            if words not in used:
+                break
+        used.add(words)
+        yield words
+
+
+def plan_pairs(utterances: Sequence[MiniUtterance], seed: int) -> list[Pair]:
+    """One pair for each target utterance of the test set; its prompts take turns."""
+    rng = random.Random(seed)
+    prompts: dict[str, list[str]] = {}
+    for utterance in utterances:
+        if _is_prompt(utterance):
+            prompts.setdefault(utterance.speaker, []).append(utterance.key)
+    pairs = []
+    for number, target in enumerate(u for u in utterances if not _is_prompt(u)):
+        own = prompts[target.speaker]
+        other = rng.choice([speaker for speaker in prompts if speaker != target.speaker])
+        pairs.append(Pair(target.key, own[number % len(own)], target.key, rng.choice(prompts[other])))
+    return pairs
+
+
+def _is_prompt(utterance: MiniUtterance) -> bool:
+    return utterance.key.rsplit("_", 1)[1].startswith("p")
+
+
+def speak_words(utterance: MiniUtterance, sample_rate: int, edge_seconds: float) -> np.ndarray:
+    """Speak one utterance with a short pause after each word; see `speak`."""
+    # A comma after each word makes espeak-ng speak them as a list, with its own pause and intonation.
+    return speak(", ".join(utterance.words) + ".", utterance.voice, sample_rate, edge_seconds)
+
+
+def _write(utterance: MiniUtterance, folder: Path, config: MiniConfig) -> str:
+    path = folder / f"{utterance.key}.flac"
+    wav = speak_words(utterance, config.sample_rate, config.edge_seconds)
+    write_audio(path, wav, config.sample_rate)
+    return str(path)
+
+
+def generate(config: MiniConfig, output_dir: str | Path, nj: int = 1) -> dict[str, DataDir]:
+    """Write the sound files under `output_dir`/wav and return the sets, not written yet.
+
+    Args:
+        config: voices and amounts.
+        output_dir: the corpus' data directory.
+        nj: number of processes; the bytes do not depend on it.
+    """
+    output_dir = Path(output_dir)
+    sets = {}
+    for split, utterances in plan(config).items():
+        folder = output_dir / "wav" / split
+        write = partial(_write, folder=folder, config=config)
+        paths = list(parallel_map(write, utterances, nj=nj, title=f"mini {split}"))
+        remove_unfinished(folder)
+        sets[split] = DataDir(
+            output_dir / split,
+            {u.key: path for u, path in zip(utterances, paths)},
+            {u.key: " ".join(u.words) for u in utterances},
+            {u.key: u.speaker for u in utterances},
+        )
+    return sets

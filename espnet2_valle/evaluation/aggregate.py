@@ -1,0 +1,102 @@
+"""From rows of scores to what figures are ratios of."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from espnet2_valle.asr.wer import ErrorCounts, count_characters, count_words
+from espnet2_valle.evaluation.bootstrap import Figure, ratio_figure
+from espnet2_valle.evaluation.utterance import UtteranceScore
+
+MIN_SPEAKERS = 2  # of one speaker nothing can be drawn
+
+
+@dataclass
+class Ratios:
+    """A figure before it is summed: numerator and denominator of each output that has one.
+
+    Attributes:
+        tops: numerators.
+        bottoms: denominators.
+        pairs: pair id of each.
+    """
+
+    tops: list[float] = field(default_factory=list)
+    bottoms: list[float] = field(default_factory=list)
+    pairs: list[str] = field(default_factory=list)
+
+    def add(self, pair: str, top: float, bottom: float = 1.0) -> None:
+        """Take in one output."""
+        self.pairs.append(pair)
+        self.tops.append(top)
+        self.bottoms.append(bottom)
+
+    def figure(self, seed: int = 0) -> Figure:
+        """The figure, with the interval over pairs: samples of one pair are drawn together."""
+        return ratio_figure(self.tops, self.bottoms, seed, groups=self.pairs)
+
+    def of_pairs(self) -> dict[str, tuple[float, float]]:
+        """Pair id -> mean numerator and denominator of its samples."""
+        count = Counter(self.pairs)
+        tops, bottoms = (dict.fromkeys(count, 0.0) for _ in range(2))
+        for pair, top, bottom in zip(self.pairs, self.tops, self.bottoms, strict=True):
+            tops[pair] += top / count[pair]
+            bottoms[pair] += bottom / count[pair]
+        return {pair: (tops[pair], bottoms[pair]) for pair in count}
+
+    def figure_by_speaker(self, speakers: Mapping[str, str], seed: int = 0) -> Figure | None:
+        """The figure with the interval over speakers (pair id -> speaker); None for fewer than two."""
+        labels = [speakers[pair] for pair in self.pairs]
+        if len(set(labels)) < MIN_SPEAKERS:
+            return None
+        return ratio_figure(self.tops, self.bottoms, seed, groups=labels)
+
+
+def measure(rows: Iterable[UtteranceScore]) -> dict[str, Ratios]:
+    """Every figure's ratios: wer, cer, sim_prompt, sim_other, prompt_beats_other, dnsmos and the extra ones.
+
+    A row without audio counts in wer and cer, with all words deleted, and in no other figure.
+    """
+    names = ("wer", "cer", "sim_prompt", "sim_other", "prompt_beats_other", "dnsmos")
+    measured = {name: Ratios() for name in names}
+    for row in rows:
+        words, characters = count_words(row.text, row.heard), count_characters(row.text, row.heard)
+        measured["wer"].add(row.pair_id, words.errors, words.length)
+        measured["cer"].add(row.pair_id, characters.errors, characters.length)
+        for name, value in _values(row).items():
+            measured.setdefault(name, Ratios()).add(row.pair_id, value)
+    return measured
+
+
+def _values(row: UtteranceScore) -> dict[str, float]:
+    """Figures of one row that are plain numbers."""
+    values = {"sim_prompt": row.sim_prompt, "sim_other": row.sim_other, "dnsmos": row.dnsmos, **row.extra}
+    if row.sim_prompt is not None and row.sim_other is not None:
+        values["prompt_beats_other"] = float(row.sim_prompt > row.sim_other)
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def count_errors(rows: Iterable[UtteranceScore]) -> dict[str, int]:
+    """Word errors by kind over all rows, and the words that were to be said."""
+    counts = [count_words(row.text, row.heard) for row in rows]
+    kinds = ("substitutions", "deletions", "insertions")
+    total = {kind: sum(getattr(count, kind) for count in counts) for kind in kinds}
+    return {**total, "words": sum(count.length for count in counts)}
+
+
+def badness(row: UtteranceScore) -> tuple[float, float, str]:
+    """What worse rows have more of: word errors for each word (no audio is worst), then unlikeness."""
+    counts: ErrorCounts = count_words(row.text, row.heard)
+    errors = counts.errors / max(1, counts.length) if row.has_audio else float("inf")
+    return errors, -(row.sim_prompt or 0.0), row.pair_id
+
+
+def worst(rows: Sequence[UtteranceScore], count: int) -> list[dict[str, Any]]:
+    """The `count` worst rows with errors, worst first: pair_id, text, heard and errors for each word."""
+    ranked = sorted(rows, key=badness, reverse=True)[:count]
+    return [
+        {"pair_id": row.pair_id, "text": row.text, "heard": row.heard, "has_audio": row.has_audio}
+        for row in ranked
+        if badness(row)[0] > 0
+    ]

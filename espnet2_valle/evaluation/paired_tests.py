@@ -1,0 +1,130 @@
+"""Whether two systems differ on the same pairs by more than chance."""
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from espnet2_valle.evaluation.aggregate import MIN_SPEAKERS, Ratios
+from espnet2_valle.evaluation.bootstrap import CHUNK_ELEMENTS, group_sums, ratio_figure
+
+NUM_FLIPS = 9999
+COMPARED = ("wer", "cer", "sim_prompt", "dnsmos")
+_TOLERANCE = 1e-12  # sums of the same terms in another order are as large
+
+
+def paired_tests(
+    measured: Mapping[str, Mapping[str, Ratios]], speakers: Mapping[str, str], seed: int = 0
+) -> list[dict[str, Any]]:
+    """Every two systems against each other.
+
+    Args:
+        measured: system -> figure -> its ratios.
+        speakers: pair id -> speaker.
+        seed: of the resampling.
+
+    Returns:
+        For each two systems and each of COMPARED that both have: system, base, measure, `difference`
+        (system − base, with its interval over pairs), `p` (over pairs), `p_holm` (corrected for how many
+        systems are compared by this measure), `n` pairs, and with two speakers or more
+        `difference_by_speaker` and `p_by_speaker`.
+    """
+    tests: list[dict[str, Any]] = []
+    for name in COMPARED:
+        some = [
+            _compare(system, base, name, measured, speakers, seed)
+            for base, system in combinations(measured, 2)
+        ]
+        found = [test for test in some if test is not None]
+        for test, corrected in zip(found, holm([test["p"] for test in found])):
+            tests.append({**test, "p_holm": corrected})
+    return tests
+
+
+def _compare(
+    system: str,
+    base: str,
+    name: str,
+    measured: Mapping[str, Mapping[str, Ratios]],
+    speakers: Mapping[str, str],
+    seed: int,
+) -> dict[str, Any] | None:
+    """One test; None where the systems share no pair with this figure."""
+    one, other = _by_pair(measured[system].get(name)), _by_pair(measured[base].get(name))
+    pairs = [pair for pair in one if pair in other]
+    if not pairs:
+        return None
+    # By rate and shared length: the systems may have different numbers of samples of a pair.
+    lengths = [other[pair][1] / other[pair][2] for pair in pairs]
+    gaps = [
+        (one[pair][0] / one[pair][1] - other[pair][0] / other[pair][1]) * length if length else 0.0
+        for pair, length in zip(pairs, lengths)
+    ]
+    if not sum(lengths):
+        return None
+    test = {
+        "system": system,
+        "base": base,
+        "measure": name,
+        "n": len(pairs),
+        "difference": ratio_figure(gaps, lengths, seed),
+        "p": flip_test(gaps, None, seed),
+    }
+    labels = [speakers[pair] for pair in pairs]
+    if len(set(labels)) >= MIN_SPEAKERS:
+        test["difference_by_speaker"] = ratio_figure(gaps, lengths, seed, groups=labels)
+        test["p_by_speaker"] = flip_test(gaps, labels, seed)
+    return test
+
+
+def _by_pair(ratios: Ratios | None) -> dict[str, tuple[float, float, int]]:
+    """Pair -> sums of its samples' numerators and denominators, and how many samples."""
+    sums: dict[str, tuple[float, float, int]] = {}
+    for pair, top, bottom in zip(ratios.pairs, ratios.tops, ratios.bottoms) if ratios else ():
+        before = sums.get(pair, (0.0, 0.0, 0))
+        sums[pair] = (before[0] + top, before[1] + bottom, before[2] + 1)
+    return sums
+
+
+def flip_test(
+    gaps: Sequence[float], groups: Sequence[Hashable] | None = None, seed: int = 0, num_flips: int = NUM_FLIPS
+) -> float:
+    """Two-sided p of a paired randomisation test (Fisher, Pitman).
+
+    If the systems were alike, each pair's results might as well be swapped between them: how often is the
+    summed gap, with random signs, at least as large as what was seen? Where there are no more sign patterns
+    than `num_flips`, all are tried and p is exact.
+
+    Args:
+        gaps: one a pair.
+        groups: a label a pair; those of one label are swapped together.
+        seed: of the random signs.
+        num_flips: how many patterns.
+    """
+    sums = group_sums(np.asarray(gaps, dtype=np.float64)[None], groups)[0]
+    sums = sums[sums != 0]
+    if sums.size == 0:
+        return 1.0
+    limit = abs(sums.sum()) * (1 - _TOLERANCE)
+    if 2**sums.size <= num_flips:
+        patterns = np.arange(2**sums.size)[:, None] >> np.arange(sums.size) & 1
+        return float((np.abs((2 * patterns - 1) @ sums) >= limit).mean())
+    generator = np.random.default_rng(seed)
+    step = max(1, CHUNK_ELEMENTS // sums.size)
+    hits = 0
+    for start in range(0, num_flips, step):
+        signs = 2 * generator.integers(2, size=(min(step, num_flips - start), sums.size)) - 1
+        hits += int((np.abs(signs @ sums) >= limit).sum())
+    return (1 + hits) / (1 + num_flips)
+
+
+def holm(values: Iterable[float]) -> list[float]:
+    """p values corrected for being several (Holm, 1979), in the order given."""
+    ps = list(values)
+    corrected = [0.0] * len(ps)
+    largest = 0.0
+    for rank, index in enumerate(sorted(range(len(ps)), key=ps.__getitem__)):
+        largest = max(largest, min(1.0, ps[index] * (len(ps) - rank)))
+        corrected[index] = largest
+    return corrected

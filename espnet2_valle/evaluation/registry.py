@@ -1,0 +1,17 @@
+"""All scorers by the name that conf/score gives them. A new one is a class and a line here."""
+
+from espnet2_valle.common.registry import Choices
+from espnet2_valle.evaluation.mos import AbsQualityScorer, DNSMOSP808Scorer, DNSMOSScorer, TorchHubScorer
+from espnet2_valle.evaluation.speaker import (
+    AbsSpeakerEncoder,
+    ESPnetEncoder,
+    ResemblyzerEncoder,
+    WavLMEncoder,
+)
+
+SPEAKER_ENCODERS: Choices[AbsSpeakerEncoder] = Choices(
+    "speaker encoder", {"resemblyzer": ResemblyzerEncoder, "espnet": ESPnetEncoder, "wavlm": WavLMEncoder}
+)
+QUALITY_SCORERS: Choices[AbsQualityScorer] = Choices(
+    "quality scorer", {"dnsmos": DNSMOSScorer, "dnsmos_p808": DNSMOSP808Scorer, "torch_hub": TorchHubScorer}
+)

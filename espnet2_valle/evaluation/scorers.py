@@ -1,0 +1,194 @@
+"""The judges of one scoring run, built once in every worker."""
+
+import hashlib
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from espnet2_valle.asr.normalise import NORMALISERS
+from espnet2_valle.asr.recognizer import AbsRecognizer, unknown_words
+from espnet2_valle.asr.registry import RECOGNIZERS
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.registry import Component
+from espnet2_valle.evaluation.mos import AbsQualityScorer, DNSMOSScorer
+from espnet2_valle.evaluation.registry import QUALITY_SCORERS, SPEAKER_ENCODERS
+from espnet2_valle.evaluation.settings import Settings
+from espnet2_valle.evaluation.signal import SignalFigures, signal_figures
+from espnet2_valle.evaluation.speaker import AbsSpeakerEncoder, ResemblyzerEncoder
+
+MODEL_FILES = ("config.yaml", "valid.*.pth")
+
+
+@dataclass(frozen=True)
+class Scorers:
+    """Loaded models.
+
+    Attributes:
+        judge: hears the words.
+        second: hears them independently; None when there is one judge only.
+        speaker: compares voices.
+        quality: rates the sound.
+        more_quality: rate it too.
+        signal: compares the signal with a reference recording; None where that is not wanted.
+        normalise: a text before words are counted (they are counted after `words.normalise` in any case).
+    """
+
+    judge: AbsRecognizer
+    second: AbsRecognizer | None
+    speaker: AbsSpeakerEncoder
+    quality: AbsQualityScorer
+    more_quality: tuple[AbsQualityScorer, ...] = ()
+    signal: SignalFigures | None = None
+    normalise: Callable[[str], str] = str
+
+
+class AbsScorerPlan(ABC):
+    """What a worker needs to load the models: small, hashable, picklable."""
+
+    @property
+    @abstractmethod
+    def judge_name(self) -> str:
+        """Name of the judge, for tables."""
+
+    @property
+    @abstractmethod
+    def second_name(self) -> str | None:
+        """Name of the second judge, or None."""
+
+    @property
+    def speaker_name(self) -> str:
+        """Name of the speaker encoder, for tables."""
+        return ResemblyzerEncoder.name
+
+    @abstractmethod
+    def identity(self) -> str:
+        """Changes whenever the models would: rows scored under another identity are not kept."""
+
+    @abstractmethod
+    def build(self) -> Scorers:
+        """Load the models."""
+
+
+class ScorersError(Exception):
+    """The models of a plan cannot be had; its arguments are those of the InputError that says why.
+
+    No InputError itself: those of a worker are put down to the recording that it was given.
+    """
+
+
+@lru_cache(maxsize=1)
+def load_scorers(plan: AbsScorerPlan) -> Scorers:
+    """The models of `plan`, loaded once in a process.
+
+    Raises:
+        ScorersError: one of them cannot be loaded.
+    """
+    try:
+        return plan.build()
+    except InputError as error:
+        raise ScorersError(error.where, error.problem, error.remedy) from error
+
+
+@dataclass(frozen=True)
+class DefaultPlan(AbsScorerPlan):
+    """The judges of a configuration.
+
+    Where it names no judge, a trained CTC recogniser is the judge if there is one, with pocketsphinx as the
+    independent second if it knows all words; otherwise pocketsphinx judges alone.
+
+    Attributes:
+        judge_dir: of a trained `CTCRecognizer`, or None.
+        vocabulary: all words there are, for pocketsphinx's grammar; empty means any English.
+        settings: the configuration.
+    """
+
+    judge_dir: str | None = None
+    vocabulary: tuple[str, ...] = ()
+    settings: Settings = Settings()
+
+    def __post_init__(self) -> None:
+        if self.judge_dir is not None and not Path(self.judge_dir).is_dir():
+            raise InputError(self.judge_dir, "no such judge", "Train it (stage 8) or leave out --judge")
+        for judge in self._judges():
+            RECOGNIZERS.check(judge)
+        SPEAKER_ENCODERS.check(self.settings.speaker)
+        for quality in self.settings.quality:
+            QUALITY_SCORERS.check(quality)
+        if self._wants_sphinx_second() and unknown_words(self.vocabulary):
+            logging.warning(
+                "pocketsphinx does not know '%s': there is no second judge", unknown_words(self.vocabulary)[0]
+            )
+
+    def _wants_sphinx_second(self) -> bool:
+        return bool(self.judge_dir) and self.settings.judge is None and self.settings.second_judge is None
+
+    def _judges(self) -> list[Component]:
+        """The judge and, if there is one, the second."""
+        sphinx = Component("pocketsphinx", (("vocabulary", self.vocabulary),) if self.vocabulary else ())
+        trained = Component("ctc", (("judge_dir", self.judge_dir),)) if self.judge_dir else None
+        first = self.settings.judge or trained or sphinx
+        second = self.settings.second_judge
+        if self._wants_sphinx_second():
+            second = None if unknown_words(self.vocabulary) else sphinx
+        elif second is None:
+            second = trained
+        return [first] if second is None else [first, second]
+
+    @property
+    def judge_name(self) -> str:
+        """See AbsScorerPlan."""
+        return _judge_title(self._judges()[0])
+
+    @property
+    def second_name(self) -> str | None:
+        """See AbsScorerPlan."""
+        return _judge_title(self._judges()[1]) if len(self._judges()) > 1 else None
+
+    def identity(self) -> str:
+        """See AbsScorerPlan; the trained judge counts with the content of its model files."""
+        digest = hashlib.sha1(repr(sorted(self.vocabulary)).encode())
+        if self.judge_dir:
+            files = sorted(path for pattern in MODEL_FILES for path in Path(self.judge_dir).glob(pattern))
+            for path in files:
+                digest.update(path.name.encode())
+                digest.update(path.read_bytes())
+        chosen = [*self._named(), self.settings.speaker, *self.settings.quality]
+        parts = [component.identity() for component in chosen]
+        parts += [self.judge_name, DNSMOSScorer.name, f"{self.settings.signal} {self.settings.normaliser}"]
+        return f"{parts} {digest.hexdigest()}"
+
+    @property
+    def speaker_name(self) -> str:
+        """See AbsScorerPlan."""
+        component = self.settings.speaker
+        return super().speaker_name if component.name == "resemblyzer" else str(component)
+
+    def _named(self) -> list[Component]:
+        """Judges that the configuration names: the others are known by content, wherever they lie."""
+        return [judge for judge in (self.settings.judge, self.settings.second_judge) if judge is not None]
+
+    def build(self) -> Scorers:
+        """See AbsScorerPlan."""
+        judges = [RECOGNIZERS.build(judge) for judge in self._judges()]
+        settings = self.settings
+        return Scorers(
+            judges[0],
+            judges[1] if len(judges) > 1 else None,
+            SPEAKER_ENCODERS.build(settings.speaker),
+            DNSMOSScorer(),
+            tuple(QUALITY_SCORERS.build(quality) for quality in settings.quality),
+            signal_figures if settings.signal else None,
+            str if settings.normaliser == "basic" else NORMALISERS[settings.normaliser],
+        )
+
+
+def _judge_title(judge: Component) -> str:
+    """Name of a judge for tables."""
+    if judge.name == "ctc":
+        return "ESPnet CTC recogniser"
+    if judge.name == "pocketsphinx":
+        return "pocketsphinx with a grammar" if judge.options else "pocketsphinx, free text"
+    return str(judge)

@@ -1,0 +1,124 @@
+"""How alike two voices are."""
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+import numpy as np
+
+from espnet2_valle.common.audio import resample
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.extras import import_extra, load_model
+
+RESEMBLYZER_RATE = MODEL_RATE = 16000
+
+
+class AbsSpeakerEncoder(ABC):
+    """Turns a recording into a vector of the voice in it."""
+
+    name: str
+
+    @abstractmethod
+    def embed(self, wav: np.ndarray, rate: int) -> np.ndarray:
+        """Embed a voice.
+
+        Args:
+            wav: (samples,) float32, not silent.
+            rate: in Hz.
+
+        Returns:
+            A vector (dimensions,) of length 1.
+        """
+
+
+def similarity(one: np.ndarray, other: np.ndarray) -> float:
+    """Cosine of two unit vectors."""
+    return float(np.dot(one, other))
+
+
+class ResemblyzerEncoder(AbsSpeakerEncoder):
+    """Resemblyzer's GE2E speaker encoder; its weights come with its wheel."""
+
+    name = "Resemblyzer"
+
+    def __init__(self) -> None:
+        resemblyzer = import_extra("resemblyzer", "speaker similarity")
+        self._preprocess = resemblyzer.preprocess_wav
+        self._encoder = resemblyzer.VoiceEncoder(device="cpu", verbose=False)
+
+    def embed(self, wav: np.ndarray, rate: int) -> np.ndarray:
+        """See the base class. Long pauses are cut, unless nothing would be left."""
+        mono = resample(wav, rate, RESEMBLYZER_RATE)
+        voiced = self._preprocess(mono, RESEMBLYZER_RATE)
+        vector = self._encoder.embed_utterance(voiced if len(voiced) else mono)
+        return vector / np.linalg.norm(vector)
+
+
+class ESPnetEncoder(AbsSpeakerEncoder):
+    """A speaker model trained with ESPnet's SPK task.
+
+    Args:
+        model: a model tag, such as espnet/voxcelebs12_rawnet3, or a training directory with config.yaml.
+        model_file: in that directory.
+
+    Raises:
+        InputError: the model cannot be had.
+    """
+
+    name = "ESPnet-SPK"
+
+    def __init__(self, model: str = "espnet/voxcelebs12_rawnet3", model_file: str = "valid.eer.best.pth"):
+        from espnet2.bin.spk_inference import Speech2Embedding
+
+        if Path(model).is_dir():
+            config, weights = Path(model) / "config.yaml", Path(model) / model_file
+            for path in (config, weights):
+                if not path.is_file():
+                    raise InputError(path, "no such file of the speaker model", "Correct model or model_file")
+            self._embed = Speech2Embedding(train_config=str(config), model_file=str(weights), device="cpu")
+        else:
+            self._embed = load_model(
+                lambda: Speech2Embedding.from_pretrained(model, device="cpu"), "ESPnet-SPK", model
+            )
+
+    def embed(self, wav: np.ndarray, rate: int) -> np.ndarray:
+        """See the base class."""
+        mono = np.ascontiguousarray(resample(wav, rate, MODEL_RATE), dtype=np.float32)
+        return _unit(self._embed(mono).detach().cpu().numpy())
+
+
+class WavLMEncoder(AbsSpeakerEncoder):
+    """WavLM with an x-vector head through transformers: the family that VALL-E's papers report.
+
+    Args:
+        model: name on the hub or a folder.
+
+    Raises:
+        InputError: transformers is not installed, or the model cannot be had.
+    """
+
+    name = "WavLM"
+
+    def __init__(self, model: str = "microsoft/wavlm-base-plus-sv"):
+        transformers = import_extra("transformers", "the speaker encoder wavlm", "transformers")
+        self._features = load_model(
+            lambda: transformers.AutoFeatureExtractor.from_pretrained(model), self.name, model
+        )
+        self._model = load_model(
+            lambda: transformers.WavLMForXVector.from_pretrained(model), self.name, model
+        )
+        self._model.eval()
+
+    def embed(self, wav: np.ndarray, rate: int) -> np.ndarray:
+        """See the base class."""
+        import torch
+
+        mono = np.asarray(resample(wav, rate, MODEL_RATE), dtype=np.float32)
+        inputs = self._features(mono, sampling_rate=MODEL_RATE, return_tensors="pt")
+        with torch.inference_mode():
+            return _unit(self._model(inputs.input_values).embeddings.numpy())
+
+
+def _unit(vector: np.ndarray) -> np.ndarray:
+    """`vector` of any shape as (dimensions,) of length 1."""
+    flat = vector.reshape(-1).astype(np.float64)
+    return flat / np.linalg.norm(flat)

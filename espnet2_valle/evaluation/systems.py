@@ -1,0 +1,202 @@
+"""Score whole systems: rows that outlive an interruption, figures with intervals."""
+
+import json
+import logging
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.fileio import atomic_open, remove_unfinished
+from espnet2_valle.data.setaside import MAX_BAD, SetAside
+from espnet2_valle.evaluation.aggregate import count_errors, measure, worst
+from espnet2_valle.evaluation.bootstrap import complement, relative_accuracy
+from espnet2_valle.evaluation.scorers import AbsScorerPlan, ScorersError
+from espnet2_valle.evaluation.utterance import (
+    Task,
+    Trial,
+    UtteranceScore,
+    content_digest,
+    fingerprint,
+    score_recording,
+    unheard,
+)
+from espnet2_valle.jobs.pool import parallel_map
+
+SAVE_SECONDS = 10.0  # a kill loses no more work than this
+NO_AUDIO = "no_audio"
+NUM_WORST = 20  # named in scores.json
+
+
+def score_system(
+    name: str,
+    trials: Sequence[Trial],
+    wavs: Mapping[str, str],
+    plan: AbsScorerPlan,
+    rows_path: Path,
+    nj: int = 1,
+    max_bad: float = MAX_BAD,
+) -> list[UtteranceScore]:
+    """Score the outputs of one system, one row a trial, in the order of `trials`.
+
+    Rows in `rows_path` whose audio, text and judges are unchanged are kept; the file is rewritten as a whole
+    every few seconds and at the end, also when the work is interrupted.
+
+    Args:
+        name: of the system, for the progress bar and errors.
+        trials: what was asked.
+        wavs: pair_id -> sound file; a pair without one counts as all words missing.
+        plan: the judges.
+        rows_path: JSON lines, read and written.
+        nj: number of workers.
+        max_bad: share of the pairs whose sound files may be unreadable: they are warned of and count as pairs
+            without audio, which does not flatter the system. A rerun tries them again.
+
+    Raises:
+        InputError: `wavs` has none of the pairs, or a sound file is not there, or too many are unreadable, or
+            a judge cannot be had.
+    """
+    if not any(trial.pair_id in wavs for trial in trials):
+        raise InputError(
+            f"system {name}",
+            f"has audio for none of the {len(trials)} pairs (the first is '{trials[0].pair_id}')",
+            "Give the wav.scp that was made from this list of pairs, with pair ids as keys",
+        )
+    identity = plan.identity()
+    marks = {trial.pair_id: fingerprint(trial, wavs.get(trial.pair_id), identity) for trial in trials}
+    known = {row.fingerprint: row for row in read_rows(rows_path)}
+    done = {pair_id: known[mark] for pair_id, mark in marks.items() if mark in known}
+    todo = [trial for trial in trials if trial.pair_id not in done]
+    aside = SetAside(len(trials), max_bad, f"system {name}")
+    if todo:
+        tasks = _group_by_recording(todo, wavs, marks)
+        work = partial(score_recording, plan=plan)
+        saved = time.monotonic()
+        try:
+            for task, rows in zip(tasks, parallel_map(work, tasks, nj, f"score {name}", keep_errors=True)):
+                if isinstance(rows, InputError):
+                    aside.extend({trial.pair_id: rows for trial in task.trials})
+                    continue
+                done.update({row.pair_id: row for row in rows})
+                if time.monotonic() - saved > SAVE_SECONDS:
+                    write_rows(rows_path, trials, done)
+                    saved = time.monotonic()
+        except ScorersError as error:
+            raise InputError(*error.args) from error
+        finally:
+            write_rows(rows_path, trials, done)
+        remove_unfinished(rows_path.parent)
+    else:
+        logging.info("%s: all %d rows are up to date", name, len(trials))
+    aside.report()
+    return [done.get(trial.pair_id) or unheard(trial, marks[trial.pair_id], plan) for trial in trials]
+
+
+def _group_by_recording(
+    trials: Sequence[Trial], wavs: Mapping[str, str], marks: Mapping[str, str]
+) -> list[Task]:
+    """Tasks such that no recording is judged twice, however many trials have it as their output."""
+    groups: dict[bytes, list[Trial]] = {}
+    for trial in trials:
+        groups.setdefault(content_digest(wavs.get(trial.pair_id)), []).append(trial)
+    return [
+        Task(wavs.get(group[0].pair_id), tuple(group), tuple(marks[trial.pair_id] for trial in group))
+        for group in groups.values()
+    ]
+
+
+def write_rows(path: Path, trials: Sequence[Trial], rows: Mapping[str, UtteranceScore]) -> None:
+    """Write the rows that are there, in the order of `trials`, one JSON object a line."""
+    with atomic_open(path) as stream:
+        for trial in trials:
+            if trial.pair_id in rows:
+                stream.write(json.dumps(asdict(rows[trial.pair_id]), ensure_ascii=False) + "\n")
+
+
+def read_rows(path: Path) -> list[UtteranceScore]:
+    """Rows of an earlier run; none when the file is absent.
+
+    Raises:
+        InputError: a line is not a row.
+    """
+    rows: list[UtteranceScore] = []
+    if not path.is_file():
+        return rows
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            rows.append(UtteranceScore(**json.loads(line)))
+        except (ValueError, TypeError) as error:
+            raise InputError(
+                f"{path}:{number}", f"not a row of scores ({error})", "Remove the file and score again"
+            ) from error
+    return rows
+
+
+def count_outcomes(rows: Iterable[UtteranceScore], outcomes: Mapping[str, str]) -> dict[str, int]:
+    """How many pairs ended how: as decoding said; `no_audio` where it did not say but none is there."""
+    counts: Counter[str] = Counter()
+    for row in rows:
+        said = outcomes.get(row.pair_id, "ok")
+        counts[said if row.has_audio or said != "ok" else NO_AUDIO] += 1
+    return dict(sorted(counts.items()))
+
+
+def summarise(
+    rows: Sequence[UtteranceScore],
+    outcomes: Mapping[str, str],
+    seed: int = 0,
+    speakers: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Figures of one system.
+
+    word_accuracy is 1 - WER of the whole list (insertions count as errors), not below 0; wer and cer are
+    errors over reference length, summed over the list. A pair without audio counts with all its words and
+    characters deleted. Similarities, prompt_beats_other (share of pairs whose output is nearer to its own
+    prompt than to another speaker's utterance) and dnsmos are means over the pairs that have audio, of which
+    there are `n_audio`; so are further figures, where they were measured. word_errors counts by kind.
+
+    Args:
+        rows: of all pairs; several of a pair where it was sampled several times.
+        outcomes: pair_id -> typed outcome, as decoding wrote them; may be empty.
+        seed: of the bootstrap.
+        speakers: pair_id -> speaker; with two or more, `by_speaker` has each figure with the interval over
+            speakers in place of pairs.
+    """
+    measured = measure(rows)
+    figures = {name: ratios.figure(seed) for name, ratios in measured.items()}
+    summary: dict[str, Any] = {
+        "word_accuracy": complement(figures["wer"]),
+        **figures,
+        "n": len(rows),
+        "n_audio": sum(row.has_audio for row in rows),
+        "outcomes": count_outcomes(rows, outcomes),
+        "word_errors": count_errors(rows),
+        "worst": worst(rows, NUM_WORST),
+    }
+    if speakers:
+        clustered = {name: ratios.figure_by_speaker(speakers, seed) for name, ratios in measured.items()}
+        by_speaker = {name: figure for name, figure in clustered.items() if figure is not None}
+        if "wer" in by_speaker:
+            summary["by_speaker"] = {"word_accuracy": complement(by_speaker["wer"]), **by_speaker}
+            summary["n_speakers"] = len(set(speakers.values()))
+    return summary
+
+
+def second_figures(rows: Sequence[UtteranceScore], seed: int = 0) -> dict[str, Any]:
+    """word_accuracy, wer and cer of what the second judge heard; samples of a pair are drawn together."""
+    measured = measure(replace(row, heard=row.second_heard or "") for row in rows)
+    wer = measured["wer"].figure(seed)
+    return {"word_accuracy": complement(wer), "wer": wer, "cer": measured["cer"].figure(seed)}
+
+
+def compare_words(
+    rows: Sequence[UtteranceScore], base: Sequence[UtteranceScore], seed: int = 0
+) -> dict[str, float | None]:
+    """Word accuracy over that of `base`, on the same pairs; of several samples of a pair the mean counts."""
+    words, base_words = (measure(of)["wer"].of_pairs() for of in (rows, base))
+    errors, base_errors = ([word[pair][0] for pair in words] for word in (words, base_words))
+    return relative_accuracy(errors, base_errors, [length for _, length in words.values()], seed)

@@ -1,0 +1,1 @@
+"""The stages of a recipe and their state: what is done, what has changed, what is missing."""

@@ -1,0 +1,293 @@
+"""The report: everything about one run in one HTML file that needs nothing else."""
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from espnet2_valle.common.config import read_yaml
+from espnet2_valle.evaluation.table import (
+    MEASURES,
+    TRAINING_MINUTES,
+    WORD_MEASURES,
+    Measure,
+    paired_rows,
+    reference_line,
+    shown_measures,
+    system_name,
+)
+from espnet2_valle.evaluation.utterance import Trial, UtteranceScore
+from espnet2_valle.listening.table import rated_name
+from espnet2_valle.report.chart import Chart, build_chart, shares
+from espnet2_valle.report.curves import read_curves
+from espnet2_valle.report.examples import AlignmentPicture, Example, choose, listing, make_clip
+from espnet2_valle.report.plots import length_plots, outcome_shares
+
+TEMPLATE = "report.html.j2"
+SCRIPT = "report.js"
+MODELS = {  # by their folder
+    "ar": "Autoregressive model (AR)",
+    "nar": "Non-autoregressive model (NAR)",
+    "vits": "VITS",
+    "tacotron2": "Tacotron 2",
+    "fastspeech2": "FastSpeech 2",
+    "judge": "Judge",
+}
+EXPECTED_MODELS = ("ar", "nar")  # of the others a run may have none
+OPINION = (1.0, 5.0)
+SCALES = {  # all others lie in 0 to 1
+    "dnsmos": OPINION,
+    "dnsmos_p808": OPINION,
+    "utmos": OPINION,
+    "mcd": (0.0, 12.0),
+    "f0_rmse": (0.0, 1200.0),
+    "speaking_rate": (0.0, 6.0),
+    "rate_ratio": (0.0, 2.0),
+    TRAINING_MINUTES: (0.0, 60.0),
+}
+JUDGE_BAR = 0.9  # of ground truth's words: below it the judge itself is in doubt
+MAX_LISTED = 1000
+OUTCOME_MEANINGS = {
+    "ok": "ended by itself",
+    "hit_length_cap": "never said that it was done and was cut at the longest length allowed",
+    "no_speech": "ended at once, or came out silent",
+    "prompt_rejected": "the prompt could not be used, so nothing was said",
+    "no_audio": "no sound file, or an empty or silent one",
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a report is made of.
+
+    Attributes:
+        name: of the run.
+        scores: the content of scores.json.
+        rows: system -> its rows; a system without rows is left out.
+        trials: pair_id -> what was asked.
+        wavs: system -> pair_id -> sound file.
+        outcomes: pair_id -> how decoding ended.
+        train_dirs: model -> ESPnet training directory, there or not.
+        seconds_by_stage: stage -> seconds.
+        listening: results of listening tests.
+        alignments: pair_id -> where the model looked in its text; of the pairs to listen to, or of none.
+    """
+
+    name: str
+    scores: Mapping[str, Any]
+    rows: Mapping[str, Sequence[UtteranceScore]]
+    trials: Mapping[str, Trial]
+    wavs: Mapping[str, Mapping[str, str]]
+    outcomes: Mapping[str, str]
+    train_dirs: Mapping[str, Path]
+    seconds_by_stage: Mapping[str, float] = field(default_factory=dict)
+    listening: Sequence[Mapping[str, Any]] = ()
+    alignments: Mapping[str, AlignmentPicture] = field(default_factory=dict)
+
+
+def render(run: Run, num_examples: int = 12, seed: int = 0) -> str:
+    """The page, with `num_examples` pairs to listen to (fewer if there are fewer)."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    systems = run.scores["systems"]
+    tested = tested_system(run.scores)
+    rows = list(run.rows.get(tested, []))
+    script = (Path(__file__).parent / SCRIPT).read_text(encoding="utf-8")
+    stage_shares = shares(list(run.seconds_by_stage.values()))
+    return environment.get_template(TEMPLATE).render(
+        name=run.name,
+        scores=run.scores,
+        system_names={key: system_name(key) for key in systems},
+        tested=system_name(tested),
+        tiles=headline(run.scores, tested),
+        doubt=judge_doubt(run.scores),
+        measures=[measure_row(measure, systems) for measure in shown_measures(systems)],
+        second=second_judge(run.scores),
+        outcomes=outcome_rows(systems),
+        shares=outcome_shares(systems),
+        plots=length_plots(run.rows, run.trials),
+        reference=reference_line(run.scores["speaker_reference"])
+        if "speaker_reference" in run.scores
+        else "",
+        tests=paired_rows(run.scores.get("paired_tests", ())),
+        listening=[listening_result(result) for result in run.listening],
+        script=script,
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"),
+        examples=make_examples(run, rows, num_examples, seed),
+        listed=listing(rows, run.outcomes)[:MAX_LISTED],
+        num_rows=len(rows),
+        trainings=[training(model, folder) for model, folder in _expected(run.train_dirs)],
+        times=[
+            {"stage": stage, "text": duration(seconds), "share": share}
+            for (stage, seconds), share in zip(run.seconds_by_stage.items(), stage_shares)
+        ],
+        total_time=duration(sum(run.seconds_by_stage.values())),
+    )
+
+
+def tested_system(scores: Mapping[str, Any]) -> str:
+    """The system that the report is about."""
+    systems = scores["systems"]
+    return "valle" if "valle" in systems else list(systems)[-1]
+
+
+def headline(scores: Mapping[str, Any], tested: str) -> list[dict[str, str]]:
+    """The few figures that say whether the system works."""
+    figures = scores["systems"][tested]
+    relative = scores.get("relative_word_accuracy", {}).get(tested)
+    measures = {measure.key: measure for measure in MEASURES}
+    tiles = [
+        (measures["word_accuracy"], figures["word_accuracy"], "of the words are heard right"),
+        (measures["word_accuracy"], relative, "of what codec resynthesis reaches"),
+        (
+            measures["prompt_beats_other"],
+            figures["prompt_beats_other"],
+            "sound more like their prompt than another voice",
+        ),
+        (measures["dnsmos"], figures["dnsmos"], "DNSMOS, from 1 to 5"),
+    ]
+    return [
+        {"value": measure.show(figure["value"]), "interval": measure.show_interval(figure), "label": label}
+        for measure, figure, label in tiles
+        if figure is not None and figure["value"] is not None
+    ]
+
+
+def judge_doubt(scores: Mapping[str, Any]) -> str | None:
+    """Ground truth's word accuracy, where it is so low that the word figures measure the judge."""
+    value = scores["systems"].get("ground_truth", {}).get("word_accuracy", {}).get("value")
+    return MEASURES[0].show(value) if value is not None and value < JUDGE_BAR else None
+
+
+def measure_row(measure: Measure, systems: Mapping[str, Any]) -> dict[str, Any]:
+    """One line of the score table: a cell for each system, with its bar in per cent of the scale."""
+    start, end = SCALES.get(measure.key, (0.0, 1.0))
+
+    def place(value: float | None) -> float:
+        return 0.0 if value is None else round(100 * min(1.0, max(0.0, (value - start) / (end - start))), 2)
+
+    cells = []
+    for key, system in systems.items():
+        figure = system.get(measure.key) or {"value": None, "low": None, "high": None}
+        low, high = place(figure["low"]), place(figure["high"])
+        cells.append(
+            {
+                "system": key,
+                "value": measure.show(figure["value"]),
+                "interval": measure.show_interval(figure),
+                "fill": place(figure["value"]),
+                "low": low,
+                "width": round(high - low, 2),
+            }
+        )
+    return {"measure": measure, "cells": cells}
+
+
+def second_judge(scores: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Name and lines of the second judge, None without one."""
+    second = scores.get("second_judge")
+    if not second:
+        return None
+    return {"name": second["name"], "measures": [measure_row(m, second["systems"]) for m in WORD_MEASURES]}
+
+
+def outcome_rows(systems: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """How many pairs of each system ended how."""
+    kinds = sorted(
+        {kind for system in systems.values() for kind in system["outcomes"]}, key=lambda k: (k != "ok", k)
+    )
+    return [
+        {
+            "kind": kind,
+            "meaning": OUTCOME_MEANINGS.get(kind, ""),
+            "counts": {key: system["outcomes"].get(kind, 0) for key, system in systems.items()},
+        }
+        for kind in kinds
+    ]
+
+
+def listening_result(result: Mapping[str, Any]) -> dict[str, Any]:
+    """A listening test's lines: name, mean, interval, ratings, and places on the scale in per cent."""
+    low, high = result["scale"]
+
+    def place(value: float) -> float:
+        return round(100 * (value - low) / (high - low), 1)
+
+    return {
+        "result": result,
+        "lines": [
+            {
+                "name": rated_name(name),
+                "mean": f"{system['mean']['value']:.2f}",
+                "interval": f"{system['mean']['low']:.2f} to {system['mean']['high']:.2f}",
+                "fill": place(system["mean"]["value"]),
+                "low": place(system["mean"]["low"]),
+                "width": round(place(system["mean"]["high"]) - place(system["mean"]["low"]), 1),
+                "ratings": system["n_ratings"],
+            }
+            for name, system in result["systems"].items()
+        ],
+    }
+
+
+def make_examples(run: Run, rows: Sequence[UtteranceScore], count: int, seed: int) -> list[Example]:
+    """Pairs to listen to: prompt and every system side by side."""
+    by_pair = {system: {row.pair_id: row for row in rows} for system, rows in run.rows.items()}
+    examples = []
+    for pair_id, choice in choose(rows, count, seed).items():
+        trial = run.trials.get(pair_id)
+        prompt, seconds = (trial.prompt, trial.prompt_seconds) if trial else (None, None)
+        clips = [make_clip("Prompt", prompt, note="the voice to imitate", seconds=seconds)]
+        clips += [
+            make_clip(
+                system_name(system),
+                run.wavs.get(system, {}).get(pair_id),
+                by_pair.get(system, {}).get(pair_id),
+            )
+            for system in run.scores["systems"]
+        ]
+        text = trial.text if trial else "unknown"
+        outcome, alignment = run.outcomes.get(pair_id, ""), run.alignments.get(pair_id)
+        examples.append(Example(pair_id, choice, text, outcome, clips, alignment))
+    return examples
+
+
+def training(model: str, folder: Path) -> dict[str, Any]:
+    """Title, machine and charts of one training; no chart where nothing was recorded."""
+    charts: list[Chart] = [build_chart(curve) for curve in read_curves(folder)]
+    return {
+        "title": MODELS.get(model, model),
+        "folder": str(folder),
+        "charts": charts,
+        "machine": read_machine(folder),
+    }
+
+
+def read_machine(train_dir: Path) -> dict[str, str]:
+    """What a training's config.yaml says of the machine and of what was chosen for it; empty if nothing."""
+    config = train_dir / "config.yaml"
+    if not config.is_file():
+        return {}
+    return read_yaml(config, str(config)).get("machine") or {}
+
+
+def _expected(train_dirs: Mapping[str, Path]) -> list[tuple[str, Path]]:
+    return [(m, folder) for m, folder in train_dirs.items() if m in EXPECTED_MODELS or folder.is_dir()]
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people: `8 s`, `2 min 5 s`, `1 h 3 min`."""
+    whole = round(seconds)
+    hours, minutes = whole // 3600, whole % 3600 // 60
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {whole % 60} s" if minutes else f"{whole} s"

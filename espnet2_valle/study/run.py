@@ -1,0 +1,162 @@
+"""Running a study: a list of decodings of one model, and its table and pictures."""
+
+import argparse
+import json
+import logging
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from espnet2_valle.common.config import read_yaml
+from espnet2_valle.common.fileio import atomic_open
+from espnet2_valle.common.registry import Component
+from espnet2_valle.data.datadir import DataDir
+from espnet2_valle.data.layout import TrainedRun
+from espnet2_valle.data.pairs import Pair, read_pairs
+from espnet2_valle.evaluation.inputs import read_trials, read_vocabulary
+from espnet2_valle.evaluation.scorecard import Scored, summarise_samples
+from espnet2_valle.evaluation.scorers import AbsScorerPlan, DefaultPlan
+from espnet2_valle.evaluation.settings import read_settings
+from espnet2_valle.evaluation.speaker_verification import choose
+from espnet2_valle.evaluation.systems import score_system
+from espnet2_valle.evaluation.utterance import Trial
+from espnet2_valle.generate.decode_pairs import synthesise_pairs
+from espnet2_valle.generate.open_model import add_model_arguments, model_options
+from espnet2_valle.study.config import REFERENCE, RUNS, Study
+from espnet2_valle.study.making import Maker, overlay
+from espnet2_valle.study.plot import draw
+from espnet2_valle.study.prompt_data import PAIRS
+from espnet2_valle.study.results import origin, write_section
+from espnet2_valle.study.table import Result, against_first, study_table
+
+PICTURES = "studies"  # beside the file of results
+
+
+@dataclass(frozen=True)
+class Test:
+    """What all variants are asked, and who judges them.
+
+    Attributes:
+        pairs: prompts and targets.
+        data: their recordings.
+        trials: one a pair.
+        speakers: pair id -> speaker.
+        plan: the judges.
+    """
+
+    pairs: Sequence[Pair]
+    data: DataDir
+    trials: Sequence[Trial]
+    speakers: Mapping[str, str]
+    plan: AbsScorerPlan
+
+
+def read_test(args: argparse.Namespace, run: TrainedRun, study: Study) -> Test:
+    """Pairs, recordings and judges, of the options or of a run."""
+    folder = Path(args.data_dir or run.test_dir)
+    pairs, data = read_pairs(folder / PAIRS), DataDir.load(folder)
+    speakers = {pair.pair_id: data.speakers[pair.target_utt] for pair in pairs}
+    if args.num_pairs is not None:
+        chosen = set(choose(speakers, speakers, args.num_pairs, 0))
+        pairs = [pair for pair in pairs if pair.pair_id in chosen]
+        speakers = {pair.pair_id: speakers[pair.pair_id] for pair in pairs}
+    trials = read_trials(pairs, data.wavs, data.texts, str(folder / PAIRS))
+    if study.voice == REFERENCE:
+        trials = [replace(trial, prompt=str(trial.reference)) for trial in trials]
+    settings = read_settings(args.score_config)
+    judge = Path(args.judge or run.judge)
+    if settings.judge is None and (args.judge or judge.is_dir()):
+        settings = replace(settings, judge=Component("ctc", (("judge_dir", str(judge)),)))
+    words = read_vocabulary(str(run.vocabulary)) if run.vocabulary.is_file() else ()
+    return Test(pairs, data, trials, speakers, DefaultPlan(None, words, settings))
+
+
+def read_decoding(path: str, device: str) -> dict[str, Any]:
+    """Every option of decoding: the library's defaults under those of a file.
+
+    Raises:
+        InputError: no such file, or an option that there is not.
+    """
+    given = read_yaml(path, "--decode_config")
+    parser = argparse.ArgumentParser()
+    add_model_arguments(parser)
+    chosen = overlay(vars(parser.parse_args([])), {**given, "device": device}, path)
+    return model_options(argparse.Namespace(**chosen))
+
+
+def run_study(
+    args: argparse.Namespace, study: Study, runs: Sequence[TrainedRun], test: Test, output: Path
+) -> list[Result]:
+    """Decode and score what is not there yet."""
+
+    def decode(model: dict[str, Any], pairs: Path, data_dir: Path, folder: Path) -> None:
+        synthesise_pairs(model, pairs, data_dir, folder, args.nj, args.batch_size)
+
+    options = read_decoding(args.decode_config, args.device)
+    maker = Maker(test.pairs, test.data, output, options, decode, args.inference_model, args.nj)
+    for variant in study.variants:
+        maker.overlaid(variant)  # a misspelt option ends the study before it begins
+    lines = [(run, variant) for run in runs for variant in study.variants]
+    results, rows = [], []
+    for number, (run, variant) in enumerate(lines, 1):
+        name = f"{run.label}, {variant.name}" if study.over == RUNS else variant.name
+        logging.info("%d of %d: %s", number, len(lines), name)
+        spoken = [maker.make(run, variant, seed) for seed in args.seeds]
+        samples = [
+            score_system(name, test.trials, speech.wavs, test.plan, speech.rows(study.voice), args.nj)
+            for speech in spoken
+        ]
+        rows.append([row for sample in samples for row in sample])
+        summary = summarise_samples(Scored(samples, [one.outcomes for one in spoken]), 0, test.speakers)
+        seconds = spoken[0].prompt_seconds
+        x = _number(run.label) if study.over == RUNS else variant.x if seconds is None else seconds
+        results.append(Result(name, x, variant.series, summary, seconds))
+    return [replace(result, p=p) for result, p in zip(results, against_first(rows, test.speakers))]
+
+
+def _number(label: str) -> float | None:
+    try:
+        return float(label)
+    except ValueError:
+        return None
+
+
+def write_study(
+    args: argparse.Namespace, study: Study, test: Test, results: Sequence[Result], name: str, output: Path
+) -> None:
+    """Write figures, table and plot, and the section of --results."""
+    draw(study.title, study.axis, results, output / f"{name}.png")
+    with atomic_open(output / f"{name}.json") as stream:
+        json.dump([asdict(result) for result in results], stream, indent=2)
+    text = section(args, study, test, results, name)
+    with atomic_open(output / f"{name}.md") as stream:
+        stream.write(text)
+    if args.results:
+        draw(study.title, study.axis, results, Path(args.results).parent / PICTURES / f"{name}.png")
+        write_section(Path(args.results), f"study {name}", text)
+    print(text)
+
+
+def section(args: argparse.Namespace, study: Study, test: Test, results: Sequence[Result], name: str) -> str:
+    """The study as a section of Markdown."""
+    voice = "the reference recording, which no variant heard" if study.voice == REFERENCE else "the prompt"
+    words = [args.study, *(word for run in args.exp for word in ("--exp", run))]
+    words += [] if args.num_pairs is None else ["--num_pairs", str(args.num_pairs)]
+    words += [] if args.seeds == [0] else ["--seeds", *map(str, args.seeds)]
+    notes = [
+        f"{len(test.trials)} pairs of {len(set(test.speakers.values()))} speakers",
+        f"judge: {test.plan.judge_name}",
+        f"similarity ({test.plan.speaker_name}) to {voice}",
+        *origin(),
+    ]
+    explained = (
+        f"{'; '.join(notes)}. In brackets: 95 % bootstrap intervals over pairs; p: paired randomisation test "
+        "against the first line, after Holm. Not ended: `hit_length_cap` and `stuck`."
+    )
+    picture = f"![{study.title}]({PICTURES if args.results else '.'}/{name}.png)"
+    command = f"    valle_study {shlex.join(words)}"
+    return (
+        "\n\n".join([f"## {study.title}", command, explained, study_table(results) + "\n" + picture]) + "\n"
+    )

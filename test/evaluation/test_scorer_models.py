@@ -1,0 +1,221 @@
+"""Scorers whose models are not here, by fakes of their libraries; and choosing scorers by name."""
+
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from espnet2_valle.asr.normalise import NORMALISERS, characters
+from espnet2_valle.asr.pretrained import ESPnetRecognizer, HuggingFaceRecognizer, WhisperRecognizer
+from espnet2_valle.asr.registry import RECOGNIZERS
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.registry import Component
+from espnet2_valle.evaluation.mos import TorchHubScorer
+from espnet2_valle.evaluation.registry import QUALITY_SCORERS, SPEAKER_ENCODERS
+from espnet2_valle.evaluation.scorers import DefaultPlan
+from espnet2_valle.evaluation.settings import Settings, read_settings
+from espnet2_valle.evaluation.speaker import ESPnetEncoder, WavLMEncoder
+
+RATE = 8000
+SECOND = np.sin(np.arange(RATE) / 5).astype(np.float32)
+CONF = Path(__file__).parents[2] / "conf" / "score"
+
+
+def install(monkeypatch, name, **members):
+    """Put a fake module in place of a library."""
+    module = ModuleType(name)
+    for key, value in members.items():
+        setattr(module, key, value)
+    monkeypatch.setitem(sys.modules, name, module)
+    return module
+
+
+def test_faster_whisper(monkeypatch):
+    seen = {}
+
+    class WhisperModel:
+        def __init__(self, model, device, compute_type):
+            seen["model"] = (model, device, compute_type)
+
+        def transcribe(self, wav, condition_on_previous_text, language, beam_size):
+            seen["call"] = (len(wav), wav.dtype, condition_on_previous_text, language, beam_size)
+            return (SimpleNamespace(text=text) for text in (" Hello,", " world.")), None
+
+    install(monkeypatch, "faster_whisper", WhisperModel=WhisperModel)
+    judge = WhisperRecognizer("tiny", language="", beam_size=2)
+    assert judge.transcribe(SECOND, RATE) == "Hello, world."
+    assert seen["model"] == ("tiny", "cpu", "int8")
+    assert seen["call"] == (16000, np.float32, False, None, 2)  # resampled to what Whisper hears
+    assert judge.transcribe(SECOND[:10], RATE) == ""
+
+
+def test_openai_whisper_serves_where_only_that_is_installed(monkeypatch):
+    monkeypatch.setitem(sys.modules, "faster_whisper", None)
+    model = SimpleNamespace(transcribe=lambda wav, **options: {"text": " seven two "})
+    install(monkeypatch, "whisper", load_model=lambda name, device: model)
+    assert WhisperRecognizer("tiny").transcribe(SECOND, RATE) == "seven two"
+
+
+@pytest.mark.parametrize(
+    ("build", "gone", "extra"),
+    [
+        (WhisperRecognizer, ("faster_whisper", "whisper"), "whisper"),
+        (HuggingFaceRecognizer, ("transformers",), "transformers"),
+        (WavLMEncoder, ("transformers",), "transformers"),
+    ],
+)
+def test_a_missing_extra_is_named(monkeypatch, build, gone, extra):
+    for module in gone:
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(InputError, match=rf"pip install 'espnet2_valle\[{extra}\]'"):
+        build()
+
+
+def fake_transformers(monkeypatch):
+    class Processor:
+        def __call__(self, wav, sampling_rate, return_tensors):
+            assert (sampling_rate, return_tensors, wav.shape) == (16000, "pt", (16000,))
+            return SimpleNamespace(input_values=torch.from_numpy(wav)[None])
+
+        def batch_decode(self, best):
+            assert best.tolist() == [[1, 0]]
+            return ["SEVEN TWO"]
+
+    class Model:
+        def eval(self):
+            return self
+
+        def __call__(self, values):
+            return SimpleNamespace(
+                logits=torch.tensor([[[0.0, 1.0], [1.0, 0.0]]]), embeddings=torch.tensor([[3.0, 4.0]])
+            )
+
+    def load(name):
+        if name == "nowhere":
+            raise OSError("no connection\nand a long explanation")
+        return Model() if name else Processor()
+
+    processors = SimpleNamespace(from_pretrained=lambda name: load(name) and Processor())
+    models = SimpleNamespace(from_pretrained=load)
+    install(
+        monkeypatch, "transformers", AutoProcessor=processors, AutoFeatureExtractor=processors,
+        AutoModelForCTC=models, WavLMForXVector=models,
+    )  # fmt: skip
+
+
+def test_huggingface_ctc_and_wavlm(monkeypatch):
+    fake_transformers(monkeypatch)
+    judge = HuggingFaceRecognizer("m")
+    assert judge.transcribe(SECOND, RATE) == "SEVEN TWO"
+    assert judge.transcribe(SECOND[:10], RATE) == ""
+    assert WavLMEncoder("m").embed(SECOND, RATE) == pytest.approx([0.6, 0.8])
+
+
+@pytest.mark.parametrize("build", [HuggingFaceRecognizer, WavLMEncoder])
+def test_a_model_that_cannot_be_had_is_named(monkeypatch, build):
+    fake_transformers(monkeypatch)
+    with pytest.raises(InputError, match=r"nowhere: .* cannot be loaded \(no connection\)"):
+        build("nowhere")
+
+
+def test_espnet_models_by_folder_and_tag(monkeypatch, tmp_path):
+    class Speech2Text:
+        asr_train_args = SimpleNamespace(frontend_conf={"fs": "8k"})
+
+        def __init__(self, config="", weights="", **options):
+            self.given = (config, weights, options)
+
+        @classmethod
+        def from_pretrained(cls, tag, **options):
+            if tag == "nobody/nothing":
+                raise RuntimeError("offline")
+            return cls(tag)
+
+        def __call__(self, wav):
+            assert len(wav) == RATE  # at the model's own rate
+            return [("seven two", [], [], None)]
+
+    class Speech2Embedding:
+        def __init__(self, train_config, model_file, device):
+            pass
+
+        def __call__(self, wav):
+            return torch.tensor([[0.0, 2.0]])
+
+    install(monkeypatch, "espnet2.bin.asr_inference", Speech2Text=Speech2Text)
+    install(monkeypatch, "espnet2.bin.spk_inference", Speech2Embedding=Speech2Embedding)
+    for build in (ESPnetRecognizer, ESPnetEncoder):
+        with pytest.raises(InputError, match="no such file of the"):
+            build(str(tmp_path))
+    for name in ("config.yaml", "valid.acc.best.pth", "valid.eer.best.pth"):
+        (tmp_path / name).touch()
+    assert ESPnetRecognizer(str(tmp_path)).transcribe(SECOND, RATE) == "seven two"
+    assert ESPnetRecognizer("espnet/some").transcribe(SECOND[:10], RATE) == ""
+    assert ESPnetEncoder(str(tmp_path)).embed(SECOND, RATE) == pytest.approx([0.0, 1.0])
+    with pytest.raises(InputError, match="cannot be loaded"):
+        ESPnetRecognizer("nobody/nothing")
+
+
+def test_a_predictor_of_torch_hub(tmp_path):
+    (tmp_path / "hubconf.py").write_text(
+        "import torch\n\ndef level(**_):\n    return lambda wav, rate: wav.abs().amax(dim=1) * rate\n"
+    )
+    scorer = TorchHubScorer(str(tmp_path), "level", key="level")
+    assert scorer.score(np.array([0.1, -0.5], dtype=np.float32), 10) == pytest.approx(5)
+    assert scorer.key == "level"
+    with pytest.raises(InputError, match="cannot be loaded"):
+        TorchHubScorer(str(tmp_path), "nothing")
+
+
+@pytest.mark.parametrize(
+    "file",
+    [path for path in sorted(CONF.glob("*.yaml")) if path.stem != "listening"],
+    ids=lambda path: path.stem,
+)
+def test_shipped_configurations_name_what_there_is(file):
+    plan = DefaultPlan(settings=read_settings(file))
+    assert plan.judge_name
+
+
+def test_unknown_names_and_options_are_refused():
+    for choices, name in ((RECOGNIZERS, "siri"), (SPEAKER_ENCODERS, "x"), (QUALITY_SCORERS, "x")):
+        with pytest.raises(InputError, match=f"there is no '{name}'. Choose among"):
+            choices.check(Component(name))
+    with pytest.raises(InputError, match="no option 'size'. Choose among beam_size, language, model"):
+        DefaultPlan(settings=Settings(judge=Component.parse({"name": "whisper", "size": 3}, "conf")))
+
+
+def test_a_plan_is_known_by_its_scorers(tmp_path):
+    plain = DefaultPlan().identity()
+    others = [
+        Settings(judge=Component("whisper")),
+        Settings(speaker=Component("wavlm")),
+        Settings(quality=(Component("dnsmos_p808"),)),
+        Settings(signal=True),
+        Settings(normaliser="characters"),
+    ]
+    assert len({plain, *(DefaultPlan(settings=settings).identity() for settings in others)}) == 6
+    model = Component("espnet", (("model", str(tmp_path)),))
+    before = DefaultPlan(settings=Settings(judge=model)).identity()
+    (tmp_path / "weights.pth").write_text("new")
+    assert DefaultPlan(settings=Settings(judge=model)).identity() != before
+
+
+def test_second_judges():
+    two = Settings(judge=Component("whisper"), second_judge=Component("pocketsphinx"))
+    plan = DefaultPlan(settings=two)
+    assert (plan.judge_name, plan.second_name) == ("whisper", "pocketsphinx, free text")
+    assert DefaultPlan(settings=Settings(judge=Component("whisper"))).second_name is None
+
+
+def test_normalisers(monkeypatch):
+    assert characters("你好，世界！") == "你 好 世 界"
+    install(monkeypatch, "whisper_normalizer")
+    install(
+        monkeypatch, "whisper_normalizer.english",
+        EnglishTextNormalizer=lambda: lambda text: text.replace("Mr.", "mister"),
+    )  # fmt: skip
+    assert NORMALISERS["whisper_english"]("Mr. Smith!") == "mister smith"
