@@ -18,7 +18,7 @@ import numpy as np
 from espnet2_valle.codec.world import WorldCodec
 from espnet2_valle.common.audio import read_audio
 from espnet2_valle.common.cli import run_command
-from espnet2_valle.common.config import read_yaml
+from espnet2_valle.common.conf import find, read_yaml
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
 from espnet2_valle.data.codec_fit import fit_world
@@ -95,7 +95,7 @@ REFERENCE = "WORLD"
 def get_parser() -> argparse.ArgumentParser:
     """The command's options."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--config", default="conf/codec/world.yaml", help="of the world codec to fit")
+    parser.add_argument("--config", default=str(find("codec/world.yaml")), help="of the world codec to fit")
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--fit_wav_scp", help="utterances to fit on")
     source.add_argument(

@@ -14,6 +14,7 @@ from espnet2.utils.types import str2bool
 
 from espnet2_valle.bench.figure import Figure, median_seconds
 from espnet2_valle.bench.speech import speech_codec, voice
+from espnet2_valle.common.conf import CONF
 from espnet2_valle.common.machine import bfloat16
 from espnet2_valle.generate.ar_decoding import ARDecoder, Utterance, decode_ar
 from espnet2_valle.generate.sampling import SamplingOptions
@@ -22,7 +23,6 @@ from espnet2_valle.tasks.planned import build_planned
 from espnet2_valle.valle.ar import VALLEAR
 from espnet2_valle.valle.native.step import MODES
 
-CONF = Path(__file__).parents[2] / "conf"
 VOCABULARY, CODEBOOKS, CODEBOOK_SIZE = 80, 8, 1024
 TOKENS_PER_SECOND = 15  # phones
 PROMPT_SECONDS = 3

@@ -14,6 +14,7 @@ import soundfile
 
 from espnet2_valle.bench.figure import Figure
 from espnet2_valle.common.audio import resample
+from espnet2_valle.common.conf import find
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.evaluation.speaker import AbsSpeakerEncoder, ResemblyzerEncoder, similarity
 
@@ -30,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model_tag", required=True, help="packed model")
     parser.add_argument("--prompt", required=True, help="prepared prompt (.npz) of that model's codec")
     parser.add_argument("--words", required=True, help="file of the words that the texts are made of")
-    parser.add_argument("--longform_config", default="conf/longform.yaml")
+    parser.add_argument("--longform_config", default=str(find("longform.yaml")))
     parser.add_argument("--minutes", type=float, nargs=2, default=[1, 10], help="of the two texts, about")
     parser.add_argument("--words_per_minute", type=float, default=110)
     parser.add_argument("--words_per_sentence", type=int, default=6)

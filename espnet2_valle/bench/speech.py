@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 from espnet2_valle.codec.quantizer import ResidualQuantizer
 from espnet2_valle.codec.world import WorldCodec, build_features, stage_scales
 from espnet2_valle.codec.world_config import WorldConfig
+from espnet2_valle.common.conf import read_yaml
 
 PITCH, WANDER, HARMONICS, LEVEL = 120.0, 0.1, 40, 0.1
 
@@ -26,7 +26,7 @@ def speech_codec(config_file: Path) -> WorldCodec:
 
     Its first codebook holds frames of `voice`, the others almost nothing.
     """
-    content = yaml.safe_load(config_file.read_text(encoding="utf-8"))
+    content = read_yaml(config_file, "--codec_config")
     config = WorldConfig.from_dict(content, config_file)
     features = build_features(config)
     frames = features.analyse(voice(config.codebook_size / config.frame_rate, config.sample_rate))

@@ -17,6 +17,7 @@ from espnet2_valle.bench.figure import Figure
 from espnet2_valle.bench.speech import speech_codec
 from espnet2_valle.codec.abs_codec import AbsCodec
 from espnet2_valle.codec.stream import CodecStream
+from espnet2_valle.common.conf import find
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.generate.ar_decoding import ARDecoder
 from espnet2_valle.generate.prepared_prompt import PreparedPrompt
@@ -57,9 +58,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--prompt", help="prepared prompt (.npz) of that model's codec")
     group.add_argument("--words", help="file of the words that texts are made of")
     group = parser.add_argument_group("random weights, with token ids")
-    group.add_argument("--ar_config", default="conf/train_ar_mini.yaml")
-    group.add_argument("--nar_config", default="conf/train_nar_mini.yaml")
-    group.add_argument("--codec_config", default="conf/codec/world.yaml")
+    group.add_argument("--ar_config", default=str(find("train_ar_mini.yaml")))
+    group.add_argument("--nar_config", default=str(find("train_nar_mini.yaml")))
+    group.add_argument("--codec_config", default=str(find("codec/world.yaml")))
     group.add_argument("--tokens_per_second", type=float, default=10, help="of the text")
 
 

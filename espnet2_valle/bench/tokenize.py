@@ -8,9 +8,8 @@ from espnet2_valle.bench.figure import Figure
 from espnet2_valle.bench.speech import speech_codec
 from espnet2_valle.bench.workers import compare_workers, seconds_of, write_voices
 from espnet2_valle.codec.build import save_codec_config
+from espnet2_valle.common.conf import find
 from espnet2_valle.data.datadir import write_scp
-
-CODEC = Path(__file__).resolve().parents[2] / "conf" / "codec" / "world.yaml"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +24,7 @@ def measure(args: argparse.Namespace) -> list[Figure]:
     """Tokenise the same utterances with one worker and with two."""
     with tempfile.TemporaryDirectory(dir=args.folder) as name:
         folder = Path(name)
-        codec = speech_codec(CODEC)
+        codec = speech_codec(find("codec/world.yaml"))
         codec.save(folder / "codec.npz")
         save_codec_config(folder / "codec.yaml", codec, "codec.npz", {})
         wavs = write_voices(folder / "wav", args.num_utterances, args.seconds, codec.sample_rate)

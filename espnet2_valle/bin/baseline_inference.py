@@ -8,8 +8,9 @@ from typing import Any
 
 from espnet2_valle.baseline.synthesis import jobs_of, synthesise
 from espnet2_valle.common.cli import run_command
-from espnet2_valle.common.config import check_keys, read_yaml
+from espnet2_valle.common.conf import read_yaml
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.options import check_keys
 from espnet2_valle.data.datadir import read_scp
 from espnet2_valle.data.pairs import read_pairs
 

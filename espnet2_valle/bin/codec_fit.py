@@ -8,7 +8,7 @@ from espnet2_valle.codec.build import CODECS, build_codec, save_codec_config
 from espnet2_valle.codec.encodec import fetch_weights
 from espnet2_valle.codec.espnet_codec import read_train_config
 from espnet2_valle.common.cli import run_command
-from espnet2_valle.common.config import read_yaml
+from espnet2_valle.common.conf import read_yaml
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.data.codec_fit import fit_world
 from espnet2_valle.data.datadir import read_scp

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from espnet2_valle.common.cli import run_command
+from espnet2_valle.common.conf import find
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
 from espnet2_valle.evaluation.inputs import named_files
@@ -19,7 +20,6 @@ from espnet2_valle.evaluation.settings import read_settings
 from espnet2_valle.study.judged import choose_plan, judge_corpus, judged_table, notes, read_corpus
 from espnet2_valle.study.results import origin, write_section
 
-CONF = Path(__file__).parents[2] / "conf" / "score" / "study.yaml"
 TITLE = "The judges judged"
 
 
@@ -35,7 +35,9 @@ def get_parser() -> argparse.ArgumentParser:
         "--judge", action="append", default=[], metavar="NAME=DIR", help="trained judge of a corpus"
     )
     parser.add_argument("--codec_config", required=True, help="codec.yaml of the codec that resynthesises")
-    parser.add_argument("--score_config", default=str(CONF), help="judges: conf/score/*.yaml")
+    parser.add_argument(
+        "--score_config", default=str(find("score/study.yaml")), help="judges: conf/score/*.yaml"
+    )
     parser.add_argument("--count", type=int, default=200, help="recordings of each corpus, at most")
     parser.add_argument("--output_dir", required=True, help="gets judged.json, judged.md and all rows")
     parser.add_argument("--results", help="Markdown file that gets the table as a section")

@@ -8,10 +8,10 @@ from pathlib import Path
 from espnet2_valle.asr.phones import PhoneUnits
 from espnet2_valle.asr.training import is_trained, train_judge
 from espnet2_valle.common.cli import run_command
+from espnet2_valle.common.conf import find, locate
 
-CONFIGS = Path(__file__).resolve().parents[2] / "conf" / "judge"
-DEFAULT_CONFIG = CONFIGS / "train_asr_ctc.yaml"
-PHONE_CONFIG = CONFIGS / "train_asr_ctc_phones.yaml"
+DEFAULT_CONFIG = find("judge/train_asr_ctc.yaml")
+PHONE_CONFIG = find("judge/train_asr_ctc_phones.yaml")
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     units = None
     if args.token_type != "word":
         units = PhoneUnits(args.token_type, args.g2p, args.cleaner)
-    config = args.config or (PHONE_CONFIG if units else DEFAULT_CONFIG)
+    config = locate(args.config or (PHONE_CONFIG if units else DEFAULT_CONFIG))
     train_judge(args.train_dir, args.valid_dir, args.output_dir, config, units)
 
 

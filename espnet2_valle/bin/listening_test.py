@@ -17,9 +17,10 @@ from dataclasses import fields
 from pathlib import Path
 
 from espnet2_valle.common.cli import run_command
-from espnet2_valle.common.config import check_keys, read_yaml
+from espnet2_valle.common.conf import read_yaml
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
+from espnet2_valle.common.options import check_keys
 from espnet2_valle.evaluation.inputs import named_files, read_asked
 from espnet2_valle.evaluation.lists import read_outputs
 from espnet2_valle.evaluation.scorecard import GROUND_TRUTH

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from espnet2_valle.common.cli import run_command
+from espnet2_valle.common.conf import find, locate
 from espnet2_valle.common.fileio import atomic_open
 from espnet2_valle.corpus.synthetic.mini import MiniConfig, generate, plan, plan_pairs
 from espnet2_valle.data.pairs import write_pairs
 from espnet2_valle.jobs.pool import use_cluster
 
-DEFAULT_CONFIG = Path(__file__).resolve().parents[2] / "conf" / "mini.yaml"
 DONE = "mini.yaml"  # copy of the config, written last
 
 
@@ -21,7 +21,7 @@ def get_parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument("--output_dir", type=Path, required=True, help="data directory, such as data/mini")
-    parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help="voices, words and amounts")
+    parser.add_argument("--config", type=Path, default=find("mini.yaml"), help="voices, words and amounts")
     parser.add_argument("--nj", type=int, default=1, help="number of processes")
     return parser
 
@@ -29,9 +29,10 @@ def get_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> None:
     """Write sound files, data directories, vocabulary and pairs; does nothing if they are there."""
     args = get_parser().parse_args(argv)
-    config = MiniConfig.load(args.config)
+    path = locate(args.config)
+    config = MiniConfig.load(path)
     done = args.output_dir / DONE
-    content = args.config.read_text(encoding="utf-8")
+    content = path.read_text(encoding="utf-8")
     if done.is_file() and done.read_text(encoding="utf-8") == content:
         logging.info("%s is there already", args.output_dir)
         return

@@ -3,14 +3,12 @@
 import argparse
 import logging
 from collections.abc import Sequence
-from pathlib import Path
 
 from espnet2_valle.common.cli import run_command
+from espnet2_valle.common.conf import find
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.corpus.synthetic.read_aloud import ReadAloudConfig, add_readings
 from espnet2_valle.data.datadir import DataDir
-
-DEFAULT_CONFIG = Path(__file__).resolve().parents[2] / "conf" / "read_aloud.yaml"
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -21,7 +19,9 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--data_dir", required=True, help="dump/NAME/raw/SET, as stage 2 wrote it")
     parser.add_argument("--output_dir", required=True, help="dump/NAME/raw/SET_ra")
     parser.add_argument("--sentences", type=int, required=True, help="how many")
-    parser.add_argument("--config", default=str(DEFAULT_CONFIG), help="voices and kinds of sentences")
+    parser.add_argument(
+        "--config", default=str(find("read_aloud.yaml")), help="voices and kinds of sentences"
+    )
     parser.add_argument("--nj", type=int, default=1, help="processes")
     return parser
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from espnet2_valle.common.cli import run_command
+from espnet2_valle.common.conf import find, names
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.data.layout import read_runs
 from espnet2_valle.study.config import RUNS, read_study
@@ -18,16 +19,14 @@ from espnet2_valle.study.run import (
     write_study,
 )
 
-CONF = Path(__file__).parents[2] / "conf"
-
 
 def get_parser() -> argparse.ArgumentParser:
     """The command's options."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    names = ", ".join(sorted(path.stem for path in (CONF / "study").glob("*.yaml")))
-    parser.add_argument("study", help=f"a YAML file, or the name of one in conf/study: {names}")
+    known = ", ".join(names("study"))
+    parser.add_argument("study", help=f"a YAML file, or the name of one in conf/study: {known}")
     parser.add_argument(
         "--exp", action="append", required=True, metavar="[LABEL=]DIR",
         help="exp/NAME of a finished run; several, labelled, for a study over runs",
@@ -36,10 +35,8 @@ def get_parser() -> argparse.ArgumentParser:
         "--data_dir", help="test set with its pairs; default: dump/NAME/raw/test of the first run"
     )
     parser.add_argument("--judge", help="trained judge; default: that of the first run, if it has one")
-    parser.add_argument(
-        "--decode_config", default=str(CONF / "decode.yaml"), help="what variants differ from"
-    )
-    parser.add_argument("--score_config", default=str(CONF / "score" / "study.yaml"), help="judges")
+    parser.add_argument("--decode_config", default=str(find("decode.yaml")), help="what variants differ from")
+    parser.add_argument("--score_config", default=str(find("score/study.yaml")), help="judges")
     parser.add_argument("--inference_model", default="valid.loss.ave.pth", help="weights, in ar/ and nar/")
     parser.add_argument("--num_pairs", type=int, help="at most so many, speakers taking turns; default: all")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="each pair is sampled with each")
@@ -56,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = get_parser().parse_args(argv)
     path = Path(args.study)
     if not path.suffix:
-        path = CONF / "study" / f"{args.study}.yaml"
+        path = find(f"study/{args.study}.yaml")
     study, runs = read_study(path), read_runs(args.exp)
     if study.over != RUNS and len(runs) > 1:
         raise InputError("--exp", f"{len(runs)} given", f"{path.name} wants one run")

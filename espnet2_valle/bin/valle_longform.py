@@ -9,6 +9,7 @@ from espnet2.utils import config_argparse
 
 from espnet2_valle.common.audio import check_writable
 from espnet2_valle.common.cli import run_command
+from espnet2_valle.common.conf import find
 from espnet2_valle.generate.longform import LongformOptions, speak
 from espnet2_valle.generate.open_model import (
     add_model_arguments,
@@ -29,7 +30,9 @@ def get_parser() -> argparse.ArgumentParser:
     )
     add_model_arguments(parser)
     group = parser.add_argument_group("long text")
-    group.add_argument("--longform_config", default="conf/longform.yaml", help="pauses, prompts, levels")
+    group.add_argument(
+        "--longform_config", default=str(find("longform.yaml")), help="pauses, prompts, levels"
+    )
     group.add_argument("--text_file", help="what to say; empty lines part paragraphs")
     add_prompt_arguments(group)
     group.add_argument("--output_wav", help="where the speech goes (.wav or .flac)")

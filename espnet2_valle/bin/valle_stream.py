@@ -18,6 +18,7 @@ from espnet2.utils import config_argparse
 
 from espnet2_valle.common.audio import check_writable
 from espnet2_valle.common.cli import run_command
+from espnet2_valle.common.conf import find
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.generate.longform import LongformOptions
 from espnet2_valle.generate.open_model import (
@@ -54,7 +55,9 @@ def get_parser() -> argparse.ArgumentParser:
         default=12,
         help="what is longer is said sentence by sentence, and sentences cut",
     )
-    group.add_argument("--longform_config", default="conf/longform.yaml", help="pauses between sentences")
+    group.add_argument(
+        "--longform_config", default=str(find("longform.yaml")), help="pauses between sentences"
+    )
     add_prompt_arguments(group)
     group.add_argument(
         "--output_wav", help="where the speech goes as it comes (.wav or .flac), or - for standard output"

@@ -10,9 +10,9 @@ import yaml
 from espnet2_valle.codec.abs_codec import AbsCodec
 from espnet2_valle.codec.spec import CodecSpec
 from espnet2_valle.codec.world import WorldCodec
-from espnet2_valle.common.config import check_keys
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
+from espnet2_valle.common.options import check_keys
 
 CODECS = ("world", "encodec", "espnet")
 OPTIONS: dict[str, set[str]] = {"world": set(), "encodec": {"bandwidth"}, "espnet": {"train_config"}}

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from espnet2_valle.common.config import check_keys
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.options import check_keys
 
 F0_METHODS = ("autocorrelation", "harvest")
 Section = TypeVar("Section")

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from espnet2_valle.common.config import check_keys
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.options import check_keys
 
 T = TypeVar("T")
 

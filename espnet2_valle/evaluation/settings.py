@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from espnet2_valle.asr.normalise import NORMALISERS
-from espnet2_valle.common.config import check_keys, read_yaml
+from espnet2_valle.common.conf import read_yaml
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.options import check_keys
 from espnet2_valle.common.registry import Component
 
 CROSS, CONTINUATION = "cross", "continuation"

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from espnet2_valle.common.config import check_keys, read_yaml
+from espnet2_valle.common.conf import read_yaml
 from espnet2_valle.common.errors import InputError, WorkError
+from espnet2_valle.common.options import check_keys
 from espnet2_valle.common.seeds import seed_of
 from espnet2_valle.generate.outcome import Outcome
 from espnet2_valle.generate.postprocess import StreamTail

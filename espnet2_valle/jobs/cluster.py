@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from espnet2_valle.common.config import check_keys
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.options import check_keys
 from espnet2_valle.jobs.config import LOCAL, PBS, SLURM, SSH, ClusterConfig
 
 if TYPE_CHECKING:

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from espnet2_valle.common.config import check_keys, read_yaml
+from espnet2_valle.common.conf import read_yaml
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.options import check_keys
 
 LOCAL, SLURM, PBS, SSH = "local", "slurm", "pbs", "ssh"
 ENVS = (LOCAL, SLURM, PBS, SSH)

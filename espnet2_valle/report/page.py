@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from espnet2_valle.common.config import read_yaml
+from espnet2_valle.common.conf import read_yaml
 from espnet2_valle.evaluation.table import (
     MEASURES,
     TRAINING_MINUTES,

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from espnet2_valle.common.config import read_yaml
+from espnet2_valle.common.conf import read_yaml
 from espnet2_valle.common.fileio import atomic_open
 from espnet2_valle.common.registry import Component
 from espnet2_valle.data.datadir import DataDir

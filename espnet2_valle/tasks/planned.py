@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from espnet2_valle.common.config import read_yaml
+from espnet2_valle.common.conf import read_yaml
 from espnet2_valle.tasks.valle import VALLETask
 from espnet2_valle.valle.espnet_model import ESPnetVALLEModel
 

@@ -20,9 +20,9 @@ from espnet2.utils.types import str2bool, str_or_none
 
 from espnet2_valle.codec.build import load_codec, read_codec_config
 from espnet2_valle.codec.spec import CodecSpec
-from espnet2_valle.common.config import check_keys
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.machine import cores, describe
+from espnet2_valle.common.options import check_keys
 from espnet2_valle.tasks.adapter import check_adapter, keep_apart
 from espnet2_valle.text.tokenizer import TOKEN_TYPES
 from espnet2_valle.text.tokens import TokenIDs

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from espnet2_valle.common.config import check_keys
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.options import check_keys
 
 STEPS = 20  # after which it is said
 FAR_TOO_LONG = 10  # times what was expected

@@ -14,6 +14,7 @@ from espnet2_valle.asr.registry import CHOOSERS
 from espnet2_valle.asr.training import _normalised, _write_words, highest_frequency, is_trained, train_judge
 from espnet2_valle.bin import judge_train
 from espnet2_valle.common.audio import write_audio
+from espnet2_valle.common.conf import find
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.registry import Component
 from espnet2_valle.corpus.synthetic.espeak import EspeakVoice
@@ -64,7 +65,7 @@ def train_one_step(folder: Path, valid_texts: tuple[str, ...], shipped: Path, *m
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> Path:
-    return train_one_step(tmp_path_factory.mktemp("judge"), TEXTS[:2], judge_train.DEFAULT_CONFIG)
+    return train_one_step(tmp_path_factory.mktemp("judge"), TEXTS[:2], find("judge/train_asr_ctc.yaml"))
 
 
 def test_trained_judge_transcribes_with_its_words_only(trained):
@@ -164,7 +165,7 @@ def test_missing_judge_says_how_to_get_one(tmp_path):
 def test_word_unheard_in_training_is_named(tmp_path):
     train, valid = write_set(tmp_path / "train", ("one",)), write_set(tmp_path / "valid", ("seven",))
     with pytest.raises(InputError, match="seven"):
-        train_judge(train.path, valid.path, tmp_path / "exp", judge_train.DEFAULT_CONFIG)
+        train_judge(train.path, valid.path, tmp_path / "exp", find("judge/train_asr_ctc.yaml"))
     assert not is_trained(tmp_path / "exp")
 
 
@@ -174,7 +175,7 @@ def test_sets_of_two_rates_are_an_input_error(tmp_path):
         write_set(tmp_path / "valid", ("one",), rate=24000),
     )
     with pytest.raises(InputError, match="sample rate"):
-        train_judge(train.path, valid.path, tmp_path / "exp", judge_train.DEFAULT_CONFIG)
+        train_judge(train.path, valid.path, tmp_path / "exp", find("judge/train_asr_ctc.yaml"))
 
 
 def test_missing_config_is_named(tmp_path):

@@ -11,6 +11,7 @@ import yaml
 from espnet2_valle.asr.recognizer import AbsRecognizer
 from espnet2_valle.bin import report, study, valle_inference
 from espnet2_valle.common.audio import read_audio
+from espnet2_valle.common.conf import find
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.data.datadir import read_scp
 from espnet2_valle.data.pairs import read_pairs
@@ -162,7 +163,7 @@ def test_runs_are_compared_with_one_another(given, system, tmp_path):
 
 
 def test_decoding_is_as_the_recipes_but_for_what_is_given(tmp_path):
-    conf = study.CONF / "decode.yaml"
+    conf = find("decode.yaml")
     options = study.read_decoding(str(conf), "cpu")
     given = yaml.safe_load(conf.read_text())
     assert {name: options[name] for name in ("top_p", "max_repeat_seconds", "seed")} == {

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from espnet2_valle.common.audio import audio_rate, write_audio
-from espnet2_valle.common.config import check_keys, read_yaml
+from espnet2_valle.common.conf import read_yaml
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.options import check_keys
 from espnet2_valle.corpus.split import words_of
 from espnet2_valle.corpus.synthetic.espeak import EspeakVoice
 from espnet2_valle.corpus.synthetic.espeak_speech import speak, speaker_name

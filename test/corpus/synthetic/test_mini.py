@@ -11,6 +11,7 @@ import soundfile
 import yaml
 
 from espnet2_valle.bin import prepare_mini
+from espnet2_valle.common.conf import find
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.corpus.synthetic.espeak import Espeak, EspeakVoice
 from espnet2_valle.corpus.synthetic.espeak_speech import speak
@@ -24,13 +25,13 @@ SMALL = {"train": [2, [3, 12]], "valid": [1, [3, 8]], "prompts": [2, [6, 6]], "t
 
 @pytest.fixture(scope="module")
 def config() -> MiniConfig:
-    return MiniConfig.load(prepare_mini.DEFAULT_CONFIG)
+    return MiniConfig.load(find("mini.yaml"))
 
 
 @pytest.fixture
 def content() -> dict:
     """The shipped config, cut to two voices a set."""
-    content = yaml.safe_load(prepare_mini.DEFAULT_CONFIG.read_text(encoding="utf-8"))
+    content = yaml.safe_load(find("mini.yaml").read_text(encoding="utf-8"))
     for name, (utterances, words) in SMALL.items():
         content[name] = {"utterances": utterances, "words": words}
     for split in ("train", "valid", "test"):

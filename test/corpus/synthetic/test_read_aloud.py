@@ -7,6 +7,7 @@ import soundfile
 import yaml
 
 from espnet2_valle.bin import read_aloud as command
+from espnet2_valle.common.conf import find
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.corpus.synthetic.read_aloud import ReadAloudConfig, add_readings, invent_texts
 from espnet2_valle.data.datadir import DataDir
@@ -14,7 +15,7 @@ from espnet2_valle.data.datadir import DataDir
 RATE = 16000
 TEXTS = {"ann-1": "Don't go, Philip.", "ann-2": "He saw the river."}
 CONFIG = replace(
-    ReadAloudConfig.load(command.DEFAULT_CONFIG), variants=("f3", "m3"), pitches=(30, 50), words=(2, 3)
+    ReadAloudConfig.load(find("read_aloud.yaml")), variants=("f3", "m3"), pitches=(30, 50), words=(2, 3)
 )
 
 
@@ -119,7 +120,7 @@ def test_emotions_are_refused(recorded, tmp_path):
     ],
 )
 def test_a_config_at_fault_is_named(tmp_path, change, message):
-    content = yaml.safe_load(command.DEFAULT_CONFIG.read_text())
+    content = yaml.safe_load(find("read_aloud.yaml").read_text())
     (tmp_path / "bad.yaml").write_text(yaml.safe_dump({**content, **change}))
     with pytest.raises(InputError, match=f"bad.yaml: .*{message}"):
         ReadAloudConfig.load(tmp_path / "bad.yaml")

@@ -1,0 +1,99 @@
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from espnet2_valle.common.conf import CONF, find, locate, names, read_yaml
+from espnet2_valle.common.errors import InputError
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_what_a_file_maps(tmp_path):
+    path = tmp_path / "conf.yaml"
+    path.write_text("size: 3\nnested: {a: 1}\n")
+    assert read_yaml(path, "--config") == {"size": 3, "nested": {"a": 1}}
+    path.write_text("# nothing but this\n")
+    assert read_yaml(path, "--config") == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, r"conf\.yaml: cannot be read \(No such file or directory\)\. Correct --config"),
+        (b"a: [", r"conf\.yaml: is not YAML"),
+        (b"\xff\xfe\xfa", r"conf\.yaml: is not YAML"),
+        (b"- 1\n", r"conf\.yaml: holds no keys"),
+        (b"word", r"conf\.yaml: holds no keys"),
+    ],
+)
+def test_files_that_map_nothing(tmp_path, content, message):
+    if content is not None:
+        (tmp_path / "conf.yaml").write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        read_yaml(tmp_path / "conf.yaml", "--config")
+
+
+def test_a_file_of_the_user_goes_before_that_of_the_package(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for given in ("score/default.yaml", "conf/score/default.yaml", Path("conf/score/default.yaml")):
+        assert locate(given) == find("score/default.yaml")
+    assert read_yaml("conf/codec/encodec.yaml", "--config") == read_yaml(
+        ROOT / "conf/codec/encodec.yaml", "--config"
+    )
+    mine = Path("conf/score/default.yaml")
+    mine.parent.mkdir(parents=True)
+    mine.touch()
+    assert locate(mine) == mine
+    assert read_yaml(mine, "--config") == {}
+
+
+@pytest.mark.parametrize("given", ["gone.yaml", "/gone/decode.yaml", "../decode.yaml", "conf", "score"])
+def test_what_is_no_shipped_file_stays_as_it_was_given(tmp_path, monkeypatch, given):
+    monkeypatch.chdir(tmp_path)
+    assert locate(given) == Path(given)
+
+
+def test_names_of_a_folder():
+    assert "temperature" in names("study")
+    assert names("gone") == []
+
+
+def test_no_default_is_relative_to_the_working_directory():
+    defaults = [
+        (path.name, keyword.value.value)
+        for path in sorted((ROOT / "espnet2_valle").rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for keyword in getattr(node, "keywords", ())
+        if keyword.arg == "default" and isinstance(keyword.value, ast.Constant)
+    ]
+    assert len(defaults) > 50
+    assert [given for given in defaults if str(given[1]).endswith(".yaml")] == []
+
+
+def test_every_configuration_is_in_a_wheel_and_found_there_from_any_folder(tmp_path):
+    """`build_py` lays out what a wheel holds."""
+    site, elsewhere = tmp_path / "site", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    build = ["setup.py", "-q", "build_py", "--build-lib", str(site)]
+    subprocess.run([sys.executable, *build], cwd=ROOT, check=True, capture_output=True)
+    shipped = sorted(str(path.relative_to(CONF)) for path in CONF.rglob("*.yaml"))
+    code = (
+        "import json; from espnet2_valle.common.conf import CONF, locate; "
+        "print(json.dumps([str(CONF), str(locate('conf/score/default.yaml')), "
+        "sorted(str(path.relative_to(CONF)) for path in CONF.rglob('*'))]))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=elsewhere,
+        env={"PYTHONPATH": str(site)},
+        check=True,
+        capture_output=True,
+    )
+    conf, found, files = json.loads(ran.stdout)
+    assert conf == str(site / "espnet2_valle" / "conf")
+    assert found == f"{conf}/score/default.yaml"
+    assert [name for name in files if name.endswith(".yaml")] == shipped
