@@ -1,6 +1,7 @@
 """VALL-E for ESPnet: what to install, and the commands that come with it."""
 
 from pathlib import Path
+from runpy import run_path
 
 from setuptools import find_packages, setup
 
@@ -57,46 +58,9 @@ EXTRAS = {
     ],
 }
 EXTRAS["all"] = sorted({package for packages in EXTRAS.values() for package in packages})
-COMMANDS = [
-    "valle_train",
-    "valle_inference",
-    "valle_stream",
-    "valle_prepare_prompt",
-    "valle_longform",
-    "prepare_mini",
-    "prepare_folder",
-    "prepare_corpus",
-    "format_data",
-    "perturb_speed",
-    "read_aloud",
-    "tokenize_text",
-    "codec_fit",
-    "codec_tokenize",
-    "build_index",
-    "codec_resynthesize",
-    "judge_train",
-    "speaker_embed",
-    "baseline_stats",
-    "baseline_train",
-    "baseline_durations",
-    "baseline_inference",
-    "judge_check",
-    "score",
-    "study",
-    "report",
-    "listening_test",
-    "pack",
-    "finetune_base",
-    "plan",
-    "benchmark_codec",
-    "benchmark",
-]
-
-
-def command(name: str) -> str:
-    """Console entry of `espnet2_valle/bin/<name>.py`; every name begins with valle_."""
-    script = name if name.startswith("valle_") else f"valle_{name}"
-    return f"{script}=espnet2_valle.bin.entry:{name}"
+# The table of commands names the old scripts too. It imports nothing: it runs before anything is installed.
+OLD_SCRIPTS = run_path(str(Path(__file__).with_name("espnet2_valle") / "commands.py"))["OLD_SCRIPTS"]
+SCRIPTS = {"valle": "main", **dict.fromkeys(OLD_SCRIPTS, "renamed")}
 
 
 setup(
@@ -117,5 +81,7 @@ setup(
     },
     install_requires=CORE,
     extras_require=EXTRAS,
-    entry_points={"console_scripts": [command(name) for name in COMMANDS]},
+    entry_points={
+        "console_scripts": [f"{name}=espnet2_valle.__main__:{function}" for name, function in SCRIPTS.items()]
+    },
 )

@@ -1,29 +1,29 @@
 """Fit a world codec and measure it on held-out speakers and on recordings unlike those it was fitted on.
 
-Prints a table: similarity to the original (Resemblyzer) and DNSMOS of WORLD without quantisation, of the
-codec, of its first codebook alone, and of the codec when the input is 12 dB louder or weaker. A second table
-holds how far each system's DNSMOS is from that of WORLD on the same utterances, with a 95 % interval.
+Measured are similarity to the original (Resemblyzer) and DNSMOS of WORLD without quantisation, of the codec,
+of its first codebook alone, and of the codec when the input is 12 dB louder or weaker; and how far each
+system's DNSMOS is from that of WORLD on the same utterances, with a 95 % interval.
 """
 
 import argparse
 import csv
-import json
 import random
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator
 from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 
+from espnet2_valle.bench.figure import Figure
 from espnet2_valle.codec.world import WorldCodec
 from espnet2_valle.common.audio import read_audio
-from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.conf import find, read_yaml
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.common.fileio import atomic_open
 from espnet2_valle.data.codec_fit import fit_world
 from espnet2_valle.data.datadir import read_scp
-from espnet2_valle.evaluation.bootstrap import Figure, ratio_figure
+from espnet2_valle.evaluation.bootstrap import Figure as Interval
+from espnet2_valle.evaluation.bootstrap import ratio_figure
 from espnet2_valle.evaluation.mos import AbsQualityScorer, DNSMOSScorer
 from espnet2_valle.evaluation.speaker import AbsSpeakerEncoder, ResemblyzerEncoder, similarity
 from espnet2_valle.jobs.pool import parallel_map
@@ -31,6 +31,7 @@ from espnet2_valle.jobs.pool import parallel_map
 SHIFTS = (12.0, -12.0)  # decibels
 WORLD_PERIOD = 1000 / 75  # milliseconds: frames of unquantised WORLD, as many as EnCodec has
 SYSTEMS = ("original", "WORLD", "WORLD, our frames", "codec", "codebook 1", "codec +12 dB", "codec -12 dB")
+REFERENCE = "WORLD"  # with which the others are compared
 Scores = dict[str, tuple[float, float]]
 
 
@@ -89,12 +90,8 @@ def at_level_of(wav: np.ndarray, sound: np.ndarray) -> np.ndarray:
     return sound * np.float32(np.sqrt(np.mean(wav**2) / power)) if power else sound
 
 
-REFERENCE = "WORLD"
-
-
-def get_parser() -> argparse.ArgumentParser:
-    """The command's options."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What to fit on, and what to test on."""
     parser.add_argument("--config", default=str(find("codec/world.yaml")), help="of the world codec to fit")
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--fit_wav_scp", help="utterances to fit on")
@@ -109,9 +106,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, default=10.0, help="tested of each utterance")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--model", help="write the fitted codec here (.npz), or use it if it is there")
-    parser.add_argument("--json", help="write the table here too")
     parser.add_argument("--nj", type=int, default=1, help="processes")
-    return parser
 
 
 def read_voices(folder: str) -> list[tuple[str, str]]:
@@ -159,18 +154,7 @@ def choose_sets(args: argparse.Namespace) -> tuple[list[str], dict[str, list[str
     return fit, chosen
 
 
-def render(table: dict[str, Scores]) -> str:
-    """The table as Markdown: a row a system, two columns a corpus."""
-    corpora = list(table)
-    lines = ["| | " + " | ".join(f"{name}: similarity | DNSMOS" for name in corpora) + " |"]
-    lines.append("|---" * (1 + 2 * len(corpora)) + "|")
-    for system in SYSTEMS:
-        cells = (f"{table[name][system][0]:.3f} | {table[name][system][1]:.2f}" for name in corpora)
-        lines.append(f"| {system} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
-def dnsmos_differences(rows: list[Scores]) -> dict[str, Figure]:
+def dnsmos_differences(rows: list[Scores]) -> dict[str, Interval]:
     """DNSMOS of each system less that of WORLD on the same utterances (`rows`: one each), with interval."""
     return {
         system: ratio_figure([row[system][1] - row[REFERENCE][1] for row in rows])
@@ -179,46 +163,30 @@ def dnsmos_differences(rows: list[Scores]) -> dict[str, Figure]:
     }
 
 
-def render_differences(differences: dict[str, dict[str, Figure]]) -> str:
-    """The differences as Markdown: a row a system, a column a corpus."""
-    corpora = list(differences)
-    lines = [
-        f"| DNSMOS less that of {REFERENCE} | " + " | ".join(corpora) + " |",
-        "|---" * (1 + len(corpora)) + "|",
-    ]
+def figures_of(corpus: str, rows: list[Scores]) -> Iterator[Figure]:
+    """Means over the utterances of a corpus (`rows`: one each), and differences, a figure a system."""
     for system in SYSTEMS:
-        if system != REFERENCE:
-            figures = (differences[name][system] for name in corpora)
-            cells = ("{value:+.2f} ({low:+.2f} to {high:+.2f})".format_map(figure) for figure in figures)
-            lines.append(f"| {system} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        about = {"corpus": corpus, "system": system}
+        likeness, dnsmos = np.mean([row[system] for row in rows], axis=0)
+        yield Figure("codec.similarity", float(likeness), "cosine", "", about)
+        yield Figure("codec.dnsmos", float(dnsmos), "MOS", "", about)
+    for system, difference in dnsmos_differences(rows).items():
+        value = difference.pop("value")
+        assert value is not None, "a corpus has utterances"
+        about = {"corpus": corpus, "system": system}
+        yield Figure("codec.dnsmos_less_world", value, "MOS", "", {**about, **difference})
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Run the command."""
-    args = get_parser().parse_args(argv)
+def measure(args: argparse.Namespace) -> list[Figure]:
+    """Fit the codec, or take it where it is there, and score it on each corpus."""
     fit, tests = choose_sets(args)
-    model = Path(args.model or "codec_benchmark.npz")
-    if not (args.model and model.is_file()):
-        fit_world(read_yaml(args.config, "--config"), args.config, fit, args.nj).save(model)
-    table: dict[str, Scores] = {}
-    differences: dict[str, dict[str, Figure]] = {}
-    for name, wavs in tests.items():
-        rows = list(
-            parallel_map(
-                partial(score_file, str(model), args.seconds), wavs, nj=args.nj, title=f"score {name}"
-            )
-        )
-        means = {system: np.mean([row[system] for row in rows], axis=0) for system in SYSTEMS}
-        table[name] = {system: (float(mean[0]), float(mean[1])) for system, mean in means.items()}
-        differences[name] = dnsmos_differences(rows)
-    if not args.model:
-        model.unlink()
-    print(render(table), render_differences(differences), sep="\n\n")
-    if args.json:
-        with atomic_open(args.json) as stream:
-            json.dump({"means": table, "dnsmos_less_world": differences}, stream, indent=2)
-
-
-if __name__ == "__main__":
-    run_command(main)
+    with tempfile.TemporaryDirectory() as folder:
+        model = Path(args.model or f"{folder}/codec.npz")
+        if not model.is_file():
+            fit_world(read_yaml(args.config, "--config"), args.config, fit, args.nj).save(model)
+        work = partial(score_file, str(model), args.seconds)
+        return [
+            figure
+            for name, wavs in tests.items()
+            for figure in figures_of(name, list(parallel_map(work, wavs, nj=args.nj, title=f"score {name}")))
+        ]

@@ -11,8 +11,10 @@ The token goes in `Authorization: Bearer`. For TLS put it behind a proxy (--trus
 """
 
 import json
+import logging
 import math
 import re
+import signal
 import socket
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -91,7 +93,7 @@ class ListeningServer(ThreadingHTTPServer):
     ):
         public = Path(test_dir) / PUBLIC
         if not (public / "test.json").is_file():
-            raise InputError(test_dir, "has no listening test", "Make one first: --make")
+            raise InputError(test_dir, "has no listening test", "Make one first: valle listening make")
         self.test: dict[str, Any] = json.loads((public / "test.json").read_text(encoding="utf-8"))
         # Only what lay there at the start is served: no request can name another file.
         self.files = {f"/{path.relative_to(public)}": path for path in public.rglob("*") if path.is_file()}
@@ -133,6 +135,23 @@ class ListeningServer(ThreadingHTTPServer):
         """Visitors who leave in the middle are no errors."""
         if not isinstance(sys.exc_info()[1], (ConnectionError, socket.timeout)):
             super().handle_error(request, client_address)
+
+
+def serve(test_dir: str, host: str, port: int, trust_proxy: bool, raters_per_day: int) -> None:
+    """Serve one test until the process is stopped; the address is printed for those who asked for any port.
+
+    Args and errors: see `ListeningServer`.
+    """
+    server = ListeningServer(test_dir, host, port, trust_proxy, raters_per_day)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop as by Ctrl-C
+    print(f"http://{host}:{server.server_address[1]}/", flush=True)
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        logging.info("stopped")
+    finally:
+        server.server_close()
+        server.store.close()
 
 
 class Handler(BaseHTTPRequestHandler):

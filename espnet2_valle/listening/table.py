@@ -1,10 +1,14 @@
 """The result of a listening test in Markdown."""
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from espnet2_valle.common.fileio import atomic_open
 from espnet2_valle.evaluation.table import markdown_table, system_name
 
+RESULT = "listening.json"
 EXTRA_NAMES = {"hidden_reference": "Hidden reference", "anchor": "Low anchor"}
 
 
@@ -43,3 +47,13 @@ def listening_markdown(result: Mapping[str, Any]) -> str:
         parts += [f"Without a rating, since they could not be loaded: {counts}\n"]
     parts += [f"- Rater {name}: {', '.join(why)}\n" for name, why in raters["screened_out"].items()]
     return "\n".join(parts)
+
+
+def write_results(result: Mapping[str, Any], folder: Path) -> str:
+    """Write listening.json and listening.md into `folder`; return the latter's text."""
+    with atomic_open(folder / RESULT) as stream:
+        json.dump(result, stream, indent=2, ensure_ascii=False)
+    text = listening_markdown(result)
+    with atomic_open(folder / "listening.md") as stream:
+        stream.write(text)
+    return text

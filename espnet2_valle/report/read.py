@@ -104,7 +104,7 @@ def read_listening(files: Sequence[str] | None, exp_dir: Path) -> list[dict[str,
     """Results of listening tests.
 
     Raises:
-        InputError: a file is not what `listening_test --analyse` writes.
+        InputError: a file is not what `valle listening analyse` writes.
     """
     found = [Path(file) for file in files or ()]
     if files is None:

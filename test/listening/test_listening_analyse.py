@@ -6,7 +6,7 @@ import random
 import pytest
 from listening_runs import key_of, make_test, page_of
 
-from espnet2_valle.bin import listening_test
+from espnet2_valle.bin import listening_analyse
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.listening.analyse import analyse, screen
 from espnet2_valle.listening.kinds import KINDS
@@ -131,7 +131,7 @@ def test_what_could_not_be_loaded_is_left_out_and_counted_apart(tmp_path, capsys
         return dict.fromkeys(trial["systems"], None) if lost else truthful(trial)
 
     fill(test, habit, count=2)
-    listening_test.main(["--analyse", "--test_dir", str(test)])
+    listening_analyse.main(["--test_dir", str(test)])
     result = json.loads((test / "listening.json").read_text())
     assert result["failed"] == {"valle": 1}
     assert result["systems"]["valle"] == {
@@ -197,7 +197,7 @@ def test_answers_that_raters_sent_are_read(tmp_path, capsys):
     test = make_test(tmp_path, num_checks=0)
     key, answers = key_of(test), answers_of(test)
     file = sent(tmp_path / "answers.json", test, answers)
-    listening_test.main(["--analyse", "--test_dir", str(test), "--answers", str(file)])
+    listening_analyse.main(["--test_dir", str(test), "--answers", str(file)])
     assert "| Ground truth" in capsys.readouterr().out
     assert json.loads((test / "listening.json").read_text())["systems"]["valle"]["mean"]["value"] == 3
     assert "1 of 1 raters" in (test / "listening.md").read_text()

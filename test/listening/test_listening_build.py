@@ -9,9 +9,11 @@ import soundfile
 from listening_runs import SYSTEMS, key_of, make_test, page_of
 from scoring_stubs import RATE, say, write
 
-from espnet2_valle.bin import listening_test
+from espnet2_valle.bin import listening_make
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.listening import sounds
+from espnet2_valle.listening.build import Design
+from espnet2_valle.listening.make import read_design
 
 
 def roles(test):
@@ -108,9 +110,9 @@ def test_made_by_the_command_from_pairs(tmp_path, capsys):
     (tmp_path / "pairs").write_text("p1 a1 a2 b1\n")
     write(tmp_path / "out" / "p1.wav", "one two", 0.3)
     (tmp_path / "conf.yaml").write_text("num_training: 0\nnum_checks: 0\ntitle: Ours\n")
-    options = ["--make", "--test_dir", tmp_path / "t", "--pairs", tmp_path / "pairs", "--data_dir", data]
+    options = ["--test_dir", tmp_path / "t", "--pairs", tmp_path / "pairs", "--data_dir", data]
     options += ["--system", f"valle={tmp_path / 'out'}", "--config", tmp_path / "conf.yaml", "--kind", "smos"]
-    listening_test.main([*map(str, options)])
+    listening_make.main([*map(str, options)])
     assert json.loads(capsys.readouterr().out) == {
         "items": 1, "test": 2, "gold": 2, "training": 0, "checks": 0,
     }  # fmt: skip
@@ -124,14 +126,14 @@ def test_made_by_the_command_from_pairs(tmp_path, capsys):
 def test_bad_configurations_are_named(tmp_path, config, message):
     (tmp_path / "conf.yaml").write_text(config)
     with pytest.raises(InputError, match=message):
-        listening_test.read_design(str(tmp_path / "conf.yaml"), None)
+        read_design(str(tmp_path / "conf.yaml"), None)
 
 
 def test_the_shipped_configuration_is_the_default():
     from pathlib import Path
 
     path = Path(__file__).parents[2] / "conf" / "score" / "listening.yaml"
-    assert listening_test.read_design(str(path), None) == listening_test.Design()
+    assert read_design(str(path), None) == Design()
 
 
 def test_what_cannot_be_made_is_said(tmp_path):

@@ -272,7 +272,7 @@ def test_a_bucket_refills():
 
 def test_an_acknowledged_rating_survives_a_kill(test_dir):
     page = page_of(test_dir)
-    words = [sys.executable, "-m", "espnet2_valle.bin.listening_test", "--serve", "--port", "0"]
+    words = [sys.executable, "-m", "espnet2_valle", "listening", "serve", "--port", "0"]
     process = subprocess.Popen(
         [*words, "--test_dir", str(test_dir)], stdout=subprocess.PIPE, text=True, cwd=ROOT
     )
