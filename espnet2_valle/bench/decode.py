@@ -21,7 +21,7 @@ from espnet2_valle.generate.sampling import SamplingOptions
 from espnet2_valle.generate.stopping import Limits
 from espnet2_valle.tasks.planned import build_planned
 from espnet2_valle.valle.ar import VALLEAR
-from espnet2_valle.valle.native.step import MODES
+from espnet2_valle.valle.decode_steps import MODES, prepare_ar, prepare_nar
 
 VOCABULARY, CODEBOOKS, CODEBOOK_SIZE = 80, 8, 1024
 TOKENS_PER_SECOND = 15  # phones
@@ -77,7 +77,7 @@ def build(args: argparse.Namespace, name: str, **valle_conf: int) -> Any:
 def converted(model: VALLEAR, dtype: str, args: argparse.Namespace) -> VALLEAR:
     """A copy of `model` for inference with weights of `dtype`, and with the steps that are asked for."""
     model = copy.deepcopy(model)
-    model.prepare_decoding(dtype, args.native, args.cuda_graphs)
+    prepare_ar(model, dtype, args.native, args.cuda_graphs)
     return model
 
 
@@ -224,7 +224,7 @@ def real_time_figures(args: argparse.Namespace) -> list[Figure]:
     codec = speech_codec(Path(args.conf_dir) / "codec" / "world.yaml")
     ar = converted(build(args, "ar", group_size=2), "int8", args)
     nar = build(args, "nar")
-    nar.prepare_decoding("int8")
+    prepare_nar(nar, "int8")
     prompt, text, frames = typical(args, codec.frame_rate)
     given = utterance(prompt, text, frames, args.device)
     sound = voice(PROMPT_SECONDS, codec.sample_rate)

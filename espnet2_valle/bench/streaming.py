@@ -27,7 +27,7 @@ from espnet2_valle.generate.stopping import Limits
 from espnet2_valle.generate.streaming import CHUNK_SECONDS, Streamer, choose_chunks
 from espnet2_valle.generate.text2speech import Text2Speech
 from espnet2_valle.tasks.planned import build_planned
-from espnet2_valle.valle.native.step import MODES
+from espnet2_valle.valle.decode_steps import MODES, prepare_ar, prepare_nar
 from espnet2_valle.valle.quantize import DTYPES
 
 VOCAB = 64
@@ -207,8 +207,8 @@ def _random(args: argparse.Namespace) -> tuple[Streamer, Ask]:
     chunked = {"chunk_frames": round(CHUNK_SECONDS * rate)}
     ar = build_planned(args.ar_config, *sizes)[0].valle.eval().to(args.device)
     nar = build_planned(args.nar_config, *sizes, chunked)[0].valle.eval().to(args.device)
-    ar.prepare_decoding(args.dtype, args.native, args.cuda_graphs)
-    nar.prepare_decoding(args.dtype)
+    prepare_ar(ar, args.dtype, args.native, args.cuda_graphs)
+    prepare_nar(nar, args.dtype)
     generator = torch.Generator().manual_seed(0)
     shape = (round(PROMPT_SECONDS * rate), codec.num_codebooks)
     prompt = torch.randint(0, codec.codebook_size, shape, generator=generator).to(args.device)

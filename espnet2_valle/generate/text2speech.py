@@ -30,6 +30,7 @@ from espnet2_valle.text.tokenizer import build_tokenizer
 from espnet2_valle.text.tokens import TokenIDs
 from espnet2_valle.valle.alignment import Alignment, align
 from espnet2_valle.valle.ar import VALLEAR
+from espnet2_valle.valle.decode_steps import prepare_ar, prepare_nar
 from espnet2_valle.valle.nar import VALLENAR
 from espnet2_valle.valle.quantize import DTYPES
 
@@ -124,8 +125,8 @@ class Text2Speech:
         nar_model, nar_args = VALLETask.build_model_from_file(nar_train_config, nar_model_file, device)
         self.ar = _expect(VALLEAR, ar_model.valle, "--ar_model_file")
         self.nar = _expect(VALLENAR, nar_model.valle, "--nar_model_file")
-        self.ar.prepare_decoding(dtype, native, cuda_graphs)
-        self.nar.prepare_decoding(dtype)
+        prepare_ar(self.ar, dtype, native, cuda_graphs)
+        prepare_nar(self.nar, dtype)
         self.codec = load_codec(codec_config)
         for args, option in ((ar_args, "--ar_model_file"), (nar_args, "--nar_model_file")):
             if codec_spec(args) != self.codec.spec:
@@ -156,7 +157,7 @@ class Text2Speech:
             self.best_of,
             self.retries,
             self.seed,
-            self.ar.transformer.native is not None,
+            self.ar.transformer.decode_step is not None,
         )
 
     def __call__(

@@ -7,10 +7,7 @@ from typeguard import typechecked
 
 from espnet2_valle.valle.abs_valle import AbsVALLE, Lengths, Prediction
 from espnet2_valle.valle.cache import KVCache
-from espnet2_valle.valle.cuda_graph import graphed_step
 from espnet2_valle.valle.embeddings import CodeTables, TextEmbedding, join, length_mask, round_up, sinusoids
-from espnet2_valle.valle.native.step import native_step
-from espnet2_valle.valle.quantize import convert_linears
 from espnet2_valle.valle.transformer import Transformer
 
 
@@ -155,21 +152,6 @@ class VALLEAR(AbsVALLE):
         steps = torch.arange(groups.shape[1] + 1, device=text.device)
         index = (text_lengths.unsqueeze(1) + steps).clamp(max=hidden.shape[1] - 1)
         return self._predict(hidden.gather(1, index.unsqueeze(2).expand(-1, -1, hidden.shape[2])))
-
-    def prepare_decoding(self, dtype: str, native: str = "auto", cuda_graphs: bool = False) -> None:
-        """Take weights of another type, and what does steps fastest; the model is for inference from then on.
-
-        Args:
-            dtype: one of `weights.DTYPES`.
-            native: see `native_step`, which has its turn where there are no CUDA graphs.
-            cuda_graphs: see `graphed_step`.
-
-        Raises:
-            InputError: see `native_step`.
-        """
-        convert_linears(self, dtype)
-        steps = graphed_step(self.transformer, cuda_graphs) or native_step(self.transformer, native)
-        self.transformer.native = steps
 
     def new_cache(self, batch: int, max_length: int) -> KVCache:
         """The state of incremental decoding for `max_length` positions of text, end mark and groups."""

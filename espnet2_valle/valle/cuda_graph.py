@@ -140,13 +140,3 @@ class GraphedStep:
     def __reduce__(self) -> tuple[type, tuple[()]]:
         """As with `NativeStep`: a copied or sent model has other weights."""
         return (type(None), ())
-
-
-def graphed_step(transformer: "Transformer", wanted: bool) -> GraphedStep | None:
-    """What `Transformer.native` is to be on a GPU; None where graphs are not wanted or there is no GPU."""
-    if not wanted:
-        return None
-    if transformer.norm.scale.device.type != "cuda":
-        logging.warning("--cuda_graphs: the model is not on a GPU, so that there is nothing to record")
-        return None
-    return GraphedStep(transformer)

@@ -1,18 +1,15 @@
 """The non-autoregressive model: codebooks 2..Q, one stage each (VALL-E, sec. 4.2.2)."""
 
-import logging
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 from typeguard import typechecked
 
-from espnet2_valle.common.machine import bfloat16
 from espnet2_valle.valle.abs_valle import AbsVALLE, Lengths, Prediction
 from espnet2_valle.valle.cache import GrowingCache
 from espnet2_valle.valle.chunks import MASK_KINDS, Chunks, draw_chunk_ranks
 from espnet2_valle.valle.embeddings import CodeTables, TextEmbedding, join, length_mask, round_up, sinusoids
-from espnet2_valle.valle.quantize import convert_linears
 from espnet2_valle.valle.transformer import Transformer
 from espnet2_valle.valle.utterance_hash import content_numbers
 
@@ -182,21 +179,6 @@ class VALLENAR(AbsVALLE):
         )
         index = (first.unsqueeze(1) + torch.arange(time, device=text.device)).clamp(max=x.shape[1] - 1)
         return self.codes.logits(hidden.gather(1, index.unsqueeze(2).expand(-1, -1, x.shape[2])), stage)
-
-    def prepare_decoding(self, dtype: str) -> None:
-        """Take weights of another type; the model is for inference from then on.
-
-        Args:
-            dtype: one of `weights.DTYPES`. int8 spares reading, and this model is bound by computing: in its
-                place it takes the type that its device multiplies fastest.
-        """
-        found = bfloat16(self.transformer.norm.scale.device)
-        if dtype == "int8":
-            logging.info(f"the NAR model computes in {found.value}: {found.why}")
-            dtype = found.value
-        elif dtype == "bfloat16" and found.value != dtype:
-            logging.warning(f"the NAR model computes in bfloat16, but {found.why}: float32 is faster")
-        convert_linears(self, dtype)
 
     @torch.no_grad()
     def generate(

@@ -1,6 +1,6 @@
 """The Transformer that the AR and the NAR model share."""
 
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import nn
@@ -8,12 +8,28 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from espnet2_valle.valle.cache import KVCache
-from espnet2_valle.valle.cuda_graph import GraphedStep
 from espnet2_valle.valle.embeddings import SHAPE_STEP, round_up
-from espnet2_valle.valle.native.step import NativeStep
 from espnet2_valle.valle.packing import Packing, packed_length
 
 LONGEST_PLAIN = 512  # positions; see `_plain_is_faster`
+
+
+class DecodeStep(Protocol):
+    """A step of incremental decoding in place of the Transformer's own, such as in compiled code.
+
+    Attributes:
+        dtype: of the caches that it takes.
+    """
+
+    dtype: torch.dtype
+
+    def serves(self, x: torch.Tensor, cache: KVCache) -> bool:
+        """Whether it takes the step of causal input `x` (batch, time, width)."""
+        ...
+
+    def __call__(self, x: torch.Tensor, cache: KVCache) -> torch.Tensor:
+        """Add a position to each row and advance the cache: (batch, 1, width) -> (batch, 1, width)."""
+        ...
 
 
 class AdaptiveLayerNorm(nn.Module):
@@ -197,7 +213,7 @@ class Transformer(nn.Module):
             `paper` models then need 24 GB for a step of 6000 positions. Packed attention has none.
 
     Attributes:
-        native: takes over the steps of incremental decoding; see `native_step`, `graphed_step`. None: torch.
+        decode_step: takes over the steps of incremental decoding; None: torch does them.
         activation_checkpointing: in training keep only each block's input, and compute the rest again for the
             backward pass: a third more work for a fraction of the memory.
         packed: compute no padding where lengths are known, see `Packing`.
@@ -225,7 +241,7 @@ class Transformer(nn.Module):
             Block(width, heads, feed_forward, dropout, attention_dropout, num_stages) for _ in range(layers)
         )
         self.norm = AdaptiveLayerNorm(width, num_stages)
-        self.native: NativeStep | GraphedStep | None = None
+        self.decode_step: DecodeStep | None = None
         self.activation_checkpointing = False
         self.packed = False
         self._scale_residual_outputs()
@@ -241,13 +257,13 @@ class Transformer(nn.Module):
     def new_cache(self, batch: int, max_length: int) -> KVCache:
         """An empty cache for `batch` sequences of up to `max_length` positions."""
         weight = self.norm.scale
-        dtype = self.native.dtype if self.native else weight.dtype
+        dtype = self.decode_step.dtype if self.decode_step else weight.dtype
         head_dim = self.width // self.heads
         return KVCache(len(self.blocks), batch, self.heads, max_length, head_dim, dtype, weight.device)
 
     def _apply(self, *args: Any, **kwargs: Any) -> "Transformer":
-        """Whatever moves or converts the weights leaves the native step with those that were."""
-        self.native = None
+        """Whatever moves or converts the weights leaves the decoding step with those that were."""
+        self.decode_step = None
         return super()._apply(*args, **kwargs)
 
     def forward(
@@ -277,8 +293,8 @@ class Transformer(nn.Module):
         Returns:
             (batch, time, width), or (batch, last, width)
         """
-        if self.native and cache and causal and self.native.serves(x, cache):
-            return self.native(x, cache)
+        if self.decode_step and cache and causal and self.decode_step.serves(x, cache):
+            return self.decode_step(x, cache)
         if self.packed and lengths is not None:
             packing = Packing(lengths, x.shape[1], causal, ranks)
             if isinstance(stage, torch.Tensor):

@@ -11,7 +11,8 @@ from espnet2_valle.generate.sampling import SamplingOptions
 from espnet2_valle.generate.stopping import Limits
 from espnet2_valle.valle import cuda_graph
 from espnet2_valle.valle.ar import VALLEAR
-from espnet2_valle.valle.cuda_graph import GraphedStep, graphed_step
+from espnet2_valle.valle.cuda_graph import GraphedStep
+from espnet2_valle.valle.decode_steps import graphed_step
 from espnet2_valle.valle.quantize import convert_linears
 
 OPTIONS = SamplingOptions(top_p=0.9)
@@ -67,7 +68,7 @@ def test_steps_are_torchs(dtype, tolerance, recordings):
         return torch.stack(got)
 
     expected = logits()
-    made.transformer.native = GraphedStep(made.transformer, recordings[1])
+    made.transformer.decode_step = GraphedStep(made.transformer, recordings[1])
     assert (logits() - expected).norm() < tolerance * expected.norm()
     assert len(recordings[0]) == 3  # 6 to 23 positions, 8 in a span
 
@@ -76,7 +77,7 @@ def test_steps_are_torchs(dtype, tolerance, recordings):
 def test_utterances_are_torchs(group_size, recordings):
     made = model(group_size=group_size)
     expected = said(made)
-    made.transformer.native = GraphedStep(made.transformer, recordings[1])
+    made.transformer.decode_step = GraphedStep(made.transformer, recordings[1])
     got = said(made)
     assert [codes for codes, _ in got] == [codes for codes, _ in expected]
     assert [one for _, one in got] == pytest.approx([one for _, one in expected], rel=1e-5)
@@ -86,7 +87,7 @@ def test_utterances_are_torchs(group_size, recordings):
 
 def test_garbage_behind_what_is_filled_does_not_matter(recordings):
     made = model()
-    made.transformer.native = GraphedStep(made.transformer, recordings[1])
+    made.transformer.decode_step = GraphedStep(made.transformer, recordings[1])
     with torch.no_grad():
         cache = made.new_cache(2, 6)
         cache.buffer.fill_(float("nan"))
@@ -107,7 +108,7 @@ def test_where_recording_fails_torch_goes_on_and_the_log_says_so_once(caplog):
     def fails(compute):
         raise RuntimeError("operation not permitted when stream is capturing")
 
-    made.transformer.native = GraphedStep(made.transformer, fails)
+    made.transformer.decode_step = GraphedStep(made.transformer, fails)
     assert said(made) == expected
     assert said(made) == expected
     assert caplog.text.count("not permitted") == 1
@@ -123,6 +124,6 @@ def test_without_a_gpu_the_flag_is_only_a_warning(caplog):
 
 def test_a_copy_has_other_weights(recordings):
     made = model()
-    made.transformer.native = GraphedStep(made.transformer, recordings[1])
-    assert copy.deepcopy(made).transformer.native is None
-    assert made.double().transformer.native is None
+    made.transformer.decode_step = GraphedStep(made.transformer, recordings[1])
+    assert copy.deepcopy(made).transformer.decode_step is None
+    assert made.double().transformer.decode_step is None

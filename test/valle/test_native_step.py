@@ -5,7 +5,6 @@ import functools
 import logging
 import multiprocessing
 import os
-from pathlib import Path
 
 import pytest
 import torch
@@ -18,15 +17,16 @@ from espnet2_valle.common.errors import InputError
 from espnet2_valle.generate.ar_decoding import ARDecoder, Utterance, decode_ar
 from espnet2_valle.generate.sampling import SamplingOptions
 from espnet2_valle.generate.stopping import Limits
+from espnet2_valle.valle import decode_steps
 from espnet2_valle.valle.ar import VALLEAR
 from espnet2_valle.valle.cache import KVCache
+from espnet2_valle.valle.decode_steps import native_step
 from espnet2_valle.valle.native import step as native
-from espnet2_valle.valle.native.step import native_step
 from espnet2_valle.valle.quantize import convert_linears
 from espnet2_valle.valle.transformer import Transformer
 
 needs_library = pytest.mark.skipif(
-    native._library()[0] is None, reason=f"no native code here: {native._library()[1]}"
+    decode_steps._library()[0] is None, reason=f"no native code here: {decode_steps._library()[1]}"
 )
 # Size of the difference from torch in float32, over the output's. bfloat16 keeps 8 bits, int8 7 and a sign.
 TOLERANCE = {"float32": 1e-5, "bfloat16": 0.02, "int8": 0.05}
@@ -48,7 +48,7 @@ def library_for(machine):
     if not MACHINES[machine] <= set(flags):
         pytest.skip(f"this processor is no {machine}")
     try:
-        return compiled.load_library(Path(native.__file__).parent, machine)
+        return compiled.load_library(native.SOURCES, machine)
     except CompileError as error:
         pytest.skip(f"this compiler knows no {machine}: {error}")
 
@@ -66,9 +66,9 @@ def native_copy(model, dtype="float32", machine=None):
     model = copy.deepcopy(model)
     convert_linears(model, dtype)
     if machine:
-        model.native = native.NativeStep(model, library_for(machine))
+        model.decode_step = native.NativeStep(model, library_for(machine))
     else:
-        model.native = native_step(model, "always")
+        model.decode_step = native_step(model, "always")
     return model
 
 
@@ -168,10 +168,10 @@ def test_a_row_is_the_same_alone_and_in_a_batch(width, feed_forward, machine, dt
 def test_what_it_stores_torch_reads(dtype):
     """Steps by turns: entries of the cache mean the same to both."""
     model = native_copy(transformer(), dtype)
-    step = model.native
+    step = model.decode_step
     expected = run(model, [5, 9], steps=4)
     turns = iter([True, True, True, False, True, False])  # two prefills, four steps
-    model.native = step
+    model.decode_step = step
 
     class Turns:
         dtype = step.dtype
@@ -182,7 +182,7 @@ def test_what_it_stores_torch_reads(dtype):
         def __call__(self, x, cache):
             return step(x, cache)
 
-    model.native = Turns()
+    model.decode_step = Turns()
     assert difference(run(model, [5, 9], steps=4), expected) < TOLERANCE[dtype]
 
 
@@ -226,7 +226,7 @@ def test_greedy_codes_are_torchs(group_size):
     """Rows of a batch leave it at different steps, and the likeliest codes are the same ones."""
     model = ar(group_size)
     expected = said(model, utterances(4))
-    model.transformer.native = native_step(model.transformer, "always")
+    model.transformer.decode_step = native_step(model.transformer, "always")
     assert said(model, utterances(4)) == expected
     assert [said(model, [one])[0] for one in utterances(4)] == expected
 
@@ -239,7 +239,7 @@ def test_cached_steps_follow_the_uncached_model(dtype):
     text, codes = torch.tensor([[1, 2, 3]]), torch.randint(0, 40, (1, 12, 1))
     with torch.no_grad():
         expected = model.logits(text, torch.tensor([3]), codes, torch.tensor([12]))[0, 4:, 0]
-        model.transformer.native = native_step(model.transformer, "always")
+        model.transformer.decode_step = native_step(model.transformer, "always")
         cache = model.new_cache(1, 16)
         logits = [model.prefill(text, codes[:, :4], cache)]
         for position in range(4, 12):
@@ -250,16 +250,16 @@ def test_cached_steps_follow_the_uncached_model(dtype):
 @needs_library
 def test_moved_or_converted_weights_are_not_those_that_it_knows():
     model = ar()
-    model.transformer.native = native_step(model.transformer, "always")
-    assert copy.deepcopy(model).transformer.native is None
-    assert model.double().transformer.native is None
+    model.transformer.decode_step = native_step(model.transformer, "always")
+    assert copy.deepcopy(model).transformer.decode_step is None
+    assert model.double().transformer.decode_step is None
 
 
 @needs_library
 def test_new_weights_in_their_place_are_seen():
     """Loading a state, say, after the step was made."""
     model, other = transformer(), transformer(seed=5)
-    model.native = native_step(model, "always")
+    model.decode_step = native_step(model, "always")
     model.load_state_dict(other.state_dict())
     torch.testing.assert_close(run(model, [4], 2), run(other, [4], 2), rtol=1e-4, atol=1e-4)
 
@@ -289,9 +289,9 @@ def no_compiler(monkeypatch):
         raise CompileError("c++: not found")
 
     monkeypatch.setattr(compiled, "load_library", fail)
-    native._library.cache_clear()
+    decode_steps._library.cache_clear()
     yield
-    native._library.cache_clear()
+    decode_steps._library.cache_clear()
 
 
 def test_without_a_compiler_torch_does_it_and_the_log_says_so_once(no_compiler, caplog):
@@ -322,7 +322,7 @@ def test_decoders_of_several_models_do_not_meet(monkeypatch):
     """Steps of two batches by turns give what each gives alone."""
     models = [ar(), ar(width=32, feed_forward=40)]
     for model in models:
-        model.transformer.native = native_step(model.transformer)
+        model.transformer.decode_step = native_step(model.transformer)
     alone = [said(model, utterances(2)) for model in models]
     decoders = [ARDecoder(model, utterances(2), GREEDY) for model in models]
     while not all(decoder.finished for decoder in decoders):
@@ -333,7 +333,7 @@ def test_decoders_of_several_models_do_not_meet(monkeypatch):
 
 
 def test_nothing_is_compiled_for_a_model_that_is_not_on_a_cpu(monkeypatch):
-    monkeypatch.setattr(native, "_library", lambda: pytest.fail("was compiled"))
+    monkeypatch.setattr(decode_steps, "_library", lambda: pytest.fail("was compiled"))
     transformer = Transformer(1, 16, 2, 32, 0.0).to("meta")
     assert native_step(transformer, "auto") is None
     with pytest.raises(InputError, match="not on a CPU"):

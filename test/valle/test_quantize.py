@@ -4,9 +4,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from espnet2_valle.common.machine import Choice
-from espnet2_valle.valle import nar
+from espnet2_valle.valle import decode_steps
 from espnet2_valle.valle import quantize as weights
 from espnet2_valle.valle.ar import VALLEAR
+from espnet2_valle.valle.decode_steps import prepare_nar
 from espnet2_valle.valle.nar import VALLENAR
 from espnet2_valle.valle.quantize import FEW_ROWS, Bfloat16Linear, Int8Linear, convert_linears
 
@@ -60,19 +61,19 @@ def test_a_device_that_is_slow_at_bfloat16_does_not_multiply_it(monkeypatch):
 
 
 def test_a_slow_choice_is_told(sizes, monkeypatch, caplog):
-    monkeypatch.setattr(nar, "bfloat16", lambda device: Choice("float32", "it is slow"))
+    monkeypatch.setattr(decode_steps, "bfloat16", lambda device: Choice("float32", "it is slow"))
     for dtype in ("float32", "int8"):
-        VALLENAR(**sizes).prepare_decoding(dtype)
+        prepare_nar(VALLENAR(**sizes), dtype)
     assert not caplog.records
-    VALLENAR(**sizes).prepare_decoding("bfloat16")
+    prepare_nar(VALLENAR(**sizes), "bfloat16")
     assert "in bfloat16, but it is slow: float32 is faster" in caplog.text
 
 
 @pytest.mark.parametrize(("fast", "kind"), [("float32", nn.Linear), ("bfloat16", Bfloat16Linear)])
 def test_in_place_of_int8_the_nar_model_takes_what_is_fast(sizes, monkeypatch, fast, kind):
-    monkeypatch.setattr(nar, "bfloat16", lambda device: Choice(fast, "as said in a test"))
+    monkeypatch.setattr(decode_steps, "bfloat16", lambda device: Choice(fast, "as said in a test"))
     model = VALLENAR(**sizes)
-    model.prepare_decoding("int8")
+    prepare_nar(model, "int8")
     assert {type(block.expand) for block in model.transformer.blocks} == {kind}
 
 

@@ -1,22 +1,19 @@
 """A decoding step in native code: `step.cpp`, given the weights and caches that torch holds."""
 
 import ctypes
-import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
-from espnet2_valle.common.compiled import load_or_warn
-from espnet2_valle.common.errors import InputError
 from espnet2_valle.valle.cache import KVCache
 from espnet2_valle.valle.quantize import Bfloat16Linear, Int8Linear
 
 if TYPE_CHECKING:
     from espnet2_valle.valle.transformer import AdaptiveLayerNorm, Transformer
 
-MODES = ("auto", "always", "never")
+SOURCES = Path(__file__).parent  # of the C++ code
 # Type of a model's linear layers -> type of their weights, which the cache has too.
 KINDS = {nn.Linear: torch.float32, Bfloat16Linear: torch.bfloat16, Int8Linear: torch.int8}
 FUNCTIONS = {torch.float32: "step_float32", torch.bfloat16: "step_bfloat16", torch.int8: "step_int8"}
@@ -160,34 +157,3 @@ class NativeStep:
         tensor = tensor.detach().to(dtype).contiguous()
         self._tensors.append(tensor)
         return tensor.data_ptr()
-
-
-def native_step(transformer: "Transformer", mode: str = "auto") -> NativeStep | None:
-    """What `Transformer.native` is to be for inference.
-
-    Args:
-        transformer: of an AR model, on its device and with weights of the type that it will have.
-        mode: "auto": None where it is not to be had, and the log says why; "always"; "never": None.
-
-    Raises:
-        InputError: unknown mode, or "always" where it is not to be had.
-    """
-    if mode not in MODES:
-        raise InputError("--native", f"{mode} is out of range", f"Give one of {', '.join(MODES)}")
-    if mode == "never":
-        return None
-    if transformer.norm.scale.device.type == "cpu":
-        library, problem = _library()
-    else:  # nothing is compiled that would not be used
-        library, problem = None, "the model is not on a CPU"
-    if library is not None:
-        return NativeStep(transformer, library)
-    if mode == "always":
-        raise InputError("--native always", problem, "Install a C++ compiler, or give --native auto")
-    return None
-
-
-@functools.cache
-def _library() -> tuple[ctypes.CDLL | None, str]:
-    """The compiled code, or None and the reason, which is logged once."""
-    return load_or_warn(Path(__file__).parent, "decoding steps are left to torch, which takes longer")
