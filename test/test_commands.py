@@ -1,6 +1,7 @@
 """The command `valle`: its table, its help, the names that it had before, and what every command promises."""
 
 import os
+import re
 import subprocess
 import sys
 from importlib import import_module, util
@@ -150,3 +151,11 @@ def test_an_old_script_runs_as_a_program(tmp_path):
 
 def with_root():
     return {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
+def test_only_a_benchmark_of_a_command_starts_one_by_its_name():
+    """What the import contract cannot see."""
+    files = [path for path in (ROOT / "espnet2_valle").rglob("*.py") if path.parent != BIN]
+    assert len(files) > 100
+    naming = {path.name for path in files if re.search(r"espnet2_valle\.bin|\"-m\"", path.read_text())}
+    assert naming == {"__main__.py", "longform.py"}

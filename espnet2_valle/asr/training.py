@@ -1,5 +1,6 @@
 """Training the judge with ESPnet's own task."""
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def train_judge(
     config: str | Path,
     units: PhoneUnits | None = None,
 ) -> None:
-    """Train a CTC recogniser of words, or of phones, on ground-truth speech.
+    """Train a CTC recogniser of words, or of phones, on ground-truth speech, unless it is there.
 
     Args:
         train_dir: data directory (wav.scp, text, utt2spk); the judge knows the words (phones) said there.
@@ -47,6 +48,9 @@ def train_judge(
     Raises:
         InputError: bad data directories, a missing config, or audio of mixed rates.
     """
+    if is_trained(judge_dir):
+        logging.info("%s is there already", judge_dir)
+        return
     config, judge_dir = Path(config), Path(judge_dir)
     if not config.is_file():
         raise InputError(config, "no such file", "Correct --config")

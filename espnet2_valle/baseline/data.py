@@ -7,7 +7,6 @@ from pathlib import Path
 import kaldiio
 
 from espnet2_valle.baseline.kinds import Kind
-from espnet2_valle.common.conf import locate
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.data.datadir import read_scp
 
@@ -36,15 +35,24 @@ class TrainingData:
     fs: int
 
     @classmethod
-    def of(cls, args: argparse.Namespace) -> "TrainingData":
+    def of(
+        cls,
+        raw_dir: str,
+        token_dir: str,
+        spembs_dir: str,
+        durations_dir: str | None,
+        train_set: str,
+        valid_set: str,
+        fs: int,
+    ) -> "TrainingData":
         """From the options of `add_data_arguments`.
 
         Raises:
             InputError: a file is missing.
         """
-        durations = Path(args.durations_dir) if args.durations_dir else None
-        sets = {"train": args.train_set, "valid": args.valid_set}
-        data = cls(Path(args.raw_dir), Path(args.token_dir), Path(args.spembs_dir), durations, sets, args.fs)
+        durations = Path(durations_dir) if durations_dir else None
+        sets = {"train": train_set, "valid": valid_set}
+        data = cls(Path(raw_dir), Path(token_dir), Path(spembs_dir), durations, sets, fs)
         for split in SPLITS:
             for path in (data.wavs(split), data.tokens(split), data.spembs(split)):
                 if not path.is_file():
@@ -99,14 +107,7 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
 
 def model_options(kind: Kind, config: str | Path, data: TrainingData) -> list[str]:
     """Options that say what the model is; token ids come as they are, so ESPnet needs no tokenizer."""
-    options = [
-        "--config",
-        str(locate(config)),
-        "--token_list",
-        str(data.token_list),
-        "--use_preprocessor",
-        "false",
-    ]
+    options = ["--config", str(config), "--token_list", str(data.token_list), "--use_preprocessor", "false"]
     for option, key in kind.rates:
         options += [f"--{option}", f"{key}={data.fs}"]
     option, key = kind.embedding

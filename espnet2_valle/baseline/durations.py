@@ -10,7 +10,10 @@ from typing import Any
 import kaldiio
 import numpy as np
 
+from espnet2_valle.baseline.data import DURATIONS
 from espnet2_valle.common.audio import read_audio
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.data.datadir import read_scp, write_scp
 from espnet2_valle.jobs.pool import parallel_map
 from espnet2_valle.jobs.shards import cut
 
@@ -79,6 +82,38 @@ def _time_batch(config: str, model_file: str, batch: Sequence[Spoken]) -> list[T
         steps, focus = calculator(own)
         timed.append(Timed(spoken.key, tuple(steps.tolist()), float(focus)))
     return timed
+
+
+def write_durations(
+    train_config: str,
+    model_file: str,
+    wav_scp: str,
+    token_int: str,
+    spembs: str,
+    output_dir: Path,
+    nj: int = 1,
+) -> None:
+    """Write durations and focus_rates of a set, see `time_tokens`.
+
+    Args:
+        train_config: config.yaml of the teacher.
+        model_file: its weights.
+        wav_scp, token_int, spembs: files of the set.
+        output_dir: where the two files go.
+        nj: processes.
+
+    Raises:
+        InputError: a file of the teacher is not there, or the set has no utterance.
+    """
+    for path in (train_config, model_file):
+        if not Path(path).is_file():
+            raise InputError(path, "no such file of the teacher", "Train tacotron2 first")
+    utterances = spoken_utterances(read_scp(wav_scp), read_scp(token_int), read_scp(spembs))
+    if not utterances:
+        raise InputError(token_int, f"and {wav_scp} share no utterance", "Give files of one set")
+    timed = time_tokens(train_config, model_file, utterances, nj)
+    write_scp(output_dir / "focus_rates", {one.key: f"{one.focus:.5f}" for one in timed})
+    write_scp(output_dir / DURATIONS, {one.key: " ".join(map(str, one.steps)) for one in timed})
 
 
 def time_tokens(config: str, model_file: str, utterances: Sequence[Spoken], nj: int = 1) -> list[Timed]:

@@ -1,5 +1,6 @@
 """What a trained TTS system of ESPnet says to a list of pairs, in the voice of each prompt's embedding."""
 
+import inspect
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,9 @@ import kaldiio
 import numpy as np
 
 from espnet2_valle.common.audio import write_audio
+from espnet2_valle.common.conf import read_yaml
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.options import check_keys
 from espnet2_valle.common.seeds import seed_of
 from espnet2_valle.data.pairs import Pair
 from espnet2_valle.generate.decoding_folder import DecodingFolder, Ending, wav_path
@@ -19,6 +22,8 @@ from espnet2_valle.generate.outcome import Outcome
 from espnet2_valle.generate.postprocess import finish
 from espnet2_valle.jobs.pool import parallel_map
 from espnet2_valle.jobs.shards import fingerprint
+
+MODEL_FILES = ("train_config", "model_file", "vocoder_config", "vocoder_file")
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,29 @@ class Job:
     def digest(self) -> str:
         """Changes with what is to be said and with the voice."""
         return fingerprint([str(self.ids), str(self.voice().tolist())])
+
+
+def read_model(files: Mapping[str, str], config: str | None) -> dict[str, Any]:
+    """Arguments of espnet2.bin.tts_inference.Text2Speech.
+
+    Args:
+        files: those of `MODEL_FILES` that there are.
+        config: YAML of the other arguments, if any.
+
+    Raises:
+        InputError: no such file, no mapping, or an argument that there is not.
+    """
+    for path in files.values():
+        if not Path(path).is_file():
+            raise InputError(path, "no such file", "Train the system first, or correct the path")
+    if config is None:
+        return dict(files)
+    given = read_yaml(config, "--config")
+    from espnet2.bin.tts_inference import Text2Speech
+
+    known = [name for name in inspect.signature(Text2Speech).parameters if name not in MODEL_FILES]
+    check_keys(config, given, known, "argument")
+    return {**given, **files}
 
 
 def jobs_of(pairs: Sequence[Pair], tokens: Mapping[str, str], spembs: Mapping[str, str]) -> list[Job]:

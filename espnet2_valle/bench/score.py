@@ -1,4 +1,4 @@
-"""Scoring with one worker and with two: the command `score`, on made-up speech."""
+"""Scoring with one worker and with two, on made-up speech."""
 
 import argparse
 import tempfile
@@ -6,6 +6,10 @@ from pathlib import Path
 
 from espnet2_valle.bench.figure import Figure
 from espnet2_valle.bench.workers import compare_workers, seconds_of, write_voices
+from espnet2_valle.evaluation.run import ScoringInputs, score_run, write_scores
+from espnet2_valle.evaluation.scorers import DefaultPlan
+from espnet2_valle.evaluation.settings import read_settings
+from espnet2_valle.jobs.pool import use_cluster
 
 RATE = 24000  # Hz
 PROMPTS = 20  # voices to be imitated
@@ -34,14 +38,17 @@ def measure(args: argparse.Namespace) -> list[Figure]:
         (folder / "meta.lst").write_text("".join(lines), encoding="utf-8")
 
         def seconds_with(nj: int, number: int) -> float:
-            options = {
-                "list": folder / "meta.lst",
-                "system": f"made_up={folder / 'said'}",
-                "output_dir": folder / f"scores.{nj}.{number}",
-                "nj": nj,
-                **({"config": args.config} if args.config else {}),
-            }
-            return seconds_of("espnet2_valle.bin.score", options)
+            output, systems = folder / f"scores.{nj}.{number}", {"made_up": str(folder / "said")}
+            inputs = ScoringInputs(output, systems, trial_list=str(folder / "meta.lst"), nj=nj)
+            return seconds_of(score, inputs, args.config)
 
         config = {"seconds": args.seconds, "config": args.config or "default"}
         return compare_workers("score", args.num_utterances, args.rounds, seconds_with, config)
+
+
+def score(inputs: ScoringInputs, config: str | None) -> None:
+    """Score as `valle evaluate` does."""
+    settings = read_settings(config)
+    with use_cluster():
+        scores = score_run(inputs, DefaultPlan(None, (), settings), settings)
+    write_scores(scores, inputs.output_dir, "")

@@ -1,17 +1,16 @@
 """A training step beside busy processes: by the number of threads, and by what they do while they wait."""
 
 import argparse
-import json
 import math
-import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from espnet2_valle.bench.figure import Figure
+from espnet2_valle.bench.fresh import run_fresh
+from espnet2_valle.bench.train import an_index, measure_steps
 from espnet2_valle.common.machine import WAITING, cores
 
 BUSY = "while True: pass"
@@ -38,6 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def measure(args: argparse.Namespace) -> list[Figure]:
     """Measure each setting in a process of its own, since OpenMP reads its settings when it is loaded."""
+    with an_index(args.index) as index:
+        return _figures(args, index)
+
+
+def _figures(args: argparse.Namespace, index: str) -> list[Figure]:
     figures = []
     for busy in args.busy:
         for threads in sorted({1, 2 ** int(math.log2(cores())), cores()}):
@@ -45,7 +49,7 @@ def measure(args: argparse.Namespace) -> list[Figure]:
                 if threads == 1 and environment is not WAITING:
                     continue  # one thread waits for none
                 with neighbours(busy):
-                    seconds = _step(args, {**environment, "OMP_NUM_THREADS": str(threads)})
+                    seconds = _step(args, index, {**environment, "OMP_NUM_THREADS": str(threads)})
                 about = {"busy": busy, "threads": threads, "waiting": waiting, "dtype": args.dtype}
                 figures.append(Figure(f"threads.{Path(args.config).stem}_step", seconds, "ms", "", about))
     return figures
@@ -63,13 +67,8 @@ def neighbours(count: int) -> Iterator[None]:
             process.wait()
 
 
-def _step(args: argparse.Namespace, environment: dict[str, str]) -> float:
+def _step(args: argparse.Namespace, index: str, environment: dict[str, str]) -> float:
     """Milliseconds of a step in a process with these settings."""
-    with tempfile.TemporaryDirectory() as folder:
-        figures = Path(folder) / "figures"
-        command = [sys.executable, "-m", "espnet2_valle.bin.benchmark", "train", "--config", args.config]
-        command += ["--dtype", args.dtype, "--steps", str(args.steps), "--batch_bins", str(args.batch_bins)]
-        command += ["--json", str(figures), *(("--index", args.index) if args.index else ())]
-        subprocess.run(command, env={**os.environ, **environment}, stdout=subprocess.DEVNULL, check=True)
-        lines = [json.loads(line) for line in figures.read_text(encoding="utf-8").splitlines()]
-    return next(line["value"] for line in lines if line["figure"].endswith("_step"))
+    given = (args.config, args.dtype, index, args.batch_bins, args.steps)
+    figures = run_fresh(measure_steps, *given, environment=environment).result
+    return next(figure.value for figure in figures if figure.figure.endswith("_step"))

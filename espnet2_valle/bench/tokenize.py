@@ -1,4 +1,4 @@
-"""Tokenising with one worker and with two: the command `codec_tokenize`, on made-up speech."""
+"""Tokenising with one worker and with two, on made-up speech."""
 
 import argparse
 import tempfile
@@ -9,6 +9,7 @@ from espnet2_valle.bench.speech import speech_codec
 from espnet2_valle.bench.workers import compare_workers, seconds_of, write_voices
 from espnet2_valle.codec.build import save_codec_config
 from espnet2_valle.common.conf import find
+from espnet2_valle.data.code_files import encode_set
 from espnet2_valle.data.datadir import write_scp
 
 
@@ -31,13 +32,8 @@ def measure(args: argparse.Namespace) -> list[Figure]:
         write_scp(folder / "wav.scp", wavs)
 
         def seconds_with(nj: int, number: int) -> float:
-            options = {
-                "codec_config": folder / "codec.yaml",
-                "wav_scp": folder / "wav.scp",
-                "output_dir": folder / f"codes.{nj}.{number}",
-                "nj": nj,
-            }
-            return seconds_of("espnet2_valle.bin.codec_tokenize", options)
+            given = (folder / "codec.yaml", folder / "wav.scp", folder / f"codes.{nj}.{number}")
+            return seconds_of(encode_set, *map(str, given), nj=nj)
 
         config = {"codec": codec.spec.name, "seconds": args.seconds}
         return compare_workers("tokenize", args.num_utterances, args.rounds, seconds_with, config)

@@ -4,6 +4,8 @@ import argparse
 import statistics
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -44,46 +46,68 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def measure(args: argparse.Namespace) -> list[Figure]:
     """Measure each config in each type of number."""
     dtypes = args.dtype or sorted({"float32", training_type(args.device).value}, reverse=True)
-    with tempfile.TemporaryDirectory() as folder:
-        if not args.index:
-            write_synthetic(Path(folder), NUM_UTTERANCES, NUM_SPEAKERS)
-        index = TrainingIndex(args.index or folder)
+    settings = (args.batch_bins, args.steps, args.warm_up, args.device)
+    with an_index(args.index) as index:
         return [
             figure
             for config in args.config
             for dtype in dtypes
-            for figure in _one(args, config, dtype, index)
+            for figure in measure_steps(config, dtype, index, *settings)
         ]
 
 
-def _one(args: argparse.Namespace, config: str, dtype: str, index: TrainingIndex) -> list[Figure]:
+@contextmanager
+def an_index(path: str | None) -> Iterator[str]:
+    """Folder of a training index: `path`, or one of made-up utterances within the block."""
+    if path:
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        write_synthetic(Path(folder), NUM_UTTERANCES, NUM_SPEAKERS)
+        yield folder
+
+
+def measure_steps(
+    config: str, dtype: str, index: str, batch_bins: int, steps: int, warm_up: int = 2, device: str = "cpu"
+) -> list[Figure]:
+    """Figures of training steps.
+
+    Args:
+        config: of the training.
+        dtype: of its products.
+        index: folder of the training index.
+        batch_bins: positions of a step.
+        steps: that are measured.
+        warm_up: steps before them.
+        device: cpu or cuda.
+    """
     model, options = build_planned(config, VOCAB_SIZE, FRAME_RATE, CODEBOOKS, CODEBOOK_SIZE)
     model.compute_dtype = getattr(torch, dtype)
-    model.to(args.device).train()
+    model.to(device).train()
     (optimizer,) = VALLETask.build_optimizers(options, model)
-    rule = BatchRule(args.batch_bins, SHAPE_STEP, model.valle.positions)
+    rule = BatchRule(batch_bins, SHAPE_STEP, model.valle.positions)
     factory = IndexIterFactory(
-        IndexedUtterances(index), rule, VALLETask.build_collate_fn(options, train=True)
+        IndexedUtterances(TrainingIndex(index)), rule, VALLETask.build_collate_fn(options, train=True)
     )
     batches = iter(factory.build_iter(1))
     counter = FlopCounter(model.valle)
     rates, shares, seconds, loading = [], [], [], []
     used = cost = 0
-    for step in range(args.warm_up + args.steps):
+    for step in range(warm_up + steps):
         start = time.perf_counter()
         _, batch = next(batches)
         loaded = time.perf_counter()
-        batch = {name: tensor.to(args.device) for name, tensor in batch.items()}
+        batch = {name: tensor.to(device) for name, tensor in batch.items()}
         loss, _, predictions = model(**batch)
         loss.sum().backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), options.grad_clip)
         optimizer.step()
         optimizer.zero_grad()
-        if args.device == "cuda":
+        if device == "cuda":
             torch.cuda.synchronize()
         done = time.perf_counter()
-        peak = matmul_rate(args.device, getattr(torch, dtype))  # beside each step: other work comes and goes
-        if step < args.warm_up:
+        peak = matmul_rate(device, getattr(torch, dtype))  # beside each step: other work comes and goes
+        if step < warm_up:
             continue
         lengths = model.valle.positions(batch["text_lengths"], batch["codes_lengths"])
         rate = counter.step(lengths, float(predictions)) / (done - loaded)
@@ -94,11 +118,11 @@ def _one(args: argparse.Namespace, config: str, dtype: str, index: TrainingIndex
         used += int(lengths.sum())
         cost += model.valle.transformer.computed_positions(lengths)
     name = Path(config).stem.removeprefix("train_")
-    about = {"dtype": dtype, "threads": torch.get_num_threads(), "batch_bins": args.batch_bins}
+    about = {"dtype": dtype, "threads": torch.get_num_threads(), "batch_bins": batch_bins}
     return [
         Figure(f"train_{name}_step", 1000 * statistics.median(seconds), "ms", "", about),
         Figure(f"train_{name}_speed", statistics.median(rates), "tokens/s", "", about),
-        Figure(f"train_{name}_share_of_matmul", statistics.median(shares), "ratio", BARS[args.device], about),
+        Figure(f"train_{name}_share_of_matmul", statistics.median(shares), "ratio", BARS[device], about),
         Figure(f"train_{name}_padding", 1 - used / cost, "ratio", "<= 0.03", about),
         Figure(f"train_{name}_loading", sum(loading) / sum(seconds), "ratio", "<= 0.02", about),
     ]

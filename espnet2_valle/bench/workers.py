@@ -1,50 +1,38 @@
-"""How much faster a command is with two workers than with one: whole runs, Python's start included."""
+"""How much faster work is with two workers than with one: whole runs, Python's start included."""
 
-import os
 import statistics
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from espnet2_valle.bench.figure import Figure
+from espnet2_valle.bench.fresh import run_fresh
 from espnet2_valle.bench.speech import voice
 from espnet2_valle.common.audio import write_audio
 
 WORKERS = (1, 2)
 BAR = ">= 1.8"  # of two workers over one
-# A worker is one thread; the command's own process, which is the one worker, too.
+# A worker is one thread; the own process of what is measured, which is the one worker, too.
 ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS")}
 
 
-def seconds_of(module: str, options: Mapping[str, object]) -> float:
-    """Wall-clock seconds of `python -m module --option value ...`; what it prints is shown if it fails."""
-    words = [word for key, value in options.items() for word in (f"--{key}", str(value))]
-    start = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-m", module, *words],
-        env={**os.environ, **ONE_THREAD},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    seconds = time.perf_counter() - start
-    if done.returncode:
-        raise RuntimeError(f"{module} ended with status {done.returncode}:\n{done.stdout}")
-    return seconds
+def seconds_of(function: Callable[..., None], *args: object, **options: object) -> float:
+    """Wall-clock seconds of a function in a fresh process, Python's start included.
+
+    Raises:
+        InputError, RuntimeError: see `run_fresh`.
+    """
+    return run_fresh(function, *args, environment=ONE_THREAD, **options).seconds
 
 
 def compare_workers(
     name: str, count: int, rounds: int, seconds_with: Callable[[int, int], float], config: dict[str, object]
 ) -> list[Figure]:
-    """Figures of a command that works on `count` utterances.
+    """Figures of work on `count` utterances.
 
     Args:
-        name: of the command, with which the figures' names begin.
+        name: of the work, with which the figures' names begin.
         count: utterances.
         rounds: runs with each number of workers, in turn.
         seconds_with: seconds of a run, by number of workers and round.

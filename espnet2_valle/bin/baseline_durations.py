@@ -4,11 +4,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from espnet2_valle.baseline.data import DURATIONS
-from espnet2_valle.baseline.durations import spoken_utterances, time_tokens
+from espnet2_valle.baseline.durations import write_durations
 from espnet2_valle.common.cli import run_command
-from espnet2_valle.common.errors import InputError
-from espnet2_valle.data.datadir import read_scp, write_scp
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -28,16 +25,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
-    args = get_parser().parse_args(argv)
-    for path in (args.train_config, args.model_file):
-        if not Path(path).is_file():
-            raise InputError(path, "no such file of the teacher", "Train tacotron2 first")
-    utterances = spoken_utterances(read_scp(args.wav_scp), read_scp(args.token_int), read_scp(args.spembs))
-    if not utterances:
-        raise InputError(args.token_int, f"and {args.wav_scp} share no utterance", "Give files of one set")
-    timed = time_tokens(args.train_config, args.model_file, utterances, args.nj)
-    write_scp(args.output_dir / "focus_rates", {one.key: f"{one.focus:.5f}" for one in timed})
-    write_scp(args.output_dir / DURATIONS, {one.key: " ".join(map(str, one.steps)) for one in timed})
+    write_durations(**vars(get_parser().parse_args(argv)))
 
 
 if __name__ == "__main__":

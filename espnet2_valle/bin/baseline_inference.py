@@ -1,20 +1,12 @@
 """Synthesise a list of (prompt, text) pairs by one of ESPnet's TTS systems, given the prompts' embeddings."""
 
 import argparse
-import inspect
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
-from espnet2_valle.baseline.synthesis import jobs_of, synthesise
+from espnet2_valle.baseline.synthesis import MODEL_FILES, jobs_of, read_model, synthesise
 from espnet2_valle.common.cli import run_command
-from espnet2_valle.common.conf import read_yaml
-from espnet2_valle.common.errors import InputError
-from espnet2_valle.common.options import check_keys
 from espnet2_valle.data.datadir import read_scp
 from espnet2_valle.data.pairs import read_pairs
-
-FILES = ("train_config", "model_file", "vocoder_config", "vocoder_file")
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -41,29 +33,10 @@ def get_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     args = get_parser().parse_args(argv)
-    model: dict[str, Any] = {name: getattr(args, name) for name in FILES if getattr(args, name)}
-    for path in model.values():
-        if not Path(path).is_file():
-            raise InputError(path, "no such file", "Train the system first, or correct the path")
-    model = {**read_decoding(args.config), **model, "device": args.device}
+    files = {name: getattr(args, name) for name in MODEL_FILES if getattr(args, name)}
+    model = {**read_model(files, args.config), "device": args.device}
     jobs = jobs_of(read_pairs(args.pairs), read_scp(args.token_int), read_scp(args.spembs))
     synthesise(model, jobs, args.output_dir, args.nj)
-
-
-def read_decoding(path: str | None) -> dict[str, Any]:
-    """Arguments of Text2Speech from YAML; {} without one.
-
-    Raises:
-        InputError: no such file, no mapping, or an argument that there is not.
-    """
-    if path is None:
-        return {}
-    given = read_yaml(path, "--config")
-    from espnet2.bin.tts_inference import Text2Speech
-
-    known = [name for name in inspect.signature(Text2Speech).parameters if name not in FILES]
-    check_keys(path, given, known, "argument")
-    return given
 
 
 if __name__ == "__main__":

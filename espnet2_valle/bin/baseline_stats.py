@@ -26,7 +26,16 @@ def get_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     args = get_parser().parse_args(argv)
-    collect_stats(KINDS[args.kind], args.config, TrainingData.of(args), args.output_dir, args.nj)
+    data = TrainingData.of(
+        args.raw_dir,
+        args.token_dir,
+        args.spembs_dir,
+        args.durations_dir,
+        args.train_set,
+        args.valid_set,
+        args.fs,
+    )
+    collect_stats(KINDS[args.kind], args.config, data, args.output_dir, args.nj)
 
 
 if __name__ == "__main__":

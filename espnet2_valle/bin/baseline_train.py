@@ -26,7 +26,15 @@ def get_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     args, more = get_parser().parse_known_args(argv)
-    data = TrainingData.of(args)
+    data = TrainingData.of(
+        args.raw_dir,
+        args.token_dir,
+        args.spembs_dir,
+        args.durations_dir,
+        args.train_set,
+        args.valid_set,
+        args.fs,
+    )
     train(KINDS[args.kind], args.config, data, args.stats_dir, args.output_dir, more)
 
 

@@ -2,17 +2,12 @@
 
 import argparse
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
-from espnet2_valle.codec.build import open_codec
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.common.fileio import atomic_open, remove_unfinished
-from espnet2_valle.data.code_files import prompts, resynthesise, targets
-from espnet2_valle.data.datadir import read_scp
+from espnet2_valle.data.code_files import resynthesise_set
 from espnet2_valle.jobs.config import add_worker_arguments
-from espnet2_valle.jobs.pool import parallel_map, use_cluster
 from espnet2_valle.zoo.load import unpack
 
 
@@ -27,6 +22,7 @@ def get_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--output_dir",
+        type=Path,
         required=True,
         help="gets wav/ and wav.scp; with --pairs also prompts/ and prompts.scp, by utterance",
     )
@@ -41,27 +37,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     if (args.codec_config is None) == (args.model_tag is None):
         raise InputError("--codec_config", "and --model_tag: one of them is needed", "Give one")
     codec_config = args.codec_config or unpack(args.model_tag)["codec_config"]
-    codec = open_codec(codec_config)
-    if args.codebooks is not None and not 1 <= args.codebooks <= codec.num_codebooks:
-        raise InputError("--codebooks", f"{args.codebooks} is not in 1..{codec.num_codebooks}", "Correct it")
-    wavs = read_scp(args.wav_scp)
-    wanted = targets(args.pairs, wavs) if args.pairs else wavs
-    output = Path(args.output_dir)
-    paths = {key: output / "wav" / f"{key}.wav" for key in wanted}
-    voices = prompts(args.pairs, wavs) if args.pairs else {}
-    voice_paths = {key: output / "prompts" / f"{key}.wav" for key in voices}
-    jobs = [(source, paths[key]) for key, source in wanted.items()]
-    jobs += [(source, voice_paths[key]) for key, source in voices.items()]
-    work = partial(resynthesise, codec_config, args.codebooks)
-    with use_cluster(args.cluster):
-        for _ in parallel_map(work, jobs, nj=args.nj, title="resynthesise"):
-            pass
-    remove_unfinished(output / "wav", output / "prompts")
-    if voices:
-        with atomic_open(output / "prompts.scp") as scp:
-            scp.writelines(f"{key} {path}\n" for key, path in voice_paths.items())
-    with atomic_open(output / "wav.scp") as scp:
-        scp.writelines(f"{key} {path}\n" for key, path in paths.items())
+    resynthesise_set(
+        codec_config, args.wav_scp, args.output_dir, args.pairs, args.codebooks, args.nj, args.cluster
+    )
 
 
 if __name__ == "__main__":

@@ -1,12 +1,11 @@
 """Train a small ESPnet CTC recogniser on ground-truth speech: a judge of words, or a chooser by phones."""
 
 import argparse
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 from espnet2_valle.asr.phones import PhoneUnits
-from espnet2_valle.asr.training import is_trained, train_judge
+from espnet2_valle.asr.training import train_judge
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.conf import find, locate
 
@@ -38,9 +37,6 @@ def get_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> None:
     """Train, or go on where a killed run was; does nothing when the judge is there."""
     args = get_parser().parse_args(argv)
-    if is_trained(args.output_dir):
-        logging.info("%s is there already", args.output_dir)
-        return
     units = None
     if args.token_type != "word":
         units = PhoneUnits(args.token_type, args.g2p, args.cleaner)

@@ -5,21 +5,17 @@ What was asked comes as pairs of a data directory (--pairs, --data_dir) or as a 
 """
 
 import argparse
-import json
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from espnet2_valle.common.cli import run_command
-from espnet2_valle.common.fileio import atomic_open
+from espnet2_valle.common.cli import given_options, run_command
 from espnet2_valle.data.setaside import MAX_BAD
-from espnet2_valle.evaluation.inputs import read_vocabulary
-from espnet2_valle.evaluation.run import (
-    score_run,
-)
+from espnet2_valle.evaluation.inputs import named_files, read_vocabulary
+from espnet2_valle.evaluation.run import ScoringInputs, score_run, write_scores
 from espnet2_valle.evaluation.scorers import DefaultPlan
 from espnet2_valle.evaluation.settings import read_settings
-from espnet2_valle.evaluation.table import results_markdown, score_table
+from espnet2_valle.evaluation.table import score_table
 from espnet2_valle.jobs.config import add_worker_arguments
 from espnet2_valle.jobs.pool import use_cluster
 
@@ -78,7 +74,9 @@ def get_parser() -> argparse.ArgumentParser:
         metavar="NAME=STAGE[,STAGE]",
         help="stages of --stage_times in which a system was trained: their time stands beside its scores",
     )
-    parser.add_argument("--output_dir", required=True, help="gets scores.json, scores/ and RESULTS.md")
+    parser.add_argument(
+        "--output_dir", type=Path, required=True, help="gets scores.json, scores/ and RESULTS.md"
+    )
     parser.add_argument(
         "--max_bad", type=float, default=MAX_BAD, help="share of unreadable outputs that count as silence"
     )
@@ -92,27 +90,25 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = get_parser().parse_args(argv)
     settings = read_settings(args.config)
     plan = DefaultPlan(args.judge, read_vocabulary(args.vocabulary), settings)
+    inputs = ScoringInputs(
+        output_dir=args.output_dir,
+        systems=named_files(args.system, "--system"),
+        pairs=args.pairs,
+        data_dir=args.data_dir,
+        trial_list=args.list,
+        prompt_resynthesis=args.prompt_resynthesis,
+        outcomes=named_files(args.outcomes, "--outcomes"),
+        versa=named_files(args.versa, "--versa"),
+        stage_times=args.stage_times,
+        training=named_files(args.training, "--training"),
+        max_bad=args.max_bad,
+        seed=args.seed,
+        nj=args.nj,
+    )
     with use_cluster(args.cluster):
-        scores = score_run(args, plan, settings)
-    output = Path(args.output_dir)
-    command = "python -m espnet2_valle.bin.score " + shlex.join(_as_argv(args))
-    with atomic_open(output / "scores.json", alone=True) as stream:
-        json.dump(scores, stream, indent=2, ensure_ascii=False)
-        stream.write("\n")
-    with atomic_open(output / "RESULTS.md", alone=True) as stream:
-        stream.write(results_markdown(scores, f"Scores of {output.name}", command))
+        scores = score_run(inputs, plan, settings)
+    write_scores(scores, args.output_dir, f"valle evaluate {shlex.join(given_options(get_parser(), args))}")
     print(score_table(scores["systems"]), end="")
-
-
-def _as_argv(args: argparse.Namespace) -> list[str]:
-    """The options that differ from their defaults, as one would write them."""
-    parser = get_parser()
-    words: list[str] = []
-    for key, value in vars(args).items():
-        for item in value if isinstance(value, list) else [value]:
-            if item != parser.get_default(key):
-                words += [f"--{key}", str(item)]
-    return words
 
 
 if __name__ == "__main__":

@@ -1,23 +1,15 @@
 """Compare ways to decode a trained run, or several runs, on the same test pairs: a table and a plot.
 
-The studies are files of conf/study: `valle_study prompt_length --exp exp/mini`. Each variant is decoded and
+The studies are files of conf/study: `valle study prompt_length --exp exp/mini`. Each variant is decoded and
 scored by itself; a killed study goes on where it was, and studies share what they have in common.
 """
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.conf import find, names
-from espnet2_valle.common.errors import InputError
-from espnet2_valle.data.layout import read_runs
-from espnet2_valle.study.config import RUNS, read_study
-from espnet2_valle.study.run import (
-    read_test,
-    run_study,
-    write_study,
-)
+from espnet2_valle.study.run import StudyOptions, conduct
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -50,17 +42,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a study."""
-    args = get_parser().parse_args(argv)
-    path = Path(args.study)
-    if not path.suffix:
-        path = find(f"study/{args.study}.yaml")
-    study, runs = read_study(path), read_runs(args.exp)
-    if study.over != RUNS and len(runs) > 1:
-        raise InputError("--exp", f"{len(runs)} given", f"{path.name} wants one run")
-    output = Path(args.output_dir or runs[0].exp_dir / "study")
-    test = read_test(args, runs[0], study)
-    results = run_study(args, study, runs, test, output)
-    write_study(args, study, test, results, path.stem, output)
+    print(conduct(StudyOptions(**vars(get_parser().parse_args(argv)))))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
-"""What every command shares: how it ends when the user's input is at fault."""
+"""What commands share: how they end when the user's input is at fault, and what they were given."""
 
+import argparse
 import errno
 import logging
 import sys
@@ -21,3 +22,13 @@ def run_command(command: Command, argv: Sequence[str] | None = None) -> None:
         if error.errno != errno.ENOSPC:
             raise
         sys.exit(f"error: {error.filename or 'output'}: no space left on device. Free some and run again")
+
+
+def given_options(parser: argparse.ArgumentParser, args: argparse.Namespace) -> list[str]:
+    """The options of a command that differ from their defaults, as one would write them."""
+    words: list[str] = []
+    for key, value in vars(args).items():
+        for item in value if isinstance(value, list) else [value]:
+            if item != parser.get_default(key):
+                words += [f"--{key}", str(item)]
+    return words

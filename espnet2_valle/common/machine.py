@@ -162,7 +162,7 @@ def _asked(module: Any, query: str) -> bool:
 
 
 def describe() -> dict[str, str]:
-    """The machine in words, for the log, the report and `valle_benchmark machine`."""
+    """The machine in words, for the log, the report and `valle benchmark machine`."""
     import torch
 
     words = " ".join(compiler())

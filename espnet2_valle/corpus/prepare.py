@@ -1,5 +1,6 @@
 """Sets of recordings -> data directories and the lists of test pairs."""
 
+import argparse
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,11 +11,24 @@ from espnet2_valle.corpus.recording import to_data_dir
 from espnet2_valle.corpus.split import Splits
 from espnet2_valle.data.datadir import DataDir
 from espnet2_valle.data.pairs import Pair, write_pairs
+from espnet2_valle.data.setaside import MAX_BAD
 from espnet2_valle.jobs.pool import parallel_map
 
 HEADERS_A_WORKER = 20000  # read in less time than a worker takes to start
 # (test set, seconds of its utterances, training set) -> file name -> pairs
 ListMaker = Callable[[DataDir, Mapping[str, float], DataDir | None], Mapping[str, list[Pair]]]
+
+
+def add_preparation_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options that the preparation of every corpus has."""
+    parser.add_argument("--num_pairs", type=int, default=216, help="test pairs")
+    parser.add_argument("--min_prompt", type=float, default=1.0, help="shortest prompt, seconds")
+    parser.add_argument("--max_prompt", type=float, default=10.0, help="longest prompt, seconds")
+    parser.add_argument(
+        "--max_bad", type=float, default=MAX_BAD, help="share of bad entries left out with a warning"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of what is drawn")
+    parser.add_argument("--nj", type=int, default=1, help="processes")
 
 
 def write_splits(splits: Splits, output_dir: Path, make_lists: ListMaker, nj: int = 1) -> None:

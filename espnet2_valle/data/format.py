@@ -1,10 +1,9 @@
 """One utterance's sound file -> mono 16-bit FLAC at the codec's rate, checked."""
 
-import argparse
 import logging
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -14,10 +13,10 @@ import soundfile
 
 from espnet2_valle.common.audio import Span, read_audio, write_audio
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.data.datadir import DataDir
+from espnet2_valle.data.datadir import DataDir, write_scp
 from espnet2_valle.data.made_from import MadeFrom, sound_state
-from espnet2_valle.data.pairs import read_pairs, write_pairs
-from espnet2_valle.data.setaside import SetAside
+from espnet2_valle.data.pairs import PAIR_LISTS, read_pairs, write_pairs
+from espnet2_valle.data.setaside import MAX_BAD, SetAside
 from espnet2_valle.jobs.pool import parallel_map, use_cluster
 
 SILENCE = 1e-4  # a recording whose loudest sample is below this (-80 dBFS) has nothing in it
@@ -72,23 +71,71 @@ def format_utterance(job: Source, output_dir: str | Path, sample_rate: int) -> F
     return Formatted(utterance, len(wav), info.channels, info.samplerate)
 
 
-def format_all(data: DataDir, output_dir: Path, args: argparse.Namespace) -> dict[str, int]:
+def format_set(
+    data_dir: str,
+    output_dir: str,
+    fs: int,
+    min_duration: float = 0.3,
+    max_duration: float = 20.0,
+    max_bad: float = MAX_BAD,
+    nj: int = 1,
+    cluster: str | None = None,
+) -> None:
+    """Write a data directory of mono 16-bit FLAC at one rate, with utt2num_samples. Goes on where it was.
+
+    Args:
+        data_dir: the recordings.
+        output_dir: where FLACs and data directory go.
+        fs: rate in Hz.
+        min_duration: seconds; shorter utterances are dropped, and pairs with them.
+        max_duration: seconds; longer utterances are dropped, and pairs with them.
+        max_bad: share of the recordings that may be unusable.
+        nj: workers.
+        cluster: where they are, see `jobs.config.ClusterConfig`.
+
+    Raises:
+        InputError: too many recordings are bad, or none is left.
+    """
+    data, output = DataDir.load(data_dir), Path(output_dir).absolute()
+    with use_cluster(cluster):
+        good = format_all(data, output, fs, max_bad, nj)
+    kept = within_duration(good, fs, min_duration, max_duration, data.path)
+    wavs = {u: str(output / "wav" / f"{u}.flac") for u in kept}
+    formatted = replace(data.subset(kept, output), wavs=wavs, spans={})
+    for name in PAIR_LISTS:
+        keep_pairs(data.path / name, output / name, set(kept))
+    write_scp(output / "utt2num_samples", kept)
+    formatted.write()
+    hours = sum(kept.values()) / fs / 3600
+    logging.info(
+        "%s: %d of %d utterances kept, %.2f h at %d Hz", output, len(kept), len(data.wavs), hours, fs
+    )
+
+
+def format_all(data: DataDir, output_dir: Path, fs: int, max_bad: float, nj: int) -> dict[str, int]:
     """Format every utterance that is not done; the bad ones, and those at which workers died, are set aside.
+
+    Args:
+        data: the recordings.
+        output_dir: gets wav/.
+        fs: rate in Hz.
+        max_bad: share of the recordings that may be unusable.
+        nj: workers.
 
     Returns:
         Samples of each good utterance.
 
     Raises:
-        InputError: more than --max_bad of them are bad.
+        InputError: more than that share of them are bad.
     """
     sources = {utt: Source(utt, wav, data.spans.get(utt)) for utt, wav in data.wavs.items()}
-    states = {utt: sound_state(source.wav, source.span, args.fs) for utt, source in sources.items()}
-    work = partial(format_utterance, output_dir=output_dir / "wav", sample_rate=args.fs)
-    aside = SetAside(len(sources), args.max_bad, str(data.path))
+    states = {utt: sound_state(source.wav, source.span, fs) for utt, source in sources.items()}
+    work = partial(format_utterance, output_dir=output_dir / "wav", sample_rate=fs)
+    aside = SetAside(len(sources), max_bad, str(data.path))
     results = []
-    with use_cluster(args.cluster), MadeFrom(output_dir, states) as made:
+    with MadeFrom(output_dir, states) as made:
         pending = [source for utt, source in sources.items() if utt not in made.samples]
-        done = parallel_map(work, pending, args.nj, f"format {data.path.name}", keep_errors=True)
+        done = parallel_map(work, pending, nj, f"format {data.path.name}", keep_errors=True)
         for source, result in zip(pending, done):
             if isinstance(result, InputError):
                 result = Formatted(source.utterance, 0, error=result)
@@ -98,7 +145,7 @@ def format_all(data: DataDir, output_dir: Path, args: argparse.Namespace) -> dic
                 made.add(source.utterance, result.num_samples)
             results.append(result)
     aside.report(output_dir)
-    log_sources(data.path, results, args.fs)
+    log_sources(data.path, results, fs)
     return {utt: made.samples[utt] for utt in sources if utt in made.samples}
 
 

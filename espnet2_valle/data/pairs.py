@@ -1,5 +1,6 @@
 """The fixed list of (prompt, text) pairs that a system is decoded and scored on."""
 
+import logging
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass
@@ -169,3 +170,32 @@ def _other_utterance(
         return NO_OTHER
     other = rng.choice(others)
     return rng.choice(prompts[other] or utterances[other])
+
+
+@dataclass(frozen=True)
+class PairChoice:
+    """A `PairMaker` that draws pairs with `make_pairs`.
+
+    Attributes:
+        num_pairs: wanted; a warning tells where the test set gives fewer.
+        seed: of the drawing.
+        min_prompt, max_prompt: seconds of a prompt.
+    """
+
+    num_pairs: int = 216
+    seed: int = 0
+    min_prompt: float = 1.0
+    max_prompt: float = 10.0
+
+    def __call__(self, test: DataDir, durations: Mapping[str, float], train: DataDir | None) -> list[Pair]:
+        """Draw pairs of a test set.
+
+        Raises:
+            InputError: see `make_pairs`.
+        """
+        pairs = make_pairs(
+            test, durations, train, self.num_pairs, self.seed, self.min_prompt, self.max_prompt
+        )
+        if len(pairs) < self.num_pairs:
+            logging.warning("the test set gives %d pairs, not %d", len(pairs), self.num_pairs)
+        return pairs

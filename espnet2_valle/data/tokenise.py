@@ -7,14 +7,69 @@ from pathlib import Path
 
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import remove_unfinished
-from espnet2_valle.data.setaside import SetAside
+from espnet2_valle.data.datadir import read_scp, write_scp
+from espnet2_valle.data.setaside import MAX_BAD, SetAside
+from espnet2_valle.jobs.pool import use_cluster
 from espnet2_valle.jobs.shards import Manifest, bad_row, cut, error_of, fingerprint, lasting, work_on_shards
-from espnet2_valle.text.tokenizer import tokenize
+from espnet2_valle.text.bpe import train_bpe
+from espnet2_valle.text.tokenizer import cached_tokenizer, tokenize
 from espnet2_valle.text.tokens import UNKNOWN, TokenIDs
 
 TEXTS_A_WORKER = 5000  # done in less time than a worker takes to start
 SHARD_TEXTS = 5000  # the unit of resuming
 Choice = tuple[str, str | None, str | None, str | None]  # arguments of text.tokenizer.build_tokenizer
+
+
+def tokenize_set(
+    data_dir: str,
+    output_dir: Path,
+    token_list: str,
+    choice: Choice,
+    write_token_list: bool = False,
+    nbpe: int = 500,
+    max_bad: float = MAX_BAD,
+    nj: int = 1,
+    cluster: str | None = None,
+) -> None:
+    """Write token_int and token_int_shape of a data directory's texts. Goes on where it was.
+
+    Args:
+        data_dir: has text.
+        output_dir: where token ids go.
+        token_list: all tokens, one a line.
+        choice: of the tokenizer.
+        write_token_list: make the list, and the BPE model of a tokenizer that has one, from this set.
+        nbpe: pieces of that BPE model.
+        max_bad: share of the texts that may be unusable.
+        nj: workers.
+        cluster: where they are, see `jobs.config.ClusterConfig`.
+
+    Raises:
+        InputError: no such tokenizer, or too many texts are bad.
+    """
+    texts = read_scp(Path(data_dir) / "text")
+    token_type, _, _, bpemodel = choice
+    if write_token_list and token_type == "bpe":
+        if not bpemodel:
+            raise InputError("--bpemodel", "is missing", "Say where the sentencepiece model is to be written")
+        train_bpe(texts.values(), bpemodel, nbpe)
+    cached_tokenizer(*choice)  # any error comes now, once, and not from every worker
+    aside = SetAside(len(texts), max_bad, f"{data_dir}/text")
+    tokens: dict[str, list[str]] = {}
+    with use_cluster(cluster):
+        for utterance, result in tokenize_all(texts, choice, output_dir, nj):
+            if isinstance(result, InputError):
+                aside.extend({utterance: result})
+            else:
+                tokens[utterance] = result
+    if write_token_list:
+        TokenIDs.collect(tokens.values()).write(token_list)
+    known = TokenIDs.load(token_list)
+    ids = encode_all(tokens, texts, known, f"{data_dir}/text", aside)
+    report_unknown(data_dir, tokens, known)
+    aside.report(output_dir)
+    write_scp(output_dir / "token_int", {u: " ".join(map(str, row)) for u, row in ids.items()})
+    write_scp(output_dir / "token_int_shape", {u: len(row) for u, row in ids.items()})
 
 
 def tokenize_all(

@@ -1,9 +1,9 @@
 """Reading what a report shows from the folder of a run."""
 
-import argparse
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,37 +13,62 @@ from espnet2_valle.common.errors import InputError
 from espnet2_valle.data.datadir import read_scp
 from espnet2_valle.data.layout import TrainedRun
 from espnet2_valle.data.pairs import read_pairs
-from espnet2_valle.evaluation.inputs import continued, named_files, read_times, read_trials
+from espnet2_valle.evaluation.inputs import continued, read_times, read_trials
 from espnet2_valle.evaluation.lists import read_outputs
 from espnet2_valle.evaluation.scorecard import GROUND_TRUTH
 from espnet2_valle.evaluation.systems import read_rows
 from espnet2_valle.generate.open_model import open_text2speech
 from espnet2_valle.generate.request import Request
-from espnet2_valle.report.examples import AlignmentPicture, choose
+from espnet2_valle.report.examples import AlignmentPicture
 from espnet2_valle.report.media import alignment_uri
-from espnet2_valle.report.page import MODELS, Run, tested_system
+from espnet2_valle.report.page import MODELS, Run
 
 DEFAULT_OUTPUTS = {"codec": "resynthesis/wav.scp", "valle": "decode/wav.scp"}
 DEFAULT_OUTCOMES = "decode/outcomes"
 
 
-def read_run(args: argparse.Namespace, score_dir: Path) -> Run:
+@dataclass(frozen=True)
+class RunFiles:
+    """Where a report finds what it shows.
+
+    Attributes:
+        exp_dir: of the run: training directories, stage_times.
+        score_dir: with scores.json and scores/.
+        pairs: list of pairs, as stage 1 writes it.
+        data_dir: test set: wav.scp and text.
+        systems: name -> wav.scp or folder of its outputs, in place of those in exp_dir.
+        outcomes: of VALL-E's decoding; None is that in exp_dir.
+        inference_model: name of the weights in exp_dir's ar/ and nar/.
+        listening: results of listening tests; None is all in exp_dir/listening.
+    """
+
+    exp_dir: Path
+    score_dir: Path
+    pairs: str
+    data_dir: Path
+    systems: Mapping[str, str] = field(default_factory=dict)
+    outcomes: str | None = None
+    inference_model: str = "valid.loss.ave.pth"
+    listening: Sequence[str] | None = None
+
+
+def read_run(files: RunFiles) -> Run:
     """Gather what there is of the run; only scores, pairs and data are a must.
 
     Raises:
         InputError: no scores, or pairs and data that do not match.
     """
-    exp_dir = Path(args.exp_dir)
+    exp_dir, score_dir = files.exp_dir, files.score_dir
     scores = read_scores(score_dir / "scores.json")
-    pairs = read_pairs(args.pairs)
-    wavs = read_scp(Path(args.data_dir) / "wav.scp")
-    trials = read_trials(pairs, wavs, read_scp(Path(args.data_dir) / "text"), args.pairs)
+    pairs = read_pairs(files.pairs)
+    wavs = read_scp(files.data_dir / "wav.scp")
+    trials = read_trials(pairs, wavs, read_scp(files.data_dir / "text"), files.pairs)
     if "prompt_seconds" in scores:  # continuations
         trials = [continued(trial, scores["prompt_seconds"]) for trial in trials]
-    given = named_files(args.system, "--system")
+    given = files.systems
     outputs = {name: Path(given.get(name) or exp_dir / path) for name, path in DEFAULT_OUTPUTS.items()}
     outputs |= {name: Path(path) for name, path in given.items()}
-    outcomes = Path(args.outcomes or exp_dir / DEFAULT_OUTCOMES)
+    outcomes = Path(files.outcomes or exp_dir / DEFAULT_OUTCOMES)
     times = exp_dir / "stage_times"
     return Run(
         name=exp_dir.resolve().name,
@@ -57,29 +82,28 @@ def read_run(args: argparse.Namespace, score_dir: Path) -> Run:
         outcomes=read_scp(outcomes) if _is_there(outcomes) else {},
         train_dirs={model: exp_dir / model for model in MODELS},
         # Longer than what scores.json holds: the scoring itself is in it by now.
-        listening=read_listening(args.listening, exp_dir),
+        listening=read_listening(files.listening, exp_dir),
         seconds_by_stage=read_times(str(times)) if times.is_file() else scores.get("seconds_by_stage", {}),
     )
 
 
-def read_alignments(args: argparse.Namespace, run: Run) -> dict[str, AlignmentPicture]:
+def read_alignments(files: RunFiles, run: Run, examples: Sequence[str]) -> dict[str, AlignmentPicture]:
     """Pictures of where the AR model looks in the text of each example; none without model or codes."""
-    exp_dir = Path(args.exp_dir)
-    outputs = named_files(args.system, "--system").get("valle") or exp_dir / DEFAULT_OUTPUTS["valle"]
+    outputs = files.systems.get("valle") or files.exp_dir / DEFAULT_OUTPUTS["valle"]
     decoded = Path(outputs).parent
-    codes = {pair: decoded / "codes" / f"{pair}.npy" for pair in _examples(args, run)}
+    codes = {pair: decoded / "codes" / f"{pair}.npy" for pair in examples}
     # What a continuation's prompt says is known to its decoding alone.
-    prompts = {p.pair_id: p.prompt_utt for p in read_pairs(args.pairs) if p.prompt_utt != p.target_utt}
+    prompts = {p.pair_id: p.prompt_utt for p in read_pairs(files.pairs) if p.prompt_utt != p.target_utt}
     codes = {pair: path for pair, path in codes.items() if path.is_file() and pair in prompts}
     try:
-        files = TrainedRun(run.name, exp_dir).model_files(args.inference_model)
+        model = TrainedRun(run.name, files.exp_dir).model_files(files.inference_model)
     except InputError as error:
         logging.warning("no pictures of attention: %s", error)
         return {}
     if not codes:
         return {}
-    texts = read_scp(Path(args.data_dir) / "text")
-    text2speech = open_text2speech(json.dumps(files))
+    texts = read_scp(files.data_dir / "text")
+    text2speech = open_text2speech(json.dumps(model))
     pictures = {}
     for pair, path in codes.items():
         trial = run.trials[pair]
@@ -93,11 +117,6 @@ def read_alignments(args: argparse.Namespace, run: Run) -> dict[str, AlignmentPi
             picture = alignment_uri(found.weights.numpy(), found.prompt_tokens)
             pictures[pair] = AlignmentPicture(picture, note)
     return pictures
-
-
-def _examples(args: argparse.Namespace, run: Run) -> list[str]:
-    """The pairs that the report lets one hear."""
-    return list(choose(list(run.rows.get(tested_system(run.scores), ())), args.num_examples, args.seed))
 
 
 def read_listening(files: Sequence[str] | None, exp_dir: Path) -> list[dict[str, Any]]:

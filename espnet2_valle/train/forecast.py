@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.common.options import build
+from espnet2_valle.common.options import check_keys
 
 STEPS = 20  # after which it is said
 FAR_TOO_LONG = 10  # times what was expected
@@ -38,12 +38,18 @@ class Expected:
         """
         if not section:
             return None
-        return build(cls, section, "expected")
-
-    def __post_init__(self) -> None:
-        for name in ("seconds", "steps"):
-            if getattr(self, name) <= 0:
-                raise InputError(name, f"is {getattr(self, name)}", "Give what the training took")
+        names = tuple(cls.__dataclass_fields__)
+        check_keys("expected", section, names)
+        for name in names:
+            value = section.get(name)
+            good = (
+                isinstance(value, str) if name == "machine" else isinstance(value, (int, float)) and value > 0
+            )
+            if not good:
+                raise InputError(
+                    "expected", f"{name} is {value!r}", f"Give {', '.join(names)} or leave it out"
+                )
+        return cls(**section)
 
 
 class Forecast:
@@ -86,6 +92,6 @@ class Forecast:
         if times >= FAR_TOO_LONG:
             logging.warning(
                 f"a step takes {times:.0f} times as long as on the machine that the config was measured on "
-                f"({self.expected.machine}). `valle_benchmark machine` shows what this one does well; "
+                f"({self.expected.machine}). `valle benchmark machine` shows what this one does well; "
                 "other work on its cores, or bf16: true where bfloat16 is slow, could be why"
             )

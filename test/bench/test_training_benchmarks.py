@@ -1,14 +1,16 @@
 """The benchmarks of index and training run at a small size and report every figure."""
 
+import inspect
 import json
 import subprocess
-from pathlib import Path
 
 import pytest
 import torch
 import yaml
 
 from espnet2_valle.bench import threads
+from espnet2_valle.bench.figure import Figure
+from espnet2_valle.bench.fresh import Finished
 from espnet2_valle.bench.index import write_synthetic
 from espnet2_valle.bin import benchmark
 from espnet2_valle.common import machine
@@ -74,11 +76,12 @@ def test_threads(monkeypatch, tmp_path):
     """Each setting is measured in a process of its own, beside as many busy ones as asked for."""
     measured = []
 
-    def run(command, env, **more):
+    def run(function, *given, environment):
         busy = sum(process.poll() is None for process in started)
-        measured.append((busy, env["OMP_NUM_THREADS"], env["OMP_WAIT_POLICY"], env["GOMP_SPINCOUNT"]))
-        figure = {"figure": "train_ar_mini_step", "value": 2.0}
-        Path(command[command.index("--json") + 1]).write_text(json.dumps(figure) + "\n")
+        assert inspect.signature(function).bind(*given).arguments["index"] == str(tmp_path)
+        threads, waiting = environment["OMP_NUM_THREADS"], environment["OMP_WAIT_POLICY"]
+        measured.append((busy, threads, waiting, environment["GOMP_SPINCOUNT"]))
+        return Finished([Figure("train_ar_mini_step", 2.0, "ms")], 1.0)
 
     started, popen = [], subprocess.Popen
 
@@ -86,10 +89,10 @@ def test_threads(monkeypatch, tmp_path):
         started.append(popen(*words, **more))
         return started[-1]
 
-    monkeypatch.setattr(threads.subprocess, "run", run)
+    monkeypatch.setattr(threads, "run_fresh", run)
     monkeypatch.setattr(threads.subprocess, "Popen", start)
     monkeypatch.setattr(threads, "cores", lambda: 2)
-    benchmark.main(["threads", "--config=conf/train_ar_mini.yaml", "--busy", "0", "1"])
+    benchmark.main(["threads", "--config=conf/train_ar_mini.yaml", f"--index={tmp_path}", "--busy", "0", "1"])
     chosen = ("PASSIVE", machine.WAITING["GOMP_SPINCOUNT"])
     settings = [("1", *chosen), ("2", *chosen), ("2", "PASSIVE", "0"), ("2", "ACTIVE", "infinite")]
     assert measured == [(busy, *setting) for busy in (0, 1) for setting in settings]

@@ -10,6 +10,8 @@ import soundfile
 
 from espnet2_valle.bin import format_data, prepare_folder, tokenize_text
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.data import format as formatting
+from espnet2_valle.data import tokenise
 from espnet2_valle.data.datadir import DataDir, read_scp
 from espnet2_valle.data.pairs import read_pairs
 
@@ -182,9 +184,9 @@ def test_audio_is_formatted_again_when_it_comes_from_elsewhere(tmp_path, monkeyp
     for path, level in ((loud, 0.5), (soft, 0.1)):
         soundfile.write(path, np.repeat([level, level / 2], RATE), RATE)
     formatted = []
-    real = format_data.format_utterance
+    real = formatting.format_utterance
     monkeypatch.setattr(
-        format_data, "format_utterance", lambda job, **kept: formatted.append(job) or real(job, **kept)
+        formatting, "format_utterance", lambda job, **kept: formatted.append(job) or real(job, **kept)
     )
 
     def heard(wav, span=None, fs="8000"):
@@ -236,10 +238,8 @@ def test_texts_that_are_done_are_not_done_again(tmp_path, monkeypatch):
     tokenize(tmp_path, ["abc", "cab"], "--write_token_list", "true")
     first = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
     done = []
-    real = tokenize_text.tokenize
-    monkeypatch.setattr(
-        tokenize_text, "tokenize", lambda text, choice: done.append(text) or real(text, choice)
-    )
+    real = tokenise.tokenize
+    monkeypatch.setattr(tokenise, "tokenize", lambda text, choice: done.append(text) or real(text, choice))
     tokenize(tmp_path, ["abc", "cab"])
     assert done == []
     assert first == {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}

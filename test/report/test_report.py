@@ -15,6 +15,7 @@ from scoring_stubs import RATE, StubPlan, write
 
 from espnet2_valle.bin import report, score
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.report import write as write_module
 from espnet2_valle.report.examples import AlignmentPicture
 from espnet2_valle.report.media import alignment_uri
 
@@ -112,7 +113,7 @@ def record_training(folder, epochs=5):
 
 def test_where_the_model_looked_is_shown_below_its_example(run, monkeypatch):
     shown = AlignmentPicture("data:image/png;base64,QUJD", "Focus <0.5>.")
-    monkeypatch.setattr(report, "read_alignments", lambda *_: {"p1": shown})
+    monkeypatch.setattr(write_module, "read_alignments", lambda *_: {"p1": shown})
     page, text = make(run)
     assert [one["src"] for one in page.all("img")].count(shown.picture) == 1
     assert text.count('<figcaption class="small soft">Focus &lt;0.5&gt;.</figcaption>') == 1

@@ -9,6 +9,7 @@ from espnet2_valle.bin import judge_check
 from espnet2_valle.common.audio import audio_seconds, read_audio, write_audio
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.evaluation.settings import Settings
+from espnet2_valle.study import judge_check as checking
 from espnet2_valle.study import judged
 
 from ..generate.conftest import RATE, buzz
@@ -27,7 +28,7 @@ def corpora(tmp_path, system, monkeypatch):
                 write_audio(tmp_path / name / "wav" / f"{key}.wav", wav, RATE)
                 lines.append(f"{key}|s{speaker}|{text} {number if text else ''}".rstrip())
         (tmp_path / name / "metadata.csv").write_text("\n".join(lines) + "\n")
-    monkeypatch.setattr(judge_check, "choose_plan", lambda *_: Plan())
+    monkeypatch.setattr(checking, "choose_plan", lambda *_: Plan())
     codec = f"--codec_config={system / 'codec' / 'codec.yaml'}"
     return [f"--corpus=read={tmp_path / 'read'}", f"--corpus=voices={tmp_path / 'voices'}", codec]
 

@@ -2,14 +2,14 @@
 
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 import yaml
 
 from espnet2_valle.asr.recognizer import AbsRecognizer
-from espnet2_valle.bin import report, study, valle_inference
+from espnet2_valle.bin import study, valle_inference
 from espnet2_valle.common.audio import read_audio
 from espnet2_valle.common.conf import find
 from espnet2_valle.common.errors import InputError
@@ -20,7 +20,10 @@ from espnet2_valle.evaluation.mos import AbsQualityScorer
 from espnet2_valle.evaluation.scorers import AbsScorerPlan, Scorers
 from espnet2_valle.evaluation.speaker import AbsSpeakerEncoder
 from espnet2_valle.evaluation.utterance import UtteranceScore
-from espnet2_valle.study import making
+from espnet2_valle.generate import decode_pairs
+from espnet2_valle.report.page import Run
+from espnet2_valle.report.read import RunFiles, read_alignments
+from espnet2_valle.study import making, run
 
 STUDY = {
     "title": "Small",
@@ -68,7 +71,7 @@ class Plan(AbsScorerPlan):
 @pytest.fixture
 def given(system, tmp_path, monkeypatch):
     """Options of the command for the small system."""
-    monkeypatch.setattr(study, "DefaultPlan", lambda *_: Plan())
+    monkeypatch.setattr(run, "DefaultPlan", lambda *_: Plan())
     shutil.copytree(system / "data", tmp_path / "test")
     shutil.copy(system / "pairs", tmp_path / "test" / "pairs")
     (tmp_path / "small.yaml").write_text(yaml.safe_dump(STUDY))
@@ -97,13 +100,13 @@ def test_a_study_is_decoded_scored_and_written_down_once(given, tmp_path, monkey
     assert sum(by_name["cold"]["summary"]["outcomes"].values()) == 3
     assert len(list((tmp_path / "out" / "speech").iterdir())) == 5, "levels share what was decoded"
     text = (tmp_path / "RESULTS.md").read_text()
-    assert text.startswith("<!-- study small -->\n## Small\n\n    valle_study ")
+    assert text.startswith("<!-- study small -->\n## Small\n\n    valle study ")
     assert (tmp_path / "studies" / "small.png").is_file()
 
     def again(*_):
         raise AssertionError("decoded again")
 
-    monkeypatch.setattr(valle_inference, "_synthesise", again)
+    monkeypatch.setattr(decode_pairs, "_synthesise", again)
     monkeypatch.setattr(making, "change_prompts", again)
     study.main(command)
     assert json.loads((tmp_path / "out" / "small.json").read_text()) == results
@@ -164,7 +167,7 @@ def test_runs_are_compared_with_one_another(given, system, tmp_path):
 
 def test_decoding_is_as_the_recipes_but_for_what_is_given(tmp_path):
     conf = find("decode.yaml")
-    options = study.read_decoding(str(conf), "cpu")
+    options = run.read_decoding(str(conf), "cpu")
     given = yaml.safe_load(conf.read_text())
     assert {name: options[name] for name in ("top_p", "max_repeat_seconds", "seed")} == {
         name: given[name] for name in ("top_p", "max_repeat_seconds", "seed")
@@ -172,7 +175,7 @@ def test_decoding_is_as_the_recipes_but_for_what_is_given(tmp_path):
     assert options["device"] == "cpu"
     (tmp_path / "decode.yaml").write_text("heat: 1\n")
     with pytest.raises(InputError, match="decode.yaml: there is no option 'heat'"):
-        study.read_decoding(str(tmp_path / "decode.yaml"), "cpu")
+        run.read_decoding(str(tmp_path / "decode.yaml"), "cpu")
 
 
 @pytest.mark.parametrize(
@@ -193,8 +196,14 @@ def test_the_report_shows_where_the_model_looked(system, files, tmp_path):
     options = [f"--{name}={path}" for name, path in files.items()]
     options += [f"--pairs={system}/pairs", f"--data_dir={system}/data"]
     valle_inference.main([*options, f"--output_dir={tmp_path / 'decode'}", "--max_duration_ratio=1.0"])
-    command = [f"--exp_dir={system}", *options[-2:], f"--system=valle={tmp_path}/decode/wav.scp"]
-    args = report.get_parser().parse_args([*command, "--inference_model=model.pth"])
+    files = RunFiles(
+        system,
+        system,
+        str(system / "pairs"),
+        system / "data",
+        {"valle": f"{tmp_path}/decode/wav.scp"},
+        inference_model="model.pth",
+    )
     trials = read_trials(
         read_pairs(system / "pairs"),
         read_scp(system / "data" / "wav.scp"),
@@ -202,7 +211,8 @@ def test_the_report_shows_where_the_model_looked(system, files, tmp_path):
         "pairs",
     )
     rows = [UtteranceScore(trial.pair_id, "", "a b", "a", None, 1.0, 0.5, None, 3.0) for trial in trials]
-    run = report.Run(
+    examples = [trial.pair_id for trial in trials]
+    made = Run(
         "small",
         {"systems": {"valle": {}}},
         {"valle": rows},
@@ -211,11 +221,11 @@ def test_the_report_shows_where_the_model_looked(system, files, tmp_path):
         {},
         {},
     )
-    found = report.read_alignments(args, run)
+    found = read_alignments(files, made, examples)
     assert found.keys() == {"p1", "p2", "p3"}
     assert all("layer 1, head" in one.note for one in found.values())
     (tmp_path / "pairs").write_text("p1 low_1 low_1 high_0\np2 high_1 high_0 low_0\n")
-    args.pairs = str(tmp_path / "pairs")
-    assert report.read_alignments(args, run).keys() == {"p2"}, "p1 is a continuation"
-    args.inference_model = "other.pth"
-    assert report.read_alignments(args, run) == {}
+    files = replace(files, pairs=str(tmp_path / "pairs"))
+    assert read_alignments(files, made, examples).keys() == {"p2"}, "p1 is a continuation"
+    files = replace(files, inference_model="other.pth")
+    assert read_alignments(files, made, examples) == {}

@@ -1,23 +1,26 @@
 """The embedded corpus: which voices say which words, and their sound files."""
 
+import logging
 import random
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from espnet2_valle.common.audio import write_audio
+from espnet2_valle.common.conf import locate
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.common.fileio import remove_unfinished
-from espnet2_valle.common.options import load
+from espnet2_valle.common.fileio import atomic_open, remove_unfinished
 from espnet2_valle.corpus.synthetic.espeak import EspeakVoice
 from espnet2_valle.corpus.synthetic.espeak_speech import speak, speaker_name
 from espnet2_valle.data.datadir import DataDir
-from espnet2_valle.data.pairs import Pair
-from espnet2_valle.jobs.pool import parallel_map
+from espnet2_valle.data.pairs import Pair, write_pairs
+from espnet2_valle.jobs.pool import parallel_map, use_cluster
 
+DONE = "mini.yaml"  # copy of the config, written last
 SPLITS = ("train", "valid", "test")
 
 
@@ -30,31 +33,15 @@ class Amount:
 
 
 @dataclass(frozen=True)
-class Speaker:
-    """An espeak-ng voice, but for what all voices share; see `EspeakVoice`."""
-
-    variant: str
-    accent: str
-    pitch: int
-
-
-@dataclass(frozen=True)
 class MiniConfig:
-    """conf/mini.yaml, which says what each is."""
+    """conf/mini.yaml. `voices` maps a split to its voices; seconds and rates are in s and Hz."""
 
     seed: int
     sample_rate: int
-    rate: int
-    pitch_range: int
     edge_seconds: float
     vocabulary: tuple[str, ...]
-    train: Amount
-    valid: Amount
-    prompts: Amount
-    targets: Amount
-    train_voices: tuple[Speaker, ...]
-    valid_voices: tuple[Speaker, ...]
-    test_voices: tuple[Speaker, ...]
+    amounts: Mapping[str, Amount]
+    voices: Mapping[str, tuple[EspeakVoice, ...]]
 
     @classmethod
     def load(cls, path: str | Path) -> "MiniConfig":
@@ -63,34 +50,42 @@ class MiniConfig:
         Raises:
             InputError: no such file, a missing or misspelt key, or a voice in two splits.
         """
-        return load(cls, path, example="conf/mini.yaml")
+        import yaml
 
-    def __post_init__(self) -> None:
+        path = Path(path)
+        if not path.is_file():
+            raise InputError(path, "no such file", "Correct --config")
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        try:
+            config = cls._build(dict(content))
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                path, f"bad or missing key ({error!r})", "Compare with conf/mini.yaml"
+            ) from error
         seen: dict[str, str] = {}
-        for split, voices in self.voices.items():
+        for split, voices in config.voices.items():
             for voice in voices:
                 if seen.setdefault(voice.variant, split) != split:
                     raise InputError(
-                        f"{split}_voices",
-                        f"variant '{voice.variant}' is in two sets",
-                        "Keep it in one of them",
+                        path, f"variant '{voice.variant}' is in two sets", "Keep it in one of them"
                     )
+        return config
 
-    @property
-    def amounts(self) -> dict[str, Amount]:
-        """How much a voice says of each part."""
-        return {"train": self.train, "valid": self.valid, "prompts": self.prompts, "targets": self.targets}
-
-    @property
-    def voices(self) -> dict[str, list[EspeakVoice]]:
-        """The voices of each split."""
-        return {
-            split: [
-                EspeakVoice(**asdict(voice), pitch_range=self.pitch_range, rate=self.rate)
-                for voice in getattr(self, f"{split}_voices")
-            ]
+    @classmethod
+    def _build(cls, content: dict[str, Any]) -> "MiniConfig":
+        common = {key: content.pop(key) for key in ("rate", "pitch_range")}
+        voices = {
+            split: tuple(EspeakVoice(**voice, **common) for voice in content.pop(f"{split}_voices"))
             for split in SPLITS
         }
+        amounts = {}
+        for name in ("train", "valid", "prompts", "targets"):
+            entry = dict(content.pop(name))
+            amounts[name] = Amount(utterances=entry.pop("utterances"), words=tuple(entry.pop("words")))
+            if entry:
+                raise ValueError(f"unknown key {sorted(entry)} in {name}")
+        vocabulary = tuple(content.pop("vocabulary"))
+        return cls(vocabulary=vocabulary, amounts=amounts, voices=voices, **content)
 
 
 @dataclass(frozen=True)
@@ -187,3 +182,32 @@ def generate(config: MiniConfig, output_dir: str | Path, nj: int = 1) -> dict[st
             {u.key: u.speaker for u in utterances},
         )
     return sets
+
+
+def write_mini(output_dir: Path, config: Path, nj: int = 1) -> None:
+    """Write sound files, data directories, vocabulary and pairs; does nothing if they are there.
+
+    Args:
+        output_dir: data directory, such as data/mini.
+        config: see `MiniConfig`.
+        nj: processes.
+
+    Raises:
+        InputError: see `MiniConfig.load`.
+    """
+    path = locate(config)
+    mini = MiniConfig.load(path)
+    content = path.read_text(encoding="utf-8")
+    done = output_dir / DONE
+    if done.is_file() and done.read_text(encoding="utf-8") == content:
+        logging.info("%s is there already", output_dir)
+        return
+    with use_cluster():
+        sets = generate(mini, output_dir, nj)
+    for data in sets.values():
+        data.write()
+    with atomic_open(output_dir / "vocabulary") as stream:
+        stream.writelines(f"{word}\n" for word in mini.vocabulary)
+    write_pairs(output_dir / "test" / "pairs", plan_pairs(plan(mini)["test"], mini.seed))
+    with atomic_open(done) as stream:
+        stream.write(content)

@@ -8,6 +8,7 @@ from espnet2_valle.bin import speaker_embed
 from espnet2_valle.common.audio import write_audio
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.data.datadir import read_scp, write_scp
+from espnet2_valle.evaluation import speaker_embeddings
 
 
 class Loudness:
@@ -25,7 +26,7 @@ class Loudness:
 @pytest.fixture
 def encoder(monkeypatch):
     found = Loudness()
-    monkeypatch.setattr(speaker_embed, "_open_encoder", lambda _: found)
+    monkeypatch.setattr(speaker_embeddings, "_open_encoder", lambda _: found)
     return found
 
 
