@@ -7,6 +7,7 @@ from pathlib import Path
 import kaldiio
 
 from espnet2_valle.baseline.kinds import Kind
+from espnet2_valle.common.conf import locate
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.data.datadir import read_scp
 
@@ -107,7 +108,14 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
 
 def model_options(kind: Kind, config: str | Path, data: TrainingData) -> list[str]:
     """Options that say what the model is; token ids come as they are, so ESPnet needs no tokenizer."""
-    options = ["--config", str(config), "--token_list", str(data.token_list), "--use_preprocessor", "false"]
+    options = [
+        "--config",
+        str(locate(config)),
+        "--token_list",
+        str(data.token_list),
+        "--use_preprocessor",
+        "false",
+    ]
     for option, key in kind.rates:
         options += [f"--{option}", f"{key}={data.fs}"]
     option, key = kind.embedding

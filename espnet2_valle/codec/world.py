@@ -1,7 +1,7 @@
 """The codec that needs no download: WORLD features and a residual quantiser fitted on the training set."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,9 @@ def build_features(config: WorldConfig) -> WorldFeatures:
     return WorldFeatures(config.sample_rate, config.frame_rate, config.features)
 
 
-def stage_scales(stages: list[dict[str, float]], features: WorldFeatures, where: str | Path) -> np.ndarray:
+def stage_scales(
+    stages: Sequence[Mapping[str, Any]], features: WorldFeatures, where: str | Path
+) -> np.ndarray:
     """Weights of each dimension in each stage, (Q, dim), from their configuration.
 
     Raises:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.common.options import check_keys
+from espnet2_valle.common.options import build
 
 F0_METHODS = ("autocorrelation", "harvest")
 Section = TypeVar("Section")
@@ -48,7 +48,7 @@ class WorldConfig:
     sample_rate: int
     frame_rate: float
     codebook_size: int
-    stages: list[dict[str, float]]
+    stages: tuple[Mapping[str, Any], ...]  # weights: see world.stage_scales
     smoothing: float = 0.0
     max_smoothing: float = 0.0
     features: FeatureConfig = field(default_factory=FeatureConfig)
@@ -61,10 +61,9 @@ class WorldConfig:
         Raises:
             InputError: an unknown or missing option, or an impossible value.
         """
-        flat = dict(options)
-        features = build_section(FeatureConfig, flat.pop("features", None) or {}, where)
-        fit = build_section(FitConfig, flat.pop("fit", None) or {}, where)
-        config = dataclasses.replace(build_section(cls, flat, where), features=features, fit=fit)
+        config = build(cls, options, str(where), example="conf/codec/world.yaml")
+        features, fit = with_floats(config.features), with_floats(config.fit)
+        config = dataclasses.replace(with_floats(config), features=features, fit=fit)
         if config.frame_rate <= 0 or config.sample_rate % config.frame_rate:
             raise InputError(
                 where,
@@ -86,28 +85,8 @@ class WorldConfig:
         return config
 
 
-def build_section(kind: type[Section], options: Mapping[str, Any], where: str | Path) -> Section:
-    """Make the dataclass `kind` of `options`, each converted to its field's type.
-
-    Raises:
-        InputError: an unknown or missing option, or a value of another type.
-    """
-    fields = {item.name: item for item in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    check_keys(where, options, fields, "option")
-    missing = [
-        name
-        for name, item in fields.items()
-        if name not in options
-        and item.default is dataclasses.MISSING
-        and item.default_factory is dataclasses.MISSING
-    ]
-    if missing:
-        raise InputError(where, f"no option {missing[0]!r}", "Start from conf/codec/world.yaml")
-    converted = {}
-    for name, value in options.items():
-        wanted = fields[name].type
-        try:
-            converted[name] = wanted(value) if wanted in (int, float) else value
-        except (TypeError, ValueError) as error:
-            raise InputError(where, f"{name} is {value!r}", "Write a number") from error
-    return kind(**converted)
+def with_floats(config: Section) -> Section:
+    """The dataclass with whole numbers, where they stand for floats, as floats: codec.yaml shows the rate."""
+    fields = dataclasses.fields(config)  # type: ignore[arg-type]
+    floats = {item.name: float(getattr(config, item.name)) for item in fields if item.type is float}
+    return dataclasses.replace(config, **floats)  # type: ignore[type-var]

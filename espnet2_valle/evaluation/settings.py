@@ -1,13 +1,11 @@
 """How to score: conf/score/*.yaml."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from espnet2_valle.asr.normalise import NORMALISERS
-from espnet2_valle.common.conf import read_yaml
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.common.options import check_keys
+from espnet2_valle.common.options import load
 from espnet2_valle.common.registry import Component
 
 CROSS, CONTINUATION = "cross", "continuation"
@@ -56,22 +54,4 @@ def read_settings(path: str | Path | None) -> Settings:
     Raises:
         InputError: no such file, not YAML, or an entry that there is not.
     """
-    if path is None:
-        return Settings()
-    given = read_yaml(path, "--config")
-    check_keys(path, given, [field.name for field in fields(Settings)])
-    return Settings(**{key: _parsed(key, value, str(path)) for key, value in given.items()})
-
-
-def _parsed(key: str, value: Any, where: str) -> Any:
-    if key in ("judge", "second_judge"):
-        return None if value is None else Component.parse(value, f"{where}: {key}")
-    if key == "speaker":
-        return Component.parse(value, f"{where}: {key}")
-    if key == "quality":
-        return tuple(Component.parse(item, f"{where}: {key}") for item in value or ())
-    expected = {"signal": bool, "reference_utterances": int, "prompt_seconds": float}
-    kind = expected.get(key, str)
-    if not isinstance(value, kind) and not (kind is float and isinstance(value, int)):
-        raise InputError(f"{where}: {key}", f"'{value}' is no {kind.__name__}", "Correct it")
-    return value
+    return Settings() if path is None else load(Settings, path)

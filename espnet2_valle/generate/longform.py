@@ -1,16 +1,15 @@
 """Paragraphs and chapters, sentence by sentence: no more is in memory than the voice and a sentence."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
-from espnet2_valle.common.conf import read_yaml
 from espnet2_valle.common.errors import InputError, WorkError
-from espnet2_valle.common.options import check_keys
+from espnet2_valle.common.options import load
 from espnet2_valle.common.seeds import seed_of
 from espnet2_valle.generate.outcome import Outcome
 from espnet2_valle.generate.postprocess import StreamTail
@@ -46,11 +45,7 @@ class LongformOptions:
         Raises:
             InputError: it cannot be read, an unknown key, no pauses, or a value out of range.
         """
-        content = read_yaml(path, "--longform_config")
-        check_keys(path, content, [item.name for item in fields(cls)])
-        if "pauses" not in content:
-            raise InputError(path, "has no pauses", "Start from conf/longform.yaml")
-        return cls(**content)
+        return load(cls, path, "--longform_config", example="conf/longform.yaml")
 
     def __post_init__(self) -> None:
         ranges = {

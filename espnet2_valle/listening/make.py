@@ -1,12 +1,10 @@
 """A listening test from a configuration, what systems were asked, and what they answered."""
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import replace
 from pathlib import Path
 
-from espnet2_valle.common.conf import read_yaml
-from espnet2_valle.common.errors import InputError
-from espnet2_valle.common.options import check_keys
+from espnet2_valle.common.options import load
 from espnet2_valle.evaluation.inputs import Asked
 from espnet2_valle.evaluation.scorecard import GROUND_TRUTH
 from espnet2_valle.listening.build import Design, build_test
@@ -39,11 +37,5 @@ def read_design(path: str | None, kind: str | None) -> Design:
     Raises:
         InputError: it is no such file, or has an entry that there is not.
     """
-    given = read_yaml(path, "--config") if path else {}
-    known = {field.name: field.default for field in fields(Design)}
-    check_keys(path or "", given, known)
-    for name, value in given.items():
-        default = known[name]
-        if type(value) is not type(default) and not (isinstance(default, float) and isinstance(value, int)):
-            raise InputError(f"{path}: {name}", f"'{value}' is not like {default!r}", "Correct it")
-    return Design(**(given | ({"kind": kind} if kind else {})))
+    design = load(Design, path) if path else Design()
+    return replace(design, kind=kind) if kind else design

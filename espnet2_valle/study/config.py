@@ -1,19 +1,17 @@
 """What a study compares: conf/study/*.yaml."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
-
-import yaml
+from typing import Any
 
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.options import load
 from espnet2_valle.study.prompts import DISTURBANCES
 
 VARIANTS, RUNS = "variants", "runs"
 PROMPT, REFERENCE = "prompt", "reference"
 VALLE, CODEC = "valle", "codec"
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -33,11 +31,9 @@ class PromptChange:
     def __post_init__(self) -> None:
         if self.disturbance is not None and self.disturbance not in DISTURBANCES:
             choices = ", ".join(DISTURBANCES)
-            raise InputError(
-                "prompt.disturbance", f"there is no '{self.disturbance}'", f"Choose among {choices}"
-            )
+            raise InputError("disturbance", f"there is no '{self.disturbance}'", f"Choose among {choices}")
         if self.seconds is not None and self.seconds <= 0:
-            raise InputError("prompt.seconds", f"{self.seconds} is out of range", "Give more than 0")
+            raise InputError("seconds", f"{self.seconds} is out of range", "Give more than 0")
 
 
 @dataclass(frozen=True)
@@ -101,42 +97,7 @@ def read_study(path: str | Path) -> Study:
     Raises:
         InputError: no such file, not YAML, or an entry that is unknown, missing or of no use.
     """
-    try:
-        given = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(path, f"cannot be read ({error.strerror})", "Name a file of conf/study") from error
-    except yaml.YAMLError as error:
-        raise InputError(path, f"is not YAML ({error})", "Correct it") from error
-    try:
-        listed = given.get("variants") if isinstance(given, dict) else None
-        if not isinstance(listed, list):
-            raise InputError("variants", "is no list", "Write one variant a line")
-        variants = tuple(_read_variant(item) for item in listed)
-        return _build(Study, {**given, "variants": variants}, "study")
-    except InputError as error:
-        raise InputError(f"{path}: {error.where}", error.problem, error.remedy) from error
-
-
-def _read_variant(given: Any) -> Variant:
-    prompt = given.get("prompt", {}) if isinstance(given, dict) else {}
-    change = _build(PromptChange, prompt, "prompt")
-    return _build(Variant, {**given, "prompt": change} if isinstance(given, dict) else given, "variant")
-
-
-def _build(kind: type[T], given: Any, what: str) -> T:
-    """`kind` with the entries of `given`.
-
-    Raises:
-        InputError: it has an entry that `kind` lacks, or lacks one.
-    """
-    known = [entry.name for entry in fields(kind)]  # type: ignore[arg-type]
-    if not isinstance(given, dict) or not given.keys() <= set(known):
-        unknown = sorted(given.keys() - set(known))[0] if isinstance(given, dict) else given
-        raise InputError(what, f"there is no entry '{unknown}'", f"Its entries are {', '.join(known)}")
-    try:
-        return kind(**given)
-    except TypeError as error:
-        raise InputError(what, f"cannot be understood ({error})", "See the files in conf/study") from error
+    return load(Study, path, "the study", example="the files in conf/study")
 
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:

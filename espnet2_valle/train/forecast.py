@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.common.options import check_keys
+from espnet2_valle.common.options import build
 
 STEPS = 20  # after which it is said
 FAR_TOO_LONG = 10  # times what was expected
@@ -38,18 +38,12 @@ class Expected:
         """
         if not section:
             return None
-        names = tuple(cls.__dataclass_fields__)
-        check_keys("expected", section, names)
-        for name in names:
-            value = section.get(name)
-            good = (
-                isinstance(value, str) if name == "machine" else isinstance(value, (int, float)) and value > 0
-            )
-            if not good:
-                raise InputError(
-                    "expected", f"{name} is {value!r}", f"Give {', '.join(names)} or leave it out"
-                )
-        return cls(**section)
+        return build(cls, section, "expected")
+
+    def __post_init__(self) -> None:
+        for name in ("seconds", "steps"):
+            if getattr(self, name) <= 0:
+                raise InputError(name, f"is {getattr(self, name)}", "Give what the training took")
 
 
 class Forecast:

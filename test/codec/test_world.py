@@ -159,9 +159,9 @@ def test_too_little_speech_to_fit(analysed):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"frame_rte": 50}, "no option 'frame_rte'"),
-        ({"features": {"num_cepstrum": 3}}, "no option 'num_cepstrum'"),
-        ({"fit": {"iteration": 3}}, "no option 'iteration'"),
+        ({"frame_rte": 50}, "no key 'frame_rte'"),
+        ({"features": {"num_cepstrum": 3}}, "features: there is no key 'num_cepstrum'"),
+        ({"fit": {"iteration": 3}}, "fit: there is no key 'iteration'"),
         ({"features": {"f0_method": "swipe"}}, "f0_method 'swipe'"),
         ({"frame_rate": 51}, "frame_rate 51 does not divide"),
         ({"codebook_size": "many"}, "codebook_size is 'many'"),
@@ -179,7 +179,7 @@ def test_a_configuration_at_fault_is_told(analysed, change, message):
 
 def test_a_missing_option_is_told(analysed):
     options = {key: value for key, value in OPTIONS.items() if key != "stages"}
-    with pytest.raises(InputError, match="no option 'stages'"):
+    with pytest.raises(InputError, match="lacks the key 'stages'"):
         WorldCodec.fit(options, analysed)
 
 

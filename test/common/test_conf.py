@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from espnet2_valle.common.conf import CONF, find, locate, names, read_yaml
+from espnet2_valle.common.conf import CONF, find, locate, names, read_training_config, read_yaml, with_bases
 from espnet2_valle.common.errors import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -97,3 +97,68 @@ def test_every_configuration_is_in_a_wheel_and_found_there_from_any_folder(tmp_p
     assert conf == str(site / "espnet2_valle" / "conf")
     assert found == f"{conf}/score/default.yaml"
     assert [name for name in files if name.endswith(".yaml")] == shipped
+
+
+def write_layers(folder):
+    (folder / "sizes").mkdir()
+    (folder / "all.yaml").write_text(
+        "seed: 1\nsteps: [0, 9]\nmodel: {width: 4, heads: 2}\nnote: {by: me}\nnone:\n"
+    )
+    (folder / "sizes" / "large.yaml").write_text("base: ../all.yaml\nmodel: {width: 8}\nsteps: [5]\nnote:\n")
+    (folder / "sizes" / "huge.yaml").write_text(
+        "base: large.yaml\nmodel: {width: 16, heads: null, depth: {a: 1}}\n"
+    )
+    return folder / "sizes"
+
+
+def test_a_config_is_laid_over_its_bases(tmp_path, monkeypatch):
+    sizes = write_layers(tmp_path)
+    large = {"seed": 1, "steps": [5], "model": {"width": 8, "heads": 2}, "none": None}
+    huge = {**large, "model": {"width": 16, "depth": {"a": 1}}}
+    assert read_training_config(sizes / "large.yaml") == large
+    monkeypatch.chdir(tmp_path)
+    assert read_training_config("sizes/huge.yaml") == huge
+    assert list(huge) == list(read_training_config("sizes/huge.yaml"))
+
+
+def test_what_a_config_is_made_of(tmp_path, monkeypatch):
+    sizes = write_layers(tmp_path)
+    files = [file.resolve() for file in with_bases(sizes / "huge.yaml")]
+    assert files == [sizes / "huge.yaml", sizes / "large.yaml", tmp_path / "all.yaml"]
+    assert with_bases(tmp_path / "all.yaml") == [tmp_path / "all.yaml"]
+    (tmp_path / "other.yaml").write_text("base: no file\n")
+    for name in ("other.yaml", "gone.yaml"):
+        assert with_bases(tmp_path / name) == [tmp_path / name]
+
+
+def test_a_shipped_config_can_be_the_base_of_ones_own(tmp_path):
+    for base in ("train_ar_mini.yaml", "conf/train_ar_mini.yaml"):
+        (tmp_path / "my.yaml").write_text(f"base: {base}\nmax_epoch: 1\n")
+        mini = read_yaml(find("train_ar_mini.yaml"), "--config")
+        assert read_training_config(tmp_path / "my.yaml") == {**mini, "max_epoch": 1}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("base: gone.yaml", r"gone\.yaml: cannot be read .*Correct base in .*my\.yaml"),
+        ("base: my.yaml", r"my\.yaml: its bases go round in a circle: my\.yaml comes twice"),
+        ("base: [a, b]", r"my\.yaml: base is \['a', 'b'\]\. Write the path of one config"),
+    ],
+)
+def test_bases_at_fault_are_named(tmp_path, content, message):
+    (tmp_path / "my.yaml").write_text(content)
+    with pytest.raises(InputError, match=message):
+        read_training_config(tmp_path / "my.yaml")
+
+
+TRAININGS = sorted([*CONF.rglob("train_ar_*.yaml"), *CONF.rglob("train_nar_*.yaml")])
+
+
+@pytest.mark.parametrize("path", TRAININGS, ids=lambda path: path.stem)
+def test_the_learning_rate_ends_with_the_training(path):
+    """Also where a base has changed its length since."""
+    config = read_training_config(path)
+    steps = config["max_epoch"] * config["num_iters_per_epoch"]
+    assert config["scheduler_conf"]["warmup_steps_list"][-1] == steps
+    assert config["valle"] == path.stem.split("_")[1]

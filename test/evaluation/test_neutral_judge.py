@@ -152,7 +152,7 @@ def test_pairs_and_list_exclude_each_other(asked, tmp_path):
     [
         ("judges: whisper\n", "there is no key 'judges'"),
         ("protocol: sideways\n", "there is no 'sideways'"),
-        ("signal: perhaps\n", "'perhaps' is no bool"),
+        ("signal: perhaps\n", "signal is 'perhaps'. Write true or false"),
         ("judge: [1]\n", "is no scorer"),
         ("- 1\n", "holds no keys"),
         ("a: [\n", "is not YAML"),

@@ -269,7 +269,7 @@ def test_a_format_that_cannot_be_written_is_refused_before_the_model_is_opened(t
     ("content", "message"),
     [
         ("speed: 2", "no key 'speed'"),
-        ("language: en", "no pauses"),
+        ("language: en", "lacks the key 'pauses'. Compare with conf/longform.yaml"),
         ("pauses: {other: -1}", "out of range"),
     ],
 )

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from espnet2_valle.common.conf import read_training_config
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.train import forecast
 from espnet2_valle.train.forecast import STEPS, Expected, Forecast
@@ -76,4 +77,4 @@ def test_the_default_training_promises_what_it_took(kind):
 
 def test_whatever_a_config_promises_is_well_formed():
     for path in CONF.glob("**/train_*.yaml"):
-        Expected.of(yaml.safe_load(path.read_text(encoding="utf-8")).get("expected") or {})
+        Expected.of(read_training_config(path).get("expected") or {})

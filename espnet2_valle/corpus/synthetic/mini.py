@@ -2,11 +2,10 @@
 
 import logging
 import random
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from espnet2_valle.common.audio import write_audio
 from espnet2_valle.common.conf import locate
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open, remove_unfinished
+from espnet2_valle.common.options import load
 from espnet2_valle.corpus.synthetic.espeak import EspeakVoice
 from espnet2_valle.corpus.synthetic.espeak_speech import speak, speaker_name
 from espnet2_valle.data.datadir import DataDir
@@ -33,15 +33,31 @@ class Amount:
 
 
 @dataclass(frozen=True)
+class Speaker:
+    """An espeak-ng voice, but for what all voices share; see `EspeakVoice`."""
+
+    variant: str
+    accent: str
+    pitch: int
+
+
+@dataclass(frozen=True)
 class MiniConfig:
-    """conf/mini.yaml. `voices` maps a split to its voices; seconds and rates are in s and Hz."""
+    """conf/mini.yaml, which says what each is."""
 
     seed: int
     sample_rate: int
+    rate: int
+    pitch_range: int
     edge_seconds: float
     vocabulary: tuple[str, ...]
-    amounts: Mapping[str, Amount]
-    voices: Mapping[str, tuple[EspeakVoice, ...]]
+    train: Amount
+    valid: Amount
+    prompts: Amount
+    targets: Amount
+    train_voices: tuple[Speaker, ...]
+    valid_voices: tuple[Speaker, ...]
+    test_voices: tuple[Speaker, ...]
 
     @classmethod
     def load(cls, path: str | Path) -> "MiniConfig":
@@ -50,42 +66,34 @@ class MiniConfig:
         Raises:
             InputError: no such file, a missing or misspelt key, or a voice in two splits.
         """
-        import yaml
+        return load(cls, path, example="conf/mini.yaml")
 
-        path = Path(path)
-        if not path.is_file():
-            raise InputError(path, "no such file", "Correct --config")
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        try:
-            config = cls._build(dict(content))
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(
-                path, f"bad or missing key ({error!r})", "Compare with conf/mini.yaml"
-            ) from error
+    def __post_init__(self) -> None:
         seen: dict[str, str] = {}
-        for split, voices in config.voices.items():
+        for split, voices in self.voices.items():
             for voice in voices:
                 if seen.setdefault(voice.variant, split) != split:
                     raise InputError(
-                        path, f"variant '{voice.variant}' is in two sets", "Keep it in one of them"
+                        f"{split}_voices",
+                        f"variant '{voice.variant}' is in two sets",
+                        "Keep it in one of them",
                     )
-        return config
 
-    @classmethod
-    def _build(cls, content: dict[str, Any]) -> "MiniConfig":
-        common = {key: content.pop(key) for key in ("rate", "pitch_range")}
-        voices = {
-            split: tuple(EspeakVoice(**voice, **common) for voice in content.pop(f"{split}_voices"))
+    @property
+    def amounts(self) -> dict[str, Amount]:
+        """How much a voice says of each part."""
+        return {"train": self.train, "valid": self.valid, "prompts": self.prompts, "targets": self.targets}
+
+    @property
+    def voices(self) -> dict[str, list[EspeakVoice]]:
+        """The voices of each split."""
+        return {
+            split: [
+                EspeakVoice(**asdict(voice), pitch_range=self.pitch_range, rate=self.rate)
+                for voice in getattr(self, f"{split}_voices")
+            ]
             for split in SPLITS
         }
-        amounts = {}
-        for name in ("train", "valid", "prompts", "targets"):
-            entry = dict(content.pop(name))
-            amounts[name] = Amount(utterances=entry.pop("utterances"), words=tuple(entry.pop("words")))
-            if entry:
-                raise ValueError(f"unknown key {sorted(entry)} in {name}")
-        vocabulary = tuple(content.pop("vocabulary"))
-        return cls(vocabulary=vocabulary, amounts=amounts, voices=voices, **content)
 
 
 @dataclass(frozen=True)

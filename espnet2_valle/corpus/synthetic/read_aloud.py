@@ -7,15 +7,14 @@ voice. What is read has the words of the training set alone: nothing of the test
 
 import random
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
 from espnet2_valle.common.audio import audio_rate, write_audio
-from espnet2_valle.common.conf import read_yaml
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.common.options import check_keys
+from espnet2_valle.common.options import load
 from espnet2_valle.corpus.split import words_of
 from espnet2_valle.corpus.synthetic.espeak import EspeakVoice
 from espnet2_valle.corpus.synthetic.espeak_speech import speak, speaker_name
@@ -49,23 +48,16 @@ class ReadAloudConfig:
         Raises:
             InputError: no such file, a missing or misspelt key, or a value out of range.
         """
-        content = read_yaml(path, "--config")
-        names = {field.name for field in fields(cls)}
-        check_keys(path, content, names)
-        missing = sorted(names - content.keys())
-        if missing:
-            raise InputError(path, f"lacks the key '{missing[0]}'", "Compare with conf/read_aloud.yaml")
-        for name in ("words", "accents", "pitches", "variants"):
-            content[name] = tuple(content[name])
-        config = cls(**content)
+        return load(cls, path, example="conf/read_aloud.yaml")
+
+    def __post_init__(self) -> None:
         for name in ("sentence_share", "rare_share"):
-            if not 0 <= getattr(config, name) <= 1:
-                raise InputError(path, f"{name}: {getattr(config, name)} is no share", "Give 0 to 1")
-        if len(config.words) != 2 or not 1 <= config.words[0] <= config.words[1]:
-            raise InputError(path, f"words: {list(config.words)} is no range", "Write such as [4, 10]")
-        if not config.voices:
-            raise InputError(path, "names no voice", "Give accents, pitches and variants")
-        return config
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(name, f"{getattr(self, name)} is no share", "Give 0 to 1")
+        if not 1 <= self.words[0] <= self.words[1]:
+            raise InputError("words", f"{list(self.words)} is no range", "Write such as [4, 10]")
+        if not self.voices:
+            raise InputError("accents, pitches and variants", "name no voice", "Give one of each")
 
     @property
     def voices(self) -> list[EspeakVoice]:

@@ -164,8 +164,8 @@ def test_missing_config_is_an_input_error(tmp_path):
     ("change", "named"),
     [
         ({"rte": 3}, "rte"),
-        ({"train": {"utterances": 1, "wrds": [1, 2]}}, "words"),
-        ({"vocabulary": None}, "key"),
+        ({"train": {"utterances": 1, "wrds": [1, 2]}}, "train: there is no key 'wrds'.*words"),
+        ({"vocabulary": None}, "vocabulary is None. Write a list"),
     ],
 )
 def test_misspelt_config_is_an_input_error(tmp_path, content, change, named):

@@ -115,7 +115,7 @@ def test_emotions_are_refused(recorded, tmp_path):
         ({"sentence_share": 1.5}, "sentence_share: 1.5"),
         ({"rare_share": -1}, "rare_share: -1"),
         ({"words": [5, 2]}, r"words: \[5, 2\]"),
-        ({"pitches": []}, "names no voice"),
+        ({"pitches": []}, "name no voice"),
         ({"pitchs": [20]}, "'pitchs'"),
     ],
 )
