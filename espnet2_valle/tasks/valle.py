@@ -20,6 +20,7 @@ from espnet2.utils.types import str2bool, str_or_none
 
 from espnet2_valle.codec.build import load_codec, read_codec_config
 from espnet2_valle.codec.spec import CodecSpec
+from espnet2_valle.common.config_parser import ConfigParser, with_bases_read
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.machine import cores, describe
 from espnet2_valle.common.options import check_keys
@@ -61,6 +62,11 @@ class VALLETask(AbsTask):
     num_optimizers: int = 1
     class_choices_list = [valle_choices]
     trainer = VALLETrainer
+
+    @classmethod
+    def get_parser(cls) -> ConfigParser:
+        """ESPnet's options and ours; a `--config` may name a `base`."""
+        return with_bases_read(super().get_parser())
 
     @classmethod
     def add_task_arguments(cls, parser: argparse.ArgumentParser) -> None:

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from espnet2_valle.bin import plan
+from espnet2_valle.common.conf import read_training_config
 from espnet2_valle.common.errors import InputError
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -33,7 +34,7 @@ def test_twelve_billion_parameters_are_planned_without_building_them(capsys):
 
 
 def test_checkpointing_and_passes_count(tmp_path, capsys):
-    config = yaml.safe_load((CONF / "train_ar_base.yaml").read_text())
+    config = read_training_config(CONF / "train_ar_base.yaml")
     config["model_conf"]["activation_checkpointing"] = True
     (tmp_path / "train.yaml").write_text(yaml.safe_dump(config))
     plan.main([f"--config={CONF}/train_ar_base.yaml", "--num_gpus", "1"])

@@ -1,0 +1,45 @@
+"""ESPnet's parser of options, for configs that name another one as their base."""
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+from espnet2.utils import config_argparse
+
+from espnet2_valle.common.conf import read_training_config
+
+
+class ConfigParser(config_argparse.ArgumentParser):
+    """Parser whose `--config` is read as by `read_training_config`: with its base, and from any folder.
+
+    Args:
+        parents, ...: as of argparse.ArgumentParser.
+    """
+
+    def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:
+        """Parse options; what the config says are their defaults.
+
+        Raises:
+            InputError: the config cannot be read.
+        """
+        plain = super(config_argparse.ArgumentParser, self).parse_known_args
+        given, _ = plain(args, namespace)
+        if given.config is not None:
+            content = read_training_config(given.config)
+            known = {action.dest for action in self._actions}
+            for key in content:
+                if key not in known:
+                    self.error(f"unrecognized arguments: {key} (from {given.config})")
+            self.set_defaults(**content)
+        return plain(args, namespace)
+
+
+def with_bases_read(parser: argparse.ArgumentParser) -> ConfigParser:
+    """Parser with all options of `parser`, one of ESPnet's, that reads its `--config` as said above."""
+    return ConfigParser(
+        description=parser.description,
+        formatter_class=parser.formatter_class,
+        parents=[parser],
+        add_help=False,
+        conflict_handler="resolve",  # of the two --config, which are alike
+    )
