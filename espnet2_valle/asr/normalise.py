@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Callable
 
 from espnet2_valle.common.extras import import_extra
+from espnet2_valle.common.registry import Registry
 
 APOSTROPHES = str.maketrans({"’": "'", "ʼ": "'", "`": "'"})
 STRAY_APOSTROPHE = re.compile(r"(?<!\w)'|'(?!\w)")
@@ -36,8 +37,11 @@ def whisper_english(text: str) -> str:
     return basic(module.EnglishTextNormalizer()(text))
 
 
-NORMALISERS: dict[str, Callable[[str], str]] = {
-    "basic": basic,
-    "characters": characters,
-    "whisper_english": whisper_english,
-}
+NORMALISERS: Registry[Callable[[str], str]] = Registry(
+    "normaliser",
+    {
+        "basic": basic,
+        "characters": characters,
+        "whisper_english": whisper_english,
+    },
+)

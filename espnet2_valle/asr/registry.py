@@ -3,9 +3,9 @@
 from espnet2_valle.asr.phones import PhoneScorer
 from espnet2_valle.asr.pretrained import ESPnetRecognizer, HuggingFaceRecognizer, WhisperRecognizer
 from espnet2_valle.asr.recognizer import AbsRecognizer, CTCRecognizer, NoRecognizer, PocketsphinxRecognizer
-from espnet2_valle.common.registry import Choices
+from espnet2_valle.common.registry import Registry
 
-RECOGNIZERS: Choices[AbsRecognizer] = Choices(
+RECOGNIZERS: Registry[type[AbsRecognizer]] = Registry(
     "recogniser",
     {
         "none": NoRecognizer,
@@ -17,6 +17,6 @@ RECOGNIZERS: Choices[AbsRecognizer] = Choices(
     },
 )
 # What may choose among candidates of an utterance: any recogniser by the words it hears, or one of phones.
-CHOOSERS: Choices[AbsRecognizer | PhoneScorer] = Choices(
-    "chooser", {**RECOGNIZERS.classes, "phones": PhoneScorer}
+CHOOSERS: Registry[type[AbsRecognizer] | type[PhoneScorer]] = Registry(
+    "chooser", {**{name: RECOGNIZERS[name] for name in RECOGNIZERS}, "phones": PhoneScorer}
 )

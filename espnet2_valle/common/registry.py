@@ -1,8 +1,10 @@
-"""Scorers by name, with options, as a configuration gives them."""
+"""Registries: classes and other entries by the names that configurations and commands give them."""
 
+import difflib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -10,11 +12,12 @@ from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.options import check_keys
 
 T = TypeVar("T")
+Built = TypeVar("Built")
 
 
 @dataclass(frozen=True)
 class Component:
-    """A scorer before it is built: small, hashable, picklable.
+    """The name and options of a class before it is built: small, hashable, picklable.
 
     Attributes:
         name: in its registry.
@@ -43,7 +46,7 @@ class Component:
         return f"{self.name} ({options})" if options else self.name
 
     def identity(self) -> str:
-        """Changes when the scorer would: name, options, and the files that options name."""
+        """Identify what would be built: name, options, and the files that options name."""
         files = [
             f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}"
             for _, value in self.options
@@ -54,17 +57,59 @@ class Component:
         return " ".join([str(self), *files])
 
 
-class Choices(Generic[T]):
-    """What a name may be.
+class Registry(Generic[T]):
+    """Entries by name. A new one is a line where the registry is made, or a call of `register`.
 
     Args:
-        kind: of scorer, for messages.
-        classes: name -> class.
+        kind: what its entries are, for messages.
+        entries: name -> entry, or `MODULE:NAME` of one that is imported when it is asked for.
     """
 
-    def __init__(self, kind: str, classes: Mapping[str, type[T]]):
+    def __init__(self, kind: str, entries: Mapping[str, T | str]):
         self.kind = kind
-        self.classes = dict(classes)
+        self._entries: dict[str, T | str] = dict(entries)
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names, as they were registered."""
+        return iter(self._entries)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def register(self, name: str, entry: T | str) -> None:
+        """Add `entry`, an entry or its `MODULE:NAME`.
+
+        Raises:
+            ValueError: the name is taken.
+        """
+        if name in self._entries:
+            raise ValueError(f"{self.kind} {name!r} is there already")
+        self._entries[name] = entry
+
+    def check_name(self, name: str) -> str:
+        """Return `name` if it is registered.
+
+        Raises:
+            InputError: it is not; names the choices, and the nearest.
+        """
+        if name not in self._entries:
+            raise InputError(self.kind, f"there is no '{name}'", choose_among(name, self._entries))
+        return name
+
+    def __getitem__(self, name: str) -> T:
+        """Return the entry called `name`, imported if need be.
+
+        Raises:
+            InputError: there is none.
+        """
+        entry = self._entries[self.check_name(name)]
+        if isinstance(entry, str):
+            module, _, attribute = entry.partition(":")
+            entry = self._entries[name] = getattr(import_module(module), attribute)
+        return entry
 
     def check(self, component: Component) -> Component:
         """Return `component` if it names a class and options that this has.
@@ -72,20 +117,38 @@ class Choices(Generic[T]):
         Raises:
             InputError: it does not.
         """
-        chosen = self.classes.get(component.name)
-        if chosen is None:
-            raise InputError(
-                self.kind,
-                f"there is no '{component.name}'",
-                f"Choose among {', '.join(sorted(self.classes))}",
-            )
-        known = [name for name in inspect.signature(chosen).parameters if name != "self"]
-        check_keys(f"{self.kind} {component.name}", dict(component.options), known, "option")
+        check_options(f"{self.kind} {component.name}", self[component.name], dict(component.options))
         return component
 
-    def build(self, component: Component) -> T:
-        """Load it."""
-        return self.classes[self.check(component).name](**dict(component.options))
+    def build(self: "Registry[type[Built]]", component: Component) -> Built:
+        """Build the class that `component` names, with its options.
+
+        Raises:
+            InputError: see `check`, and what the class raises.
+        """
+        return self[self.check(component).name](**dict(component.options))
+
+
+def choose_among(name: str, choices: Collection[str]) -> str:
+    """Write the remedy for a name that is none of `choices`: all of them, and the nearest if one is near."""
+    near = difflib.get_close_matches(name, choices, n=1)
+    return f"Choose among {', '.join(sorted(choices))}" + (f"; did you mean '{near[0]}'?" if near else "")
+
+
+def check_options(where: str, function: Any, given: Mapping[str, Any], beside: Collection[str] = ()) -> None:
+    """Refuse options that `function` does not take.
+
+    Args:
+        where: what to name in the error.
+        function: a function or a class.
+        given: name -> value.
+        beside: arguments of `function` that are no options.
+
+    Raises:
+        InputError: it has no argument of such a name.
+    """
+    known = [name for name in inspect.signature(function).parameters if name not in beside]
+    check_keys(where, given, known, "option")
 
 
 def _frozen(value: Any) -> Any:

@@ -1,6 +1,6 @@
 """All scorers by the name that conf/score gives them. A new one is a class and a line here."""
 
-from espnet2_valle.common.registry import Choices
+from espnet2_valle.common.registry import Registry
 from espnet2_valle.evaluation.mos import AbsQualityScorer, DNSMOSP808Scorer, DNSMOSScorer, TorchHubScorer
 from espnet2_valle.evaluation.speaker import (
     AbsSpeakerEncoder,
@@ -9,9 +9,9 @@ from espnet2_valle.evaluation.speaker import (
     WavLMEncoder,
 )
 
-SPEAKER_ENCODERS: Choices[AbsSpeakerEncoder] = Choices(
+SPEAKER_ENCODERS: Registry[type[AbsSpeakerEncoder]] = Registry(
     "speaker encoder", {"resemblyzer": ResemblyzerEncoder, "espnet": ESPnetEncoder, "wavlm": WavLMEncoder}
 )
-QUALITY_SCORERS: Choices[AbsQualityScorer] = Choices(
+QUALITY_SCORERS: Registry[type[AbsQualityScorer]] = Registry(
     "quality scorer", {"dnsmos": DNSMOSScorer, "dnsmos_p808": DNSMOSP808Scorer, "torch_hub": TorchHubScorer}
 )

@@ -40,12 +40,11 @@ class Settings:
     reference_utterances: int = 0
 
     def __post_init__(self) -> None:
-        for name, value, known in (
-            ("normaliser", self.normaliser, tuple(NORMALISERS)),
-            ("protocol", self.protocol, PROTOCOLS),
-        ):
-            if value not in known:
-                raise InputError(name, f"there is no '{value}'", f"Choose among {', '.join(known)}")
+        NORMALISERS.check_name(self.normaliser)
+        if self.protocol not in PROTOCOLS:
+            raise InputError(
+                "protocol", f"there is no '{self.protocol}'", f"Choose among {', '.join(PROTOCOLS)}"
+            )
 
 
 def read_settings(path: str | Path | None) -> Settings:

@@ -54,7 +54,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         "--chooser",
         default=LIKELIEST,
         help=f"which of --best_of candidates is kept: that of the highest {LIKELIEST} (mean of its codes), "
-        f"or that in which a recogniser hears the text best: {', '.join(sorted(CHOOSERS.classes))}",
+        f"or that in which a recogniser hears the text best: {', '.join(sorted(CHOOSERS))}",
     )
     group.add_argument(
         "--chooser_conf",

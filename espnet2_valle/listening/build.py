@@ -61,8 +61,7 @@ class Design:
     contact: str = ""
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise InputError("kind", f"there is no '{self.kind}'", f"Choose among {', '.join(KINDS)}")
+        KINDS.check_name(self.kind)
 
 
 def new_id() -> str:

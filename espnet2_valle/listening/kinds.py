@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from espnet2_valle.common.registry import Registry
+
 FIVE = ((5, "Excellent"), (4, "Good"), (3, "Fair"), (2, "Poor"), (1, "Bad"))
 
 
@@ -34,7 +36,7 @@ class Kind:
     instructions: tuple[str, ...] = ()
 
 
-KINDS = {
+_KINDS = {
     kind.name: kind
     for kind in (
         Kind(
@@ -109,3 +111,4 @@ KINDS = {
         ),
     )
 }
+KINDS: Registry[Kind] = Registry("kind", _KINDS)

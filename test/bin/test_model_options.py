@@ -8,7 +8,7 @@ from espnet2.utils import config_argparse
 
 from espnet2_valle.asr.recognizer import AbsRecognizer
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.common.registry import Choices, Component
+from espnet2_valle.common.registry import Component, Registry
 from espnet2_valle.generate import open_model as model_options
 
 
@@ -30,7 +30,7 @@ class Deaf(AbsRecognizer):
 
 @pytest.fixture
 def deaf(monkeypatch):
-    monkeypatch.setattr(model_options, "CHOOSERS", Choices("chooser", {"deaf": Deaf}))
+    monkeypatch.setattr(model_options, "CHOOSERS", Registry("chooser", {"deaf": Deaf}))
 
 
 def test_by_default_the_likeliest_is_kept():

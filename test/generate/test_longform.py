@@ -9,7 +9,7 @@ import soundfile
 from espnet2_valle.asr.recognizer import NoRecognizer
 from espnet2_valle.bin import valle_inference, valle_longform, valle_prepare_prompt
 from espnet2_valle.common.errors import InputError, WorkError
-from espnet2_valle.common.registry import Choices
+from espnet2_valle.common.registry import Registry
 from espnet2_valle.generate import open_model as model_options
 from espnet2_valle.generate.longform import LongformOptions, level_out, speak, speech_level
 from espnet2_valle.generate.prepared_prompt import PreparedPrompt
@@ -236,7 +236,7 @@ def test_the_command(files, system, tmp_path, capsys):
 
 def test_the_command_tells_the_recording_who_chooses(files, system, tmp_path, monkeypatch):
     pytest.importorskip("jiwer")
-    monkeypatch.setattr(model_options, "CHOOSERS", Choices("chooser", {"none": NoRecognizer}))
+    monkeypatch.setattr(model_options, "CHOOSERS", Registry("chooser", {"none": NoRecognizer}))
     monkeypatch.setattr(valle_longform, "split_text", lambda *_: SENTENCES)
     given = []
     monkeypatch.setattr(valle_longform, "speak", lambda *each: given.append(each[-1]) or ["ok"])

@@ -13,7 +13,7 @@ from espnet2_valle.asr.recognizer import AbsRecognizer
 from espnet2_valle.bin import pack, valle_inference
 from espnet2_valle.common.audio import write_audio
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.common.registry import Choices
+from espnet2_valle.common.registry import Registry
 from espnet2_valle.generate import open_model as model_options
 from espnet2_valle.generate.decoding_folder import DecodingFolder, wav_path
 from espnet2_valle.generate.outcome import Outcome
@@ -334,7 +334,7 @@ class Tally(AbsRecognizer):
 
 def test_a_recogniser_chooses_among_candidates(system, files, tmp_path, monkeypatch):
     pytest.importorskip("jiwer")
-    monkeypatch.setattr(model_options, "CHOOSERS", Choices("chooser", {"tally": Tally}))
+    monkeypatch.setattr(model_options, "CHOOSERS", Registry("chooser", {"tally": Tally}))
     command = inference_options(system, files, tmp_path / "out")
     command += ["--best_of=2", "--chooser=tally", "--min_duration_ratio=0.9"]
     for options, heard in ([], 6), ([], 6), (["--chooser_conf", "ears=1"], 12):
