@@ -8,12 +8,12 @@ from espnet2_valle.common.registry import Registry
 RECOGNIZERS: Registry[type[AbsRecognizer]] = Registry(
     "recogniser",
     {
-        "none": NoRecognizer,
-        "pocketsphinx": PocketsphinxRecognizer,
         "ctc": CTCRecognizer,
         "espnet": ESPnetRecognizer,
-        "whisper": WhisperRecognizer,
         "huggingface": HuggingFaceRecognizer,
+        "none": NoRecognizer,
+        "pocketsphinx": PocketsphinxRecognizer,
+        "whisper": WhisperRecognizer,
     },
 )
 # What may choose among candidates of an utterance: any recogniser by the words it hears, or one of phones.

@@ -128,7 +128,7 @@ def source_options(kind: Kind, data: TrainingData) -> list[str]:
     for split in SPLITS:
         options += source(split, data.tokens(split), "text", "text_int")
         options += source(split, data.wavs(split), "speech", "sound")
-        if kind.timed:
+        if kind.teacher:
             options += source(split, data.durations(split), DURATIONS, "text_int")
     return options
 

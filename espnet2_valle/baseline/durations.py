@@ -13,9 +13,12 @@ import numpy as np
 from espnet2_valle.baseline.data import DURATIONS
 from espnet2_valle.common.audio import read_audio
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.espnet_imports import import_espnet_quietly
 from espnet2_valle.data.datadir import read_scp, write_scp
 from espnet2_valle.jobs.pool import parallel_map
 from espnet2_valle.jobs.shards import cut
+
+import_espnet_quietly()  # before a function here imports espnet2
 
 BATCH_SIZE = 16
 CLEAR_FOCUS = 0.5  # below it the attention looks at no token in particular

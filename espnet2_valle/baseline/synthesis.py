@@ -14,6 +14,7 @@ import numpy as np
 from espnet2_valle.common.audio import write_audio
 from espnet2_valle.common.conf import read_yaml
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.espnet_imports import import_espnet_quietly
 from espnet2_valle.common.options import check_keys
 from espnet2_valle.common.seeds import seed_of
 from espnet2_valle.data.pairs import Pair
@@ -24,6 +25,7 @@ from espnet2_valle.jobs.pool import parallel_map
 from espnet2_valle.jobs.shards import fingerprint
 
 MODEL_FILES = ("train_config", "model_file", "vocoder_config", "vocoder_file")
+import_espnet_quietly()  # before a function here imports espnet2
 
 
 @dataclass(frozen=True)

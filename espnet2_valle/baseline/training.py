@@ -7,9 +7,12 @@ from pathlib import Path
 from espnet2_valle.baseline.data import SPEMBS, SPLITS, TrainingData, model_options, source, source_options
 from espnet2_valle.baseline.kinds import Kind
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.espnet_imports import import_espnet_quietly
 from espnet2_valle.common.fileio import atomic_open
 from espnet2_valle.data.datadir import read_scp
 from espnet2_valle.jobs.pool import parallel_map
+
+import_espnet_quietly()  # before a function here imports espnet2
 
 COLLECTED = ("pitch", "energy")  # slow to extract: kept from the collection of statistics
 PARTS = "parts"

@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+import espnet2_valle.baseline.kinds  # noqa: F401  # adds the names of its systems to the tables
 from espnet2_valle.common.cli import given_options, run_command
 from espnet2_valle.data.setaside import MAX_BAD
 from espnet2_valle.evaluation.inputs import named_files, read_vocabulary

@@ -93,7 +93,7 @@ class Registry(Generic[T]):
         """Return `name` if it is registered.
 
         Raises:
-            InputError: it is not; names the choices, and the nearest.
+            InputError: it is not; names the choices and the nearest.
         """
         if name not in self._entries:
             raise InputError(self.kind, f"there is no '{name}'", choose_among(name, self._entries))
@@ -132,7 +132,7 @@ class Registry(Generic[T]):
 def choose_among(name: str, choices: Collection[str]) -> str:
     """Write the remedy for a name that is none of `choices`: all of them, and the nearest if one is near."""
     near = difflib.get_close_matches(name, choices, n=1)
-    return f"Choose among {', '.join(sorted(choices))}" + (f"; did you mean '{near[0]}'?" if near else "")
+    return f"Choose among {', '.join(choices)}" + (f"; did you mean '{near[0]}'?" if near else "")
 
 
 def check_options(where: str, function: Any, given: Mapping[str, Any], beside: Collection[str] = ()) -> None:

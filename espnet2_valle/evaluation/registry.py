@@ -10,7 +10,7 @@ from espnet2_valle.evaluation.speaker import (
 )
 
 SPEAKER_ENCODERS: Registry[type[AbsSpeakerEncoder]] = Registry(
-    "speaker encoder", {"resemblyzer": ResemblyzerEncoder, "espnet": ESPnetEncoder, "wavlm": WavLMEncoder}
+    "speaker encoder", {"espnet": ESPnetEncoder, "resemblyzer": ResemblyzerEncoder, "wavlm": WavLMEncoder}
 )
 QUALITY_SCORERS: Registry[type[AbsQualityScorer]] = Registry(
     "quality scorer", {"dnsmos": DNSMOSScorer, "dnsmos_p808": DNSMOSP808Scorer, "torch_hub": TorchHubScorer}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from espnet2_valle.baseline.kinds import KINDS
 from espnet2_valle.common.conf import read_yaml
 from espnet2_valle.evaluation.table import (
     MEASURES,
@@ -30,9 +31,7 @@ SCRIPT = "report.js"
 MODELS = {  # by their folder
     "ar": "Autoregressive model (AR)",
     "nar": "Non-autoregressive model (NAR)",
-    "vits": "VITS",
-    "tacotron2": "Tacotron 2",
-    "fastspeech2": "FastSpeech 2",
+    **{name: KINDS[name].title for name in KINDS},
     "judge": "Judge",
 }
 EXPECTED_MODELS = ("ar", "nar")  # of the others a run may have none
