@@ -8,9 +8,9 @@ from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.corpus.cutting import Limits
 from espnet2_valle.corpus.download import fetch
-from espnet2_valle.corpus.named.prepare import Reader, prepare_corpus
 from espnet2_valle.corpus.named.registry import CORPORA, choose_parts, make_corpus
 from espnet2_valle.corpus.prepare import add_preparation_arguments
+from espnet2_valle.corpus.prepare_named import Reader, prepare_corpus
 from espnet2_valle.data.pairs import PairChoice
 
 DOWNLOAD = ("false", "true", "only")

@@ -43,10 +43,9 @@ def test_a_system_that_there_is_not():
 
 def test_a_new_system_is_one_entry(kinds, corpus, tmp_path):
     assert with_teachers(["student"]) == ["tacotron2", "fastspeech2", "student"]
-    assert baseline_stats.get_parser().parse_args(
-        ["--kind=student", "--config=x", f"--raw_dir={corpus}", f"--token_dir={corpus}", f"--spembs_dir={corpus}"]
-        + ["--fs=24000", "--output_dir=x"]
-    ).kind == "student"  # fmt: skip
+    folders = [f"--{name}_dir=x" for name in ("raw", "token", "spembs", "output")]
+    words = ["--kind=student", "--config=x", *folders, "--fs=24000"]
+    assert baseline_stats.get_parser().parse_args(words).kind == "student"
     for split in ("train", "valid"):
         (tmp_path / split).mkdir()
         (tmp_path / split / "durations").write_text("")

@@ -132,7 +132,7 @@ def packed(folder):
 def test_a_corpus_is_downloaded_and_then_found(tmp_path, monkeypatch):
     content = packed(LAYOUTS["ljspeech"](tmp_path / "made"))
     archive = Archive("https://x/LJSpeech-1.1.tar.bz2", f"sha256:{hashlib.sha256(content).hexdigest()}")
-    monkeypatch.setattr(ljspeech.LJSpeech, "archives", lambda self, parts: [archive])
+    monkeypatch.setattr(ljspeech.Corpus, "archives", lambda self, parts: [archive])
     with serve({"/LJSpeech-1.1.tar.bz2": content}) as (url, _):
         prepare(tmp_path, "ljspeech", "--download", "only", "--mirror", url)
         assert not (tmp_path / "data").exists()

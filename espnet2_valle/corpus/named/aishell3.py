@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.corpus.abs_corpus import AbsCorpus, split_by_name
 from espnet2_valle.corpus.download import Archive
-from espnet2_valle.corpus.named.abs_corpus import AbsCorpus, split_by_name
 from espnet2_valle.corpus.recording import Found, Recording, join
 from espnet2_valle.corpus.split import Splits
 
 
-class AISHELL3(AbsCorpus):
+class Corpus(AbsCorpus):
     """PART/content.txt (characters and pinyin by turns) and PART/wav/SPEAKER/NAME.wav; its own test set."""
 
     title = "AISHELL-3"
@@ -18,6 +18,10 @@ class AISHELL3(AbsCorpus):
     language = "zh"
     folder = "data_aishell3"
     parts = default_parts = ("train", "test")
+    recipe_defaults = {
+        "g2p": "pypinyin_g2p_phone_without_prosody",
+        "score_config": "../../conf/score/aishell3.yaml",
+    }
 
     def archives(self, parts: Sequence[str]) -> list[Archive]:
         return [Archive("https://www.openslr.org/resources/93/data_aishell3.tgz", into=self.folder)]

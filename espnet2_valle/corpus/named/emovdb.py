@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.corpus.abs_corpus import AbsCorpus
 from espnet2_valle.corpus.download import Archive
-from espnet2_valle.corpus.named.abs_corpus import AbsCorpus
 from espnet2_valle.corpus.recording import Found, Recording, make_recording
 from espnet2_valle.corpus.split import Splits
 
@@ -17,7 +17,7 @@ SENTENCES = "cmuarctic.data"
 EVERY, TEST, VALID = 20, 0, 10  # sentence numbers whose remainder modulo 20 is 0 are the test, 10 validation
 
 
-class EmoVDB(AbsCorpus):
+class Corpus(AbsCorpus):
     """SPEAKER_EMOTION/NAME_NUMBER.wav, or SPEAKER/EMOTION/, and the sentences of CMU ARCTIC, set A.
 
     All say the same sentences, so every twentieth sentence is held out for the test, whoever says it.

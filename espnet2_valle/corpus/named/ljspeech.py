@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.corpus.abs_corpus import AbsCorpus
 from espnet2_valle.corpus.download import Archive
-from espnet2_valle.corpus.named.abs_corpus import AbsCorpus
 from espnet2_valle.corpus.recording import Found, Recording, join
 from espnet2_valle.corpus.split import Splits
 
@@ -15,7 +15,7 @@ LARGEST_SHARE = 0.1  # of a part of the corpus, that is held out for either
 COLUMNS = 3  # id|text|text with numbers and abbreviations spelled out
 
 
-class LJSpeech(AbsCorpus):
+class Corpus(AbsCorpus):
     """metadata.csv and wavs/. The last 250 ids are the test, the 250 before them validation."""
 
     title = "LJSpeech 1.1"

@@ -1,35 +1,46 @@
-"""Which named corpora there are: what `--corpus` says -> its class."""
+"""The named corpora. A new one is a file in this folder: `NAME.py` with a class `Corpus`."""
 
+import pkgutil
 from collections.abc import Sequence
 
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.registry import Registry
+from espnet2_valle.corpus import named
+from espnet2_valle.corpus.abs_corpus import AbsCorpus
 from espnet2_valle.corpus.cutting import DEFAULT_LIMITS, Limits
-from espnet2_valle.corpus.named.abs_corpus import AbsCorpus
-from espnet2_valle.corpus.named.aishell3 import AISHELL3
-from espnet2_valle.corpus.named.emovdb import EmoVDB
-from espnet2_valle.corpus.named.libri import LibriSpeech, LibriSpeechTest, LibriTTS, LibriTTSR
-from espnet2_valle.corpus.named.ljspeech import LJSpeech
-from espnet2_valle.corpus.named.long_recordings import AbsLongRecordings, Libriheavy, LibriLight
-from espnet2_valle.corpus.named.vctk import VCTK
 
-CORPORA: dict[str, type[AbsCorpus]] = {
-    "ljspeech": LJSpeech,
-    "vctk": VCTK,
-    "libritts": LibriTTS,
-    "libritts_r": LibriTTSR,
-    "librispeech": LibriSpeech,
-    "librispeech_test": LibriSpeechTest,
-    "libriheavy": Libriheavy,
-    "librilight": LibriLight,
-    "aishell3": AISHELL3,
-    "emovdb": EmoVDB,
-}
+
+def find_corpora() -> Registry[type[AbsCorpus]]:
+    """Register the files of the folder, each to be imported when it is asked for."""
+    names = sorted(module.name for module in pkgutil.iter_modules(named.__path__))
+    files = {name: f"{named.__name__}.{name}" for name in names}
+    return Registry("--corpus", {name: f"{file}:Corpus" for name, file in files.items() if file != __name__})
+
+
+CORPORA = find_corpora()
+
+
+def corpus_names() -> list[str]:
+    """List what `--corpus` may say, beside `mini` and `folder`."""
+    return list(CORPORA)
+
+
+def recipe_defaults(name: str) -> dict[str, str]:
+    """Options of valle.sh, without `--`, and their values where a corpus wants others; the user's come first.
+
+    Raises:
+        InputError: there is no such corpus.
+    """
+    return dict(CORPORA[name].recipe_defaults)
 
 
 def make_corpus(name: str, limits: Limits = DEFAULT_LIMITS) -> AbsCorpus:
-    """The corpus called `name`; `limits` are for those that are cut."""
-    kind = CORPORA[name]
-    return kind(limits) if issubclass(kind, AbsLongRecordings) else kind()
+    """Build the corpus called `name`; `limits` are for those of long recordings.
+
+    Raises:
+        InputError: there is none.
+    """
+    return CORPORA[name](limits)
 
 
 def choose_parts(corpus: AbsCorpus, given: str | None) -> Sequence[str]:

@@ -4,8 +4,8 @@ import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from espnet2_valle.corpus.abs_corpus import VALID_SHARE, AbsCorpus
 from espnet2_valle.corpus.download import Archive
-from espnet2_valle.corpus.named.abs_corpus import VALID_SHARE, AbsCorpus
 from espnet2_valle.corpus.recording import Found, Recording, join
 from espnet2_valle.corpus.split import Splits, hold_out_texts
 
@@ -15,7 +15,7 @@ MICROPHONE = "_mic2"  # of the two, the one that ESPnet's recipe takes
 INCOMPLETE = ("p280", "p315")  # as released: no second microphone, no transcripts
 
 
-class VCTK(AbsCorpus):
+class Corpus(AbsCorpus):
     """txt/ and wav48_silence_trimmed/ (0.92) or wav48/ (0.80). Eleven whole speakers are the test."""
 
     title = "VCTK"

@@ -1,4 +1,4 @@
-"""What a named corpus says about itself: where it comes from, how its folder is read, what is held out."""
+"""The interface of a named corpus: its source and layout, what is held out, its defaults in the recipe."""
 
 import random
 from abc import ABC, abstractmethod
@@ -7,6 +7,7 @@ from pathlib import Path
 from zlib import crc32
 
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.corpus.cutting import DEFAULT_LIMITS, Limits
 from espnet2_valle.corpus.download import Archive
 from espnet2_valle.corpus.recording import Found, Recording
 from espnet2_valle.corpus.split import Splits, hold_out_texts
@@ -28,6 +29,10 @@ class AbsCorpus(ABC):
         parts: what it consists of, by the names of its own release.
         default_parts: those that are prepared unless others are asked for.
         sizes: part -> utterances of the release, where that is known.
+        recipe_defaults: options of valle.sh that differ for it, as a user in egs2/valle would write them.
+
+    Args:
+        limits: how long recordings are cut, in a corpus of such.
     """
 
     title: str
@@ -37,6 +42,10 @@ class AbsCorpus(ABC):
     parts: Sequence[str] = WHOLE
     default_parts: Sequence[str] = WHOLE
     sizes: Mapping[str, int] = {}
+    recipe_defaults: Mapping[str, str] = {}
+
+    def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
+        self.limits = limits
 
     @abstractmethod
     def archives(self, parts: Sequence[str]) -> list[Archive]:
@@ -44,7 +53,7 @@ class AbsCorpus(ABC):
 
     @abstractmethod
     def is_root(self, path: Path) -> bool:
-        """Whether `path` is the folder that the archives unpack to, with at least one part in it."""
+        """Tell whether `path` is the folder that the archives unpack to, with at least one part in it."""
 
     @abstractmethod
     def read(self, root: Path, part: str) -> Found:
@@ -109,5 +118,5 @@ def split_by_name(found: Mapping[str, list[Recording]], seed: int) -> Splits:
 
 
 def in_share(name: str, first: float, last: float) -> bool:
-    """Whether `name` falls between two shares (0 to 1) of all names: the same ones on every machine."""
+    """Tell whether `name` falls between two shares (0 to 1) of all names: the same ones on every machine."""
     return first <= crc32(name.encode()) / 2**32 < last

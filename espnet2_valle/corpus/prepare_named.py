@@ -8,7 +8,7 @@ from pathlib import Path
 
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
-from espnet2_valle.corpus.named.abs_corpus import AbsCorpus
+from espnet2_valle.corpus.abs_corpus import AbsCorpus
 from espnet2_valle.corpus.prepare import write_splits
 from espnet2_valle.corpus.recording import Recording
 from espnet2_valle.corpus.split import Splits

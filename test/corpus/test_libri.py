@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.corpus.named.libri import librispeech_pairs
+from espnet2_valle.corpus.libri import librispeech_pairs
 from espnet2_valle.data.datadir import DataDir
 from espnet2_valle.data.pairs import NO_OTHER, Pair
 
