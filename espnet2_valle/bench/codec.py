@@ -20,7 +20,6 @@ from espnet2_valle.codec.world import WorldCodec
 from espnet2_valle.common.audio import read_audio
 from espnet2_valle.common.conf import find, read_yaml
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.data.codec_fit import fit_world
 from espnet2_valle.data.datadir import read_scp
 from espnet2_valle.evaluation.bootstrap import Figure as Interval
 from espnet2_valle.evaluation.bootstrap import ratio_figure
@@ -183,7 +182,8 @@ def measure(args: argparse.Namespace) -> list[Figure]:
     with tempfile.TemporaryDirectory() as folder:
         model = Path(args.model or f"{folder}/codec.npz")
         if not model.is_file():
-            fit_world(read_yaml(args.config, "--config"), args.config, fit, args.nj).save(model)
+            run = partial(parallel_map, nj=args.nj, title="analyse")
+            WorldCodec.fit_files(read_yaml(args.config, "--config"), args.config, fit, run).save(model)
         work = partial(score_file, str(model), args.seconds)
         return [
             figure

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from espnet2_valle.codec.quantizer import ResidualQuantizer
-from espnet2_valle.codec.world import WorldCodec, build_features, stage_scales
+from espnet2_valle.codec.world import WorldCodec, stage_scales
 from espnet2_valle.codec.world_config import WorldConfig
+from espnet2_valle.codec.world_fit import build_features
 from espnet2_valle.common.conf import read_yaml
 
 PITCH, WANDER, HARMONICS, LEVEL = 120.0, 0.1, 40, 0.1

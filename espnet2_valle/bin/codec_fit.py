@@ -2,20 +2,17 @@
 
 import argparse
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
+from espnet2_valle.codec.abs_codec import CodecSource
 from espnet2_valle.codec.build import CODECS, build_codec, save_codec_config
-from espnet2_valle.codec.encodec import fetch_weights
-from espnet2_valle.codec.espnet_codec import read_train_config
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.conf import read_yaml
-from espnet2_valle.common.errors import InputError
-from espnet2_valle.data.codec_fit import fit_world
 from espnet2_valle.data.datadir import read_scp
 from espnet2_valle.jobs.config import add_worker_arguments
-from espnet2_valle.jobs.pool import use_cluster
+from espnet2_valle.jobs.pool import parallel_map, use_cluster
 
-MODEL = "codec.npz"
 CONFIG = "codec.yaml"
 
 
@@ -34,29 +31,19 @@ def get_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     args = get_parser().parse_args(argv)
-    config = read_yaml(args.config, "--config") if args.config else {}
     output = Path(args.output_dir)
-    if args.codec == "world":
-        if args.codec_model:
-            raise InputError(
-                "--codec_model",
-                f"'{args.codec_model}' is for a trained codec, and world is fitted on the training set",
-                "Leave it out, or choose --codec encodec or --codec espnet",
-            )
-        if args.config is None or args.wav_scp is None:
-            raise InputError("codec_fit", "a world codec is fitted", "Give --config and --wav_scp")
-        with use_cluster(args.cluster):
-            world = fit_world(config, args.config, list(read_scp(args.wav_scp).values()), args.nj)
-        world.save(output / MODEL)
-        save_codec_config(output / CONFIG, world, MODEL, {})
-        return
-    model = Path(args.codec_model).resolve() if args.codec_model else None
-    if model is None and args.codec == "encodec":
-        model = fetch_weights()
-    if args.codec == "espnet" and model is not None:  # codec.yaml holds it, so that the model can be moved
-        config["train_config"] = read_train_config(model, config.get("train_config"))
-    codec = build_codec(args.codec, model, config)
-    save_codec_config(output / CONFIG, codec, str(model), config)
+    source = CodecSource(
+        output,
+        read_yaml(args.config, "--config") if args.config else {},
+        args.config,
+        Path(args.codec_model) if args.codec_model else None,
+        list(read_scp(args.wav_scp).values()) if args.wav_scp else None,
+        partial(parallel_map, nj=args.nj, title="analyse"),
+    )
+    with use_cluster(args.cluster):
+        model, options = CODECS[args.codec].prepare(source)
+    codec = build_codec(args.codec, output / model if model else None, options)
+    save_codec_config(output / CONFIG, codec, model, options)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+import espnet2_valle.baseline.kinds  # noqa: F401  # adds the names of its systems to the tables
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.listening.analyse import analyse
 from espnet2_valle.listening.table import write_results

@@ -1,19 +1,45 @@
 """The interface of every codec: waveform <-> integer codes."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from espnet2_valle.codec.spec import CodecSpec
 from espnet2_valle.common.errors import InputError
 
+FileMap = Callable[[Callable[[str], Any], Sequence[str]], Iterable[Any]]  # maps sound files, as `map` does
+
+
+@dataclass(frozen=True)
+class CodecSource:
+    """What a codec is made of: the command codec_fit's options, read.
+
+    Attributes:
+        folder: gets what is fitted.
+        options: content of --config.
+        where: --config itself, to be named in errors; None where none was given.
+        model: --codec_model, trained weights; None where none were given.
+        wavs: sound files of --wav_scp; None where none was given.
+        run: maps a function over sound files, perhaps in other processes.
+    """
+
+    folder: Path
+    options: Mapping[str, Any] = field(default_factory=dict)
+    where: str | None = None
+    model: Path | None = None
+    wavs: Sequence[str] | None = None
+    run: FileMap = map
+
 
 class AbsCodec(ABC):
     """Turns speech into a matrix of small integers and back.
 
     Encoding is deterministic. The number of rows follows from the number of samples
-    alone: `num_frames(num_samples)`.
+    alone: `num_frames(num_samples)`. A new codec is such a class and a line in `build.CODECS`.
     """
 
     spec: CodecSpec
@@ -21,6 +47,21 @@ class AbsCodec(ABC):
     # Seconds of codes that a piece of an utterance is decoded with before and behind it (CodecStream).
     left_context: float = 0.5
     right_context: float = 0.08
+
+    @classmethod
+    @abstractmethod
+    def load(cls, *args: Any, **kwargs: Any) -> "AbsCodec":
+        """Open the codec of a model file, `model`; its further arguments are the options in codec.yaml."""
+
+    @classmethod
+    def prepare(cls, given: CodecSource) -> tuple[str | None, dict[str, Any]]:
+        """Make ready what `load` needs: fit a codec on recordings, or, as here, take trained weights.
+
+        Returns:
+            the model file (its name in `given.folder`, or a whole path; None where there is none), and the
+            options of `load`. Both go into codec.yaml.
+        """
+        return str(given.model.resolve()) if given.model else None, dict(given.options)
 
     @property
     def sample_rate(self) -> int:

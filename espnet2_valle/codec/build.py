@@ -9,13 +9,19 @@ import yaml
 
 from espnet2_valle.codec.abs_codec import AbsCodec
 from espnet2_valle.codec.spec import CodecSpec
-from espnet2_valle.codec.world import WorldCodec
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
-from espnet2_valle.common.options import check_keys
+from espnet2_valle.common.registry import Registry, check_options
 
-CODECS = ("world", "encodec", "espnet")
-OPTIONS: dict[str, set[str]] = {"world": set(), "encodec": {"bandwidth"}, "espnet": {"train_config"}}
+# A new codec is a class and a line here; imported when it is asked for.
+CODECS: Registry[type[AbsCodec]] = Registry(
+    "codec",
+    {
+        "world": "espnet2_valle.codec.world:WorldCodec",
+        "encodec": "espnet2_valle.codec.encodec:EncodecCodec",
+        "espnet": "espnet2_valle.codec.espnet_codec:ESPnetCodec",
+    },
+)
 FIELDS = {"type", "model", "options", *(field.name for field in dataclasses.fields(CodecSpec))} - {"name"}
 
 
@@ -25,7 +31,7 @@ def build_codec(name: str, model: Path | None, options: dict[str, Any]) -> AbsCo
     Args:
         name: one of CODECS.
         model: its weights.
-        options: what its constructor takes beside the model.
+        options: what its `load` takes beside the model.
 
     Raises:
         InputError: unknown name or option, missing or unusable model.
@@ -34,16 +40,8 @@ def build_codec(name: str, model: Path | None, options: dict[str, Any]) -> AbsCo
         raise InputError("codec", f"unknown type {name!r}", f"Use one of {', '.join(CODECS)}")
     if model is None:
         raise InputError("codec", f"{name} needs its model file", "Give --codec_model, or fit it (stage 4)")
-    check_keys(f"codec {name}", options, OPTIONS[name], "option")
-    if name == "world":
-        return WorldCodec.load(model)
-    if name == "encodec":
-        from espnet2_valle.codec.encodec import EncodecCodec
-
-        return EncodecCodec(model, **options)
-    from espnet2_valle.codec.espnet_codec import ESPnetCodec
-
-    return ESPnetCodec(model, **options)
+    check_options(f"codec {name}", CODECS[name].load, options, beside=["model"])
+    return CODECS[name].load(model, **options)
 
 
 def save_codec_config(path: str | Path, codec: AbsCodec, model: str | None, options: dict[str, Any]) -> None:

@@ -1,12 +1,13 @@
 """EnCodec at 24 kHz, the codec of the VALL-E paper, through its own package."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from espnet2_valle.codec.abs_codec import AbsCodec
+from espnet2_valle.codec.abs_codec import AbsCodec, CodecSource
 from espnet2_valle.codec.spec import CodecSpec
 from espnet2_valle.common.errors import InputError
 
@@ -57,6 +58,20 @@ class EncodecCodec(AbsCodec):
             ),
             codebook_size=self.model.quantizer.bins,
         )
+
+    @classmethod
+    def load(cls, model: Path, bandwidth: float = DEFAULT_BANDWIDTH) -> "EncodecCodec":
+        """See AbsCodec."""
+        return cls(model, bandwidth)
+
+    @classmethod
+    def prepare(cls, given: CodecSource) -> tuple[str | None, dict[str, Any]]:
+        """See AbsCodec: the weights are fetched where none are given.
+
+        Raises:
+            InputError: no network.
+        """
+        return super().prepare(replace(given, model=given.model or fetch_weights()))
 
     def to(self, device: str) -> "EncodecCodec":
         """See AbsCodec."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from espnet2_valle.codec.abs_codec import AbsCodec
+from espnet2_valle.codec.abs_codec import AbsCodec, CodecSource
 from espnet2_valle.codec.spec import CodecSpec
 from espnet2_valle.common.errors import InputError
 
@@ -44,6 +44,23 @@ class ESPnetCodec(AbsCodec):
             num_codebooks=len(probe),  # the bandwidth it was trained for may leave some unused
             codebook_size=int(max(about["code_size_per_stream"])),
         )
+
+    @classmethod
+    def load(cls, model: Path, train_config: Mapping[str, Any] | str | None = None) -> "ESPnetCodec":
+        """See AbsCodec."""
+        return cls(model, train_config)
+
+    @classmethod
+    def prepare(cls, given: CodecSource) -> tuple[str | None, dict[str, Any]]:
+        """See AbsCodec: the training configuration becomes an option, so that the model can be moved.
+
+        Raises:
+            InputError: see `read_train_config`.
+        """
+        model, options = super().prepare(given)
+        if model is not None:
+            options["train_config"] = read_train_config(Path(model), options.get("train_config"))
+        return model, options
 
     def encode(self, wav: np.ndarray) -> np.ndarray:
         """Encode `wav` (S,) to codes (T, Q) int16, T = ceil(S / hop)."""

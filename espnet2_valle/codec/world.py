@@ -2,28 +2,24 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from espnet2_valle.codec.abs_codec import AbsCodec
+from espnet2_valle.codec.abs_codec import AbsCodec, CodecSource, FileMap
 from espnet2_valle.codec.quantizer import ResidualQuantizer
 from espnet2_valle.codec.spec import CodecSpec
-from espnet2_valle.codec.world_config import FitConfig, WorldConfig
+from espnet2_valle.codec.world_config import WorldConfig
 from espnet2_valle.codec.world_features import MEL_POINTS, WorldFeatures
+from espnet2_valle.codec.world_fit import analyse_file, build_features, enough_wavs, widen
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_path
 
+MODEL = "codec.npz"
 SILENCE = 3.0  # nepers below loud speech: a frame weaker than that holds no speech
 LOUD_QUANTILE = 0.9
-LIFTED_SHARE = 0.5  # of the frames
-LIFT_RIPPLE = 0.1  # of the lift, between bands
-
-
-def build_features(config: WorldConfig) -> WorldFeatures:
-    """The analysis of a world codec."""
-    return WorldFeatures(config.sample_rate, config.frame_rate, config.features)
 
 
 def stage_scales(
@@ -89,6 +85,38 @@ class WorldCodec(AbsCodec):
                 f"codebooks of shape {quantizer.codebooks.shape}, not {expected}",
                 "Fit it again (stage 4)",
             )
+
+    @classmethod
+    def prepare(cls, given: CodecSource) -> tuple[str | None, dict[str, Any]]:
+        """See `AbsCodec.prepare`: fit a codec on the recordings and write it to `folder`.
+
+        Raises:
+            InputError: a model is given, no configuration or recordings are, or see `fit`.
+        """
+        if given.model is not None:
+            raise InputError(
+                "--codec_model",
+                f"'{given.model}' is for a trained codec, and world is fitted on the training set",
+                "Leave it out, or choose --codec encodec or --codec espnet",
+            )
+        if given.where is None or given.wavs is None:
+            raise InputError("codec_fit", "a world codec is fitted", "Give --config and --wav_scp")
+        cls.fit_files(given.options, given.where, given.wavs, given.run).save(given.folder / MODEL)
+        return MODEL, {}
+
+    @classmethod
+    def fit_files(
+        cls, options: Mapping[str, Any], where: str, wavs: Sequence[str], run: FileMap = map
+    ) -> "WorldCodec":
+        """Fit codebooks on as many of the sound files `wavs` as hold the frames that the fit wants.
+
+        Raises:
+            InputError: see `fit`, or a sound file that cannot be read.
+        """
+        config = WorldConfig.from_dict(options, where)
+        stage_scales(config.stages, build_features(config), where)  # a mistake is told before the long work
+        wavs = enough_wavs(wavs, config.fit.max_frames / config.frame_rate, config.fit.seed)
+        return cls.fit(options, run(partial(analyse_file, config), wavs), where)
 
     @classmethod
     def fit(
@@ -175,21 +203,21 @@ class WorldCodec(AbsCodec):
             )
 
     @classmethod
-    def load(cls, path: str | Path) -> "WorldCodec":
-        """Read what `save` wrote.
+    def load(cls, model: str | Path) -> "WorldCodec":
+        """Read what `save` wrote to `model`.
 
         Raises:
             InputError: missing file or not a world codec.
         """
-        if not Path(path).is_file():
-            raise InputError(path, "no such codec", "Fit it first (stage 4)")
+        if not Path(model).is_file():
+            raise InputError(model, "no such codec", "Fit it first (stage 4)")
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            with np.load(model, allow_pickle=False) as stored:
                 options = json.loads(str(stored["options"]))
                 codebooks, scales = stored["codebooks"], stored["scales"]
         except (OSError, ValueError, KeyError, EOFError) as error:
-            raise InputError(path, f"not a world codec ({error})", "Fit it again (stage 4)") from error
-        return cls(options, ResidualQuantizer(codebooks, scales), path)
+            raise InputError(model, f"not a world codec ({error})", "Fit it again (stage 4)") from error
+        return cls(options, ResidualQuantizer(codebooks, scales), model)
 
 
 def neighbour_weights(features: WorldFeatures, config: WorldConfig) -> np.ndarray:
@@ -204,23 +232,3 @@ def smooth(features: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Mix `weights` (dim,) of each neighbour into the frames of `features` (T, dim); the ends repeat."""
     padded = np.pad(features, ((1, 1), (0, 0)), mode="edge")
     return features + weights * (padded[:-2] + padded[2:] - 2 * features)
-
-
-def widen(
-    vectors: np.ndarray, features: WorldFeatures, config: FitConfig, rng: np.random.Generator
-) -> np.ndarray:
-    """Spread `vectors` (N, dim) over what the training set may lack, so that other recordings find codewords.
-
-    Half of the frames get energy above `split`, as a wide-band recording has; the gain becomes any between
-    two levels.
-    """
-    vectors = vectors.astype(np.float64)
-    count = len(vectors)
-    high = features.columns("high")
-    lifted = rng.random((count, 1)) < LIFTED_SHARE
-    vectors[:, high] += config.high_lift * np.where(lifted, rng.random((count, 1)), 0.0)
-    vectors[:, high] += config.high_lift * LIFT_RIPPLE * rng.standard_normal((count, len(high)))
-    levels = np.array([config.lowest_level, config.highest_level]) - features.config.level
-    lowest, highest = np.log(10.0) / 20 * levels
-    vectors[:, features.gain_column] = rng.uniform(lowest, highest, count)
-    return vectors.astype(np.float32)

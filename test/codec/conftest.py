@@ -1,8 +1,9 @@
 import pytest
 from codec_samples import OPTIONS, voices
 
-from espnet2_valle.codec.world import WorldCodec, build_features
+from espnet2_valle.codec.world import WorldCodec
 from espnet2_valle.codec.world_config import WorldConfig
+from espnet2_valle.codec.world_fit import build_features
 
 
 @pytest.fixture(scope="session")

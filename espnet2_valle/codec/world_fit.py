@@ -1,0 +1,55 @@
+"""The training data of a world codec: features of enough recordings, with the variety that they may lack."""
+
+import random
+from collections.abc import Sequence
+
+import numpy as np
+
+from espnet2_valle.codec.world_config import FitConfig, WorldConfig
+from espnet2_valle.codec.world_features import WorldFeatures
+from espnet2_valle.common.audio import audio_seconds, read_audio
+
+LIFTED_SHARE = 0.5  # of the frames
+LIFT_RIPPLE = 0.1  # of the lift, between bands
+
+
+def build_features(config: WorldConfig) -> WorldFeatures:
+    """The analysis of a world codec."""
+    return WorldFeatures(config.sample_rate, config.frame_rate, config.features)
+
+
+def analyse_file(config: WorldConfig, path: str) -> np.ndarray:
+    """Analyse one sound file to world features (T, dim)."""
+    wav, _ = read_audio(path, config.sample_rate)
+    return build_features(config).analyse(wav)
+
+
+def enough_wavs(wavs: Sequence[str], seconds: float, seed: int) -> list[str]:
+    """Draw sound files until they last `seconds`; analysing more would only be thrown away."""
+    drawn: list[str] = []
+    for path in random.Random(seed).sample(list(wavs), len(wavs)):
+        if seconds <= 0:
+            break
+        drawn.append(path)
+        seconds -= audio_seconds(path)
+    return drawn
+
+
+def widen(
+    vectors: np.ndarray, features: WorldFeatures, config: FitConfig, rng: np.random.Generator
+) -> np.ndarray:
+    """Spread `vectors` (N, dim) over what the training set may lack, so that other recordings find codewords.
+
+    Half of the frames get energy above `split`, as a wide-band recording has; the gain becomes any between
+    two levels.
+    """
+    vectors = vectors.astype(np.float64)
+    count = len(vectors)
+    high = features.columns("high")
+    lifted = rng.random((count, 1)) < LIFTED_SHARE
+    vectors[:, high] += config.high_lift * np.where(lifted, rng.random((count, 1)), 0.0)
+    vectors[:, high] += config.high_lift * LIFT_RIPPLE * rng.standard_normal((count, len(high)))
+    levels = np.array([config.lowest_level, config.highest_level]) - features.config.level
+    lowest, highest = np.log(10.0) / 20 * levels
+    vectors[:, features.gain_column] = rng.uniform(lowest, highest, count)
+    return vectors.astype(np.float32)
