@@ -1,0 +1,61 @@
+"""What README and docs/ show of a trained model, run on a tiny one that lies where they say."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import soundfile
+from pages import blocks, shell_commands
+
+from espnet2_valle import __main__
+from espnet2_valle.generate.prepared_prompt import PreparedPrompt
+from espnet2_valle.generate.text2speech import Text2Speech
+from espnet2_valle.zoo.pack import pack
+
+from .conftest import RATE, buzz
+
+MODEL = Path("egs2/valle/exp/mini/model.zip")
+PYTHON = [block for block in blocks("python") if block.page in ("README.md", "docs/api.md")]
+SAYING = [one for one in shell_commands() if one.words[:2] in (("valle", "say"), ("valle", "stream"))]
+SAYING += [one for one in shell_commands() if one.words[:2] == ("valle", "longform")]
+
+
+@pytest.fixture(scope="module")
+def folder(files, tmp_path_factory):
+    """A folder that holds what the pages name: models, a voice, its prepared prompt, a text."""
+    root = tmp_path_factory.mktemp("use")
+    (root / MODEL).parent.mkdir(parents=True)
+    is_yaml = {name: path for name, path in files.items() if path.endswith(".yaml")}
+    weights = {name: path for name, path in files.items() if name not in is_yaml}
+    for output in (root / MODEL, root / "model.zip"):
+        pack(files=weights, yaml_files=is_yaml, extra=[], output=output)
+    soundfile.write(root / "voice.wav", buzz(110, 1.0), RATE)
+    prompt = PreparedPrompt.encode(buzz(110, 1.0), "b c", Text2Speech(**files).codec)
+    prompt.save(root / "voice.npz")
+    (root / "chapter.txt").write_text("A b c. B a.\n")
+    return root
+
+
+def test_the_python_of_the_pages_runs_in_order(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    played = []
+    for page in sorted({block.page for block in PYTHON}):
+        names = {"play": played.append}
+        for block in PYTHON:
+            if block.page == page:
+                exec(compile(block.text, f"{page}:{block.line}", "exec"), names)
+        assert soundfile.info(folder / "out.wav").frames > 0
+    assert played
+
+
+@pytest.mark.parametrize("command", SAYING, ids=lambda one: f"{one.where} {one.words[1]}")
+def test_what_a_page_says_aloud_is_heard(command, folder, monkeypatch, capfdbinary):
+    if command.words[1] == "longform":
+        pytest.importorskip("sentencex")
+    monkeypatch.chdir(folder)
+    words = list(command.words)
+    monkeypatch.setattr(sys, "argv", words)
+    __main__.main()
+    output = words[words.index("--output_wav") + 1]
+    heard = len(capfdbinary.readouterr().out) if output == "-" else soundfile.info(folder / output).frames
+    assert heard > 0
