@@ -37,6 +37,8 @@ def renamed() -> None:
     if not chosen:
         group = meant[0].words.split()[0]
         tell(script, f"valle {group}")
+        if words and words[0] not in HELP:
+            run_command(lambda _: unknown(group, words[0]))
         print(group_help(group))
         return
     command = min(chosen, key=lambda one: [words.index(word) for word in one.old.split()[1:]])

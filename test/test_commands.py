@@ -68,6 +68,10 @@ def test_an_old_name_of_several_commands_lists_them(script, monkeypatch, capsys)
     assert f"`valle {group}`" in said.err
 
 
+def test_an_old_name_of_several_commands_needs_one_of_them(monkeypatch):
+    assert "no command 'decod'" in called(monkeypatch, "valle_benchmark", "decod", "--seconds", "1")
+
+
 def test_the_word_that_chose_is_not_handed_on(monkeypatch):
     ran = []
     monkeypatch.setattr(valle, "run", lambda command, options: ran.append((command.words, list(options))))
