@@ -2,6 +2,8 @@
 
 import _ctypes
 import ctypes
+import shutil
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,8 +51,9 @@ class EspeakVoice:
 class Espeak:
     """A loaded libespeak-ng.
 
-    The library keeps state from one call to the next (random numbers, flutter, echo), so each call starts the
-    library anew: the same text and voice give the same samples, whatever was spoken before.
+    The library keeps state from one call to the next (random numbers, flutter, echo), so each call loads a
+    copy of its own: the same text and voice give the same samples, whatever was spoken before, and whoever
+    else in the process has loaded the library.
 
     Raises:
         InputError: `espeakng_loader` is not installed or its library does not start.
@@ -82,7 +85,7 @@ class Espeak:
             raise InputError(
                 "voice", f"espeak-ng has no variant '{voice.variant}'", "Choose one of its voices/!v"
             )
-        library = ctypes.CDLL(self._path)
+        library = _load_copy(self._path)
         try:
             rate = library.espeak_Initialize(_OUTPUT_SYNCHRONOUS, _BUFFER_MS, str(self._data).encode(), 0)
             if rate <= 0:
@@ -93,6 +96,23 @@ class Espeak:
                 library.espeak_Terminate()
         finally:
             _ctypes.dlclose(library._handle)
+
+
+def _load_copy(path: str) -> ctypes.CDLL:
+    """Load a library with globals of its own.
+
+    By its own path the dynamic linker would hand out the one that the process has already, state and all, and
+    phonemizer, which reads phones, never closes that.
+    """
+    try:
+        with tempfile.TemporaryDirectory() as folder:  # once loaded, the file is needed no more
+            return ctypes.CDLL(shutil.copy(path, folder))
+    except OSError as error:
+        raise InputError(
+            "espeakng_loader",
+            f"no copy of its library can be loaded from {tempfile.gettempdir()} ({error})",
+            "Set TMPDIR to a folder with space, from which programs may be run",
+        ) from error
 
 
 def _synthesize(library: ctypes.CDLL, text: str, voice: EspeakVoice) -> np.ndarray:

@@ -1,11 +1,8 @@
 """The embedded corpus: who says what, and the same bytes each time."""
 
 import hashlib
-import sys
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import soundfile
 import yaml
@@ -13,13 +10,10 @@ import yaml
 from espnet2_valle.bin import prepare_mini
 from espnet2_valle.common.conf import find
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.corpus.synthetic.espeak import Espeak, EspeakVoice
-from espnet2_valle.corpus.synthetic.espeak_speech import speak
 from espnet2_valle.corpus.synthetic.mini import MiniConfig, plan, plan_pairs
 from espnet2_valle.data.datadir import DataDir
 from espnet2_valle.data.pairs import read_pairs
 
-VOICE = EspeakVoice("en-us", "f2", pitch=50, pitch_range=50, rate=175)
 SMALL = {"train": [2, [3, 12]], "valid": [1, [3, 8]], "prompts": [2, [6, 6]], "targets": [3, [3, 5]]}
 
 
@@ -84,46 +78,6 @@ def test_pairs_keep_to_the_contract(config):
         assert prompt.speaker == target.speaker != other.speaker
         assert prompt.key != target.key
         assert len(prompt.words) + len(target.words) <= config.amounts["train"].words[1]
-
-
-def test_espeak_forgets_what_it_said_before():
-    espeak = Espeak()
-    first, rate = espeak.say("three, stop.", VOICE)
-    espeak.say("window, window.", replace(VOICE, variant="m3", pitch=70))
-    again, _ = espeak.say("three, stop.", VOICE)
-    assert rate == 22050
-    assert len(first) > rate // 2
-    np.testing.assert_array_equal(first, again)
-
-
-def test_pitch_and_rate_change_the_voice():
-    espeak = Espeak()
-    plain, _ = espeak.say("window.", VOICE)
-    fast, _ = espeak.say("window.", replace(VOICE, rate=250))
-    high, _ = espeak.say("window.", replace(VOICE, pitch=80))
-    assert len(fast) < 0.9 * len(plain)
-    assert not np.array_equal(plain[: len(high)], high[: len(plain)])
-
-
-@pytest.mark.parametrize("voice", [replace(VOICE, variant="nobody"), replace(VOICE, accent="en-atlantis")])
-def test_unknown_voice_is_named(voice):
-    with pytest.raises(InputError, match="nobody|atlantis"):
-        Espeak().say("zero.", voice)
-
-
-def test_missing_wheel_names_the_extra(monkeypatch):
-    monkeypatch.setitem(sys.modules, "espeakng_loader", None)
-    with pytest.raises(InputError, match=r"pip install.*espeak"):
-        Espeak()
-
-
-def test_speech_has_even_level_and_short_silent_edges():
-    wav = speak("three, stop.", VOICE, sample_rate=24000, edge_seconds=0.05)
-    loud = np.flatnonzero(np.abs(wav) > 0.02 * np.abs(wav).max())
-    assert abs(loud[0] / 24000 - 0.05) < 0.002
-    assert abs((len(wav) - loud[-1]) / 24000 - 0.05) < 0.002
-    assert np.sqrt(np.mean(wav**2)) == pytest.approx(0.06, rel=0.01)
-    assert np.abs(wav).max() < 1
 
 
 def test_command_writes_the_same_bytes_with_one_process_and_two(tmp_path, content):
