@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from espnet2_valle.common.audio import read_audio
+from espnet2_valle.common.extras import import_extra
 from espnet2_valle.evaluation.bootstrap import NUM_SAMPLES, Figure, interval, ratio_figure
 from espnet2_valle.evaluation.scorers import AbsScorerPlan, load_scorers
 from espnet2_valle.evaluation.speaker import similarity
@@ -95,16 +96,15 @@ def equal_error_rate(
         same_weights: how often each pair of one speaker counts; None is once. Some count.
         other_weights: the same for pairs of two speakers.
     """
-    values = np.concatenate([same, other])
-    order = np.argsort(-values, kind="stable")
-    rejected = np.concatenate([_weights(same, same_weights), np.zeros(len(other))])[order]
-    accepted = np.concatenate([np.zeros(len(same)), _weights(other, other_weights)])[order]
-    misses = 1 - np.cumsum(rejected) / rejected.sum()
-    false_alarms = np.cumsum(accepted) / accepted.sum()
-    # Pairs of one similarity are accepted or rejected together.
-    last = np.flatnonzero(np.append(np.diff(values[order]) != 0, True))
-    at = last[np.argmin(np.abs(misses[last] - false_alarms[last]))]
-    return float((misses[at] + false_alarms[at]) / 2), float(values[order][at])
+    metrics = import_extra("sklearn.metrics", "the equal error rate")
+    alike = np.repeat([True, False], [len(same), len(other)])
+    weights = np.concatenate([_weights(same, same_weights), _weights(other, other_weights)])
+    false_alarms, hits, thresholds = metrics.roc_curve(
+        alike, np.concatenate([same, other]), sample_weight=weights, drop_intermediate=False
+    )
+    misses = 1 - hits
+    at = 1 + np.argmin(np.abs(misses - false_alarms)[1:])  # the curve begins with an infinite threshold
+    return float((misses[at] + false_alarms[at]) / 2), float(thresholds[at])
 
 
 def _weights(values: Sequence[float], weights: np.ndarray | None) -> np.ndarray:

@@ -5,6 +5,7 @@ import io
 
 import numpy as np
 import soundfile
+from scipy import signal
 
 from espnet2_valle.common.audio import resample
 
@@ -71,9 +72,9 @@ def picture_uri(shares: np.ndarray) -> str:
 
 def spectrogram(wav: np.ndarray) -> np.ndarray:
     """Levels (frequencies, frames) in dB below the loudest of `wav` (samples,) at SPECTROGRAM_RATE."""
-    padded = np.pad(wav, WINDOW // 2)
-    frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::HOP]
-    power = np.abs(np.fft.rfft(frames * np.hanning(WINDOW), axis=1)) ** 2
-    kept = power[:, : TOP_HERTZ * WINDOW // SPECTROGRAM_RATE].T
+    transform = signal.ShortTimeFFT(np.hanning(WINDOW), HOP, SPECTROGRAM_RATE)
+    padded = np.pad(wav.astype(np.float64), (0, WINDOW))  # it wants at least half a window
+    power = transform.spectrogram(padded, p0=0, p1=len(wav) // HOP + 1)
+    power = power[: TOP_HERTZ * WINDOW // SPECTROGRAM_RATE]
     floor = 10 ** (-DYNAMIC_RANGE / 10)
-    return 10 * np.log10(kept / max(kept.max(), np.finfo(float).tiny) + floor)
+    return 10 * np.log10(power / max(power.max(), np.finfo(float).tiny) + floor)
