@@ -1,10 +1,12 @@
-"""Line charts as SVG that takes its colours from the page."""
+"""Line charts as SVG, drawn by the report's template.
+
+Not by matplotlib, which draws a study's PNG: its SVG brings colours and fonts of its own, where these follow
+the page into its dark dress, ids that are the same in each picture of a page, and no values at the dots.
+"""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from espnet2_valle.report.curves import Curve
 
 WIDTH, HEIGHT = 360, 210
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 12, 34
@@ -12,34 +14,55 @@ NUM_TICKS = 4
 SMALLEST_SPAN = 1e-9  # of an axis; what is flatter is drawn flat, and ticks have twelve decimals
 NICE_STEPS = (1, 2, 2.5, 5, 10)
 
+Points = list[tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Series:
+    """Data of one line.
+
+    Attributes:
+        name: in the legend.
+        style: class of the page.
+        points: (x, y) in order.
+        dots: (x, y, text that the pointer shows there, or none).
+    """
+
+    name: str
+    style: str
+    points: Points
+    dots: list[tuple[float, float, str]]
+
 
 @dataclass(frozen=True)
 class Line:
-    """One series, in pixels: name, corners, and the end point with its value written out."""
+    """One series, in pixels; see `Series`."""
 
     name: str
+    style: str
     corners: str
-    end: tuple[float, float]
-    last: str
+    dots: list[tuple[float, float, str]]
 
 
 @dataclass(frozen=True)
 class Chart:
-    """What the template draws.
+    """Layout of a chart for the template.
 
     Attributes:
-        title: of the curve.
-        summary: the curve in words, for those who cannot see it.
-        lines: the series.
+        title: of the chart.
+        x_title: of the horizontal axis.
+        summary: the lines in words, for those who cannot see them.
+        lines: one a series.
         x_ticks: (pixel, label).
         y_ticks: (pixel, label).
     """
 
     title: str
+    x_title: str
     summary: str
-    lines: tuple[Line, ...]
-    x_ticks: tuple[tuple[float, str], ...]
-    y_ticks: tuple[tuple[float, str], ...]
+    lines: list[Line]
+    x_ticks: list[tuple[float, str]]
+    y_ticks: list[tuple[float, str]]
     width: int = WIDTH
     height: int = HEIGHT
     left: int = LEFT
@@ -48,36 +71,53 @@ class Chart:
     bottom: int = HEIGHT - BOTTOM
 
 
-def build_chart(curve: Curve) -> Chart:
-    """Lay out a curve."""
-    epochs = [epoch for points in curve.series.values() for epoch, _ in points]
-    values = [value for points in curve.series.values() for _, value in points]
-    x_ticks = [tick for tick in nice_ticks(min(epochs), max(epochs)) if tick == int(tick)]
-    y_ticks = nice_ticks(min(values), max(values))
-    x_low, x_high = min(epochs), max(epochs)
-    y_low, y_high = min(values + y_ticks), max(values + y_ticks)
+def line_chart(
+    title: str,
+    x_title: str,
+    summary: str,
+    series: Sequence[Series],
+    whole: bool = False,
+    origin: float = math.inf,
+) -> Chart:
+    """Lay out a chart.
 
-    def x_of(epoch: float) -> float:
-        return round(_scale(epoch, x_low, x_high, LEFT, WIDTH - RIGHT), 1)
+    Args:
+        title: of the chart.
+        x_title: of the horizontal axis.
+        summary: the lines in words.
+        series: one a line.
+        whole: only whole numbers stand on the horizontal axis.
+        origin: the vertical axis begins there at the latest.
+    """
+    xs = [x for one in series for x, _ in one.points]
+    ys = [y for one in series for _, y in one.points]
+    x_low, x_high = min(xs), max(xs)
+    x_ticks = [tick for tick in nice_ticks(x_low, x_high) if x_low <= tick <= x_high]
+    y_ticks = nice_ticks(min(origin, *ys), max(ys))
+    y_low, y_high = min(ys + y_ticks), max(ys + y_ticks)
 
-    def y_of(value: float) -> float:
-        return round(_scale(value, y_low, y_high, HEIGHT - BOTTOM, TOP), 1)
+    def x_of(x: float) -> float:
+        return round(_scale(x, x_low, x_high, LEFT, WIDTH - RIGHT), 1)
 
-    lines = tuple(
+    def y_of(y: float) -> float:
+        return round(_scale(y, y_low, y_high, HEIGHT - BOTTOM, TOP), 1)
+
+    lines = [
         Line(
-            name,
-            " ".join(f"{x_of(epoch)},{y_of(value)}" for epoch, value in points),
-            (x_of(points[-1][0]), y_of(points[-1][1])),
-            f"{points[-1][1]:.3g}",
+            one.name,
+            one.style,
+            " ".join(f"{x_of(x)},{y_of(y)}" for x, y in one.points),
+            [(x_of(x), y_of(y), said) for x, y, said in one.dots],
         )
-        for name, points in curve.series.items()
-    )
+        for one in series
+    ]
     return Chart(
-        curve.title,
-        _summary(curve),
+        title,
+        x_title,
+        summary,
         lines,
-        tuple((x_of(tick), f"{tick:.0f}") for tick in x_ticks if x_low <= tick <= x_high),
-        tuple((y_of(tick), f"{tick:g}") for tick in y_ticks),
+        [(x_of(tick), f"{tick:g}") for tick in x_ticks if not whole or tick == int(tick)],
+        [(y_of(tick), f"{tick:g}") for tick in y_ticks],
     )
 
 
@@ -93,15 +133,6 @@ def nice_ticks(low: float, high: float) -> list[float]:
 def _scale(value: float, low: float, high: float, start: float, end: float) -> float:
     share = (value - low) / (high - low) if high > low else 0.5
     return start + share * (end - start)
-
-
-def _summary(curve: Curve) -> str:
-    parts = [
-        f"{name} from {points[0][1]:.3g} in epoch {points[0][0]:.0f} to {points[-1][1]:.3g} "
-        f"in epoch {points[-1][0]:.0f}"
-        for name, points in curve.series.items()
-    ]
-    return f"{curve.title} over epochs: {'; '.join(parts)}."
 
 
 def shares(values: Sequence[float]) -> list[float]:

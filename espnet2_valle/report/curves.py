@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from espnet2_valle.report.chart import Chart, Points, Series, line_chart
+
 EPOCH_TAG = "iter_epoch"  # written once an epoch, at its last step
 PLOTTED = {
     "loss": "Loss",
@@ -12,9 +14,7 @@ PLOTTED = {
     "generator_mel_loss": "Mel loss of the generator",
     "discriminator_loss": "Loss of the discriminator",
 }
-SETS = ("train", "valid")
-
-Points = list[tuple[float, float]]
+SETS = {"train": "training", "valid": "validation"}
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,24 @@ class Curve:
 
     title: str
     series: dict[str, Points]
+
+
+def training_chart(curve: Curve) -> Chart:
+    """Lay out a curve: a dot marks the last value of each set, which the legend has too."""
+    series = [
+        Series(f"{SETS[name]} {points[-1][1]:.3g}", name, points, [(*points[-1], "")])
+        for name, points in curve.series.items()
+    ]
+    return line_chart(curve.title, "epoch", _summary(curve), series, whole=True)
+
+
+def _summary(curve: Curve) -> str:
+    parts = [
+        f"{name} from {points[0][1]:.3g} in epoch {points[0][0]:.0f} to {points[-1][1]:.3g} "
+        f"in epoch {points[-1][0]:.0f}"
+        for name, points in curve.series.items()
+    ]
+    return f"{curve.title} over epochs: {'; '.join(parts)}."
 
 
 def read_curves(train_dir: Path) -> list[Curve]:

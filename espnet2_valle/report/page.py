@@ -21,8 +21,8 @@ from espnet2_valle.evaluation.table import (
 )
 from espnet2_valle.evaluation.utterance import Trial, UtteranceScore
 from espnet2_valle.listening.table import rated_name
-from espnet2_valle.report.chart import Chart, build_chart, shares
-from espnet2_valle.report.curves import read_curves
+from espnet2_valle.report.chart import shares
+from espnet2_valle.report.curves import read_curves, training_chart
 from espnet2_valle.report.examples import AlignmentPicture, Example, choose, listing, make_clip
 from espnet2_valle.report.plots import length_plots, outcome_shares
 
@@ -262,11 +262,10 @@ def make_examples(run: Run, rows: Sequence[UtteranceScore], count: int, seed: in
 
 def training(model: str, folder: Path) -> dict[str, Any]:
     """Title, machine and charts of one training; no chart where nothing was recorded."""
-    charts: list[Chart] = [build_chart(curve) for curve in read_curves(folder)]
     return {
         "title": MODELS.get(model, model),
         "folder": str(folder),
-        "charts": charts,
+        "charts": [training_chart(curve) for curve in read_curves(folder)],
         "machine": read_machine(folder),
     }
 

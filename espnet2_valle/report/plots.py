@@ -1,7 +1,6 @@
-"""How figures hang on the length of text and prompt, as SVG with a line for each system."""
+"""Metrics by the length of text and prompt, with a line for each system."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,48 +10,14 @@ from espnet2_valle.common.audio import audio_seconds
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.evaluation.table import system_name
 from espnet2_valle.evaluation.utterance import Trial, UtteranceScore
-from espnet2_valle.report.chart import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, nice_ticks
+from espnet2_valle.report.chart import Chart, Series, line_chart
 
 NUM_BINS = 4
+NUM_COLOURS = 9  # of the page; with more systems they come again
 Point = tuple[float, float, float]  # x, numerator, denominator
 
 
-@dataclass(frozen=True)
-class PlotLine:
-    """One system: its name, corners and dots in pixels, and what each dot says."""
-
-    name: str
-    corners: str
-    dots: list[tuple[float, float, str]]
-
-
-@dataclass(frozen=True)
-class Plot:
-    """What the template draws.
-
-    Attributes:
-        title: of the plot.
-        x_title: of the axis.
-        lines: one a system.
-        x_ticks: (pixel, label).
-        y_ticks: (pixel, label).
-        summary: in words.
-    """
-
-    title: str
-    x_title: str
-    lines: list[PlotLine]
-    x_ticks: list[tuple[float, str]]
-    y_ticks: list[tuple[float, str]]
-    summary: str
-    width: int = WIDTH
-    height: int = HEIGHT
-    left: int = LEFT
-    right: int = WIDTH - RIGHT
-    bottom: int = HEIGHT - BOTTOM
-
-
-def length_plots(rows: Mapping[str, Sequence[UtteranceScore]], trials: Mapping[str, Trial]) -> list[Plot]:
+def length_plots(rows: Mapping[str, Sequence[UtteranceScore]], trials: Mapping[str, Trial]) -> list[Chart]:
     """WER by words of the text and similarity by seconds of the prompt; those that have something to show."""
     errors: dict[str, list[Point]] = {}
     likeness: dict[str, list[Point]] = {}
@@ -85,38 +50,25 @@ def prompt_seconds(trials: Mapping[str, Trial]) -> dict[str, float]:
     return {key: length for key, length in seconds.items() if length is not None}
 
 
-def build_plot(title: str, x_title: str, series: Mapping[str, Sequence[Point]]) -> Plot | None:
-    """Lay out a plot; None where no system has two lengths."""
+def build_plot(title: str, x_title: str, series: Mapping[str, Sequence[Point]]) -> Chart | None:
+    """Lay out a plot with a line for each system; None where no system has two lengths."""
     binned = {name: bins(points) for name, points in series.items()}
-    binned = {name: points for name, points in binned.items() if len(points) > 1}
-    if not binned:
+    shown = [(system_name(name), points) for name, points in binned.items() if len(points) > 1]
+    if not shown:
         return None
-    every = [point for points in binned.values() for point in points]
-    x_low, x_high = min(x for x, _ in every), max(x for x, _ in every)
-    ticks = nice_ticks(min(0.0, *(y for _, y in every)), max(y for _, y in every))
-
-    def x_of(x: float) -> float:
-        return round(LEFT + (x - x_low) / (x_high - x_low) * (WIDTH - RIGHT - LEFT), 1)
-
-    def y_of(y: float) -> float:
-        share = (y - ticks[0]) / (ticks[-1] - ticks[0])
-        return round(HEIGHT - BOTTOM - share * (HEIGHT - BOTTOM - TOP), 1)
-
     lines = [
-        PlotLine(
-            system_name(name),
-            " ".join(f"{x_of(x)},{y_of(y)}" for x, y in points),
-            [(x_of(x), y_of(y), f"{system_name(name)}: {y:.2f} at {x:.3g}") for x, y in points],
+        Series(
+            name,
+            f"series-{number % NUM_COLOURS}",
+            points,
+            [(x, y, f"{name}: {y:.2f} at {x:.3g}") for x, y in points],
         )
-        for name, points in binned.items()
+        for number, (name, points) in enumerate(shown)
     ]
-    x_ticks = [(x_of(x), f"{x:g}") for x in nice_ticks(x_low, x_high) if x_low <= x <= x_high]
-    said = [
-        f"{line.name} {points[0][1]:.2f} to {points[-1][1]:.2f}"
-        for line, points in zip(lines, binned.values())
-    ]
-    summary = f"{title}, from {x_low:.3g} to {x_high:.3g} {x_title}: {'; '.join(said)}."
-    return Plot(title, x_title, lines, x_ticks, [(y_of(y), f"{y:g}") for y in ticks], summary)
+    xs = [x for _, points in shown for x, _ in points]
+    said = [f"{name} {points[0][1]:.2f} to {points[-1][1]:.2f}" for name, points in shown]
+    summary = f"{title}, from {min(xs):.3g} to {max(xs):.3g} {x_title}: {'; '.join(said)}."
+    return line_chart(title, x_title, summary, lines, origin=0.0)
 
 
 def bins(points: Sequence[Point]) -> list[tuple[float, float]]:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from espnet2_valle.evaluation.utterance import UtteranceScore
-from espnet2_valle.report.chart import build_chart, nice_ticks
-from espnet2_valle.report.curves import Curve, read_curves
+from espnet2_valle.report.chart import nice_ticks
+from espnet2_valle.report.curves import Curve, read_curves, training_chart
 from espnet2_valle.report.examples import BEST, RANDOM, WORST, choose
 from espnet2_valle.report.media import audio_uri, spectrogram, spectrogram_uri
 from espnet2_valle.report.page import duration
@@ -76,7 +76,7 @@ def test_ticks_are_few_and_span_the_values(one, other):
 @example([5e-324])
 @given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=40))
 def test_charts_stay_in_their_frame(values):
-    chart = build_chart(Curve("Loss", {"train": [(float(n), v) for n, v in enumerate(values, 1)]}))
+    chart = training_chart(Curve("Loss", {"train": [(float(n), v) for n, v in enumerate(values, 1)]}))
     for corner in chart.lines[0].corners.split():
         x, y = map(float, corner.split(","))
         assert chart.left <= x <= chart.right
