@@ -174,6 +174,12 @@ def test_equal_error_rate_of_known_cases():
     assert equal_error_rate([0.5] * 3, [0.5] * 3)[0] == pytest.approx(0.5)
 
 
+def test_a_weight_counts_a_pair_as_often():
+    same, other = [0.9, 0.8, 0.3], [0.7, 0.4, 0.1]
+    often = equal_error_rate([0.9, 0.3, 0.3], [0.7, 0.7, 0.7, 0.1])
+    assert equal_error_rate(same, other, np.array([1, 0, 2]), np.array([3, 0, 1])) == often
+
+
 def test_the_interval_of_the_equal_error_rate_is_over_speakers():
     same = [(who, who, 0.9 if who != "odd" else 0.1) for who in ("a", "b", "c", "odd") for _ in range(5)]
     other = [("a", "b", 0.2), ("a", "c", 0.3), ("b", "c", 0.2), ("a", "odd", 0.2), ("b", "odd", 0.0)]

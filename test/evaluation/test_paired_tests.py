@@ -41,7 +41,18 @@ def test_exact_p_of_few_pairs():
     assert flip_test([1.0, 2.0, 3.0]) == pytest.approx(2 / 8)
     assert flip_test([1.0, 2.0, 3.0, 0.0]) == pytest.approx(2 / 8)
     assert flip_test([0.0, 0.0]) == 1.0
+    assert flip_test([2.0, 0.0]) == 1.0  # a lone gap is as large with either sign
     assert flip_test([1.0, 2.0, 3.0], groups=["a", "a", "b"]) == pytest.approx(2 / 4)
+
+
+def test_gaps_against_one_another_are_as_large_in_either_direction():
+    assert flip_test([3.0, -1.0]) == 1.0
+    assert flip_test([-3.0, -1.0]) == flip_test([3.0, 1.0]) == pytest.approx(2 / 4)
+
+
+def test_p_hangs_on_the_seed_alone():
+    gaps = np.random.default_rng(0).normal(0.1, size=60)
+    assert flip_test(gaps, seed=1) == flip_test(gaps, seed=1) != flip_test(gaps, seed=2)
 
 
 def test_random_signs_agree_with_all_signs():
