@@ -12,8 +12,9 @@ from functools import cache
 from importlib import import_module
 
 import pytest
-from espnet2_valle.commands import COMMANDS
 from pages import PAGES, ROOT, inline_code, shell_commands, simple_commands
+
+from espnet2_valle.commands import COMMANDS
 
 RECIPE = ROOT / "egs2" / "valle"
 BY_WORDS = {tuple(command.words.split()): command for command in COMMANDS}
