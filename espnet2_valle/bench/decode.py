@@ -17,7 +17,7 @@ from espnet2_valle.bench.speech import speech_codec, voice
 from espnet2_valle.common.conf import CONF
 from espnet2_valle.common.machine import bfloat16
 from espnet2_valle.generate.ar_decoding import ARDecoder, Utterance, decode_ar
-from espnet2_valle.generate.sampling import SamplingOptions
+from espnet2_valle.generate.options import SamplingOptions
 from espnet2_valle.generate.stopping import Limits
 from espnet2_valle.tasks.planned import build_planned
 from espnet2_valle.valle.ar import VALLEAR

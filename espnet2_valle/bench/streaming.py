@@ -20,9 +20,9 @@ from espnet2_valle.codec.stream import CodecStream
 from espnet2_valle.common.conf import find
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.generate.ar_decoding import ARDecoder
-from espnet2_valle.generate.prepared_prompt import PreparedPrompt
+from espnet2_valle.generate.options import SamplingOptions
+from espnet2_valle.generate.prompt import PreparedPrompt
 from espnet2_valle.generate.request import Prepared, Request
-from espnet2_valle.generate.sampling import SamplingOptions
 from espnet2_valle.generate.stopping import Limits
 from espnet2_valle.generate.streaming import CHUNK_SECONDS, Streamer, choose_chunks
 from espnet2_valle.generate.text2speech import Text2Speech

@@ -1,24 +1,18 @@
 """Synthesise speech: one text from the command line, or a whole list of (prompt, text) pairs."""
 
 import argparse
-import json
 from collections.abc import Sequence
 
 from espnet2.utils import config_argparse
 from espnet2.utils.types import str2bool
 
-from espnet2_valle.common.audio import check_writable, write_audio
+from espnet2_valle.common.audio import check_writable
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.generate.arguments import add_model_arguments, add_prompt_arguments, model_spec, require
 from espnet2_valle.generate.decode_pairs import synthesise_pairs
-from espnet2_valle.generate.open_model import (
-    add_model_arguments,
-    add_prompt_arguments,
-    model_options,
-    open_text2speech,
-    require,
-)
-from espnet2_valle.generate.outcome import Outcome
+from espnet2_valle.generate.opening import open_text2speech
+from espnet2_valle.generate.say import say
 from espnet2_valle.jobs.config import add_worker_arguments
 from espnet2_valle.jobs.pool import use_cluster
 
@@ -48,7 +42,7 @@ def get_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> None:
     """Synthesise what the options name."""
     args = get_parser().parse_args(argv)
-    model = model_options(args)
+    model = model_spec(args)
     if args.pairs:
         require(args, "data_dir", "output_dir")
         if args.batch_size < 1:
@@ -60,12 +54,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     else:
         require(args, "text", "prompt_speech", "output_wav")
         check_writable(args.output_wav, "--output_wav")
-        text2speech = open_text2speech(json.dumps(model))
-        result = text2speech(args.text, args.prompt_speech, args.prompt_text)
-        if result["outcome"] is Outcome.NO_SPEECH:
-            raise InputError("--text", "no speech came out", "Try another --seed or a longer prompt")
-        write_audio(args.output_wav, result["wav"].numpy(), text2speech.fs)
-        print(f"{args.output_wav}: {result['outcome'].value}")
+        text2speech = open_text2speech(model)
+        speech = say(text2speech, args.text, args.prompt_speech, args.prompt_text, args.output_wav)
+        print(f"{args.output_wav}: {speech.outcome.value}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """Read a long text aloud: paragraphs, chapters. What was broken off goes on at the sentence it was at."""
 
 import argparse
-import json
 from collections import Counter
 from collections.abc import Sequence
 
@@ -10,16 +9,10 @@ from espnet2.utils import config_argparse
 from espnet2_valle.common.audio import check_writable
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.conf import find
+from espnet2_valle.generate.arguments import add_model_arguments, add_prompt_arguments, model_spec, require
 from espnet2_valle.generate.longform import LongformOptions, speak
-from espnet2_valle.generate.open_model import (
-    add_model_arguments,
-    add_prompt_arguments,
-    chooser,
-    model_options,
-    open_text2speech,
-    require,
-)
-from espnet2_valle.generate.prepared_prompt import open_prompt
+from espnet2_valle.generate.opening import open_text2speech
+from espnet2_valle.generate.prompt import open_prompt
 from espnet2_valle.generate.sentences import read_text, split_text
 
 
@@ -47,12 +40,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = LongformOptions.load(args.longform_config)
     text = read_text(args.text_file)
     sentences = split_text(text, options.pauses, options.language, options.max_words)
-    model = model_options(args)
-    recognizer = chooser(model)
-    text2speech = open_text2speech(json.dumps(model))
+    text2speech = open_text2speech(model_spec(args))
     prompt = open_prompt(args.prompt_speech, args.prompt_text, None, text2speech.codec)
-    identity = recognizer.identity() if recognizer else ""
-    outcomes = speak(text2speech, sentences, prompt, options, args.output_wav, identity)
+    outcomes = speak(text2speech, sentences, prompt, options, args.output_wav)
     counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(Counter(outcomes).items()))
     print(f"{args.output_wav}: {len(sentences)} sentences ({counts})")
 

@@ -5,21 +5,20 @@ them. With it, only silent edges are cut, since the text is that of the whole re
 """
 
 import argparse
-import dataclasses
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from espnet2_valle.asr.recognizer import AbsRecognizer, CTCRecognizer, PocketsphinxRecognizer
 from espnet2_valle.codec.abs_codec import AbsCodec
 from espnet2_valle.codec.build import load_codec
-from espnet2_valle.common.audio import check_writable, read_channels, write_audio
+from espnet2_valle.common.audio import check_writable
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.common.fileio import atomic_open
 from espnet2_valle.evaluation.speaker import ResemblyzerEncoder
-from espnet2_valle.generate.prepared_prompt import SUFFIX, PreparedPrompt
-from espnet2_valle.generate.prompt_check import Embed, PromptLimits, prepare_prompt
+from espnet2_valle.generate.prepare_prompt import prepare_recording, save_prompt
+from espnet2_valle.generate.prompt import SUFFIX
+from espnet2_valle.generate.prompt_check import Embed, PromptLimits
+from espnet2_valle.zoo.trained import ModelFiles
 
 POCKETSPHINX = "pocketsphinx"
 
@@ -63,35 +62,22 @@ def main(argv: Sequence[str] | None = None) -> None:
         check_writable(args.output_wav, "--output_wav")
     if args.seconds <= 0:
         raise InputError("--seconds", f"{args.seconds} is not positive", "Give about 3")
-    codec = _codec(args)
-    recording, rate = read_channels(args.prompt_speech)
-    wav, report = prepare_prompt(
-        recording,
-        rate,
-        codec.sample_rate,
+    prompt, report = prepare_recording(
+        args.prompt_speech,
+        open_codec(args),
+        args.prompt_text,
+        lambda wav, rate: _recognizer(args.recognizer).transcribe(wav, rate),
         PromptLimits(seconds=args.seconds),
-        cut=args.prompt_text is None,
-        embed=_embed(args.voices),
-        where=args.prompt_speech,
+        _embed(args.voices),
+        args.recognizer,
     )
-    text = args.prompt_text
-    if text is None:
-        text = _recognizer(args.recognizer).transcribe(wav, codec.sample_rate)
-        if not text:
-            raise InputError(
-                args.prompt_speech, f"{args.recognizer} hears no word in it", "Give --prompt_text"
-            )
-        print(f"heard by {args.recognizer}, please check: {text}")
-    PreparedPrompt.encode(wav, text, codec).save(args.output)
-    if args.output_wav:
-        write_audio(args.output_wav, wav, codec.sample_rate)
-    if args.report:
-        with atomic_open(args.report) as stream:
-            json.dump({**dataclasses.asdict(report), "text": text}, stream, indent=2)
+    if args.prompt_text is None:
+        print(f"heard by {args.recognizer}, please check: {prompt.text}")
+    save_prompt(prompt, report, args.output, args.output_wav, args.report)
     print("\n".join([*report.lines(), args.output]))
 
 
-def _codec(args: argparse.Namespace) -> AbsCodec:
+def open_codec(args: argparse.Namespace) -> AbsCodec:
     """The codec that the options name.
 
     Raises:
@@ -99,11 +85,8 @@ def _codec(args: argparse.Namespace) -> AbsCodec:
     """
     if bool(args.model_tag) == bool(args.codec_config):
         raise InputError("--codec_config", "one of it and --model_tag is needed", "Give one")
-    if args.codec_config:
-        return load_codec(args.codec_config)
-    from espnet2_valle.zoo.load import unpack
-
-    return load_codec(unpack(args.model_tag)["codec_config"])
+    files = ModelFiles(codec_config=args.codec_config, model_tag=args.model_tag).unpacked()
+    return load_codec(str(files.codec_config))
 
 
 def _recognizer(choice: str) -> AbsRecognizer:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import torch
 
+from espnet2_valle.generate.options import SamplingOptions
 from espnet2_valle.generate.outcome import Outcome
-from espnet2_valle.generate.sampling import SamplingOptions, draw_codes
+from espnet2_valle.generate.sampling import draw_codes
 from espnet2_valle.generate.stopping import Limits, RepetitionTrap
 from espnet2_valle.valle.ar import VALLEAR
 from espnet2_valle.valle.cache import KVCache
@@ -15,7 +16,7 @@ from espnet2_valle.valle.cache import KVCache
 
 @dataclass(frozen=True)
 class Utterance:
-    """What the AR model is asked for.
+    """A request to the AR model.
 
     Attributes:
         text: (text_time,) ids of prompt text and text together.
@@ -34,7 +35,7 @@ class Utterance:
 
 @dataclass(frozen=True)
 class Decoded:
-    """What the AR model said.
+    """The AR model's answer.
 
     Attributes:
         codes: (time,) of the new part alone.
@@ -127,7 +128,7 @@ class ARDecoder:
 
     @property
     def finished(self) -> bool:
-        """Whether every utterance has ended; then all of `results` are there."""
+        """True when every utterance has ended; then all of `results` are there."""
         return not self._rows
 
     @torch.inference_mode()

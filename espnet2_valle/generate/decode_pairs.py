@@ -1,11 +1,9 @@
 """Synthesising a list of (prompt, text) pairs by many workers; a killed run goes on where it was."""
 
 import functools
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,7 +15,7 @@ from espnet2_valle.data.datadir import DataDir
 from espnet2_valle.data.pairs import Pair, read_pairs
 from espnet2_valle.generate.continuation import divide_text, read_beginning
 from espnet2_valle.generate.decoding_folder import DecodingFolder, Ending, codes_path, wav_path
-from espnet2_valle.generate.open_model import chooser, open_streamer, open_text2speech
+from espnet2_valle.generate.opening import ModelSpec, open_streamer, open_text2speech
 from espnet2_valle.generate.outcome import Outcome
 from espnet2_valle.generate.request import Request
 from espnet2_valle.jobs.pool import parallel_map
@@ -35,7 +33,7 @@ class Job:
     continues: bool = False
 
     def request(self, fs: int, seed: int) -> Request:
-        """What the model is asked, which works at `fs` Hz."""
+        """The request to a model that works at `fs` Hz."""
         if not self.continues:
             return Request(self.text, self.prompt_wav, self.prompt_text, seed=seed)
         divided = divide_text(self.prompt_wav, self.text)
@@ -48,7 +46,7 @@ class Job:
 
 
 def synthesise_pairs(
-    model: dict[str, Any],
+    model: ModelSpec,
     pairs: str | Path,
     data_dir: str | Path,
     output_dir: str | Path,
@@ -65,19 +63,20 @@ def synthesise_pairs(
         InputError: a pair that names an unknown utterance, or a model that cannot be opened.
     """
     jobs = _jobs(read_pairs(pairs), DataDir.load(data_dir), pairs)
-    recognizer = chooser(model)
-    options = {**model, "streaming": streaming, "recognizer": recognizer and recognizer.identity()}
+    recognizer = model.options.component
+    identity = recognizer and recognizer.identity()
+    options = {**model.to_dict(), "streaming": streaming, "recognizer": identity}
     folder = DecodingFolder(output_dir, options, {job.pair_id: job.digest() for job in jobs})
     pending = [job for job in jobs if job.pair_id not in folder.done]
     if batch_size > 1:
         pending.sort(key=lambda job: len(job.text))
     batches = cut(pending, batch_size)
-    work = functools.partial(_synthesise, json.dumps(model), streaming, str(output_dir))
+    work = functools.partial(_synthesise, model, streaming, str(output_dir))
     folder.record(parallel_map(work, batches, nj, "decode"))
     folder.finish([job.pair_id for job in jobs])
 
 
-def _synthesise(model: str, streaming: bool, output_dir: str, jobs: Sequence[Job]) -> dict[str, Ending]:
+def _synthesise(model: ModelSpec, streaming: bool, output_dir: str, jobs: Sequence[Job]) -> dict[str, Ending]:
     """Synthesise a batch of pairs and write what came out; returns how each ended."""
     text2speech = open_text2speech(model)
     synthesise = open_streamer(model).synthesise if streaming else None
@@ -85,16 +84,16 @@ def _synthesise(model: str, streaming: bool, output_dir: str, jobs: Sequence[Job
     endings = {}
     results = text2speech.batch(requests, synthesise)
     for job, request, result in zip(jobs, requests, results, strict=True):
-        if "problem" in result:
-            print(f"{job.pair_id}: {result['problem']}")
-        if len(result["wav"]) and result["outcome"] is not Outcome.NO_SPEECH:
+        if result.problem:
+            print(f"{job.pair_id}: {result.problem}")
+        if len(result.wav) and result.outcome is not Outcome.NO_SPEECH:
             with atomic_path(codes_path(output_dir, job.pair_id)) as path:
-                np.save(path, result["codes"].numpy().astype(np.int16))
-            wav = result["wav"].numpy()
+                np.save(path, result.codes.numpy().astype(np.int16))
+            wav = result.wav.numpy()
             if job.continues:  # what is written begins with the prompt
                 wav = np.concatenate([np.asarray(request.prompt_speech), wav])
             write_audio(wav_path(output_dir, job.pair_id), wav, text2speech.fs)
-        endings[job.pair_id] = (result["outcome"].value, result["tries"])
+        endings[job.pair_id] = (result.outcome.value, result.tries)
     return endings
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -13,10 +12,11 @@ from espnet2_valle.common.options import load
 from espnet2_valle.common.seeds import seed_of
 from espnet2_valle.generate.outcome import Outcome
 from espnet2_valle.generate.postprocess import StreamTail
-from espnet2_valle.generate.prepared_prompt import PreparedPrompt
+from espnet2_valle.generate.prompt import PreparedPrompt
 from espnet2_valle.generate.prompt_check import frame_levels, mean_db, speech_threshold
 from espnet2_valle.generate.resumable_wav import GrowingRecording
 from espnet2_valle.generate.sentences import Sentence
+from espnet2_valle.generate.speech import Speech
 from espnet2_valle.generate.text2speech import Text2Speech
 from espnet2_valle.jobs.shards import fingerprint
 
@@ -26,7 +26,7 @@ ROLLING_SECONDS = 1.5  # a shorter sentence is no prompt for the next
 
 @dataclass(frozen=True)
 class LongformOptions:
-    """What conf/longform.yaml holds.
+    """The options of conf/longform.yaml.
 
     Raises:
         InputError: a value out of range.
@@ -65,7 +65,6 @@ def speak(
     prompt: PreparedPrompt,
     options: LongformOptions,
     output: str | Path,
-    chooser: str = "",
 ) -> list[str]:
     """Say all sentences into one sound file; a run that was broken off goes on at the sentence it was at.
 
@@ -79,7 +78,6 @@ def speak(
         prompt: the voice.
         options: pauses, prompts, levels.
         output: a WAV or FLAC file.
-        chooser: identity of the model's scorer, if it has one: with another, all is said anew.
 
     Returns:
         the outcome of each sentence.
@@ -88,7 +86,7 @@ def speak(
         InputError: sentences without a symbol that the model knows; all are named, and none has been said.
     """
     check_sentences(text2speech, sentences)
-    stamp = _stamp(text2speech, prompt, options, chooser)
+    stamp = _stamp(text2speech, prompt, options)
     digests = [fingerprint([sentence.text, str(sentence.pause)]) for sentence in sentences]
     recording = GrowingRecording(output, text2speech.fs, stamp, digests)
     rolling = recording.voice(text2speech.codec)
@@ -99,8 +97,8 @@ def speak(
             result = text2speech(sentence.text, rolling or prompt, seed=seed)
             if options.prompt == ROLLING:
                 rolling = _next_prompt(result, sentence, text2speech) or rolling
-            wav = level_out(result["wav"].numpy(), prompt.wav, text2speech.fs, options)
-            recording.add(wav, sentence.pause, result["outcome"].value, rolling)
+            wav = level_out(result.wav.numpy(), prompt.wav, text2speech.fs, options)
+            recording.add(wav, sentence.pause, result.outcome.value, rolling)
             bar.update()
     recording.finish()
     return [said.outcome for said in recording.said]
@@ -140,25 +138,23 @@ def speech_level(wav: np.ndarray, rate: int) -> float:
     return mean_db(levels[levels > speech_threshold(levels)])
 
 
-def _next_prompt(
-    result: Mapping[str, Any], sentence: Sentence, text2speech: Text2Speech
-) -> PreparedPrompt | None:
+def _next_prompt(result: Speech, sentence: Sentence, text2speech: Text2Speech) -> PreparedPrompt | None:
     """The sentence just said as a prompt, if it went well and is long enough."""
-    wav = result["wav"].numpy()
-    if result["outcome"] is not Outcome.OK or len(wav) < ROLLING_SECONDS * text2speech.fs:
+    wav = result.wav.numpy()
+    if result.outcome is not Outcome.OK or len(wav) < ROLLING_SECONDS * text2speech.fs:
         return None
     return PreparedPrompt.encode(wav, sentence.text, text2speech.codec)
 
 
-def _stamp(
-    text2speech: Text2Speech, prompt: PreparedPrompt, options: LongformOptions, chooser: str
-) -> dict[str, str]:
-    """What decides how each sentence sounds, whatever it says."""
+def _stamp(text2speech: Text2Speech, prompt: PreparedPrompt, options: LongformOptions) -> dict[str, str]:
+    """A digest of all that decides how each sentence sounds, whatever it says."""
     weights = [
         float(tensor.double().sum())
         for model in (text2speech.ar, text2speech.nar)
         for tensor in model.state_dict().values()
     ]
     voice = (prompt.codes.tolist(), prompt.text, speech_level(prompt.wav, text2speech.fs))
+    recognizer = text2speech.options.component
+    chooser = recognizer.identity() if recognizer else ""  # with another, all is said anew
     made_by = (voice, options.prompt, options.max_gain, text2speech.choices, chooser, weights)
     return {"stamp": fingerprint([repr(made_by)])}

@@ -1,4 +1,4 @@
-"""How an utterance ended. Every one gets exactly one of these, and the report counts them."""
+"""Outcomes of a synthesis. Every utterance gets exactly one of these, and the report counts them."""
 
 from enum import Enum
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from espnet2_valle.generate.outcome import Outcome
-from espnet2_valle.generate.prepared_prompt import SILENCE_DB
+from espnet2_valle.generate.prompt import SILENCE_DB
 
 PEAK = 0.99  # full scale is left to no one: 16-bit files would clip
 KNEE = 0.9  # where a stream's peaks begin to be bent

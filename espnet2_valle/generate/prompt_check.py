@@ -8,7 +8,7 @@ import numpy as np
 
 from espnet2_valle.common.audio import resample
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.generate.prepared_prompt import load_prompt
+from espnet2_valle.generate.prompt import load_prompt
 
 FRAME = 0.02  # seconds
 QUIET_DB = 40.0  # below the loudest frames nothing is speech
@@ -50,7 +50,7 @@ class PromptLimits:
 
 @dataclass(frozen=True)
 class PromptReport:
-    """What was found.
+    """Findings about a recording and the prompt made of it.
 
     Attributes:
         recorded_seconds, recorded_rate, channels: of the recording.
@@ -159,7 +159,7 @@ def mix_down(channels: np.ndarray) -> np.ndarray:
 
 
 def flat_tops(wav: np.ndarray) -> np.ndarray:
-    """Which samples (S,) lie in runs of equal samples at the peak: what clipping leaves, at any level."""
+    """Mask (S,) of samples in runs of equal samples at the peak: what clipping leaves, at any level."""
     size = np.abs(wav)
     at_peak = (size >= 0.999 * size.max(initial=0.0)) & (size > 0)
     runs = np.convolve(at_peak, np.ones(FLAT_RUN), mode="valid") == FLAT_RUN
@@ -245,7 +245,7 @@ def mean_db(levels: np.ndarray) -> float:
 
 
 def _warnings(report: PromptReport, limits: PromptLimits) -> list[str]:
-    """What is beyond the limits."""
+    """Warnings of what is beyond the limits."""
     found = []
     seconds = report.end - report.start
     if seconds < limits.min_seconds:

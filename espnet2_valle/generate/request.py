@@ -1,13 +1,11 @@
-"""What is asked of the models: as the user says it, and in the models' terms."""
+"""Requests to the models: as the user says them, and in the models' terms."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
-import numpy as np
 import torch
 
 from espnet2_valle.generate.ar_decoding import Utterance
-from espnet2_valle.generate.prepared_prompt import PreparedPrompt
+from espnet2_valle.generate.prompt import Prompt
 from espnet2_valle.generate.stopping import Limits
 
 
@@ -16,7 +14,7 @@ class Request:
     """One text to say; see `Text2Speech.__call__` for the meaning of each attribute."""
 
     text: str
-    prompt_speech: str | Path | np.ndarray | torch.Tensor | PreparedPrompt
+    prompt_speech: Prompt
     prompt_text: str | None = None
     prompt_fs: int | None = None
     seed: int | None = None
@@ -45,6 +43,6 @@ class Prepared:
     prompt_tokens: int
 
     def utterance(self, seed: int) -> Utterance:
-        """What the AR model is asked for, drawing from `seed`."""
+        """The request to the AR model, drawing from `seed`."""
         generator = torch.Generator(self.text.device).manual_seed(seed)
         return Utterance(self.text, self.first, self.limits, generator, self.prompt_tokens)

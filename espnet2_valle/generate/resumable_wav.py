@@ -18,7 +18,7 @@ import soundfile
 
 from espnet2_valle.codec.abs_codec import AbsCodec
 from espnet2_valle.common.fileio import atomic_open, atomic_path, read_journal
-from espnet2_valle.generate.prepared_prompt import SUFFIX, PreparedPrompt
+from espnet2_valle.generate.prompt import SUFFIX, PreparedPrompt
 
 INT16 = 32768
 SAMPLE_BYTES = 2
@@ -43,7 +43,7 @@ class Said:
 
 
 class GrowingRecording:
-    """What is there of a recording. It keeps one line a sentence in memory, and no sound.
+    """A recording as far as it is there. It keeps one line a sentence in memory, and no sound.
 
     Args:
         output: the sound file that it becomes.
@@ -87,7 +87,7 @@ class GrowingRecording:
         return self.said[-1].end if self.said else 0
 
     def voice(self, codec: AbsCodec) -> PreparedPrompt | None:
-        """What was kept with the last sentence."""
+        """The voice that was kept with the last sentence."""
         if not self.said or not self.said[-1].own_voice:
             return None
         return PreparedPrompt.load(self._voice_path(len(self.said) - 1), codec)

@@ -1,52 +1,10 @@
 """Drawing codes from the AR model's logits."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 
-from espnet2_valle.common.errors import InputError
-
-
-@dataclass(frozen=True)
-class SamplingOptions:
-    """How codes are drawn.
-
-    Attributes:
-        temperature: divides the logits; 0 takes the most likely code.
-        top_k: keep the k most likely codes; 0 keeps all.
-        top_p: keep the most likely codes up to this share, the one that crosses it included; 1 keeps all.
-        min_p: keep codes at least this fraction as likely as the most likely one; 0 keeps all.
-        repetition_window: K of repetition-aware sampling (VALL-E 2, sec. 3.3.1); 0 turns it off.
-        repetition_threshold: t_r; a code that makes up more of the last K codes is drawn anew from all codes.
-        repetition_counts_drawn: the K codes include the one just drawn; otherwise they are the K before it.
-
-    Raises:
-        InputError: a value outside its range.
-    """
-
-    temperature: float = 1.0
-    top_k: int = 0
-    top_p: float = 1.0
-    min_p: float = 0.0
-    repetition_window: int = 0
-    repetition_threshold: float = 0.1
-    repetition_counts_drawn: bool = False
-
-    def __post_init__(self) -> None:
-        ranges = {
-            "temperature": self.temperature >= 0,
-            "top_k": self.top_k >= 0,
-            "top_p": 0 < self.top_p <= 1,
-            "min_p": 0 <= self.min_p <= 1,
-            "repetition_window": self.repetition_window >= 0,
-            "repetition_threshold": 0 <= self.repetition_threshold <= 1,
-        }
-        for name, valid in ranges.items():
-            if not valid:
-                raise InputError(
-                    f"--{name}", f"{getattr(self, name)} is out of range", "See conf/decode.yaml"
-                )
+from espnet2_valle.generate.options import SamplingOptions
 
 
 def draw_codes(
@@ -80,7 +38,7 @@ def draw_codes(
 
 
 def _repeats(code: int, recent: Sequence[int], options: SamplingOptions) -> bool:
-    """Whether `code` makes up too much of the window."""
+    """Check whether `code` makes up too much of the window."""
     size = options.repetition_window
     if not size:
         return False

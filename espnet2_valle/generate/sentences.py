@@ -13,7 +13,7 @@ CLOSING = "\"'”’»)]"  # may stand behind the mark that ends a sentence
 
 @dataclass(frozen=True)
 class Sentence:
-    """What is said in one go.
+    """A text that is said in one go.
 
     Attributes:
         text: the words, with their marks.

@@ -1,4 +1,4 @@
-"""When to stop an utterance that will not end by itself."""
+"""Limits for an utterance that will not end by itself."""
 
 from collections import deque
 from dataclasses import dataclass

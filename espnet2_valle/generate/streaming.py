@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,12 +11,13 @@ from espnet2_valle.codec.abs_codec import AbsCodec
 from espnet2_valle.codec.stream import CodecStream
 from espnet2_valle.common.seeds import seed_of
 from espnet2_valle.generate.ar_decoding import ARDecoder, Decoded
+from espnet2_valle.generate.options import SamplingOptions
 from espnet2_valle.generate.outcome import Outcome
 from espnet2_valle.generate.postprocess import StreamTail
-from espnet2_valle.generate.prepared_prompt import PreparedPrompt
+from espnet2_valle.generate.prompt import PreparedPrompt
 from espnet2_valle.generate.request import Prepared, Request
-from espnet2_valle.generate.sampling import SamplingOptions
 from espnet2_valle.generate.sentences import Sentence
+from espnet2_valle.generate.speech import Speech
 from espnet2_valle.generate.text2speech import Text2Speech
 from espnet2_valle.valle.ar import VALLEAR
 from espnet2_valle.valle.chunks import Chunks
@@ -97,10 +97,10 @@ class Streamer:
     @classmethod
     def of(cls, text2speech: Text2Speech, chunks: Chunks | None = None) -> "Streamer":
         """A streamer with the models and options of `text2speech`; by default chunks as in training."""
-        if text2speech.best_of > 1 or text2speech.retries:
+        if text2speech.options.best_of > 1 or text2speech.options.retries:
             logging.warning("a stream has one candidate and no second try: best_of and retries are not used")
         chunks = chunks or choose_chunks(text2speech.nar, text2speech.codec.frame_rate)
-        return cls(text2speech.ar, text2speech.nar, text2speech.codec, text2speech.sampling, chunks)
+        return cls(text2speech.ar, text2speech.nar, text2speech.codec, text2speech.options, chunks)
 
     def start(self, prepared: Prepared) -> StreamingState:
         """Begin a stream: the AR model reads text and prompt."""
@@ -159,20 +159,20 @@ class Streamer:
             if len(silence):
                 yield silence
 
-    def synthesise(self, prepared: Sequence[Prepared]) -> list[dict[str, Any]]:
+    def synthesise(self, prepared: Sequence[Prepared]) -> list[Speech]:
         """Run each stream to its end, one at once; `Text2Speech.batch(requests, streamer.synthesise)`."""
         results = []
         for each in prepared:
             state = self.start(each)
             wavs = [np.zeros(0, dtype=np.float32), *self.run(state)]
+            assert state.outcome is not None
             results.append(
-                {
-                    "wav": torch.from_numpy(np.concatenate(wavs)),
-                    "codes": torch.cat([each.prompt[:0], *state.codes]).cpu(),
-                    "outcome": state.outcome,
-                    "tries": 1,
-                    "log_probability": self._result(state.ar).log_probability,
-                }
+                Speech(
+                    wav=torch.from_numpy(np.concatenate(wavs)),
+                    codes=torch.cat([each.prompt[:0], *state.codes]).cpu(),
+                    outcome=state.outcome,
+                    log_probability=self._result(state.ar).log_probability,
+                )
             )
         return results
 

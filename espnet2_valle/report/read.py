@@ -17,11 +17,12 @@ from espnet2_valle.evaluation.inputs import continued, read_times, read_trials
 from espnet2_valle.evaluation.lists import read_outputs
 from espnet2_valle.evaluation.scorecard import GROUND_TRUTH
 from espnet2_valle.evaluation.systems import read_rows
-from espnet2_valle.generate.open_model import open_text2speech
+from espnet2_valle.generate.opening import ModelSpec, open_text2speech
 from espnet2_valle.generate.request import Request
 from espnet2_valle.report.examples import AlignmentPicture
 from espnet2_valle.report.media import alignment_uri
 from espnet2_valle.report.page import MODELS, Run
+from espnet2_valle.zoo.trained import ModelFiles
 
 DEFAULT_OUTPUTS = {"codec": "resynthesis/wav.scp", "valle": "decode/wav.scp"}
 DEFAULT_OUTCOMES = "decode/outcomes"
@@ -103,7 +104,7 @@ def read_alignments(files: RunFiles, run: Run, examples: Sequence[str]) -> dict[
     if not codes:
         return {}
     texts = read_scp(files.data_dir / "text")
-    text2speech = open_text2speech(json.dumps(model))
+    text2speech = open_text2speech(ModelSpec(ModelFiles(**model)))
     pictures = {}
     for pair, path in codes.items():
         trial = run.trials[pair]

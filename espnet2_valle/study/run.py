@@ -23,8 +23,9 @@ from espnet2_valle.evaluation.settings import read_settings
 from espnet2_valle.evaluation.speaker_verification import choose
 from espnet2_valle.evaluation.systems import score_system
 from espnet2_valle.evaluation.utterance import Trial
+from espnet2_valle.generate.arguments import add_model_arguments, model_spec
 from espnet2_valle.generate.decode_pairs import synthesise_pairs
-from espnet2_valle.generate.open_model import add_model_arguments, model_options
+from espnet2_valle.generate.opening import ModelSpec
 from espnet2_valle.study.config import REFERENCE, RUNS, Study, read_study
 from espnet2_valle.study.making import Maker, overlay
 from espnet2_valle.study.plot import draw
@@ -139,7 +140,7 @@ def read_decoding(path: str, device: str) -> dict[str, Any]:
     parser = argparse.ArgumentParser()
     add_model_arguments(parser)
     chosen = overlay(vars(parser.parse_args([])), {**given, "device": device}, path)
-    return model_options(argparse.Namespace(**chosen))
+    return model_spec(argparse.Namespace(**chosen)).to_dict()
 
 
 def run_study(
@@ -148,7 +149,8 @@ def run_study(
     """Decode and score what is not there yet."""
 
     def decode(model: dict[str, Any], pairs: Path, data_dir: Path, folder: Path) -> None:
-        synthesise_pairs(model, pairs, data_dir, folder, options.nj, options.batch_size)
+        spec = ModelSpec.from_dict(model)
+        synthesise_pairs(spec, pairs, data_dir, folder, options.nj, options.batch_size)
 
     decoding = read_decoding(options.decode_config, options.device)
     maker = Maker(test.pairs, test.data, output, decoding, decode, options.inference_model, options.nj)

@@ -1,4 +1,4 @@
-"""What of ours ESPnet's training knows."""
+"""The classes of ours that ESPnet's training knows."""
 
 from espnet2_valle.common.espnet_imports import import_espnet_quietly
 

@@ -3,12 +3,10 @@
 import argparse
 import logging
 from collections.abc import Callable, Collection
-from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import torch
-import yaml
 from espnet2.iterators.abs_iter_factory import AbsIterFactory
 from espnet2.tasks.abs_task import AbsTask, IteratorOptions
 from espnet2.train.abs_espnet_model import AbsESPnetModel
@@ -18,15 +16,12 @@ from espnet2.utils.get_default_kwargs import get_default_kwargs
 from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import str2bool, str_or_none
 
-from espnet2_valle.codec.build import load_codec, read_codec_config
-from espnet2_valle.codec.spec import CodecSpec
+from espnet2_valle.codec.build import load_codec
 from espnet2_valle.common.config_parser import ConfigParser, with_bases_read
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.machine import cores, describe
-from espnet2_valle.common.options import check_keys
 from espnet2_valle.tasks.adapter import check_adapter, keep_apart
 from espnet2_valle.text.tokenizer import TOKEN_TYPES
-from espnet2_valle.text.tokens import TokenIDs
 from espnet2_valle.train.batches import BatchRule
 from espnet2_valle.train.compute_dtype import choose_dtype
 from espnet2_valle.train.index import TrainingIndex
@@ -35,21 +30,16 @@ from espnet2_valle.train.preprocessor import VALLEPreprocessor
 from espnet2_valle.train.sharding import shard
 from espnet2_valle.train.trainer import VALLETrainer
 from espnet2_valle.valle.abs_valle import AbsVALLE
-from espnet2_valle.valle.ar import VALLEAR
 from espnet2_valle.valle.embeddings import SHAPE_STEP, neighbourhoods
 from espnet2_valle.valle.espnet_model import ESPnetVALLEModel
-from espnet2_valle.valle.nar import VALLENAR
-from espnet2_valle.zoo.checkpoint import fold
+from espnet2_valle.zoo.checkpoint import MODELS, build_model, codec_spec, load_model, token_list
 
 valle_choices = ClassChoices(
     "valle",
-    classes={"ar": VALLEAR, "nar": VALLENAR},
+    classes=MODELS,
     type_check=AbsVALLE,
     default="ar",
 )
-
-# What a model takes from the token list and the codec, never from its configuration.
-DERIVED = {"vocab_size", "num_codebooks", "codebook_size"}
 
 INDEX_TYPE = "valle_index"  # of --train_data_path_and_name_and_type
 FUSED = ("adam", "adamw")  # optimisers of which torch has a version in one pass
@@ -151,8 +141,8 @@ class VALLETask(AbsTask):
         """Check each utterance against token list and codec."""
         if not args.use_preprocessor:
             return None
-        spec = _resolve_codec_spec(args)
-        return VALLEPreprocessor(len(_resolve_tokens(args)), spec.num_codebooks, spec.codebook_size)
+        spec = codec_spec(args)
+        return VALLEPreprocessor(len(token_list(args)), spec.num_codebooks, spec.codebook_size)
 
     @classmethod
     def required_data_names(cls, train: bool = True, inference: bool = False) -> tuple[str, ...]:
@@ -183,15 +173,15 @@ class VALLETask(AbsTask):
         distributed = iter_options.distributed
         train = iter_options.train
         join_seconds = args.join_seconds if train else 0.0
-        tokens = _resolve_tokens(args)
+        tokens = token_list(args)
         with torch.device("meta"):
-            valle = _build(args).valle
+            valle = build_model(args).valle
         rule = BatchRule(
             bins=iter_options.batch_bins,
             step=SHAPE_STEP if train else 1,
             positions=valle.positions,
             world_size=torch.distributed.get_world_size() if distributed else 1,
-            max_join_frames=int(join_seconds * _resolve_codec_spec(args).frame_rate),
+            max_join_frames=int(join_seconds * codec_spec(args).frame_rate),
             separator=tokens.index(SPACE) if SPACE in tokens else None,
         )
         return IndexIterFactory(
@@ -221,7 +211,7 @@ class VALLETask(AbsTask):
         device = "cuda" if getattr(args, "ngpu", 0) > 0 else "cpu"
         sharded = getattr(args, "fsdp", False) and torch.distributed.is_initialized()
         choice = choose_dtype(args.model_conf.get("bf16", False), device, sharded)
-        model = _build(args)
+        model = build_model(args)
         model.compute_dtype = getattr(torch, choice.value)
         args.machine = {**describe(), "products": f"{choice.value} ({choice.why})"}
         logging.info("; ".join(f"{name}: {value}" for name, value in args.machine.items()))
@@ -238,65 +228,8 @@ class VALLETask(AbsTask):
         model_file: str | Path | None = None,
         device: str = "cpu",
     ) -> tuple[AbsESPnetModel, argparse.Namespace]:
-        """Load a trained model, adapters folded into its weights; unlike ESPnet's, every key has to match.
-
-        Args:
-            config_file: config.yaml of the training; by default the one beside `model_file`.
-            model_file: the weights; None leaves them as initialised.
-            device: cpu, cuda, cuda:N.
-
-        Returns:
-            the model in evaluation mode, and the training arguments.
-
-        Raises:
-            InputError: a missing file, or weights of another model.
-        """
-        if config_file is None and model_file is None:
-            raise InputError("--model_file", "neither a model nor its config is given", "Give one")
-        config = Path(config_file) if config_file else Path(str(model_file)).parent / "config.yaml"
-        for path in (config, model_file):
-            if path is not None and not Path(path).is_file():
-                raise InputError(
-                    path, "no such file", "Train the model first (stages 5 and 6) or correct the path"
-                )
-        args = argparse.Namespace(**yaml.safe_load(config.read_text(encoding="utf-8")))
-        if not hasattr(args, "valle"):
-            raise InputError(
-                config, "is not the config of a VALL-E training", "Give config.yaml of stage 5 or 6"
-            )
-        model = _build(args)
-        if model_file is not None:
-            state = torch.load(model_file, map_location="cpu", weights_only=True)
-            if getattr(args, "use_adapter", False):
-                state = fold(state, args.adapter_conf)
-            try:
-                model.load_state_dict(state)
-            except RuntimeError as error:
-                raise InputError(
-                    model_file,
-                    f"its weights do not fit {config} ({error})",
-                    "Give the config it was trained with",
-                ) from error
-        return model.to(device).eval(), args
-
-
-def _build(args: argparse.Namespace) -> ESPnetVALLEModel:
-    """The model on one device, see `VALLETask.build_model`."""
-    spec = _resolve_codec_spec(args)
-    tokens = _resolve_tokens(args)
-    model_class = valle_choices.get_class(args.valle)
-    check_keys("valle_conf", args.valle_conf, get_default_kwargs(model_class).keys() - DERIVED)
-    check_keys("model_conf", args.model_conf, get_default_kwargs(ESPnetVALLEModel))
-    try:
-        valle = model_class(
-            vocab_size=len(tokens),
-            num_codebooks=spec.num_codebooks,
-            codebook_size=spec.codebook_size,
-            **args.valle_conf,
-        )
-    except ValueError as error:
-        raise InputError("valle_conf", str(error), "Correct it in the training config") from error
-    return ESPnetVALLEModel(valle=valle, **args.model_conf)
+        """Load a trained model as ESPnet's tasks do; see `zoo.checkpoint.load_model`."""
+        return load_model(config_file, model_file, device)
 
 
 def _use_codewords(model: ESPnetVALLEModel, codec_config: str, args: argparse.Namespace) -> None:
@@ -321,24 +254,3 @@ def _use_codewords(model: ESPnetVALLEModel, codec_config: str, args: argparse.Na
                 "--codeword_smoothing", f"--valle {args.valle} also predicts the end", "It is for --valle nar"
             )
         model.smooth_targets(neighbourhoods(codewords, args.codeword_smoothing))
-
-
-def codec_spec(args: argparse.Namespace) -> CodecSpec:
-    """The codec that a loaded model was trained for."""
-    return _resolve_codec_spec(args)
-
-
-def _resolve_codec_spec(args: argparse.Namespace) -> CodecSpec:
-    """Read the codec's numbers once; later calls find them in `args`."""
-    if not isinstance(args.codec_config, dict):
-        content = read_codec_config(args.codec_config)
-        names = [field.name for field in fields(CodecSpec) if field.name != "name"]
-        args.codec_config = {"name": content["type"], **{name: content[name] for name in names}}
-    return CodecSpec(**args.codec_config)
-
-
-def _resolve_tokens(args: argparse.Namespace) -> list[str]:
-    """Read the token list once; later calls find it in `args`."""
-    if not isinstance(args.token_list, list):
-        args.token_list = TokenIDs.load(args.token_list).tokens
-    return args.token_list

@@ -1,4 +1,4 @@
-"""What a model of the VALL-E family offers to training."""
+"""The interface of the VALL-E family's models to training."""
 
 from abc import ABC, abstractmethod
 from typing import NamedTuple, TypeVar
@@ -13,7 +13,7 @@ Lengths = TypeVar("Lengths", torch.Tensor, np.ndarray)
 
 
 class Prediction(NamedTuple):
-    """What a model predicts of a batch in training.
+    """Predictions of a batch in training.
 
     Attributes:
         logits: (N, classes) of each predicted code.
@@ -61,5 +61,5 @@ class AbsVALLE(torch.nn.Module, ABC):
 
     @property
     def shape_step(self) -> int:
-        """What padded lengths are rounded up to: in training batches share shapes, else nothing is added."""
+        """The multiple that padded lengths are rounded up to: in training batches share shapes, else 1."""
         return SHAPE_STEP if self.training else 1

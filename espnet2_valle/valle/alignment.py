@@ -1,4 +1,4 @@
-"""Where the AR model looks in its text while it speaks."""
+"""Alignment of speech and text by the attention of the AR model."""
 
 from dataclasses import dataclass
 

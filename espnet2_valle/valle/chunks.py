@@ -1,4 +1,4 @@
-"""What the NAR model may see of the target: all of it, or chunks up to the frame's own."""
+"""The part of the target that the NAR model may see: all of it, or chunks up to the frame's own."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ MASK_KINDS = ("full", "causal", "chunk", "two_chunks")
 
 @dataclass(frozen=True)
 class Chunks:
-    """How a target is cut: one chunk of `first` frames, then chunks of `size` frames.
+    """A target cut into one chunk of `first` frames and then chunks of `size` frames.
 
     A frame sees text, prompt, the chunks before its own, and its own as a whole. Text and prompt see each
     other alone: what they know must not depend on speech that is not there yet.

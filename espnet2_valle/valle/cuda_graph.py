@@ -43,7 +43,7 @@ class _StaticCache(KVCache):
         self.buffer[..., cache.length : span, :] = 0
 
     def serves(self, cache: KVCache) -> bool:
-        """Whether the next step of `cache` is within the span, with the same rows."""
+        """Check that the next step of `cache` is within the span, with the same rows."""
         return cache.buffer is self.buffer and cache.starts == self.starts and cache.length < self.span
 
     def append(self, layer: int, key: torch.Tensor, value: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -83,7 +83,7 @@ def capture(compute: Compute) -> Compute:
 
 
 class GraphedStep:
-    """What `Transformer.forward` does with one position of each row and a cache, on a GPU; see `NativeStep`.
+    """The `DecodeStep` on a GPU: one position of each row with a cache, replayed from a recording.
 
     Where recording fails, the log says so, and from then on torch launches each kernel.
 
@@ -104,7 +104,7 @@ class GraphedStep:
         self._cache: _StaticCache | None = None
 
     def serves(self, x: torch.Tensor, cache: KVCache) -> bool:
-        """Whether it can take the place of the Transformer's own way for causal input `x`."""
+        """See `DecodeStep.serves`."""
         fits = cache.dtype == self.dtype and x.shape[1] == 1
         return fits and not self._failed and not torch.is_grad_enabled()
 

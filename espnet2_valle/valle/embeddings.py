@@ -100,7 +100,7 @@ def _nearest(distances: torch.Tensor) -> torch.Tensor:
 
 
 def neighbourhoods(codewords: Sequence[torch.Tensor], width: float) -> torch.Tensor:
-    """What share of the target each code gets when a code is to be predicted: much if it sounds alike.
+    """Share of the target that each code gets when a code is to be predicted: much if it sounds alike.
 
     Args:
         codewords: (size, dim) of each codebook, as many rows in all of them.

@@ -19,7 +19,7 @@ ROOM = 2  # times what they hold: with that the caches of a stream begin
 
 @dataclass
 class NARContext:
-    """What chunk-by-chunk generation knows: text, prompt and the chunks so far, in each stage.
+    """State of chunk-by-chunk generation: text, prompt and the chunks so far, in each stage.
 
     Attributes:
         caches: one for each stage, of batch 1.

@@ -14,7 +14,7 @@ FILLER = -1  # the row of what fills the last block up
 
 
 class Packing:
-    """How the rows of a padded batch lie in one sequence, and what each position of it sees.
+    """The rows of a padded batch in one sequence, and what each position of it sees.
 
     On a GPU attention leaves out the blocks in which no position sees another (FlexAttention, Dong et al.,
     2024). On a CPU, for tests, it is computed under the same mask in full. Neither has dropout.
@@ -72,7 +72,7 @@ def packed_length(lengths: torch.Tensor) -> int:
 
 
 def _mask(row: torch.Tensor, causal: bool, rank: torch.Tensor | None) -> Callable[..., torch.Tensor]:
-    """Whether a query sees a key, as `flex_attention` asks: by batch, head and the two positions."""
+    """The visibility of a key, as `flex_attention` asks: by batch, head, and positions of query and key."""
 
     def visible(batch: object, head: object, query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
         same = row[query] == row[key]

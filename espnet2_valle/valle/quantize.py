@@ -64,7 +64,7 @@ class Int8Linear(nn.Module):
 
 @functools.cache
 def has_int8_product() -> bool:
-    """Whether this torch multiplies bfloat16 by int8 weights on the CPU, and correctly."""
+    """Check that this torch multiplies bfloat16 by int8 weights on the CPU, and correctly."""
     x = torch.eye(COLUMNS, dtype=torch.bfloat16)
     weight = torch.arange(COLUMNS**2).remainder(INT8_MAX).view(COLUMNS, COLUMNS).to(torch.int8)
     try:

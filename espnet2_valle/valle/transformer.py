@@ -24,7 +24,7 @@ class DecodeStep(Protocol):
     dtype: torch.dtype
 
     def serves(self, x: torch.Tensor, cache: KVCache) -> bool:
-        """Whether it takes the step of causal input `x` (batch, time, width)."""
+        """Check that this can take the step of causal input `x` (batch, time, width)."""
         ...
 
     def __call__(self, x: torch.Tensor, cache: KVCache) -> torch.Tensor:
@@ -118,7 +118,7 @@ class SelfAttention(nn.Module):
 
 
 def _plain_is_faster(query: torch.Tensor) -> bool:
-    """Whether `_attend_plainly` beats `scaled_dot_product_attention` at training.
+    """Choose `_attend_plainly` where it beats `scaled_dot_product_attention` at training.
 
     Forward and backward in bfloat16 on a CPU took a third of the time at 160 positions, three fifths at 512
     and as much at 960 (causal); in float32 more. It keeps the scores, which long sequences make large.

@@ -1,4 +1,4 @@
-"""What stands for chance where a loss has to be the same each time: it follows from an utterance alone."""
+"""Numbers in the place of chance where a loss has to be the same each time: an utterance alone decides."""
 
 import torch
 

@@ -1,13 +1,123 @@
-"""Opening trained models from their training config and weights."""
+"""Trained models from their training config and weights: ready for inference, without ESPnet's trainer."""
 
+import argparse
 from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import torch
-from espnet2.layers.create_adapter_fn import create_lora_adapter
+import yaml
 from espnet2.utils.get_default_kwargs import get_default_kwargs
 
+from espnet2_valle.codec.build import read_codec_config
+from espnet2_valle.codec.spec import CodecSpec
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.options import check_keys
+from espnet2_valle.text.tokens import TokenIDs
+from espnet2_valle.valle.abs_valle import AbsVALLE
+from espnet2_valle.valle.ar import VALLEAR
+from espnet2_valle.valle.espnet_model import ESPnetVALLEModel
+from espnet2_valle.valle.nar import VALLENAR
+
+MODELS: dict[str, type[AbsVALLE]] = {"ar": VALLEAR, "nar": VALLENAR}  # by the name that `--valle` gives
+# Arguments of a model that the token list and the codec give, never its configuration.
+DERIVED = {"vocab_size", "num_codebooks", "codebook_size"}
 DOWN, UP = "lora_A", "lora_B"
+
+
+def load_model(
+    config_file: str | Path | None = None,
+    model_file: str | Path | None = None,
+    device: str = "cpu",
+) -> tuple[ESPnetVALLEModel, argparse.Namespace]:
+    """Load a trained model, adapters folded into its weights; every key has to match.
+
+    Args:
+        config_file: config.yaml of the training; by default the one beside `model_file`.
+        model_file: the weights; None leaves them as initialised.
+        device: cpu, cuda, cuda:N.
+
+    Returns:
+        the model in evaluation mode, and the training arguments.
+
+    Raises:
+        InputError: a missing file, or weights of another model.
+    """
+    if config_file is None and model_file is None:
+        raise InputError("--model_file", "neither a model nor its config is given", "Give one")
+    config = Path(config_file) if config_file else Path(str(model_file)).parent / "config.yaml"
+    for path in (config, model_file):
+        if path is not None and not Path(path).is_file():
+            raise InputError(
+                path, "no such file", "Train the model first (stages 5 and 6) or correct the path"
+            )
+    args = argparse.Namespace(**yaml.safe_load(config.read_text(encoding="utf-8")))
+    if not hasattr(args, "valle"):
+        raise InputError(config, "is not the config of a VALL-E training", "Give config.yaml of stage 5 or 6")
+    model = build_model(args)
+    if model_file is not None:
+        state = torch.load(model_file, map_location="cpu", weights_only=True)
+        if getattr(args, "use_adapter", False):
+            state = fold(state, args.adapter_conf)
+        try:
+            model.load_state_dict(state)
+        except RuntimeError as error:
+            raise InputError(
+                model_file,
+                f"its weights do not fit {config} ({error})",
+                "Give the config it was trained with",
+            ) from error
+    return model.to(device).eval(), args
+
+
+def build_model(args: argparse.Namespace) -> ESPnetVALLEModel:
+    """Build the model that training arguments describe, with weights as initialised.
+
+    Raises:
+        InputError: token list or codec configuration missing, or a key that the model does not know.
+    """
+    spec = codec_spec(args)
+    tokens = token_list(args)
+    model_class = MODELS.get(args.valle)
+    if model_class is None:
+        raise InputError("--valle", f"there is no model {args.valle!r}", f"Choose among {', '.join(MODELS)}")
+    check_keys("valle_conf", args.valle_conf, get_default_kwargs(model_class).keys() - DERIVED)
+    check_keys("model_conf", args.model_conf, get_default_kwargs(ESPnetVALLEModel))
+    try:
+        valle = model_class(
+            vocab_size=len(tokens),
+            num_codebooks=spec.num_codebooks,
+            codebook_size=spec.codebook_size,
+            **args.valle_conf,
+        )
+    except ValueError as error:
+        raise InputError("valle_conf", str(error), "Correct it in the training config") from error
+    return ESPnetVALLEModel(valle=valle, **args.model_conf)
+
+
+def codec_spec(args: argparse.Namespace) -> CodecSpec:
+    """The codec that a model is for. Its numbers are read once; later calls find them in `args`.
+
+    Raises:
+        InputError: see `read_codec_config`.
+    """
+    if not isinstance(args.codec_config, dict):
+        content = read_codec_config(args.codec_config)
+        names = [field.name for field in fields(CodecSpec) if field.name != "name"]
+        args.codec_config = {"name": content["type"], **{name: content[name] for name in names}}
+    return CodecSpec(**args.codec_config)
+
+
+def token_list(args: argparse.Namespace) -> list[str]:
+    """The tokens that a model knows. The list is read once; later calls find it in `args`.
+
+    Raises:
+        InputError: see `TokenIDs.load`.
+    """
+    if not isinstance(args.token_list, list):
+        args.token_list = TokenIDs.load(args.token_list).tokens
+    return args.token_list
 
 
 def fold(state: Mapping[str, torch.Tensor], adapter_conf: Mapping[str, Any]) -> dict[str, torch.Tensor]:
@@ -18,6 +128,8 @@ def fold(state: Mapping[str, torch.Tensor], adapter_conf: Mapping[str, Any]) -> 
             (out, rank).
         adapter_conf: of the training; what it lacks is ESPnet's default.
     """
+    from espnet2.layers.create_adapter_fn import create_lora_adapter  # which imports models of all kinds
+
     conf = {**get_default_kwargs(create_lora_adapter), **adapter_conf}
     folded = {name: value for name, value in state.items() if not name.endswith((DOWN, UP))}
     for name in state:

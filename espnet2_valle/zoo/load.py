@@ -22,7 +22,7 @@ NO_PACK = (RuntimeError, KeyError, ValueError, EOFError, BadZipFile, zlib.error,
 
 
 class _Meta(NamedTuple):
-    """What meta.yaml says: argument -> name in the archive; names in YAML files become paths."""
+    """The content of meta.yaml: argument -> name in the archive; names in YAML files become paths."""
 
     yaml_files: dict[str, str]
     files: dict[str, str]

@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from espnet2_valle.generate.ar_decoding import ARDecoder, Utterance, decode_ar
+from espnet2_valle.generate.options import SamplingOptions
 from espnet2_valle.generate.outcome import Outcome
-from espnet2_valle.generate.sampling import SamplingOptions
 from espnet2_valle.generate.stopping import Limits
 from espnet2_valle.valle.ar import VALLEAR
 

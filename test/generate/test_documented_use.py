@@ -8,7 +8,7 @@ import soundfile
 from pages import blocks, shell_commands
 
 from espnet2_valle import __main__
-from espnet2_valle.generate.prepared_prompt import PreparedPrompt
+from espnet2_valle.generate.prompt import PreparedPrompt
 from espnet2_valle.generate.text2speech import Text2Speech
 from espnet2_valle.zoo.pack import pack
 
@@ -30,7 +30,7 @@ def folder(files, tmp_path_factory):
     for output in (root / MODEL, root / "model.zip"):
         pack(files=weights, yaml_files=is_yaml, extra=[], output=output)
     soundfile.write(root / "voice.wav", buzz(110, 1.0), RATE)
-    prompt = PreparedPrompt.encode(buzz(110, 1.0), "b c", Text2Speech(**files).codec)
+    prompt = PreparedPrompt.encode(buzz(110, 1.0), "b c", Text2Speech.from_files(**files).codec)
     prompt.save(root / "voice.npz")
     (root / "chapter.txt").write_text("A b c. B a.\n")
     return root

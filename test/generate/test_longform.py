@@ -10,9 +10,10 @@ from espnet2_valle.asr.recognizer import NoRecognizer
 from espnet2_valle.bin import valle_inference, valle_longform, valle_prepare_prompt
 from espnet2_valle.common.errors import InputError, WorkError
 from espnet2_valle.common.registry import Registry
-from espnet2_valle.generate import open_model as model_options
+from espnet2_valle.generate import choosing
 from espnet2_valle.generate.longform import LongformOptions, level_out, speak, speech_level
-from espnet2_valle.generate.prepared_prompt import PreparedPrompt
+from espnet2_valle.generate.options import DecodingOptions
+from espnet2_valle.generate.prompt import PreparedPrompt
 from espnet2_valle.generate.sentences import Sentence, split_text
 from espnet2_valle.generate.text2speech import Text2Speech
 
@@ -25,7 +26,7 @@ SENTENCES = [Sentence("a b", 0.1), Sentence("b c a", 0.2), Sentence("c", 0.05), 
 
 @pytest.fixture(scope="module")
 def text2speech(files):
-    return Text2Speech(**files, min_duration_ratio=0.4, max_duration_ratio=8.0)
+    return Text2Speech.from_files(**files, min_duration_ratio=0.4, max_duration_ratio=8.0)
 
 
 @pytest.fixture(scope="module")
@@ -197,12 +198,20 @@ def test_sentences_whose_samples_are_gone_are_said_anew(text2speech, prompt, tmp
     assert out.read_bytes() == (tmp_path / "whole.wav").read_bytes()
 
 
+class Chosen(Fatal):
+    """A recogniser chooses among its candidates."""
+
+    def __init__(self, text2speech, fatal, chooser):
+        super().__init__(text2speech, fatal)
+        self.options = DecodingOptions(best_of=2, chooser=chooser)
+
+
 def test_another_chooser_says_all_anew(text2speech, prompt, tmp_path):
     options, out = LongformOptions(PAUSES), tmp_path / "out.wav"
     counted = Fatal(text2speech, None)
-    for chooser in ("ctc", "ctc", "pocketsphinx"):
+    for chooser in ("none", "none", "pocketsphinx"):
         with pytest.raises(KeyboardInterrupt):
-            speak(Fatal(counted, "c"), SENTENCES, prompt, options, out, chooser)
+            speak(Chosen(counted, "c", chooser), SENTENCES, prompt, options, out)
     assert counted.said == ["a b", "b c a", "a b", "b c a"]
 
 
@@ -234,19 +243,20 @@ def test_the_command(files, system, tmp_path, capsys):
         valle_longform.main([*command, f"--text_file={tmp_path}/none", f"--output_wav={tmp_path}/out.wav"])
 
 
-def test_the_command_tells_the_recording_who_chooses(files, system, tmp_path, monkeypatch):
+def test_the_command_lets_a_recogniser_choose(files, system, tmp_path, monkeypatch):
     pytest.importorskip("jiwer")
-    monkeypatch.setattr(model_options, "CHOOSERS", Registry("chooser", {"none": NoRecognizer}))
+    monkeypatch.setattr(choosing, "CHOOSERS", Registry("chooser", {"none": NoRecognizer}))
     monkeypatch.setattr(valle_longform, "split_text", lambda *_: SENTENCES)
     given = []
-    monkeypatch.setattr(valle_longform, "speak", lambda *each: given.append(each[-1]) or ["ok"])
+    monkeypatch.setattr(valle_longform, "speak", lambda *each: given.append(each[0]) or ["ok"])
     (tmp_path / "text").write_text("a")
     command = [*[f"--{name}={path}" for name, path in files.items()], f"--longform_config={CONF}"]
     command += [f"--prompt_speech={system}/data/wav/low_0.wav", "--prompt_text=a b", "--best_of=2"]
     command += [f"--text_file={tmp_path}/text", f"--output_wav={tmp_path}/out.wav"]
     valle_longform.main(command)
     valle_longform.main([*command, "--chooser=none"])
-    assert given == ["", "none"]
+    assert given[0].scorer is None
+    assert isinstance(given[1].scorer.recognizer, NoRecognizer)
 
 
 @pytest.mark.parametrize(

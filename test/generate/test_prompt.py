@@ -1,11 +1,17 @@
+"""The one way from a prompt, whatever it is given as, to codes."""
+
 import numpy as np
 import pytest
 import soundfile
+import torch
+import yaml
 
+from espnet2_valle.bin import codec_fit
+from espnet2_valle.codec.build import load_codec
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.generate.outcome import Outcome
-from espnet2_valle.generate.postprocess import finish
-from espnet2_valle.generate.prepared_prompt import load_prompt
+from espnet2_valle.generate.prompt import PreparedPrompt, load_prompt, open_prompt
+from espnet2_valle.generate.request import Request
+from espnet2_valle.generate.text2speech import Text2Speech
 
 from .conftest import RATE, buzz
 
@@ -70,13 +76,66 @@ def test_samples_need_their_rate(tmp_path):
         load_prompt(tmp_path / "text.wav", None, RATE)
 
 
-def test_output_tail_limits_the_peak_and_notices_silence():
-    loud, outcome = finish(buzz(100, 1.0) * 100, Outcome.OK)
-    assert np.abs(loud).max() == pytest.approx(0.99)
-    assert outcome is Outcome.OK
-    wav = buzz(100, 1.0)
-    assert finish(wav, Outcome.HIT_LENGTH_CAP)[0] is wav
-    assert finish(np.zeros(100, dtype=np.float32), Outcome.OK)[1] is Outcome.NO_SPEECH
-    assert finish(np.zeros(0, dtype=np.float32), Outcome.OK)[1] is Outcome.NO_SPEECH
-    with pytest.raises(FloatingPointError):
-        finish(np.array([np.nan], dtype=np.float32), Outcome.OK)
+@pytest.fixture(scope="module")
+def codec(system):
+    return load_codec(system / "codec" / "codec.yaml")
+
+
+def test_what_is_saved_comes_back(codec, tmp_path):
+    prompt = PreparedPrompt.encode(buzz(110, 1.0), "a b", codec)
+    prompt.save(tmp_path / "voice.npz")
+    loaded = PreparedPrompt.load(tmp_path / "voice.npz", codec)
+    assert (loaded.text, loaded.spec) == ("a b", codec.spec)
+    np.testing.assert_array_equal(loaded.codes, codec.encode(buzz(110, 1.0)))
+    np.testing.assert_array_equal(loaded.wav, prompt.wav)
+    again = tmp_path / "again.npz"
+    loaded.save(again)
+    assert again.read_bytes() == (tmp_path / "voice.npz").read_bytes()
+
+
+def test_whatever_a_prompt_is_given_as(files, codec, tmp_path):
+    text2speech = Text2Speech.from_files(**files)
+    soundfile.write(tmp_path / "voice.wav", buzz(110, 1.0), RATE, subtype="FLOAT")
+    expected = text2speech.prepare(Request("c", tmp_path / "voice.wav", "a b"))
+    prompt = PreparedPrompt.encode(load_prompt(tmp_path / "voice.wav", None, RATE), "a b", codec)
+    prompt.save(tmp_path / "voice.npz")
+    for given in (prompt, tmp_path / "voice.npz", str(tmp_path / "voice.npz")):
+        prepared = text2speech.prepare(Request("c", given))
+        assert torch.equal(prepared.prompt, expected.prompt)
+        assert torch.equal(prepared.text, expected.text)
+        assert prepared.limits == expected.limits
+    samples, codes = torch.from_numpy(buzz(110, 1.0)), text2speech.encode_prompt(buzz(110, 1.0), RATE)
+    for given, rate in ((samples, RATE), (codes, None)):
+        assert torch.equal(text2speech.prepare(Request("c", given, "a b", rate)).prompt, expected.prompt)
+        assert np.array_equal(open_prompt(given, "a b", rate, codec).codes, expected.prompt.numpy())
+    with pytest.raises(InputError, match="prompt_text"):
+        text2speech.prepare(Request("c", tmp_path / "voice.wav"))
+    with pytest.raises(InputError, match="prompt_text"):
+        PreparedPrompt.encode(buzz(110, 1.0), " ", codec)
+
+
+def test_another_codec_is_refused(system, codec, tmp_path):
+    PreparedPrompt.encode(buzz(110, 1.0), "a b", codec).save(tmp_path / "voice.npz")
+    config = yaml.safe_load((system / "world.yaml").read_text())
+    fits = {"other": {**config, "fit": {"seed": 7}}, "small": {**config, "codebook_size": 8}}
+
+    for name, message in (("other", "other codebooks"), ("small", "codebook_size=16.*codebook_size=8")):
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(fits[name]))
+        command = ["--codec=world", f"--config={tmp_path}/{name}.yaml", f"--wav_scp={system}/data/wav.scp"]
+        codec_fit.main([*command, f"--output_dir={tmp_path}/{name}"])
+        with pytest.raises(InputError, match=message):
+            PreparedPrompt.load(tmp_path / "voice.npz", load_codec(tmp_path / name / "codec.yaml"))
+        prompt = PreparedPrompt.load(tmp_path / "voice.npz", codec)
+        other = load_codec(tmp_path / name / "codec.yaml")
+        with pytest.raises(InputError, match=f"prompt_speech: was made.*{message}"):
+            open_prompt(prompt, None, None, other)
+
+
+def test_files_that_are_no_prompt(codec, tmp_path):
+    with pytest.raises(InputError, match="no such prepared prompt"):
+        PreparedPrompt.load(tmp_path / "none.npz", codec)
+    (tmp_path / "text.npz").write_text("no archive")
+    np.savez(tmp_path / "other.npz", a=np.zeros(3))
+    for name in ("text", "other"):
+        with pytest.raises(InputError, match="not a prepared prompt"):
+            PreparedPrompt.load(tmp_path / f"{name}.npz", codec)

@@ -12,9 +12,10 @@ from espnet2_valle.bin import valle_stream
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.seeds import seed_of
 from espnet2_valle.generate.outcome import Outcome
-from espnet2_valle.generate.prepared_prompt import PreparedPrompt
+from espnet2_valle.generate.prompt import PreparedPrompt
 from espnet2_valle.generate.request import Request
-from espnet2_valle.generate.sentences import Sentence
+from espnet2_valle.generate.say import cut_text
+from espnet2_valle.generate.sentences import Sentence, read_text
 from espnet2_valle.generate.streaming import Streamer, choose_chunks
 from espnet2_valle.generate.text2speech import Text2Speech
 from espnet2_valle.valle.chunks import Chunks
@@ -24,7 +25,7 @@ from .conftest import RATE, buzz
 
 @pytest.fixture(scope="module")
 def text2speech(files):
-    return Text2Speech(**files, min_duration_ratio=0.9)
+    return Text2Speech.from_files(**files, min_duration_ratio=0.9)
 
 
 def request(text2speech, text="a b c a", pitch=110, seed=0):
@@ -77,7 +78,7 @@ def test_the_first_chunk_leaves_before_the_last_code_is_drawn(text2speech):
 
 
 def test_a_model_that_ends_at_once_has_not_spoken(files, monkeypatch):
-    silent = Text2Speech(**files, min_duration_ratio=0.0)
+    silent = Text2Speech.from_files(**files, min_duration_ratio=0.0)
     monkeypatch.setattr(silent.ar, "_predict", ending(silent.ar))
     streamer = Streamer.of(silent)
     wavs, state = streamed(streamer, request(silent))
@@ -104,7 +105,7 @@ def test_a_model_trained_whole_is_named(text2speech, caplog):
 
 
 def test_options_that_a_stream_cannot_use_are_named(files, caplog):
-    Streamer.of(Text2Speech(**files, best_of=2))
+    Streamer.of(Text2Speech.from_files(**files, best_of=2))
     assert "best_of and retries are not used" in caplog.text
 
 
@@ -206,8 +207,8 @@ def test_the_command_cuts_long_texts(files, system, tmp_path):
     ]
     conf = Path(__file__).parents[2] / "conf" / "longform.yaml"
     given += [f"--longform_config={conf}", f"--text_file={tmp_path}/text", "--max_words=2"]
-    args = valle_stream.get_parser().parse_args(given)
-    assert [one.text for one in valle_stream.cut_text(args)] == ["a b.", "c a", "b"]
+    text = read_text(tmp_path / "text")
+    assert [one.text for one in cut_text(text, 2, conf)] == ["a b.", "c a", "b"]
     valle_stream.main(given)
     assert soundfile.info(tmp_path / "out.wav").duration > 2 * 0.8  # two paragraphs with their pauses
     for more, message in (["--text=a"], "Give one"), (["--max_words=0"], "--max_words: 0"):

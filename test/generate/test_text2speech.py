@@ -14,7 +14,7 @@ from espnet2_valle.bin import pack, valle_inference
 from espnet2_valle.common.audio import write_audio
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.registry import Registry
-from espnet2_valle.generate import open_model as model_options
+from espnet2_valle.generate import choosing, decode_pairs
 from espnet2_valle.generate.decoding_folder import DecodingFolder, wav_path
 from espnet2_valle.generate.outcome import Outcome
 from espnet2_valle.generate.request import Request
@@ -25,7 +25,7 @@ from .conftest import RATE, buzz, write_model
 
 @pytest.fixture(scope="module")
 def text2speech(files):
-    return Text2Speech(**files)
+    return Text2Speech.from_files(**files)
 
 
 def test_result_has_sound_codes_and_outcome(text2speech):
@@ -44,7 +44,7 @@ def test_the_seed_decides(text2speech):
 
 
 def test_the_cap_follows_the_prompts_rate(files):
-    capped = Text2Speech(**files, min_duration_ratio=2.0, max_duration_ratio=2.0)
+    capped = Text2Speech.from_files(**files, min_duration_ratio=2.0, max_duration_ratio=2.0)
     result = capped("a b", buzz(110, 1.0), "b c", prompt_fs=RATE)
     assert len(result["codes"]) == 2 * 50  # the same number of tokens as the prompt, twice as long
 
@@ -118,7 +118,7 @@ def test_a_prompt_that_cannot_be_used_is_an_error_of_a_single_call(text2speech):
 
 def test_retries_end_with_the_first_that_is_ok(files):
     """Random weights rarely end by themselves; the cap leaves room for some that do."""
-    once, often = (Text2Speech(**files, max_duration_ratio=0.4, retries=n) for n in (0, 30))
+    once, often = (Text2Speech.from_files(**files, max_duration_ratio=0.4, retries=n) for n in (0, 30))
     cut = next(
         seed
         for seed in range(30)
@@ -132,8 +132,8 @@ def test_retries_end_with_the_first_that_is_ok(files):
 
 def test_the_likeliest_candidate_is_kept_or_the_scorers(files):
     given = ("a b", buzz(110, 1.0), "b c", RATE, 5)
-    alone = Text2Speech(**files)(*given)
-    likeliest = Text2Speech(**files, best_of=4)(*given)
+    alone = Text2Speech.from_files(**files)(*given)
+    likeliest = Text2Speech.from_files(**files, best_of=4)(*given)
     assert likeliest["log_probability"] >= alone["log_probability"]
     heard = []
 
@@ -142,17 +142,17 @@ def test_the_likeliest_candidate_is_kept_or_the_scorers(files):
         return heard[-1][0]
 
     ratios = {"min_duration_ratio": 1.0, "max_duration_ratio": 1.0}  # so that all have one outcome
-    chosen = Text2Speech(**files, **ratios, best_of=4, scorer=energy)(*given)
+    chosen = Text2Speech.from_files(**files, **ratios, best_of=4, scorer=energy)(*given)
     assert len({one[0] for one in heard}) == 4
     assert {one[1:] for one in heard} == {(RATE, "a b")}
     assert float(chosen["wav"].square().mean()) == max(one[0] for one in heard)
-    tied = Text2Speech(**files, **ratios, best_of=4, scorer=lambda *_: 0.0)(*given)
-    assert torch.equal(tied["codes"], Text2Speech(**files, **ratios, best_of=4)(*given)["codes"])
+    tied = Text2Speech.from_files(**files, **ratios, best_of=4, scorer=lambda *_: 0.0)(*given)
+    assert torch.equal(tied["codes"], Text2Speech.from_files(**files, **ratios, best_of=4)(*given)["codes"])
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "int8"])
 def test_smaller_weights_speak(files, dtype):
-    result = Text2Speech(**files, dtype=dtype)("a b", buzz(110, 1.0), "b c", RATE)
+    result = Text2Speech.from_files(**files, dtype=dtype)("a b", buzz(110, 1.0), "b c", RATE)
     assert result["outcome"] in (Outcome.OK, Outcome.HIT_LENGTH_CAP)
 
 
@@ -161,7 +161,7 @@ def test_smaller_weights_speak(files, dtype):
 )
 def test_options_out_of_range_are_named(files, name, value):
     with pytest.raises(InputError, match=f"--{name}: {value}"):
-        Text2Speech(**files, **{name: value})
+        Text2Speech.from_files(**files, **{name: value})
 
 
 @pytest.mark.parametrize(
@@ -175,21 +175,21 @@ def test_texts_that_cannot_serve(text2speech, text, prompt_text, message):
 
 def test_models_and_codec_must_belong_together(files, system, tmp_path):
     with pytest.raises(InputError, match="--codec_config"):
-        Text2Speech(**{**files, "codec_config": None})
+        Text2Speech.from_files(**{**files, "codec_config": None})
     swapped = {
         **files,
         "ar_model_file": files["nar_model_file"],
         "ar_train_config": files["nar_train_config"],
     }
     with pytest.raises(InputError, match="holds a VALLENAR"):
-        Text2Speech(**swapped)
+        Text2Speech.from_files(**swapped)
     shutil.copytree(system / "codec", tmp_path / "codec")
     spec = yaml.safe_load((tmp_path / "codec" / "codec.yaml").read_text())
     (tmp_path / "codec" / "codec.yaml").write_text(yaml.safe_dump({**spec, "codebook_size": 32}))
     write_model(tmp_path / "ar", "ar", tmp_path / "codec" / "codec.yaml")
     other = {"ar_train_config": tmp_path / "ar/config.yaml", "ar_model_file": tmp_path / "ar/model.pth"}
     with pytest.raises(InputError, match="--ar_model_file was trained with"):
-        Text2Speech(**{**files, **other})
+        Text2Speech.from_files(**{**files, **other})
 
 
 def inference_options(system, files, output):
@@ -224,14 +224,14 @@ def test_pairs_in_batches_get_the_same_outcomes(system, files, tmp_path):
 def test_a_killed_run_goes_on_where_it_was(system, files, tmp_path, monkeypatch):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     valle_inference.main(inference_options(system, files, whole))
-    synthesise = valle_inference._synthesise
+    synthesise = decode_pairs._synthesise
 
     def die_at_p2(*given):
         if given[-1][0].pair_id == "p2":
             raise KeyboardInterrupt
         return synthesise(*given)
 
-    monkeypatch.setattr(valle_inference, "_synthesise", die_at_p2)
+    monkeypatch.setattr(decode_pairs, "_synthesise", die_at_p2)
     with pytest.raises(KeyboardInterrupt):
         valle_inference.main(inference_options(system, files, broken))
     assert not (broken / "outcomes").exists()
@@ -239,7 +239,7 @@ def test_a_killed_run_goes_on_where_it_was(system, files, tmp_path, monkeypatch)
         journal.write('{"p3": "o')  # the line that was being written
     seen = []
     monkeypatch.setattr(
-        valle_inference,
+        decode_pairs,
         "_synthesise",
         lambda *given: (seen.append(given[-1][0].pair_id), synthesise(*given))[1],
     )
@@ -260,9 +260,9 @@ def test_pairs_that_changed_are_said_anew_and_only_those(system, files, tmp_path
     shutil.copytree(system / "data", tmp_path / "data")
     scp = (tmp_path / "data" / "wav.scp").read_text().replace(str(system), str(tmp_path))
     (tmp_path / "data" / "wav.scp").write_text(scp)
-    synthesise, seen = valle_inference._synthesise, []
+    synthesise, seen = decode_pairs._synthesise, []
     monkeypatch.setattr(
-        valle_inference,
+        decode_pairs,
         "_synthesise",
         lambda *given: (seen.append(given[-1][0].pair_id), synthesise(*given))[1],
     )
@@ -334,7 +334,7 @@ class Tally(AbsRecognizer):
 
 def test_a_recogniser_chooses_among_candidates(system, files, tmp_path, monkeypatch):
     pytest.importorskip("jiwer")
-    monkeypatch.setattr(model_options, "CHOOSERS", Registry("chooser", {"tally": Tally}))
+    monkeypatch.setattr(choosing, "CHOOSERS", Registry("chooser", {"tally": Tally}))
     command = inference_options(system, files, tmp_path / "out")
     command += ["--best_of=2", "--chooser=tally", "--min_duration_ratio=0.9"]
     for options, heard in ([], 6), ([], 6), (["--chooser_conf", "ears=1"], 12):
@@ -370,7 +370,7 @@ def test_one_utterance_from_a_packed_model(system, files, tmp_path, monkeypatch)
     monkeypatch.setenv("HOME", str(tmp_path))
     pack.main([*[f"--{name}={path}" for name, path in files.items()], f"--output={tmp_path}/model.zip"])
     prompt = system / "data" / "wav" / "low_0.wav"
-    direct = Text2Speech(**files)("a b c", prompt, "a b")
+    direct = Text2Speech.from_files(**files)("a b c", prompt, "a b")
     shutil.move(system / "codec" / "codec.npz", tmp_path)
     packed = Text2Speech.from_pretrained(str(tmp_path / "model.zip"))
     shutil.move(tmp_path / "codec.npz", system / "codec")

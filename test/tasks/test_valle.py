@@ -8,7 +8,8 @@ from training_samples import CONF, SPEC, options
 
 from espnet2_valle.codec.spec import CodecSpec
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.tasks.valle import VALLETask, codec_spec
+from espnet2_valle.tasks.valle import VALLETask
+from espnet2_valle.zoo.checkpoint import codec_spec
 
 
 @pytest.mark.parametrize("valle", ["ar", "nar"])

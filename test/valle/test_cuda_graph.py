@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from espnet2_valle.generate.ar_decoding import Utterance, decode_ar
-from espnet2_valle.generate.sampling import SamplingOptions
+from espnet2_valle.generate.options import SamplingOptions
 from espnet2_valle.generate.stopping import Limits
 from espnet2_valle.valle import cuda_graph
 from espnet2_valle.valle.ar import VALLEAR

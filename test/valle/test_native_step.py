@@ -15,7 +15,7 @@ from espnet2_valle.common import compiled
 from espnet2_valle.common.compiled import CompileError
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.generate.ar_decoding import ARDecoder, Utterance, decode_ar
-from espnet2_valle.generate.sampling import SamplingOptions
+from espnet2_valle.generate.options import SamplingOptions
 from espnet2_valle.generate.stopping import Limits
 from espnet2_valle.valle import decode_steps
 from espnet2_valle.valle.ar import VALLEAR

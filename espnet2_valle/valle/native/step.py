@@ -60,7 +60,7 @@ class _Cache(ctypes.Structure):
 
 
 class NativeStep:
-    """What `Transformer.forward` does with one position of each row and a cache, on a CPU.
+    """The `DecodeStep` on a CPU: one position of each row with a cache, in compiled code.
 
     To be made when the weights are those to decode with: they are read where they lie, but biases and norms
     of other types than float32 are copied.
@@ -102,7 +102,7 @@ class NativeStep:
         self._function.restype = None
 
     def serves(self, x: torch.Tensor, cache: KVCache) -> bool:
-        """Whether it can take the place of the Transformer's own way for causal input `x`."""
+        """See `DecodeStep.serves`."""
         return (
             cache.dtype == self.dtype
             and x.shape[1] == 1

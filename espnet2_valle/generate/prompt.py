@@ -1,4 +1,4 @@
-"""A prompt made ready once: sound, codes and text, in memory or in a small file."""
+"""The one way from a prompt, whatever it is given as, to the codes that the models are asked to continue."""
 
 import dataclasses
 import functools
@@ -6,6 +6,7 @@ import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 from zipfile import BadZipFile
 
 import numpy as np
@@ -25,15 +26,22 @@ TRIM_DB = -40.0  # frames quieter than this against the loudest frame are edges 
 TRIM_FRAME = 0.02  # seconds
 TRIM_MARGIN = 0.05  # seconds of edge that stay
 INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
+SUFFIX = ".npz"
+PROBE_SECONDS = 0.4
+PROBE_HZ = (100.0, 200.0)
+PROBE_HARMONICS = 20
+SAME_CODES = 0.9  # rounding differs between machines; codecs with other codebooks agree on hardly any code
+
+Sound: TypeAlias = str | Path | np.ndarray | torch.Tensor
 
 
 def is_sound(prompt: torch.Tensor, prompt_fs: int | None) -> bool:
-    """Whether a tensor holds samples and not codes: floats, or a row of integers that comes with its rate."""
+    """Tell samples from codes: samples are floats, or a row of integers that comes with its rate."""
     return prompt.is_floating_point() or (prompt.ndim == 1 and prompt_fs is not None)
 
 
 def to_samples(prompt: torch.Tensor) -> np.ndarray:
-    """What `load_prompt` takes, of a tensor of samples on any device."""
+    """A tensor of samples on any device as an array."""
     prompt = prompt.detach().cpu()
     return (prompt.float() if prompt.is_floating_point() else prompt).numpy()
 
@@ -58,11 +66,12 @@ def check_codes(codes: torch.Tensor, num_codebooks: int, codebook_size: int) -> 
     return codes.long()
 
 
-def load_prompt(prompt: str | Path | np.ndarray, prompt_fs: int | None, sample_rate: int) -> np.ndarray:
+def load_prompt(prompt: Sound, prompt_fs: int | None, sample_rate: int) -> np.ndarray:
     """Bring a prompt to the codec's rate and check that it can be used.
 
     Args:
-        prompt: a sound file, or samples (S,) or (S, channels) in [-1, 1]; channels are averaged.
+        prompt: a sound file, or samples (S,) or (S, channels) in [-1, 1] as an array or a tensor; channels
+            are averaged.
         prompt_fs: rate of the samples in Hz; not needed for a file.
         sample_rate: the codec's, in Hz.
 
@@ -72,6 +81,8 @@ def load_prompt(prompt: str | Path | np.ndarray, prompt_fs: int | None, sample_r
     Raises:
         InputError: missing or unreadable file, samples without a rate, silent, clipped or too short.
     """
+    if isinstance(prompt, torch.Tensor):
+        prompt = to_samples(prompt)
     if isinstance(prompt, np.ndarray):
         where = "prompt_speech"
         if prompt_fs is None:
@@ -121,19 +132,12 @@ def _trim(wav: np.ndarray, rate: int) -> np.ndarray:
     return wav[max(0, loud[0] * frame - margin) : (loud[-1] + 1) * frame + margin]
 
 
-SUFFIX = ".npz"
-PROBE_SECONDS = 0.4
-PROBE_HZ = (100.0, 200.0)
-PROBE_HARMONICS = 20
-SAME_CODES = 0.9  # rounding differs between machines; codecs with other codebooks agree on hardly any code
-
-
 @dataclass(frozen=True)
 class PreparedPrompt:
-    """What a model needs to know of a voice.
+    """A voice as a model needs it, in memory or in a small file.
 
     Attributes:
-        wav: (S,) float32 at the codec's rate.
+        wav: (S,) float32 at the codec's rate; empty where codes alone were given.
         codes: (T, Q) int16.
         text: what is said in it.
         spec: of the codec.
@@ -192,13 +196,15 @@ class PreparedPrompt:
             raise InputError(where, "was made with a codec of other codebooks", remedy)
 
 
-def open_prompt(
-    speech: str | Path | np.ndarray | PreparedPrompt, text: str | None, fs: int | None, codec: AbsCodec
-) -> PreparedPrompt:
+Prompt: TypeAlias = Sound | PreparedPrompt
+
+
+def open_prompt(speech: Prompt, text: str | None, fs: int | None, codec: AbsCodec) -> PreparedPrompt:
     """Make a voice ready, whatever it is given as.
 
     Args:
-        speech: a sound file, samples (S,), or what is prepared already: a file (.npz) or the prompt itself.
+        speech: a sound file; samples (S,) as an array or a tensor; codes (T, Q) as an integer tensor; or what
+            is prepared already: a file (.npz) or the prompt itself.
         text: what is said in it; a prepared prompt knows.
         fs: rate of the samples in Hz, when samples are given.
         codec: the model's.
@@ -209,7 +215,12 @@ def open_prompt(
     if isinstance(speech, PreparedPrompt):
         speech.check("prompt_speech", codec)
         return speech
-    if not isinstance(speech, np.ndarray) and Path(speech).suffix == SUFFIX:
+    if isinstance(speech, torch.Tensor) and not is_sound(speech, fs):
+        codes = check_codes(speech, codec.num_codebooks, codec.spec.codebook_size).cpu().numpy()
+        silence = np.zeros(0, dtype=np.float32)
+        text = require_text(text)
+        return PreparedPrompt(silence, codes.astype(np.int16), text, codec.spec, probe_codes(codec))
+    if isinstance(speech, (str, Path)) and Path(speech).suffix == SUFFIX:
         return PreparedPrompt.load(speech, codec)
     text = require_text(text)
     return PreparedPrompt.encode(load_prompt(speech, fs, codec.sample_rate), text, codec)

@@ -7,9 +7,10 @@ import pytest
 import yaml
 
 from espnet2_valle.bin import finetune_base
-from espnet2_valle.bin.finetune_base import shaped
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.tasks.valle import VALLETask
+from espnet2_valle.zoo.checkpoint import MODELS
+from espnet2_valle.zoo.finetune import shaped
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 SHIPPED = [CONF / "finetune_lora.yaml", *sorted(CONF.glob("tuning/finetune_*.yaml"))]
@@ -45,7 +46,7 @@ def test_a_type_of_number_that_is_asked_for_is_taken():
     assert shaped({"ar": {"model_conf": {"bf16": True}}}, base_model("ar"))["model_conf"] == {"bf16": True}
 
 
-@pytest.mark.parametrize("kind", finetune_base.KINDS)
+@pytest.mark.parametrize("kind", list(MODELS))
 @pytest.mark.parametrize("config", SHIPPED, ids=lambda path: path.stem)
 def test_shipped_configs_are_options_of_the_training(tmp_path, config, kind):
     training = shaped(yaml.safe_load(config.read_text()), base_model(kind))

@@ -1,0 +1,56 @@
+"""Command-line arguments that name a model, its options of decoding, and a voice."""
+
+import argparse
+from dataclasses import fields
+from typing import Any
+
+from espnet2.utils.nested_dict_action import NestedDictAction
+from espnet2.utils.types import str2bool
+
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.generate.opening import ModelSpec
+from espnet2_valle.generate.options import DecodingOptions, Pairs, kinds
+from espnet2_valle.zoo.trained import MODEL_FILES, ModelFiles
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options that name a model and how it decodes; `model_spec` reads them."""
+    group = parser.add_argument_group("model")
+    group.add_argument("--model_tag", help="a packed model (zip) or a model-zoo name, in place of the files")
+    for option in MODEL_FILES:
+        group.add_argument(f"--{option}")
+    group.add_argument("--device", default=ModelSpec.device, help="cpu, cuda, cuda:N")
+    group = parser.add_argument_group("decoding")
+    for one in fields(DecodingOptions):
+        kind, about = kinds(DecodingOptions)[one.name], one.metadata["help"]
+        if kind == Pairs:
+            group.add_argument(f"--{one.name}", action=NestedDictAction, default={}, help=about)
+        else:
+            convert: Any = str2bool if kind is bool else kind
+            group.add_argument(f"--{one.name}", type=convert, default=one.default, help=about)
+
+
+def add_prompt_arguments(group: argparse._ArgumentGroup) -> None:
+    """Options that name the voice."""
+    group.add_argument(
+        "--prompt_speech", help="sound file with the voice, about 3 s, or a prepared prompt (.npz)"
+    )
+    group.add_argument("--prompt_text", help="what is said in it; a prepared prompt knows")
+
+
+def model_spec(args: argparse.Namespace) -> ModelSpec:
+    """The model that a command's options name.
+
+    Raises:
+        InputError: see `DecodingOptions`.
+    """
+    files = ModelFiles(**{one.name: getattr(args, one.name) for one in fields(ModelFiles)})
+    options = {one.name: getattr(args, one.name) for one in fields(DecodingOptions)}
+    return ModelSpec(files, args.device, DecodingOptions(**options))
+
+
+def require(args: argparse.Namespace, *names: str) -> None:
+    """Raise InputError at an option that is not given."""
+    for name in names:
+        if getattr(args, name) is None:
+            raise InputError(f"--{name}", "is not given", "It is needed here; see --help")

@@ -1,1 +1,0 @@
-"""Seeds of many utterances and of several goes at each, and which go is kept."""

@@ -1,0 +1,145 @@
+"""Every option of decoding, declared once: for conf/decode.yaml, for the command line and for Python."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from numbers import Integral, Real
+from typing import Any, get_type_hints
+
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.registry import Component
+from espnet2_valle.generate.choosing import CHOOSERS, LIKELIEST, check_chooser
+from espnet2_valle.valle.quantize import DTYPES
+
+Pairs = tuple[tuple[str, Any], ...]  # a mapping that can be hashed
+# Type of an option -> what its values may be, those of numpy among them.
+ACCEPTED: dict[Any, type] = {int: Integral, float: Real, bool: bool, str: str, Pairs: tuple}
+
+
+def option(default: Any, help: str, valid: Callable[[Any], bool] | None = None) -> Any:
+    """A field with what the command line says of it, and a check of its values."""
+    return field(default=default, metadata={"help": help, "valid": valid})
+
+
+def not_negative(value: float) -> bool:
+    """Check that a value is 0 or more."""
+    return value >= 0
+
+
+def share(value: float) -> bool:
+    """Check that a value lies from 0 to 1."""
+    return 0 <= value <= 1
+
+
+@dataclass(frozen=True)
+class SamplingOptions:
+    """Options of drawing codes from the AR model's logits.
+
+    Raises:
+        InputError: a value of another type, or out of range.
+    """
+
+    temperature: float = option(1.0, "divides the logits; 0 takes the most likely code", not_negative)
+    top_k: int = option(0, "keep the k most likely codes; 0 keeps all", not_negative)
+    top_p: float = option(
+        1.0,
+        "keep the most likely codes up to this share, the one that crosses it included; 1 keeps all",
+        lambda value: 0 < value <= 1,
+    )
+    min_p: float = option(
+        0.0, "keep codes at least this fraction as likely as the most likely one; 0 keeps all", share
+    )
+    repetition_window: int = option(
+        0, "K of repetition-aware sampling (VALL-E 2, sec. 3.3.1); 0 turns it off", not_negative
+    )
+    repetition_threshold: float = option(
+        0.1, "t_r; a code that makes up more of the last K codes is drawn anew from all codes", share
+    )
+    repetition_counts_drawn: bool = option(
+        False, "the K codes include the one just drawn; otherwise they are the K before it"
+    )
+
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            value, kind, valid = getattr(self, one.name), kinds(type(self))[one.name], one.metadata["valid"]
+            if not isinstance(value, ACCEPTED[kind]) or (valid and not valid(value)):
+                raise InputError(f"--{one.name}", f"{value} is out of range", "See conf/decode.yaml")
+
+
+@dataclass(frozen=True)
+class DecodingOptions(SamplingOptions):
+    """Options of turning text into speech. Hashable: a model is opened once for the same files and options.
+
+    Raises:
+        InputError: see `SamplingOptions`, or a chooser that there is not or that has nothing to choose from.
+    """
+
+    seed: int = option(0, "default seed of each utterance")
+    min_duration_ratio: float = option(
+        0.3, "shortest output, against the duration that the prompt's own frames per text token predict"
+    )
+    max_duration_ratio: float = option(3.0, "longest output, against the same")
+    max_repeat_seconds: float = option(
+        0.0, "repeating the same codes for this long ends an utterance as `stuck`; 0: never", not_negative
+    )
+    best_of: int = option(
+        1, "candidates drawn for each utterance, of which one is kept", lambda value: value >= 1
+    )
+    retries: int = option(
+        0, "more attempts, each with its own seed, at an utterance that does not end `ok`", not_negative
+    )
+    dtype: str = option(
+        "float32",
+        f"type of the weights: {', '.join(DTYPES)}; int8 is for the AR model, the NAR model then has "
+        "what the device multiplies fastest",
+        lambda value: value in DTYPES,
+    )
+    native: str = option(
+        "auto",
+        "the AR model's steps in code compiled for this CPU on first use: auto (where there is a compiler), "
+        "always, never",
+    )
+    cuda_graphs: bool = option(
+        False, "on a GPU the AR model's steps are recorded as CUDA graphs; elsewhere a warning, and torch"
+    )
+    chooser: str = option(
+        LIKELIEST,
+        f"which of --best_of candidates is kept: that of the highest {LIKELIEST} (mean of its codes), or "
+        f"that in which a recogniser hears the text best: {', '.join(sorted(CHOOSERS))}",
+    )
+    chooser_conf: Pairs = option((), "options of the recogniser, such as judge_dir=exp/mini/judge for ctc")
+
+    def __post_init__(self) -> None:
+        given: Any = self.chooser_conf
+        if isinstance(given, Mapping):
+            pairs = [(name, tuple(v) if isinstance(v, list) else v) for name, v in sorted(given.items())]
+            object.__setattr__(self, "chooser_conf", tuple(pairs))
+        super().__post_init__()
+        component = self.component
+        if component is None and self.chooser_conf:
+            raise InputError("--chooser_conf", f"--chooser {LIKELIEST} has no options", "Give --chooser")
+        if component is not None:
+            if self.best_of < 2:
+                raise InputError("--best_of", f"{self.best_of} leaves --chooser no choice", "Give 2 or more")
+            check_chooser(component)
+
+    @property
+    def component(self) -> Component | None:
+        """The recogniser that chooses among candidates; None where the likeliest is kept."""
+        if self.chooser == LIKELIEST:
+            return None
+        return Component.parse({"name": self.chooser, **dict(self.chooser_conf)}, "--chooser")
+
+    @property
+    def sampling(self) -> SamplingOptions:
+        """The options of drawing codes alone."""
+        return SamplingOptions(**{one.name: getattr(self, one.name) for one in fields(SamplingOptions)})
+
+    @property
+    def duration_ratios(self) -> tuple[float, float]:
+        """Bounds on the output's duration."""
+        return self.min_duration_ratio, self.max_duration_ratio
+
+
+def kinds(options: type) -> dict[str, Any]:
+    """Name of each option -> its type."""
+    return get_type_hints(options)

@@ -1,0 +1,132 @@
+"""The AR model, the NAR model and the codec of one run, opened together."""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from espnet2_valle.codec.abs_codec import AbsCodec
+from espnet2_valle.codec.build import load_codec
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.text.encoder import TextEncoder
+from espnet2_valle.valle.ar import VALLEAR
+from espnet2_valle.valle.nar import VALLENAR
+from espnet2_valle.zoo.checkpoint import codec_spec, load_model
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """Files of a trained run, or the packed model that has them. Hashable: what a worker opens once.
+
+    Attributes:
+        ar_train_config, ar_model_file: config.yaml and weights of the AR training.
+        nar_train_config, nar_model_file: of the NAR training.
+        codec_config: codec.yaml of the codec that made the training codes.
+        model_tag: a zip made by stage 10, or a name that espnet_model_zoo knows; it has what is not given.
+    """
+
+    ar_train_config: str | Path | None = None
+    ar_model_file: str | Path | None = None
+    nar_train_config: str | Path | None = None
+    nar_model_file: str | Path | None = None
+    codec_config: str | Path | None = None
+    model_tag: str | Path | None = None
+
+    def given(self) -> dict[str, str]:
+        """The files that are given, by name."""
+        return {one.name: str(getattr(self, one.name)) for one in fields(self) if getattr(self, one.name)}
+
+    def unpacked(self) -> "ModelFiles":
+        """The same with the files of `model_tag` in the place of what is not given.
+
+        Raises:
+            InputError: see `unpack`, or a packed model of another task.
+        """
+        if not self.model_tag:
+            return self
+        from espnet2_valle.zoo.load import unpack
+
+        files = unpack(self.model_tag)
+        if set(files) != set(MODEL_FILES):
+            raise InputError(
+                self.model_tag,
+                f"is no VALL-E model (it has {', '.join(sorted(files))})",
+                "Name one of stage 10",
+            )
+        given = self.given()
+        del given["model_tag"]
+        return ModelFiles(**{**files, **given})
+
+
+MODEL_FILES = tuple(field.name for field in fields(ModelFiles) if field.name != "model_tag")
+
+
+class Models(NamedTuple):
+    """The two models, in evaluation mode on one device."""
+
+    ar: VALLEAR
+    nar: VALLENAR
+
+    @property
+    def device(self) -> torch.device:
+        """The device of both."""
+        return self.ar.transformer.norm.scale.device
+
+
+class Trained(NamedTuple):
+    """The models, codec and tokenizer of one run.
+
+    Attributes:
+        models: AR and NAR.
+        codec: theirs.
+        tokenizer: how texts become token ids.
+    """
+
+    models: Models
+    codec: AbsCodec
+    tokenizer: TextEncoder
+
+
+def open_trained(files: ModelFiles, device: str = "cpu") -> Trained:
+    """Open models and codec and check that they belong together.
+
+    Args:
+        files: of one run.
+        device: cpu, cuda, cuda:N.
+
+    Raises:
+        InputError: missing files, or models and codec that do not belong together.
+    """
+    files = files.unpacked()
+    if files.codec_config is None:
+        raise InputError("--codec_config", "is not given", "Give exp/<run>/codec/codec.yaml")
+    ar_model, ar_args = load_model(files.ar_train_config, files.ar_model_file, device)
+    nar_model, nar_args = load_model(files.nar_train_config, files.nar_model_file, device)
+    models = Models(
+        _expect(VALLEAR, ar_model.valle, "--ar_model_file"),
+        _expect(VALLENAR, nar_model.valle, "--nar_model_file"),
+    )
+    codec = load_codec(files.codec_config)
+    for args, option in ((ar_args, "--ar_model_file"), (nar_args, "--nar_model_file")):
+        if codec_spec(args) != codec.spec:
+            raise InputError(
+                str(files.codec_config),
+                f"is {codec.spec}, but {option} was trained with {codec_spec(args)}",
+                "Give the codec.yaml of the same run",
+            )
+    if ar_args.token_list != nar_args.token_list:
+        raise InputError(
+            "--nar_model_file", "its token list is not the AR model's", "Give two models of the same run"
+        )
+    tokenizer = TextEncoder(
+        ar_args.token_list, ar_args.token_type, ar_args.g2p, ar_args.cleaner, ar_args.bpemodel
+    )
+    return Trained(models, codec, tokenizer)
+
+
+def _expect(kind: type[Any], model: torch.nn.Module, option: str) -> Any:
+    """Return `model` if it is a `kind`, else raise InputError."""
+    if not isinstance(model, kind):
+        raise InputError(option, f"holds a {type(model).__name__}", f"Give a {kind.__name__}")
+    return model
