@@ -54,7 +54,7 @@ def toy(tmp_path, monkeypatch):
 
 
 def test_a_new_corpus_is_one_file(toy):
-    assert "toy" in registry.corpus_names()
+    assert "toy" in named.corpus_names()
     assert registry.recipe_defaults("toy") == {"g2p": "espeak_ng_german"}
     words = ["--corpus", "toy", "--db", str(toy), "--output_dir", str(toy / "data")]
     prepare_corpus.main(words)
@@ -65,7 +65,7 @@ def test_a_new_corpus_is_one_file(toy):
 
 
 def test_only_corpora_are_listed():
-    assert registry.corpus_names() == [
+    assert named.corpus_names() == [
         "aishell3",
         "emovdb",
         "libriheavy",

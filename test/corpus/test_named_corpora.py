@@ -10,7 +10,7 @@ from corpus_layouts import LAYOUTS, recording_of, sound, write
 
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.corpus.abs_corpus import in_share
-from espnet2_valle.corpus.named.registry import CORPORA, choose_parts, corpus_names, make_corpus
+from espnet2_valle.corpus.named.registry import CORPORA, choose_parts, make_corpus
 
 
 def read(name, root, part):
@@ -28,7 +28,7 @@ def sizes(splits):
 
 
 def test_every_corpus_has_a_layout_and_tells_where_it_comes_from():
-    assert LAYOUTS.keys() == set(corpus_names())
+    assert LAYOUTS.keys() == set(CORPORA)
     for name in CORPORA:
         corpus = make_corpus(name)
         archives = corpus.archives(corpus.default_parts)

@@ -1,6 +1,5 @@
 """The named corpora. A new one is a file in this folder: `NAME.py` with a class `Corpus`."""
 
-import pkgutil
 from collections.abc import Sequence
 
 from espnet2_valle.common.errors import InputError
@@ -12,17 +11,10 @@ from espnet2_valle.corpus.cutting import DEFAULT_LIMITS, Limits
 
 def find_corpora() -> Registry[type[AbsCorpus]]:
     """Register the files of the folder, each to be imported when it is asked for."""
-    names = sorted(module.name for module in pkgutil.iter_modules(named.__path__))
-    files = {name: f"{named.__name__}.{name}" for name in names}
-    return Registry("--corpus", {name: f"{file}:Corpus" for name, file in files.items() if file != __name__})
+    return Registry("--corpus", {name: f"{named.__name__}.{name}:Corpus" for name in named.corpus_names()})
 
 
 CORPORA = find_corpora()
-
-
-def corpus_names() -> list[str]:
-    """List what `--corpus` may say, beside `mini` and `folder`."""
-    return list(CORPORA)
 
 
 def recipe_defaults(name: str) -> dict[str, str]:
