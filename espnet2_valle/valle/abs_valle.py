@@ -18,12 +18,12 @@ class Prediction(NamedTuple):
     Attributes:
         logits: (N, classes) of each predicted code.
         targets: (N,) the codes.
-        levels: (N,) the zero-based codebook of each.
+        codebooks: (N,) the zero-based codebook of each.
     """
 
     logits: torch.Tensor
     targets: torch.Tensor
-    levels: torch.Tensor
+    codebooks: torch.Tensor
 
 
 class AbsVALLE(torch.nn.Module, ABC):

@@ -169,19 +169,19 @@ class CodeTables(nn.Module):
         for table, points in zip(self.weight, codewords):
             table[: len(points)] = fourier_features(points, table.shape[1], generator).to(table)
 
-    def sum(self, codes: torch.Tensor, levels: torch.Tensor) -> torch.Tensor:
-        """Sum the embeddings of each row's first `levels` codebooks.
+    def sum(self, codes: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+        """Sum the embeddings of each row's first codebooks.
 
         Args:
             codes: (batch, time, Q) int64.
-            levels: (batch,) how many codebooks of each row count.
+            counts: (batch,) how many codebooks of each row.
 
         Returns:
             (batch, time, width)
         """
         batch, time, num_codebooks = codes.shape
         offsets = torch.arange(num_codebooks, device=codes.device)
-        used = (offsets < levels.unsqueeze(1)).to(self.weight.dtype)
+        used = (offsets < counts.unsqueeze(1)).to(self.weight.dtype)
         weights = used * self.scale
         flat = F.embedding_bag(
             (codes + offsets * self.size).reshape(-1, num_codebooks),
@@ -191,10 +191,10 @@ class CodeTables(nn.Module):
         )
         return flat.view(batch, time, -1)
 
-    def embed(self, codes: torch.Tensor, level: int) -> torch.Tensor:
-        """(batch, time) codes of codebook `level` -> (batch, time, width)."""
-        return F.embedding(codes, self.weight[level]) * self.scale
+    def embed(self, codes: torch.Tensor, codebook: int) -> torch.Tensor:
+        """(batch, time) codes of one `codebook` -> (batch, time, width)."""
+        return F.embedding(codes, self.weight[codebook]) * self.scale
 
-    def logits(self, hidden: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
-        """(batch, time, width) -> (batch, time, size) for codebook `level` (batch,) of each row."""
-        return torch.bmm(hidden, self.weight[level].transpose(1, 2).to(hidden.dtype))
+    def logits(self, hidden: torch.Tensor, codebook: torch.Tensor) -> torch.Tensor:
+        """(batch, time, width) -> (batch, time, size) for the `codebook` (batch,) of each row."""
+        return torch.bmm(hidden, self.weight[codebook].transpose(1, 2).to(hidden.dtype))

@@ -82,7 +82,7 @@ class ESPnetVALLEModel(AbsESPnetModel):
         logits, targets = predicted.logits, predicted.targets
         shares = targets
         if self.training and self.neighbourhoods is not None:
-            shares = self.neighbourhoods[predicted.levels, targets]
+            shares = self.neighbourhoods[predicted.codebooks, targets]
         loss = F.cross_entropy(logits.float(), shares)
         with torch.no_grad():
             hits = logits.topk(min(TOP_K, logits.shape[1])).indices == targets.unsqueeze(1)

@@ -31,10 +31,10 @@ class NARContext:
 
 
 class VALLENAR(AbsVALLE):
-    """Predicts codebook j from text, a prompt with all its levels, and the levels below j.
+    """Predicts codebook j from text, a prompt with all its codebooks, and the codebooks below j.
 
     Sequence: text, text end, prompt (sum of Q embeddings per frame), target (sum of the embeddings
-    of the levels below j). Attention is full; a model that is to stream is trained with chunks too
+    of the codebooks below j). Attention is full; a model that is to stream is trained with chunks too
     (`chunk_frames`), see `Chunks`. In training each utterance draws one stage; in evaluation its codes decide
     on it, so that an utterance has one loss, whatever batch it is in.
 
@@ -123,8 +123,8 @@ class VALLENAR(AbsVALLE):
         logits = self.logits(text, text_lengths, prompt, length, target, target_lengths, stage, ranks)
         inside = length_mask(target_lengths, target.shape[1])
         answer = target.gather(2, stage.view(-1, 1, 1).expand(-1, target.shape[1], 1)).squeeze(2)
-        levels = stage.unsqueeze(1).expand_as(inside)
-        return Prediction(logits[inside], answer[inside], levels[inside])
+        codebooks = stage.unsqueeze(1).expand_as(inside)
+        return Prediction(logits[inside], answer[inside], codebooks[inside])
 
     def positions(self, text_lengths: Lengths, codes_lengths: Lengths) -> Lengths:
         """See `AbsVALLE.positions`: text, text end, the prompt where it is a copy, and the utterance."""
@@ -149,7 +149,7 @@ class VALLENAR(AbsVALLE):
         Args:
             text: (batch, text_time); text_lengths: (batch,)
             prompt: (batch, prompt_time, Q); prompt_lengths: (batch,)
-            target: (batch, time, Q), of which levels >= stage are not looked at; target_lengths: (batch,)
+            target: (batch, time, Q), of which codebooks >= stage are not looked at; target_lengths: (batch,)
             stage: (batch,) zero-based codebook to predict, 1..Q-1.
             ranks: (batch, time) number of each target frame's chunk (`chunk_ranks`): a position sees ranks
                 up to its own; text and prompt have rank 0. None for full attention.
@@ -158,11 +158,11 @@ class VALLENAR(AbsVALLE):
             (batch, time, codebook_size)
         """
         batch, time = target.shape[:2]
-        all_levels = torch.full_like(stage, self.num_codebooks)
+        all_codebooks = torch.full_like(stage, self.num_codebooks)
         embedded_text, embedded_lengths = self.text(text, text_lengths)
         audio, audio_lengths = join(
             [
-                (self.codes.sum(prompt, all_levels), prompt_lengths),
+                (self.codes.sum(prompt, all_codebooks), prompt_lengths),
                 (self.codes.sum(target, stage), target_lengths),
             ]
         )
@@ -216,7 +216,7 @@ class VALLENAR(AbsVALLE):
             lengths = torch.full_like(text_lengths, x.shape[1])
             mask = _chunk_mask(_shift(ranks, lengths - time, x.shape[1]), lengths, x)
         codes = [first_codes]
-        # Text and prompt are embedded once; each stage only adds its level to the target.
+        # Text and prompt are embedded once; each stage only adds its codebook to the target.
         for stage in range(1, self.num_codebooks):
             hidden = self.transformer(x, causal=False, mask=mask, stage=stage - 1, last=time)
             codes.append(self.codes.logits(hidden, torch.full_like(text_lengths, stage)).argmax(-1))
@@ -233,9 +233,9 @@ class VALLENAR(AbsVALLE):
         """
         stages = torch.arange(self.num_codebooks - 1, device=text.device)
         length = torch.tensor([len(text)], device=text.device)
-        all_levels = torch.full_like(length, self.num_codebooks)
+        all_codebooks = torch.full_like(length, self.num_codebooks)
         embedded_text, _ = self.text(text.unsqueeze(0), length)
-        audio = self._place(self.codes.sum(prompt.unsqueeze(0), all_levels), 0)
+        audio = self._place(self.codes.sum(prompt.unsqueeze(0), all_codebooks), 0)
         x = torch.cat([embedded_text, audio.to(embedded_text.dtype)], dim=1).expand(len(stages), -1, -1)
         cache = self.transformer.new_cache(len(stages), ROOM * x.shape[1])
         self.transformer(x, causal=False, stage=stages, cache=cache, last=0)
@@ -256,8 +256,8 @@ class VALLENAR(AbsVALLE):
         codes = [first_codes]
         for stage in range(1, self.num_codebooks):
             hidden = self.transformer(x, causal=False, stage=stage - 1, cache=context.caches[stage - 1])
-            level = torch.tensor([stage], device=first_codes.device)
-            codes.append(self.codes.logits(hidden, level).argmax(-1)[0])
+            codebook = torch.tensor([stage], device=first_codes.device)
+            codes.append(self.codes.logits(hidden, codebook).argmax(-1)[0])
             x = x + self.codes.embed(codes[-1][None], stage)
         context.frames += len(first_codes)
         return torch.stack(codes, dim=1)

@@ -18,8 +18,8 @@ def content_numbers(codes: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
     Returns:
         (batch,) int64, spread evenly over 0..2**31 - 2.
     """
-    time, levels = codes.shape[1:]
-    places = torch.arange(1, time * levels + 1, device=codes.device).view(time, levels)
+    time, codebooks = codes.shape[1:]
+    places = torch.arange(1, time * codebooks + 1, device=codes.device).view(time, codebooks)
     inside = length_mask(lengths, time).unsqueeze(2)
     sums = ((codes.long() + 1) * places * inside).sum((1, 2))
     return sums % PRIME * FACTOR % PRIME

@@ -53,7 +53,7 @@ def test_tables_start_from_codewords_and_keep_the_rest():
     torch.testing.assert_close(tables.weight[:2, :16], again.weight[:2, :16])
 
 
-def test_codewords_of_all_levels_may_be_given_to_a_model_of_one():
+def test_codewords_of_all_codebooks_may_be_given_to_a_model_of_one():
     model = VALLEAR(9, 4, 16, layers=1, width=WIDTH, heads=2, feed_forward=8)
     end = model.codes.weight[0, 16].detach().clone()
     model.codes.start_from([torch.randn(16, 3) for _ in range(4)])

@@ -90,8 +90,8 @@ def test_stats_count_top_ten(sizes, batch):
 def test_smoothed_targets_are_for_training_and_for_the_level_that_is_predicted(sizes, batch):
     torch.manual_seed(0)
     model = ESPnetVALLEModel(VALLENAR(**sizes))
-    levels, classes = sizes["num_codebooks"], sizes["codebook_size"]
-    codewords = [torch.randn(classes, 1 + level) for level in range(levels)]
+    codebooks, classes = sizes["num_codebooks"], sizes["codebook_size"]
+    codewords = [torch.randn(classes, 1 + codebook) for codebook in range(codebooks)]
     shares = neighbourhoods(codewords, 1.0)
     plain = model.eval()(**batch)[0]
     model.smooth_targets(shares)
@@ -101,9 +101,9 @@ def test_smoothed_targets_are_for_training_and_for_the_level_that_is_predicted(s
     smoothed = model(**batch)[0]
     torch.manual_seed(1)
     predicted = model.valle(**batch)
-    assert set(predicted.levels.tolist()) <= set(range(1, levels))
-    rows = zip(predicted.logits.log_softmax(1), predicted.targets, predicted.levels, strict=True)
-    expected = [-(shares[level, target] * row).sum() for row, target, level in rows]
+    assert set(predicted.codebooks.tolist()) <= set(range(1, codebooks))
+    rows = zip(predicted.logits.log_softmax(1), predicted.targets, predicted.codebooks, strict=True)
+    expected = [-(shares[codebook, target] * row).sum() for row, target, codebook in rows]
     torch.testing.assert_close(smoothed.squeeze(), torch.stack(expected).mean())
     assert "neighbourhoods" not in model.state_dict()
 

@@ -38,7 +38,7 @@ def test_no_level_sees_itself_or_a_higher_one(sizes, batch, stage):
     assert not torch.allclose(model.logits(**{**given, "target": below}), logits)
 
 
-def test_prompt_counts_with_all_its_levels(sizes, batch):
+def test_prompt_counts_with_all_its_codebooks(sizes, batch):
     model = build(sizes)
     given = inputs(batch, 1)
     prompt = given["prompt"].clone()
@@ -78,8 +78,8 @@ def test_adaptive_norm_learns_each_stage_apart():
 def test_targets_are_one_level_of_the_target_part(sizes, batch, monkeypatch, mode):
     model = build(sizes, prompt_mode=mode, max_prompt_frames=4)
     monkeypatch.setattr(nar, "content_numbers", lambda *_: torch.tensor([0, 7, 5]))
-    logits, targets, levels = model(**batch)
-    stages = levels.unique_consecutive().tolist()
+    logits, targets, codebooks = model(**batch)
+    stages = codebooks.unique_consecutive().tolist()
     assert stages == [1, 2, 3]
     expected = []
     for row, length in enumerate(batch["codes_lengths"].tolist()):
@@ -96,18 +96,18 @@ def test_training_draws_every_stage(sizes):
     assert set(model._draw_stages(torch.full((200,), 9)).tolist()) == {1, 2, 3}
 
 
-@pytest.mark.parametrize("levels", [4, 8])
-def test_validation_meets_every_stage_in_batches_of_any_size(sizes, levels):
-    model = build({**sizes, "num_codebooks": levels})
+@pytest.mark.parametrize("codebooks", [4, 8])
+def test_validation_meets_every_stage_in_batches_of_any_size(sizes, codebooks):
+    model = build({**sizes, "num_codebooks": codebooks})
     torch.manual_seed(0)
     met = [
         int(model._draw_stages(length, content_numbers(codes, length)))
         for codes, length in zip(
-            torch.randint(0, 1024, (700, 1, 30, levels)), torch.randint(10, 31, (700, 1))
+            torch.randint(0, 1024, (700, 1, 30, codebooks)), torch.randint(10, 31, (700, 1))
         )
     ]
     counts = torch.tensor(met).bincount()[1:]
-    assert len(counts) == levels - 1
+    assert len(counts) == codebooks - 1
     assert counts.min() > 0.7 * counts.float().mean()
 
 
@@ -148,7 +148,7 @@ def test_random_prompts_stay_inside_the_utterance(sizes):
         assert (length <= 6).all()
 
 
-def test_generate_fills_levels_greedily(sizes, batch):
+def test_generate_fills_codebooks_greedily(sizes, batch):
     model = build(sizes)
     text, prompt = batch["text"][:1], batch["codes"][:1, :5]
     first = batch["codes"][:1, 5:, 0]
