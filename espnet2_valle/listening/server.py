@@ -9,7 +9,7 @@ POST /api/finish            with the token    -> 200; nothing can be changed aft
 429 and 503 mean that an address asks too much at once; Retry-After says in how many seconds to ask again.
 The token goes in `Authorization: Bearer`. For TLS put it behind a proxy (--trust_proxy).
 
-It stands on the standard library and not on FastAPI with uvicorn: raters come from the open internet, and what
+It stands on the standard library, not on FastAPI with uvicorn: raters come from the open internet, and what
 keeps one of them from stopping the test for the others lies below a web framework. uvicorn has no time limit
 for a request that does not arrive or for a reply that is not read (https://github.com/Kludex/uvicorn/issues/157)
 and no bound on the connections of one address. What FastAPI would do instead, five routes and a dozen checks,
