@@ -1,12 +1,12 @@
 """What tests of several rooms share."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-CONF = Path(__file__).parents[1] / "conf"
+from espnet2_valle.common.conf import CONF
+
 STEPS = {
     "num_iters_per_epoch": 2,
     "max_epoch": 1,

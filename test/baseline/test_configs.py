@@ -1,14 +1,13 @@
 """Every configuration builds its system."""
 
-from pathlib import Path
-
 import pytest
 
 from espnet2_valle.baseline.data import TrainingData, model_options
 from espnet2_valle.baseline.kinds import KINDS
 from espnet2_valle.baseline.training import run_espnet
+from espnet2_valle.common.conf import CONF
 
-CONF = Path(__file__).parents[2] / "conf" / "baseline"
+FOLDER = CONF / "baseline"
 
 
 @pytest.mark.parametrize("size", ["mini", "full"])
@@ -16,7 +15,7 @@ CONF = Path(__file__).parents[2] / "conf" / "baseline"
 def test_every_config_builds(corpus, tmp_path, size, name):
     sets = {"train": "train", "valid": "valid"}
     data = TrainingData(corpus / "raw", corpus / "token", corpus / "spembs", None, sets, 24000)
-    command = [*model_options(KINDS[name], CONF / size / f"{name}.yaml", data), "--dry_run", "true"]
+    command = [*model_options(KINDS[name], FOLDER / size / f"{name}.yaml", data), "--dry_run", "true"]
     for option in KINDS[name].statistics:
         command += [f"--{option}", "none"]
     run_espnet(KINDS[name].task, [*command, "--output_dir", str(tmp_path), "--ngpu", "0"])
@@ -27,7 +26,9 @@ def test_every_config_builds(corpus, tmp_path, size, name):
 def test_teacher_and_student_count_the_same_frames_a_step(size):
     lines = [
         next(
-            line for line in (CONF / size / f"{name}.yaml").read_text().splitlines() if "reduction_f" in line
+            line
+            for line in (FOLDER / size / f"{name}.yaml").read_text().splitlines()
+            if "reduction_f" in line
         )
         for name in ("tacotron2", "fastspeech2")
     ]
@@ -36,4 +37,4 @@ def test_teacher_and_student_count_the_same_frames_a_step(size):
 
 def test_folders_of_all_sizes_have_all_kinds():
     for size in ("mini", "full"):
-        assert {path.stem for path in (CONF / size).glob("*.yaml")} == set(KINDS)
+        assert {path.stem for path in (FOLDER / size).glob("*.yaml")} == set(KINDS)

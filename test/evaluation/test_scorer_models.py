@@ -1,7 +1,6 @@
 """Scorers whose models are not here, by fakes of their libraries; and choosing scorers by name."""
 
 import sys
-from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
@@ -11,6 +10,7 @@ import torch
 from espnet2_valle.asr.normalise import NORMALISERS, characters
 from espnet2_valle.asr.pretrained import ESPnetRecognizer, HuggingFaceRecognizer, WhisperRecognizer
 from espnet2_valle.asr.registry import RECOGNIZERS
+from espnet2_valle.common.conf import CONF
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.registry import Component
 from espnet2_valle.evaluation.mos import TorchHubScorer
@@ -21,7 +21,7 @@ from espnet2_valle.evaluation.speaker import ESPnetEncoder, WavLMEncoder
 
 RATE = 8000
 SECOND = np.sin(np.arange(RATE) / 5).astype(np.float32)
-CONF = Path(__file__).parents[2] / "conf" / "score"
+FOLDER = CONF / "score"
 
 
 def install(monkeypatch, name, **members):
@@ -172,7 +172,7 @@ def test_a_predictor_of_torch_hub(tmp_path):
 
 @pytest.mark.parametrize(
     "file",
-    [path for path in sorted(CONF.glob("*.yaml")) if path.stem != "listening"],
+    [path for path in sorted(FOLDER.glob("*.yaml")) if path.stem != "listening"],
     ids=lambda path: path.stem,
 )
 def test_shipped_configurations_name_what_there_is(file):

@@ -1,26 +1,26 @@
 """conf/cluster: the files that come with the project, and files at fault."""
 
 import sys
-from pathlib import Path
 
 import pytest
 import yaml
 
+from espnet2_valle.common.conf import CONF
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.jobs.config import ENVS, ClusterConfig
 from espnet2_valle.jobs.pool import parallel_map, use_cluster
 
-CONF = Path(__file__).resolve().parents[2] / "conf" / "cluster"
+FOLDER = CONF / "cluster"
 
 
 @pytest.mark.parametrize("env", ENVS)
 def test_each_env_has_a_file(env):
-    config = ClusterConfig.load(CONF / f"{env}.yaml")
+    config = ClusterConfig.load(FOLDER / f"{env}.yaml")
     assert config.env == env
 
 
 def test_the_local_file_is_the_default():
-    config = ClusterConfig.load(CONF / "local.yaml")
+    config = ClusterConfig.load(FOLDER / "local.yaml")
     default = ClusterConfig()
     for name in ("env", "n_workers", "allowed_failures", "no_workers_timeout", "options"):
         assert getattr(config, name) == getattr(default, name)

@@ -10,6 +10,7 @@ from listening_runs import SYSTEMS, key_of, make_test, page_of
 from scoring_stubs import RATE, say, write
 
 from espnet2_valle.bin import listening_make
+from espnet2_valle.common.conf import find
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.listening import sounds
 from espnet2_valle.listening.build import Design
@@ -134,10 +135,7 @@ def test_bad_configurations_are_named(tmp_path, config, message):
 
 
 def test_the_shipped_configuration_is_the_default():
-    from pathlib import Path
-
-    path = Path(__file__).parents[2] / "conf" / "score" / "listening.yaml"
-    assert read_design(str(path), None) == Design()
+    assert read_design(str(find("score/listening.yaml")), None) == Design()
 
 
 def test_what_cannot_be_made_is_said(tmp_path):

@@ -1,14 +1,13 @@
-from pathlib import Path
-
 import pytest
 
+from espnet2_valle.common.conf import CONF
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.study.config import PromptChange, Variant, read_study
 
-CONF = Path(__file__).parents[2] / "conf" / "study"
+FOLDER = CONF / "study"
 
 
-@pytest.mark.parametrize("path", sorted(CONF.glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yaml")), ids=lambda path: path.stem)
 def test_the_studies_there_are_can_be_read(path):
     study = read_study(path)
     assert study.title

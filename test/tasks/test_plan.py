@@ -1,15 +1,11 @@
 """The plan of a training, against numbers worked out by hand."""
 
-from pathlib import Path
-
 import pytest
 import yaml
 
 from espnet2_valle.bin import plan
-from espnet2_valle.common.conf import read_training_config
+from espnet2_valle.common.conf import CONF, read_training_config
 from espnet2_valle.common.errors import InputError
-
-CONF = Path(__file__).parents[2] / "conf"
 
 
 def rows(printed):

@@ -1,17 +1,16 @@
 """Archives small enough to train on in a test, and the options of such a training."""
 
 import multiprocessing
-from pathlib import Path
 
 import kaldiio
 import numpy as np
 import torch
 import yaml
 
+from espnet2_valle.common.conf import CONF
 from espnet2_valle.tasks.valle import VALLETask
 from espnet2_valle.train.index_writer import build_index
 
-CONF = Path(__file__).parents[2] / "conf"
 SPEC = {
     "type": "world",
     "model": "codec.npz",

@@ -1,17 +1,14 @@
 """When a training will end is said after its first steps."""
 
 import logging
-from pathlib import Path
 
 import pytest
 import yaml
 
-from espnet2_valle.common.conf import read_training_config
+from espnet2_valle.common.conf import CONF, read_training_config
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.train import forecast
 from espnet2_valle.train.forecast import STEPS, Expected, Forecast
-
-CONF = Path(__file__).parents[2] / "conf"
 
 
 @pytest.fixture
