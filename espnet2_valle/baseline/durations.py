@@ -18,8 +18,6 @@ from espnet2_valle.data.datadir import read_scp, write_scp
 from espnet2_valle.jobs.pool import parallel_map
 from espnet2_valle.jobs.shards import cut
 
-import_espnet_quietly()  # before a function here imports espnet2
-
 BATCH_SIZE = 16
 CLEAR_FOCUS = 0.5  # below it the attention looks at no token in particular
 
@@ -54,6 +52,7 @@ def _open_teacher(config: str, model_file: str) -> tuple[Any, Any]:
 
 def _time_batch(config: str, model_file: str, batch: Sequence[Spoken]) -> list[Timed]:
     """Attention of the teacher, forced along the recordings."""
+    import_espnet_quietly()
     import torch
     from espnet2.tts.utils import DurationCalculator
 

@@ -25,7 +25,6 @@ from espnet2_valle.jobs.pool import parallel_map
 from espnet2_valle.jobs.shards import fingerprint
 
 MODEL_FILES = ("train_config", "model_file", "vocoder_config", "vocoder_file")
-import_espnet_quietly()  # before a function here imports espnet2
 
 
 @dataclass(frozen=True)
@@ -61,6 +60,7 @@ def read_model(files: Mapping[str, str], config: str | None) -> dict[str, Any]:
     if config is None:
         return dict(files)
     given = read_yaml(config, "--config")
+    import_espnet_quietly()
     from espnet2.bin.tts_inference import Text2Speech
 
     known = [name for name in inspect.signature(Text2Speech).parameters if name not in MODEL_FILES]
@@ -108,6 +108,7 @@ def synthesise(model: Mapping[str, Any], jobs: Sequence[Job], output_dir: str | 
 @lru_cache(maxsize=1)
 def _open_text2speech(model: str) -> Any:
     """The model, loaded once in a process."""
+    import_espnet_quietly()
     from espnet2.bin.tts_inference import Text2Speech
 
     return Text2Speech(**json.loads(model))

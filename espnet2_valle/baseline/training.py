@@ -12,14 +12,13 @@ from espnet2_valle.common.fileio import atomic_open
 from espnet2_valle.data.datadir import read_scp
 from espnet2_valle.jobs.pool import parallel_map
 
-import_espnet_quietly()  # before a function here imports espnet2
-
 COLLECTED = ("pitch", "energy")  # slow to extract: kept from the collection of statistics
 PARTS = "parts"
 
 
 def run_espnet(task: str, command: Sequence[str]) -> None:
     """Do what espnet2.bin.<task>_train does with these words, and --train_minutes."""
+    import_espnet_quietly()
     from espnet2_valle.baseline.budget import TASKS
 
     TASKS[task].main(cmd=list(command))
@@ -50,6 +49,7 @@ def collect_stats(kind: Kind, config: Path, data: TrainingData, stats_dir: Path,
     command += ["--write_collected_feats", str(bool(set(COLLECTED) & set(kind.statistics.values())))]
     for _ in parallel_map(partial(_collect_part, kind.task, command), parts, nj, "statistics"):
         pass
+    import_espnet_quietly()
     from espnet2.bin.aggregate_stats_dirs import aggregate_stats_dirs
 
     aggregate_stats_dirs(parts, stats_dir, log_level="INFO", skip_sum_stats=False)
