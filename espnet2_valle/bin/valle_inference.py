@@ -3,15 +3,14 @@
 import argparse
 from collections.abc import Sequence
 
-from espnet2.utils import config_argparse
 from espnet2.utils.types import str2bool
 
 from espnet2_valle.common.audio import check_writable
 from espnet2_valle.common.cli import run_command
+from espnet2_valle.common.config_parser import ConfigParser
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.generate.arguments import add_model_arguments, add_prompt_arguments, model_spec, require
 from espnet2_valle.generate.decode_pairs import synthesise_pairs
-from espnet2_valle.generate.opening import open_text2speech
 from espnet2_valle.generate.say import say
 from espnet2_valle.jobs.config import add_worker_arguments
 from espnet2_valle.jobs.pool import use_cluster
@@ -19,9 +18,7 @@ from espnet2_valle.jobs.pool import use_cluster
 
 def get_parser() -> argparse.ArgumentParser:
     """Options of the command; `--config` reads them from YAML."""
-    parser = config_argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    parser = ConfigParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     add_model_arguments(parser)
     group = parser.add_argument_group("a list of pairs")
     group.add_argument("--pairs", help="lines `pair_id prompt_utt target_utt other_utt`")
@@ -54,8 +51,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     else:
         require(args, "text", "prompt_speech", "output_wav")
         check_writable(args.output_wav, "--output_wav")
-        text2speech = open_text2speech(model)
-        speech = say(text2speech, args.text, args.prompt_speech, args.prompt_text, args.output_wav)
+        speech = say(model, args.text, args.prompt_speech, args.prompt_text, args.output_wav)
         print(f"{args.output_wav}: {speech.outcome.value}")
 
 

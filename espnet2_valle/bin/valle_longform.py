@@ -4,23 +4,17 @@ import argparse
 from collections import Counter
 from collections.abc import Sequence
 
-from espnet2.utils import config_argparse
-
 from espnet2_valle.common.audio import check_writable
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.conf import find
+from espnet2_valle.common.config_parser import ConfigParser
 from espnet2_valle.generate.arguments import add_model_arguments, add_prompt_arguments, model_spec, require
-from espnet2_valle.generate.longform import LongformOptions, speak
-from espnet2_valle.generate.opening import open_text2speech
-from espnet2_valle.generate.prompt import open_prompt
-from espnet2_valle.generate.sentences import read_text, split_text
+from espnet2_valle.generate.say import read_aloud
 
 
 def get_parser() -> argparse.ArgumentParser:
     """Options of the command; `--config` reads those of the model from YAML."""
-    parser = config_argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    parser = ConfigParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     add_model_arguments(parser)
     group = parser.add_argument_group("long text")
     group.add_argument(
@@ -37,14 +31,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = get_parser().parse_args(argv)
     require(args, "text_file", "prompt_speech", "output_wav")
     check_writable(args.output_wav, "--output_wav")
-    options = LongformOptions.load(args.longform_config)
-    text = read_text(args.text_file)
-    sentences = split_text(text, options.pauses, options.language, options.max_words)
-    text2speech = open_text2speech(model_spec(args))
-    prompt = open_prompt(args.prompt_speech, args.prompt_text, None, text2speech.codec)
-    outcomes = speak(text2speech, sentences, prompt, options, args.output_wav)
+    prompt = args.prompt_speech, args.prompt_text
+    outcomes = read_aloud(model_spec(args), args.text_file, *prompt, args.longform_config, args.output_wav)
     counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(Counter(outcomes).items()))
-    print(f"{args.output_wav}: {len(sentences)} sentences ({counts})")
+    print(f"{args.output_wav}: {len(outcomes)} sentences ({counts})")
 
 
 if __name__ == "__main__":

@@ -9,24 +9,20 @@ import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 
-from espnet2.utils import config_argparse
-
 from espnet2_valle.common.audio import check_writable
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.conf import find
+from espnet2_valle.common.config_parser import ConfigParser
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.generate.arguments import add_model_arguments, add_prompt_arguments, model_spec, require
-from espnet2_valle.generate.opening import open_text2speech
-from espnet2_valle.generate.say import SHORT_WORDS, STDOUT, cut_text, open_chunks, stream
+from espnet2_valle.generate.say import SHORT_WORDS, STDOUT, cut_text, stream
 from espnet2_valle.generate.sentences import read_text
 from espnet2_valle.generate.streaming import FIRST_SECONDS
 
 
 def get_parser() -> argparse.ArgumentParser:
     """Options of the command; `--config` reads them from YAML."""
-    parser = config_argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
+    parser = ConfigParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     add_model_arguments(parser)
     group = parser.add_argument_group("stream")
     group.add_argument(
@@ -62,10 +58,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     stdout = sys.stdout.buffer
     with redirect_stdout(sys.stderr):  # whatever a library prints must not get between the samples
         sentences = cut_text(args.text or read_text(args.text_file), args.max_words, args.longform_config)
-        text2speech = open_text2speech(model_spec(args))
-        streamer = open_chunks(text2speech, args.first_chunk_seconds, args.chunk_seconds)
-        prompt = args.prompt_speech, args.prompt_text
-        stream(text2speech, streamer, sentences, *prompt, args.output_wav, stdout)
+        stream(
+            model_spec(args),
+            sentences,
+            args.prompt_speech,
+            args.prompt_text,
+            args.output_wav,
+            stdout,
+            args.first_chunk_seconds,
+            args.chunk_seconds,
+        )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""One text to one sound file, whole or while it is still being made."""
+"""One text to one sound file: at once, sentence by sentence, or while it is still being made."""
 
 import sys
 import time
@@ -12,13 +12,13 @@ import soundfile
 
 from espnet2_valle.common.audio import write_audio
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.generate.longform import LongformOptions
+from espnet2_valle.generate.longform import LongformOptions, speak
+from espnet2_valle.generate.opening import ModelSpec, open_text2speech
 from espnet2_valle.generate.outcome import Outcome
 from espnet2_valle.generate.prompt import Prompt, open_prompt
-from espnet2_valle.generate.sentences import Sentence, split_text
+from espnet2_valle.generate.sentences import Sentence, read_text, split_text
 from espnet2_valle.generate.speech import Speech
 from espnet2_valle.generate.streaming import FIRST_SECONDS, Streamer, choose_chunks
-from espnet2_valle.generate.text2speech import Text2Speech
 
 STDOUT = "-"
 INT16 = 32768  # the tail leaves room below full scale
@@ -27,19 +27,48 @@ Write = Callable[[np.ndarray], None]  # of samples (S,) float32
 NO_SPEECH = InputError("--text", "no speech came out", "Try another --seed or a longer prompt")
 
 
-def say(
-    text2speech: Text2Speech, text: str, prompt: Prompt, prompt_text: str | None, output: str | Path
-) -> Speech:
+def say(model: ModelSpec, text: str, prompt: Prompt, prompt_text: str | None, output: str | Path) -> Speech:
     """Say `text` and write it to `output`.
 
     Raises:
-        InputError: see `Text2Speech.__call__`, or no speech came out.
+        InputError: see `Text2Speech`, or no speech came out.
     """
+    text2speech = open_text2speech(model)
     speech = text2speech(text, prompt, prompt_text)
     if speech.outcome is Outcome.NO_SPEECH:
         raise NO_SPEECH
     write_audio(output, speech.wav.numpy(), text2speech.fs)
     return speech
+
+
+def read_aloud(
+    model: ModelSpec,
+    text_file: str | Path,
+    prompt: Prompt,
+    prompt_text: str | None,
+    longform_config: str | Path,
+    output: str | Path,
+) -> list[str]:
+    """Read a long text aloud, sentence by sentence, and go on where a former run was broken off.
+
+    Args:
+        model: to speak with.
+        text_file: what to say; empty lines part paragraphs.
+        prompt, prompt_text: the voice.
+        longform_config: pauses, prompts and levels, see `LongformOptions`.
+        output: a WAV or FLAC file.
+
+    Returns:
+        the outcome of each sentence.
+
+    Raises:
+        InputError: see `Text2Speech`, `LongformOptions.load` and `speak`.
+    """
+    options = LongformOptions.load(longform_config)
+    sentences = split_text(read_text(text_file), options.pauses, options.language, options.max_words)
+    text2speech = open_text2speech(model)
+    voice = open_prompt(prompt, prompt_text, None, text2speech.codec)
+    return speak(text2speech, sentences, voice, options, output)
 
 
 def cut_text(text: str, max_words: int, longform_config: str | Path) -> list[Sentence]:
@@ -56,43 +85,36 @@ def cut_text(text: str, max_words: int, longform_config: str | Path) -> list[Sen
     return split_text(text, options.pauses, options.language, max_words)
 
 
-def open_chunks(
-    text2speech: Text2Speech, first_seconds: float = FIRST_SECONDS, seconds: float | None = None
-) -> Streamer:
-    """A streamer whose sound leaves in chunks of `seconds` behind a first one; see `choose_chunks`.
-
-    Raises:
-        InputError: less than a frame.
-    """
-    rate = text2speech.codec.frame_rate
-    try:
-        chunks = choose_chunks(text2speech.nar, rate, first_seconds, seconds)
-    except ValueError as error:
-        raise InputError("--chunk_seconds", str(error), f"Give at least {1 / rate:g} s") from error
-    return Streamer.of(text2speech, chunks)
-
-
 def stream(
-    text2speech: Text2Speech,
-    streamer: Streamer,
+    model: ModelSpec,
     sentences: Sequence[Sentence],
     prompt: Prompt,
     prompt_text: str | None,
     output: str,
     stdout: BinaryIO,
+    first_seconds: float = FIRST_SECONDS,
+    seconds: float | None = None,
 ) -> None:
     """Say the sentences, write each chunk as soon as it is there, and tell on stderr how long it took.
 
     Args:
-        text2speech: the model; streamer: of it.
+        model: to speak with.
         sentences: what to say.
         prompt, prompt_text: the voice.
         output: a sound file, or "-" for raw samples on `stdout`.
         stdout: where they go.
+        first_seconds, seconds: of the first chunk and of the others, see `choose_chunks`.
 
     Raises:
-        InputError: see `open_prompt`, or no speech came out.
+        InputError: see `Text2Speech` and `open_prompt`; chunks of less than a frame, or no speech came out.
     """
+    text2speech = open_text2speech(model)
+    rate = text2speech.codec.frame_rate
+    try:
+        chunks = choose_chunks(text2speech.nar, rate, first_seconds, seconds)
+    except ValueError as error:
+        raise InputError("--chunk_seconds", str(error), f"Give at least {1 / rate:g} s") from error
+    streamer = Streamer.of(text2speech, chunks)
     voice = open_prompt(prompt, prompt_text, None, text2speech.codec)
     begun = time.perf_counter()
     first, samples = None, 0
@@ -103,10 +125,10 @@ def stream(
             samples += len(wav)
     if first is None:
         raise NO_SPEECH
-    seconds, total = samples / text2speech.fs, time.perf_counter() - begun
+    length, total = samples / text2speech.fs, time.perf_counter() - begun
     print(
         f"{output}: first sound {first - begun:.3f} s after the text, "
-        f"{seconds:.2f} s of speech in {total:.2f} s",
+        f"{length:.2f} s of speech in {total:.2f} s",
         file=sys.stderr,
     )
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from espnet2.utils import config_argparse
 
 from espnet2_valle.asr.recognizer import AbsRecognizer
+from espnet2_valle.common.config_parser import ConfigParser
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.registry import Component, Registry
 from espnet2_valle.generate import choosing
@@ -22,7 +22,7 @@ CONF = Path(__file__).parents[2] / "conf" / "decode.yaml"
 
 
 def parse(*options) -> argparse.Namespace:
-    parser = config_argparse.ArgumentParser()
+    parser = ConfigParser()
     add_model_arguments(parser)
     return parser.parse_args([*options, "--codec_config=codec.yaml"])
 
@@ -83,6 +83,11 @@ def test_the_shipped_configuration_names_every_option():
     given = yaml.safe_load(CONF.read_text())
     assert given.keys() == {one.name for one in fields(DecodingOptions)}
     assert model_spec(parse(f"--config={CONF}")).options == DecodingOptions(**given)
+
+
+def test_it_is_found_from_any_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert parse("--config=conf/decode.yaml").top_p == 0.6
 
 
 def test_help_tells_of_every_option_and_its_default():

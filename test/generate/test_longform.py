@@ -10,7 +10,7 @@ from espnet2_valle.asr.recognizer import NoRecognizer
 from espnet2_valle.bin import valle_inference, valle_longform, valle_prepare_prompt
 from espnet2_valle.common.errors import InputError, WorkError
 from espnet2_valle.common.registry import Registry
-from espnet2_valle.generate import choosing
+from espnet2_valle.generate import choosing, say
 from espnet2_valle.generate.longform import LongformOptions, level_out, speak, speech_level
 from espnet2_valle.generate.options import DecodingOptions
 from espnet2_valle.generate.prompt import PreparedPrompt
@@ -246,9 +246,9 @@ def test_the_command(files, system, tmp_path, capsys):
 def test_the_command_lets_a_recogniser_choose(files, system, tmp_path, monkeypatch):
     pytest.importorskip("jiwer")
     monkeypatch.setattr(choosing, "CHOOSERS", Registry("chooser", {"none": NoRecognizer}))
-    monkeypatch.setattr(valle_longform, "split_text", lambda *_: SENTENCES)
+    monkeypatch.setattr(say, "split_text", lambda *_: SENTENCES)
     given = []
-    monkeypatch.setattr(valle_longform, "speak", lambda *each: given.append(each[0]) or ["ok"])
+    monkeypatch.setattr(say, "speak", lambda *each: given.append(each[0]) or ["ok"])
     (tmp_path / "text").write_text("a")
     command = [*[f"--{name}={path}" for name, path in files.items()], f"--longform_config={CONF}"]
     command += [f"--prompt_speech={system}/data/wav/low_0.wav", "--prompt_text=a b", "--best_of=2"]
