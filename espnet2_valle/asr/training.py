@@ -12,10 +12,12 @@ from espnet2_valle.asr.phones import PhoneUnits
 from espnet2_valle.common.audio import read_audio
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
+from espnet2_valle.common.resume import is_done, mark_done
 from espnet2_valle.data.datadir import DataDir, write_scp
 from espnet2_valle.train import step_checkpoint
 
 _DONE = "judge.done"
+_ENDED = "training ended\n"
 _WINDOW_SECONDS = 0.025
 _HOP_SECONDS = 0.010
 _FFT_SIZES = (256, 512, 1024, 2048)
@@ -25,8 +27,8 @@ _BAND_FLOOR_DB = -65.0  # below the loudest frequency: nothing is there
 
 
 def is_trained(judge_dir: str | Path) -> bool:
-    """Whether training ended there."""
-    return (Path(judge_dir) / _DONE).is_file()
+    """Tell whether training ended there."""
+    return is_done(Path(judge_dir) / _DONE, _ENDED)
 
 
 def train_judge(
@@ -81,8 +83,7 @@ def train_judge(
 
     step_checkpoint.repair(judge_dir)  # ESPnet would stumble over a checkpoint that a kill cut short
     ASRTask.main(cmd=arguments)
-    with atomic_open(judge_dir / _DONE) as stream:
-        stream.write("training ended\n")
+    mark_done(judge_dir / _DONE, _ENDED)
 
 
 def highest_frequency(data: DataDir, rate: int) -> float:

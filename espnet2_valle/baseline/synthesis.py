@@ -16,13 +16,13 @@ from espnet2_valle.common.conf import read_yaml
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.espnet_imports import import_espnet_quietly
 from espnet2_valle.common.options import check_keys
+from espnet2_valle.common.resume import digest
 from espnet2_valle.common.seeds import seed_of
 from espnet2_valle.data.pairs import Pair
 from espnet2_valle.generate.decoding_folder import DecodingFolder, Ending, wav_path
 from espnet2_valle.generate.outcome import Outcome
 from espnet2_valle.generate.postprocess import finish
 from espnet2_valle.jobs.pool import parallel_map
-from espnet2_valle.jobs.shards import fingerprint
 
 MODEL_FILES = ("train_config", "model_file", "vocoder_config", "vocoder_file")
 
@@ -41,7 +41,7 @@ class Job:
 
     def digest(self) -> str:
         """Changes with what is to be said and with the voice."""
-        return fingerprint([str(self.ids), str(self.voice().tolist())])
+        return digest([str(self.ids), str(self.voice().tolist())])
 
 
 def read_model(files: Mapping[str, str], config: str | None) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from espnet2_valle.baseline.kinds import Kind
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.espnet_imports import import_espnet_quietly
 from espnet2_valle.common.fileio import atomic_open
+from espnet2_valle.common.resume import is_done, mark_done
 from espnet2_valle.data.datadir import read_scp
 from espnet2_valle.jobs.pool import parallel_map
 
@@ -57,13 +58,12 @@ def collect_stats(kind: Kind, config: Path, data: TrainingData, stats_dir: Path,
 
 def _collect_part(task: str, command: Sequence[str], part: Path) -> None:
     done = part / ".done"
-    mark = " ".join(command)
-    if done.is_file() and done.read_text(encoding="utf-8") == mark:
+    made_by = " ".join(command)
+    if is_done(done, made_by):
         return
     shapes = [word for split in SPLITS for word in (f"--{split}_shape_file", str(part / f"{split}.keys"))]
     run_espnet(task, [*command, *shapes, "--output_dir", str(part)])
-    with atomic_open(done) as stream:
-        stream.write(mark)
+    mark_done(done, made_by)
 
 
 def train(

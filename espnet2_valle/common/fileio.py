@@ -1,13 +1,12 @@
 """Files that are either whole or absent, and texts of the user's."""
 
 import glob
-import json
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from espnet2_valle.common.errors import InputError
 
@@ -72,13 +71,3 @@ def read_text(path: str | Path) -> str:
         raise InputError(
             path, f"is not UTF-8 text ({error})", "Convert it, for example with iconv"
         ) from error
-
-
-def read_journal(path: str | Path) -> list[Any]:
-    """Values of a file of JSON lines that grows while work is done; a line cut off by a kill does not count.
-
-    An absent file has none.
-    """
-    path = Path(path)
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []
-    return [json.loads(line) for line in lines if line.endswith("\n")]

@@ -20,6 +20,7 @@ import requests
 from tqdm import tqdm
 
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.resume import is_done, mark_done
 from espnet2_valle.data.datadir import read_scp, write_scp
 
 ATTEMPTS = 4  # in a row, without a byte received
@@ -68,7 +69,7 @@ def fetch(archives: Iterable[Archive], folder: str | Path, mirror: str = "") -> 
     folder.mkdir(parents=True, exist_ok=True)
     for archive in archives:
         done = folder / f".{archive.name}.done"
-        if done.is_file():
+        if is_done(done):
             continue
         path = folder / archive.name
         if not path.is_file():
@@ -76,7 +77,7 @@ def fetch(archives: Iterable[Archive], folder: str | Path, mirror: str = "") -> 
         check(path, archive.checksum)
         if unpack(path, folder / archive.into):
             path.unlink()
-            done.touch()
+            mark_done(done)
 
 
 def download(url: str, path: Path) -> None:

@@ -10,12 +10,13 @@ from espnet2_valle.codec.build import open_codec, read_codec_config
 from espnet2_valle.common.audio import audio_seconds, read_audio, write_audio
 from espnet2_valle.common.errors import InputError, work_errors
 from espnet2_valle.common.fileio import atomic_open, remove_unfinished
+from espnet2_valle.common.resume import digest
 from espnet2_valle.data.codes import ShardedCodes
 from espnet2_valle.data.datadir import read_scp
 from espnet2_valle.data.pairs import read_pairs
 from espnet2_valle.data.setaside import MAX_BAD, SetAside
 from espnet2_valle.jobs.pool import parallel_map, use_cluster
-from espnet2_valle.jobs.shards import cut, fingerprint, shard_state, work_on_shards
+from espnet2_valle.jobs.shards import cut, shard_state, work_on_shards
 
 Sound = tuple[str, str]  # utterance, sound file
 Encoded = dict[str, np.ndarray | InputError]  # by utterance
@@ -157,7 +158,7 @@ def codec_state(codec_config: str) -> str:
     """A digest of codec.yaml and the model file it names."""
     model = read_codec_config(codec_config)["model"]
     files = [Path(codec_config)] + ([Path(codec_config).parent / model] if model else [])
-    return fingerprint(file.read_bytes().hex() for file in files)
+    return digest(file.read_bytes().hex() for file in files)
 
 
 def chosen_sounds(wav_scp: str, only: str | None) -> list[Sound]:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import remove_unfinished
+from espnet2_valle.common.resume import digest
 from espnet2_valle.data.datadir import read_scp, write_scp
 from espnet2_valle.data.setaside import MAX_BAD, SetAside
 from espnet2_valle.jobs.pool import use_cluster
-from espnet2_valle.jobs.shards import Manifest, bad_row, cut, error_of, fingerprint, lasting, work_on_shards
+from espnet2_valle.jobs.shards import Manifest, bad_row, cut, error_of, lasting, work_on_shards
 from espnet2_valle.text.bpe import train_bpe
 from espnet2_valle.text.tokenizer import cached_tokenizer, tokenize
 from espnet2_valle.text.tokens import UNKNOWN, TokenIDs
@@ -87,7 +88,7 @@ def tokenize_all(
     shards = dict(enumerate(cut(list(texts), SHARD_TEXTS), 1))
     model = Path(choice[-1]).read_bytes().hex() if choice[-1] else ""
     marks = {
-        number: fingerprint([repr(choice), model, *(f"{key} {texts[key]}" for key in shard)])
+        number: digest([repr(choice), model, *(f"{key} {texts[key]}" for key in shard)])
         for number, shard in shards.items()
     }
     pending = {

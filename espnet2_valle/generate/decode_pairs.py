@@ -10,6 +10,7 @@ import numpy as np
 from espnet2_valle.common.audio import write_audio
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_path
+from espnet2_valle.common.resume import digest, file_state
 from espnet2_valle.common.seeds import seed_of
 from espnet2_valle.data.datadir import DataDir
 from espnet2_valle.data.pairs import Pair, read_pairs
@@ -19,7 +20,7 @@ from espnet2_valle.generate.opening import ModelSpec, open_streamer, open_text2s
 from espnet2_valle.generate.outcome import Outcome
 from espnet2_valle.generate.request import Request
 from espnet2_valle.jobs.pool import parallel_map
-from espnet2_valle.jobs.shards import cut, file_state, fingerprint
+from espnet2_valle.jobs.shards import cut
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Job:
 
     def digest(self) -> str:
         """Changes with what is to be said and with the prompt, be it another file or one written again."""
-        return fingerprint([file_state(self.prompt_wav), self.prompt_text, self.text, str(self.continues)])
+        return digest([file_state(self.prompt_wav), self.prompt_text, self.text, str(self.continues)])
 
 
 def synthesise_pairs(

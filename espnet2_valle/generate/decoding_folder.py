@@ -1,11 +1,11 @@
 """The folder of a list of pairs being decoded: what is done outlives a kill, what changed is done anew."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from espnet2_valle.common.fileio import atomic_open, read_journal, remove_unfinished
+from espnet2_valle.common.fileio import atomic_open, remove_unfinished
+from espnet2_valle.common.resume import Journal, is_done, mark_done
 
 Ending = tuple[str, int]  # the outcome's name, and attempts made
 OPTIONS_FILE, JOURNAL = "options.json", "journal.jsonl"
@@ -38,6 +38,7 @@ class DecodingFolder:
     def __init__(self, path: str | Path, options: Mapping[str, Any], asked: Mapping[str, str]):
         self.path = Path(path)
         self._asked = asked
+        self._journal = Journal(self.path / JOURNAL)
         self._forget_others(options)
         self.done: dict[str, Ending] = self._take_up()
 
@@ -47,30 +48,27 @@ class DecodingFolder:
             Path(value) for value in options.values() if isinstance(value, str) and Path(value).is_file()
         ]
         stamp = {"options": options, "modified": {str(file): file.stat().st_mtime for file in files}}
-        known = self.path / OPTIONS_FILE
-        if known.is_file() and json.loads(known.read_text(encoding="utf-8")) == stamp:
+        if is_done(self.path / OPTIONS_FILE, stamp):
             return
-        (self.path / JOURNAL).unlink(missing_ok=True)
+        self._journal.path.unlink(missing_ok=True)
         for old in [*self.path.glob("wav/*.wav"), *self.path.glob("codes/*.npy")]:
             old.unlink()
-        with atomic_open(known) as stream:
-            json.dump(stamp, stream)
+        mark_done(self.path / OPTIONS_FILE, stamp)
 
     def _take_up(self) -> dict[str, Ending]:
         """Endings of the pairs that are done; the others lose what is there of them.
 
-        Pairs that are not asked for now keep what they have. A last line cut off by a kill does not count.
+        Pairs that are not asked for now keep what they have.
         """
         lines: dict[str, list[Any]] = {}
-        for line in read_journal(self.path / JOURNAL):
+        for line in self._journal.rows():
             lines.update(line)
         kept = {
             pair: line
             for pair, line in lines.items()
             if pair not in self._asked or line[2:] == [self._asked[pair]]
         }
-        with atomic_open(self.path / JOURNAL) as stream:
-            stream.writelines(json.dumps({pair: line}) + "\n" for pair, line in kept.items())
+        self._journal.rewrite({pair: line} for pair, line in kept.items())
         for pair in self._asked.keys() - kept.keys():
             for old in (wav_path(self.path, pair), codes_path(self.path, pair)):
                 old.unlink(missing_ok=True)
@@ -78,12 +76,10 @@ class DecodingFolder:
 
     def record(self, results: Iterable[Mapping[str, Ending]]) -> None:
         """Write endings down as they come."""
-        with open(self.path / JOURNAL, "a", encoding="utf-8") as journal:
+        with self._journal as journal:
             for ended in results:
                 self.done.update(ended)
-                for pair, ending in ended.items():
-                    journal.write(json.dumps({pair: [*ending, self._asked[pair]]}) + "\n")
-                journal.flush()
+                journal.append(*({pair: [*ending, self._asked[pair]]} for pair, ending in ended.items()))
 
     def finish(self, pair_ids: Sequence[str]) -> None:
         """Write wav.scp, outcomes (`pair_id outcome`) and tries (`pair_id attempts`) of these pairs."""

@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from espnet2_valle.common.errors import InputError, WorkError
 from espnet2_valle.common.options import load
+from espnet2_valle.common.resume import digest
 from espnet2_valle.common.seeds import seed_of
 from espnet2_valle.generate.outcome import Outcome
 from espnet2_valle.generate.postprocess import StreamTail
@@ -18,7 +19,6 @@ from espnet2_valle.generate.resumable_wav import GrowingRecording
 from espnet2_valle.generate.sentences import Sentence
 from espnet2_valle.generate.speech import Speech
 from espnet2_valle.generate.text2speech import Text2Speech
-from espnet2_valle.jobs.shards import fingerprint
 
 FIXED, ROLLING = "fixed", "rolling"
 ROLLING_SECONDS = 1.5  # a shorter sentence is no prompt for the next
@@ -87,7 +87,7 @@ def speak(
     """
     check_sentences(text2speech, sentences)
     stamp = _stamp(text2speech, prompt, options)
-    digests = [fingerprint([sentence.text, str(sentence.pause)]) for sentence in sentences]
+    digests = [digest([sentence.text, str(sentence.pause)]) for sentence in sentences]
     recording = GrowingRecording(output, text2speech.fs, stamp, digests)
     rolling = recording.voice(text2speech.codec)
     done = len(recording.said)
@@ -157,4 +157,4 @@ def _stamp(text2speech: Text2Speech, prompt: PreparedPrompt, options: LongformOp
     recognizer = text2speech.options.component
     chooser = recognizer.identity() if recognizer else ""  # with another, all is said anew
     made_by = (voice, options.prompt, options.max_gain, text2speech.choices, chooser, weights)
-    return {"stamp": fingerprint([repr(made_by)])}
+    return {"stamp": digest([repr(made_by)])}

@@ -6,7 +6,6 @@ At last the samples become the sound file, and all that lay beside it goes.
 
 import dataclasses
 import glob
-import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,8 @@ import numpy as np
 import soundfile
 
 from espnet2_valle.codec.abs_codec import AbsCodec
-from espnet2_valle.common.fileio import atomic_open, atomic_path, read_journal
+from espnet2_valle.common.fileio import atomic_path
+from espnet2_valle.common.resume import Journal
 from espnet2_valle.generate.prompt import SUFFIX, PreparedPrompt
 
 INT16 = 32768
@@ -60,18 +60,15 @@ class GrowingRecording:
         self.output = Path(output)
         self.rate = rate
         self.output.parent.mkdir(parents=True, exist_ok=True)
-        self._samples, self._journal = self._beside("pcm"), self._beside("journal")
+        self._samples, self._journal = self._beside("pcm"), Journal(self._beside("journal"))
         self.said = list(self._take_up(stamp))
-        with atomic_open(self._journal) as stream:  # without the line that a kill cut off
-            stream.writelines(
-                json.dumps(line) + "\n" for line in (stamp, *map(dataclasses.asdict, self.said))
-            )
+        self._journal.rewrite([stamp, *map(dataclasses.asdict, self.said)])
         with open(self._samples, "ab") as stream:  # nor the samples of an unfinished sentence
             stream.truncate(self.length * SAMPLE_BYTES)
 
     def _take_up(self, stamp: dict[str, Any]) -> Iterator[Said]:
         """Sentences that are still asked for and whose samples are there."""
-        lines = read_journal(self._journal)
+        lines = self._journal.rows()
         samples = self._samples.stat().st_size // SAMPLE_BYTES if self._samples.is_file() else 0
         if lines[:1] != [stamp]:
             return
@@ -110,8 +107,8 @@ class GrowingRecording:
         if voice is not None:
             dataclasses.replace(voice, wav=voice.wav[:0]).save(self._voice_path(number))
         self.said.append(Said(self.length + len(sound), outcome, voice is not None, self._digests[number]))
-        with open(self._journal, "a", encoding="utf-8") as stream:
-            stream.write(json.dumps(dataclasses.asdict(self.said[-1])) + "\n")
+        with self._journal as journal:
+            journal.append(dataclasses.asdict(self.said[-1]))
 
     def finish(self) -> None:
         """Make the sound file, block by block, and remove what lay beside it."""
@@ -123,7 +120,7 @@ class GrowingRecording:
                 sink.write(block)
         voices = self.output.parent.glob(glob.escape(f"{self.output.name}.voice.") + f"*{SUFFIX}")
         # The journal first: without samples it would tell of silence.
-        for left in (self._journal, self._samples, *voices):
+        for left in (self._journal.path, self._samples, *voices):
             left.unlink(missing_ok=True)
 
     def _blocks(self) -> Iterator[np.ndarray]:

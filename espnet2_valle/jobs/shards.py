@@ -1,14 +1,12 @@
 """Work that is cut into shards: a manifest says which are done, and a killed run goes on with the others."""
 
-import hashlib
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TypeVar
 
 from espnet2_valle.common.errors import InputError, WorkError
-from espnet2_valle.common.fileio import atomic_open, read_journal
+from espnet2_valle.common.resume import Journal, digest, file_state
 from espnet2_valle.jobs.pool import parallel_map
 
 Item = TypeVar("Item")
@@ -19,8 +17,8 @@ BAD = "bad"
 class Manifest:
     """A file of JSON lines for each shard that is done, each whole or absent.
 
-    Its first line is a fingerprint of all that the shard's results depend on, so that a run with other inputs
-    does the shard again.
+    Its first line is a digest of all that the shard's results depend on, so that a run with other inputs does
+    the shard again.
 
     Args:
         directory: gets `shard.N`, N from 1.
@@ -34,23 +32,19 @@ class Manifest:
         return self.directory / f"shard.{number}"
 
     def is_done(self, number: int, mark: str) -> bool:
-        """Whether shard `number` was made from what the fingerprint `mark` stands for."""
-        if not self.path(number).is_file():
-            return False
-        with open(self.path(number), encoding="utf-8") as stream:
-            return stream.readline().strip() == json.dumps(mark)
+        """Tell whether shard `number` was made from what the digest `mark` stands for."""
+        return Journal(self.path(number)).begins_with(mark)
 
     def write(self, number: int, mark: str | None, rows: Iterable[Any]) -> None:
         """Say that shard `number` is done; `rows` are JSON values.
 
         With the mark None it is done for this run only.
         """
-        with atomic_open(self.path(number)) as stream:
-            stream.writelines(json.dumps(row) + "\n" for row in chain([mark], rows))
+        Journal(self.path(number)).rewrite(chain([mark], rows))
 
     def rows(self, number: int) -> list[Any]:
         """The rows of a shard that is done."""
-        return read_journal(self.path(number))[1:]
+        return Journal(self.path(number)).rows()[1:]
 
     def forget(self, number: int) -> None:
         """Shard `number` is done no more."""
@@ -91,20 +85,6 @@ def error_of(row: Any) -> InputError | None:
     return InputError(*row[BAD]) if isinstance(row, dict) and BAD in row else None
 
 
-def fingerprint(parts: Iterable[str]) -> str:
-    """A short digest of what a shard's results depend on."""
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
-
-
 def shard_state(depends_on: str, shard: Iterable[tuple[str, str | Path]]) -> str:
     """A digest of all that a shard of (key, file) depends on: its files, and what `depends_on` stands for."""
-    return fingerprint([depends_on, *(f"{key} {file_state(path)}" for key, path in shard)])
-
-
-def file_state(path: str | Path) -> str:
-    """What changes when a file does: its path, size and time of writing."""
-    path = Path(path)
-    if not path.is_file():
-        return f"{path} absent"
-    state = path.stat()
-    return f"{path} {state.st_size} {state.st_mtime_ns}"
+    return digest([depends_on, *(f"{key} {file_state(path)}" for key, path in shard)])

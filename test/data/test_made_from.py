@@ -1,8 +1,9 @@
 import os
+from pathlib import Path
 
 import pytest
 
-from espnet2_valle.data.made_from import LIST, MadeFrom, sound_state
+from espnet2_valle.data.made_from import LIST, MadeFrom, make_missing, sound_state
 
 
 @pytest.fixture
@@ -57,3 +58,33 @@ def test_a_state_tells_sources_parts_and_options_apart(tmp_path):
     os.utime(one, (earlier, earlier))
     states.append(sound_state(one, None, 16000))
     assert len(set(states)) == len(states)
+
+
+def test_lists_of_earlier_versions_are_read_and_written_alike(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    written = 1_700_000_000_123_456_789
+    Path("a.wav").write_text("sound of a")
+    os.utime("a.wav", ns=(written, written))
+    assert sound_state("a.wav", (0.5, 1.25), 16000) == "8cb7d65ba5fd774b9bdd26417bf94cf7"
+    assert sound_state("a.wav", None, 0.9, 24000) == "dc1f6c6bb8b87f43123e0004cc993e9a"
+    content = '["a", "1", 10]\n["\\u00e9", "2", 20]\n'
+    Path(LIST).write_text(content)
+    for name in "aé":
+        (tmp_path / "wav" / f"{name}.flac").parent.mkdir(exist_ok=True)
+        (tmp_path / "wav" / f"{name}.flac").touch()
+    assert kept(tmp_path, a="1", é="2") == {"a": 10, "é": 20}
+    assert Path(LIST).read_text() == content
+
+
+def test_files_may_lie_elsewhere(tmp_path):
+    jobs = {name: str(tmp_path / f"{name}.wav") for name in "ab"}
+    seen = []
+
+    def write(path):
+        seen.append(Path(path).stem)
+        return Path(path).write_text("abc")
+
+    for _ in range(2):
+        samples = make_missing(tmp_path, {"a": "1", "b": "2"}, jobs, write, 1, "", "{}.wav")
+        assert samples == {"a": 3, "b": 3}
+    assert seen == ["a", "b"]

@@ -1,4 +1,5 @@
 import json
+import os
 
 import pytest
 
@@ -8,9 +9,8 @@ from espnet2_valle.jobs.shards import (
     bad_row,
     cut,
     error_of,
-    file_state,
-    fingerprint,
     lasting,
+    shard_state,
     work_on_shards,
 )
 
@@ -60,16 +60,21 @@ def test_cutting(size, shards):
     assert cut([1, 2, 3], size) == shards
 
 
-def test_a_fingerprint_tells_parts_apart():
-    assert fingerprint(["a", "b"]) == fingerprint(["a", "b"])
-    assert len({fingerprint(parts) for parts in (["a", "b"], ["ab"], ["b", "a"], [])}) == 4
-
-
-def test_the_state_of_a_file_changes_with_it(tmp_path):
-    path = tmp_path / "a"
-    absent = file_state(path)
-    path.write_text("one")
-    written = file_state(path)
-    assert file_state(path) == written != absent
-    path.write_text("four")
-    assert file_state(path) != written
+def test_what_earlier_versions_did_is_done(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    written = 1_700_000_000_123_456_789
+    for name in "ab":
+        (tmp_path / f"{name}.wav").write_text(f"sound of {name}")
+        os.utime(f"{name}.wav", ns=(written, written))
+    state = shard_state("codec", [("u1", "a.wav"), ("u2", "b.wav"), ("u3", "none.wav")])
+    assert state == "24b496558a105140b2c6c6f0a385f883"
+    manifest = Manifest("manifest")
+    manifest.directory.mkdir()
+    row = ["é", bad_row(InputError("a.wav", "is bad", "Mend it"))]
+    content = '"mark"\n["a", 8, 3, 2]\n["\\u00e9", {"bad": ["a.wav", "is bad", "Mend it"]}]\n'
+    manifest.path(1).write_text(content)
+    manifest.path(2).write_text("null\n")
+    assert [manifest.is_done(number, "mark") for number in (1, 2)] == [True, False]
+    assert manifest.rows(1) == [["a", 8, 3, 2], row]
+    manifest.write(3, "mark", manifest.rows(1))
+    assert manifest.path(3).read_text() == content

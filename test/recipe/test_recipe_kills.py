@@ -18,7 +18,7 @@ import pytest
 import torch
 from miniature import RUN, write_configs
 
-from espnet2_valle.common.fileio import read_journal
+from espnet2_valle.common.resume import Journal
 
 pytestmark = pytest.mark.recipe
 KILLS = int(os.environ.get("ESPNET2_VALLE_KILLS", "4"))
@@ -123,7 +123,7 @@ def content(path):
     if path.parent.name == "manifest":  # its first line stands for when the shard's files were written
         return path.read_bytes().split(b"\n", 1)[1]
     if path.name == "made_from":  # each row's second column stands for when its source was written
-        return [row[::2] for row in read_journal(path)]
+        return [row[::2] for row in Journal(path).rows()]
     if path.name == "options.json":  # of decoding; `modified` tells when the models were written
         return json.loads(path.read_bytes())["options"]
     if path.suffix != ".pth":

@@ -15,12 +15,12 @@ from typing import NamedTuple
 from espnet2_valle.common.audio import audio_rate, write_audio
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.options import load
+from espnet2_valle.common.resume import digest
 from espnet2_valle.corpus.split import words_of
 from espnet2_valle.corpus.synthetic.espeak import EspeakVoice
 from espnet2_valle.corpus.synthetic.espeak_speech import speak, speaker_name
 from espnet2_valle.data.datadir import DataDir
 from espnet2_valle.data.made_from import make_missing
-from espnet2_valle.jobs.shards import fingerprint
 
 PREFIX = "espeak-"  # of their speakers
 
@@ -129,7 +129,7 @@ def add_readings(
         target = output_dir / "wav" / f"{utterance}.flac"
         readings[utterance] = Reading(text, voice, str(target), rate, config.edge_seconds)
         _add(larger, utterance, readings[utterance], speaker, config.language)
-    states = {name: fingerprint(map(repr, reading._replace(target=""))) for name, reading in readings.items()}
+    states = {name: digest(map(repr, reading._replace(target=""))) for name, reading in readings.items()}
     made = make_missing(output_dir, states, readings, read_aloud, nj, f"read aloud {data.path.name}")
     silent = {name for name in readings if made[name] == 0}
     larger = larger.subset(larger.wavs.keys() - silent, output_dir)
