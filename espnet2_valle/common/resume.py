@@ -81,9 +81,9 @@ class Journal:
         self._ensure_ascii = ensure_ascii
         self._stream: IO[str] | None = None
 
-    def lines(self) -> list[str]:
-        """The lines that are whole."""
-        return self._whole().decode().split("\n")[:-1]
+    def lines(self) -> list[bytes]:
+        """The lines that are whole, as they are in the file."""
+        return self._whole().split(b"\n")[:-1]
 
     def rows(self) -> list[Any]:
         """The values of the lines that are whole.

@@ -1,6 +1,5 @@
 """The judges of one scoring run, built once in every worker."""
 
-import hashlib
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from espnet2_valle.asr.recognizer import AbsRecognizer, unknown_words
 from espnet2_valle.asr.registry import RECOGNIZERS
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.registry import Component
+from espnet2_valle.common.resume import digest
 from espnet2_valle.evaluation.mos import AbsQualityScorer, DNSMOSScorer
 from espnet2_valle.evaluation.registry import QUALITY_SCORERS, SPEAKER_ENCODERS
 from espnet2_valle.evaluation.settings import Settings
@@ -149,16 +149,14 @@ class DefaultPlan(AbsScorerPlan):
 
     def identity(self) -> str:
         """See AbsScorerPlan; the trained judge counts with the content of its model files."""
-        digest = hashlib.sha1(repr(sorted(self.vocabulary)).encode())
+        contents: list[str | bytes] = [repr(sorted(self.vocabulary))]
         if self.judge_dir:
             files = sorted(path for pattern in MODEL_FILES for path in Path(self.judge_dir).glob(pattern))
-            for path in files:
-                digest.update(path.name.encode())
-                digest.update(path.read_bytes())
+            contents += [part for path in files for part in (path.name, path.read_bytes())]
         chosen = [*self._named(), self.settings.speaker, *self.settings.quality]
         parts = [component.identity() for component in chosen]
         parts += [self.judge_name, DNSMOSScorer.name, f"{self.settings.signal} {self.settings.normaliser}"]
-        return f"{parts} {digest.hexdigest()}"
+        return f"{parts} {digest(contents, 'sha1', separator='', digits=40)}"
 
     @property
     def speaker_name(self) -> str:

@@ -2,16 +2,16 @@
 
 import json
 import logging
-import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.common.fileio import atomic_open, remove_unfinished
+from espnet2_valle.common.fileio import remove_unfinished
+from espnet2_valle.common.resume import Journal
 from espnet2_valle.data.setaside import MAX_BAD, SetAside
 from espnet2_valle.evaluation.aggregate import count_errors, measure, worst
 from espnet2_valle.evaluation.bootstrap import complement, relative_accuracy
@@ -27,7 +27,6 @@ from espnet2_valle.evaluation.utterance import (
 )
 from espnet2_valle.jobs.pool import parallel_map
 
-SAVE_SECONDS = 10.0  # a kill loses no more work than this
 NO_AUDIO = "no_audio"
 NUM_WORST = 20  # named in scores.json
 
@@ -43,8 +42,8 @@ def score_system(
 ) -> list[UtteranceScore]:
     """Score the outputs of one system, one row a trial, in the order of `trials`.
 
-    Rows in `rows_path` whose audio, text and judges are unchanged are kept; the file is rewritten as a whole
-    every few seconds and at the end, also when the work is interrupted.
+    Rows in `rows_path` whose audio, text and judges are unchanged are kept; others are appended as they come,
+    and at the end, also when the work is interrupted, the file has the rows of `trials` in their order.
 
     Args:
         name: of the system, for the progress bar and errors.
@@ -68,32 +67,42 @@ def score_system(
         )
     identity = plan.identity()
     marks = {trial.pair_id: fingerprint(trial, wavs.get(trial.pair_id), identity) for trial in trials}
-    known = {row.fingerprint: row for row in read_rows(rows_path)}
+    before = read_rows(rows_path)
+    known = {row.fingerprint: row for row in before}
     done = {pair_id: known[mark] for pair_id, mark in marks.items() if mark in known}
     todo = [trial for trial in trials if trial.pair_id not in done]
-    aside = SetAside(len(trials), max_bad, f"system {name}")
-    if todo:
-        tasks = _group_by_recording(todo, wavs, marks)
-        work = partial(score_recording, plan=plan)
-        saved = time.monotonic()
-        try:
-            for task, rows in zip(tasks, parallel_map(work, tasks, nj, f"score {name}", keep_errors=True)):
-                if isinstance(rows, InputError):
-                    aside.extend({trial.pair_id: rows for trial in task.trials})
-                    continue
-                done.update({row.pair_id: row for row in rows})
-                if time.monotonic() - saved > SAVE_SECONDS:
-                    write_rows(rows_path, trials, done)
-                    saved = time.monotonic()
-        except ScorersError as error:
-            raise InputError(*error.args) from error
-        finally:
-            write_rows(rows_path, trials, done)
-        remove_unfinished(rows_path.parent)
-    else:
+    if not todo:
         logging.info("%s: all %d rows are up to date", name, len(trials))
+    aside = SetAside(len(trials), max_bad, f"system {name}")
+    tasks = _group_by_recording(todo, wavs, marks)
+    try:
+        for rows in _score(name, tasks, plan, nj, aside, rows_path):
+            done.update({row.pair_id: row for row in rows})
+    except ScorersError as error:
+        raise InputError(*error.args) from error
+    finally:
+        asked_before = [row for row in before if row.pair_id in marks]
+        if asked_before != [done[trial.pair_id] for trial in trials if trial.pair_id in done]:
+            write_rows(rows_path, trials, done)
+            remove_unfinished(rows_path.parent)
     aside.report()
     return [done.get(trial.pair_id) or unheard(trial, marks[trial.pair_id], plan) for trial in trials]
+
+
+def _score(
+    name: str, tasks: Sequence[Task], plan: AbsScorerPlan, nj: int, aside: SetAside, rows_path: Path
+) -> Iterator[Sequence[UtteranceScore]]:
+    """Yield the rows of each recording, which are in the file by then; bad recordings go to `aside`."""
+    if not tasks:
+        return
+    results = parallel_map(partial(score_recording, plan=plan), tasks, nj, f"score {name}", keep_errors=True)
+    with Journal(rows_path, ensure_ascii=False) as journal:
+        for task, rows in zip(tasks, results):
+            if isinstance(rows, InputError):
+                aside.extend({trial.pair_id: rows for trial in task.trials})
+                continue
+            journal.append(*map(asdict, rows))
+            yield rows
 
 
 def _group_by_recording(
@@ -111,10 +120,8 @@ def _group_by_recording(
 
 def write_rows(path: Path, trials: Sequence[Trial], rows: Mapping[str, UtteranceScore]) -> None:
     """Write the rows that are there, in the order of `trials`, one JSON object a line."""
-    with atomic_open(path) as stream:
-        for trial in trials:
-            if trial.pair_id in rows:
-                stream.write(json.dumps(asdict(rows[trial.pair_id]), ensure_ascii=False) + "\n")
+    there = [rows[trial.pair_id] for trial in trials if trial.pair_id in rows]
+    Journal(path, ensure_ascii=False).rewrite(map(asdict, there))
 
 
 def read_rows(path: Path) -> list[UtteranceScore]:
@@ -124,9 +131,7 @@ def read_rows(path: Path) -> list[UtteranceScore]:
         InputError: a line is not a row.
     """
     rows: list[UtteranceScore] = []
-    if not path.is_file():
-        return rows
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(Journal(path).lines(), 1):
         try:
             rows.append(UtteranceScore(**json.loads(line)))
         except (ValueError, TypeError) as error:

@@ -1,6 +1,5 @@
 """One output under all judges: from a sound file to a row of scores."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -11,12 +10,14 @@ import soundfile
 
 from espnet2_valle.common.audio import read_audio, read_first_seconds
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.resume import digest
 from espnet2_valle.evaluation.scorers import AbsScorerPlan, Scorers, load_scorers
 from espnet2_valle.evaluation.speaker import similarity
 
 SILENCE_PEAK = 1e-4  # -80 dBFS: three steps of 16-bit audio
 DECIMALS = 4  # kept in rows: more would differ with the number of threads
 EMBEDDINGS_KEPT = 4096
+SHA1_DIGITS = 40
 
 
 @dataclass(frozen=True)
@@ -229,11 +230,9 @@ def fingerprint(trial: Trial, wav: str | None, identity: str) -> str:
     Raises:
         InputError: a sound file cannot be read.
     """
-    parts = f"{trial.prompt_seconds} {trial.skip_seconds}"
-    digest = hashlib.sha1(f"{trial.pair_id}\n{trial.text}\n{identity}\n{parts}\n".encode())
-    for path in (wav, trial.prompt, trial.other, trial.reference, trial.resynthesis):
-        digest.update(content_digest(path))
-    return digest.hexdigest()
+    asked = [trial.pair_id, trial.text, identity, f"{trial.prompt_seconds} {trial.skip_seconds}"]
+    sounds = (wav, trial.prompt, trial.other, trial.reference, trial.resynthesis)
+    return digest([*asked, b"".join(map(content_digest, sounds))], "sha1", digits=SHA1_DIGITS)
 
 
 def content_digest(path: str | None) -> bytes:
@@ -245,7 +244,7 @@ def content_digest(path: str | None) -> bytes:
     if path is None:
         return b""
     try:
-        return hashlib.sha1(Path(path).read_bytes()).digest()
+        return bytes.fromhex(digest([Path(path).read_bytes()], "sha1", digits=SHA1_DIGITS))
     except OSError as error:
         raise InputError(
             path, f"cannot be read ({error.strerror})", "Run the stage that writes it again"

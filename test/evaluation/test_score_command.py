@@ -171,6 +171,20 @@ def test_the_judge_is_known_by_the_content_of_its_model(tmp_path):
     assert DefaultPlan().identity() != DefaultPlan(None, ("one",)).identity()
 
 
+def test_judges_are_known_as_in_earlier_versions(tmp_path):
+    from espnet2_valle.evaluation.scorers import DefaultPlan
+
+    for name, content in (("config.yaml", "a: 1\n"), ("tokens.txt", "one\n"), ("phones.json", "{}")):
+        (tmp_path / name).write_text(content)
+    for name, content in (("acc.best", "weights"), ("loss.ave", "other")):
+        (tmp_path / f"valid.{name}.pth").write_text(content)
+    identity = DefaultPlan(str(tmp_path), ("two", "one")).identity()
+    assert identity == (
+        "['resemblyzer', 'ESPnet CTC recogniser', 'DNSMOS P.835 overall', 'False basic'] "
+        "e4175bac2aba7aa560ed0ef519a313552f4ce2a5"
+    )
+
+
 def test_the_real_scorers_work_together(run, tmp_path, monkeypatch):
     """Resemblyzer, DNSMOS and pocketsphinx, as a user without a trained judge has them."""
     for package in ("resemblyzer", "speechmos", "pocketsphinx"):

@@ -18,7 +18,7 @@ from espnet2_valle.evaluation.systems import (
     second_figures,
     summarise,
 )
-from espnet2_valle.evaluation.utterance import Trial
+from espnet2_valle.evaluation.utterance import Trial, fingerprint
 
 TEXTS = ["one two three", "two three", "four five one two", "three"]
 
@@ -137,6 +137,39 @@ def test_interrupted_scoring_keeps_its_rows_and_ends_like_an_uninterrupted_one(
     assert score_system("valle", trials, wavs, plan, path) == whole
     assert len(left) == 2
     assert path.read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+
+
+def test_a_kill_loses_no_row_and_leaves_no_trace(tmp_path, plan, trials, wavs, monkeypatch):
+    newer = StubPlan(plan.log, version="2")
+    whole = score_system("valle", trials, wavs, newer, tmp_path / "whole.jsonl")
+    path = tmp_path / "rows.jsonl"
+    score_system("valle", trials, wavs, plan, path)
+    with monkeypatch.context() as killed:
+        killed.setattr(systems, "write_rows", lambda *_: None)  # before the file is put in order
+        score_system("valle", trials, wavs, newer, path)
+    assert len(read_rows(path)) == 2 * len(trials)
+    cut_off = path.read_bytes()[:-9]
+    monkeypatch.setattr(systems, "parallel_map", lambda *_, **__: pytest.fail("scored again"))
+    assert score_system("valle", trials, wavs, newer, path) == whole
+    assert path.read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+    path.write_bytes(cut_off)
+    assert read_rows(path)[-1] == whole[-2]
+
+
+def test_rows_of_pairs_that_are_not_asked_for_now_stay(tmp_path, plan, trials, wavs):
+    path = tmp_path / "rows.jsonl"
+    rows = score_system("valle", trials, wavs, plan, path)
+    assert score_system("valle", trials[:2], wavs, plan, path) == rows[:2]
+    assert read_rows(path) == rows
+
+
+def test_rows_are_known_as_in_earlier_versions(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in "ab":
+        Path(f"{name}.wav").write_text(f"sound of {name}")
+    trial = Trial("p1", "what é", "a.wav", "b.wav", "spk", None, "a.wav", 3.0, 1.5)
+    assert fingerprint(trial, "b.wav", "judge") == "f691dc39f8e1e91949c3ea43b2da2445aa50fc9c"
+    assert fingerprint(trial, None, "judge") == "4b9b9e8528592e94978562697a755aa2c7e4bf2b"
 
 
 def test_parallel_scoring_equals_serial(tmp_path, plan, trials, wavs):
