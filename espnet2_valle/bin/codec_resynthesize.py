@@ -6,7 +6,7 @@ from pathlib import Path
 
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.data.code_files import resynthesise_set
+from espnet2_valle.data.resynthesis import resynthesise_set
 from espnet2_valle.jobs.config import add_worker_arguments
 from espnet2_valle.zoo.load import unpack
 

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 
 from espnet2_valle.common.cli import run_command
-from espnet2_valle.data.code_files import encode_set
+from espnet2_valle.data.code_files import SHARD_SIZE, encode_set
 from espnet2_valle.data.setaside import MAX_BAD
 from espnet2_valle.jobs.config import add_worker_arguments
 
@@ -18,7 +18,9 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--wav_scp", required=True)
     parser.add_argument("--only", help="file of two columns: utterances that are not in it are left out")
     parser.add_argument("--output_dir", required=True)
-    parser.add_argument("--shard_size", type=int, default=256, help="utterances an ark, the unit of resuming")
+    parser.add_argument(
+        "--shard_size", type=int, default=SHARD_SIZE, help="utterances an ark, the unit of resuming"
+    )
     parser.add_argument("--batch_size", type=int, default=1, help="utterances of a shard encoded at once")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:N: where a worker's codec computes")
     parser.add_argument(

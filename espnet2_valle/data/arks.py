@@ -1,6 +1,6 @@
 """Archives of arrays written shard by shard: kaldiio arks with an index and the arrays' shapes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import kaldiio
@@ -8,9 +8,12 @@ import numpy as np
 
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open, atomic_path, remove_unfinished
-from espnet2_valle.jobs.shards import Manifest, bad_row, error_of, lasting
+from espnet2_valle.data.setaside import SetAside
+from espnet2_valle.jobs.shards import Manifest, bad_row, cut, error_of, lasting, shard_state, work_on_shards
 
 Row = tuple[str | int, ...]  # key, offset, and the array's dimensions
+Source = tuple[str, str]  # key, and the file that its array is made from
+Made = dict[str, np.ndarray | InputError]  # by key
 
 
 def write_ark(path: str | Path, items: Mapping[str, np.ndarray]) -> list[Row]:
@@ -34,7 +37,7 @@ def write_ark(path: str | Path, items: Mapping[str, np.ndarray]) -> list[Row]:
 class ShardedArks:
     """A folder of arrays written shard by shard, each whole or absent.
 
-    A shard is done when the manifest has it with the same fingerprint of all that its arrays depend on, so a
+    A shard is done when the manifest has it with the same digest of all that its arrays depend on, so a
     killed run goes on where it was and ends with the same bytes.
 
     Args:
@@ -55,14 +58,55 @@ class ShardedArks:
         """The ark of shard `number`, counted from 1."""
         return self.directory / f"{self.name}.{number}.ark"
 
-    def is_done(self, number: int, fingerprint: str) -> bool:
-        """Whether shard `number` was written from what `fingerprint` stands for."""
-        return self.ark(number).is_file() and self.manifest.is_done(number, fingerprint)
+    def is_done(self, number: int, mark: str) -> bool:
+        """Tell whether shard `number` was written from what the digest `mark` stands for."""
+        return self.ark(number).is_file() and self.manifest.is_done(number, mark)
+
+    def fill(
+        self,
+        files: Mapping[str, str],
+        depends_on: str,
+        work: Callable[[Sequence[Source]], Made],
+        *,
+        nj: int,
+        title: str,
+        shard_size: int,
+        aside: SetAside | None = None,
+        batches: Callable[[Sequence[Source]], list[Sequence[Source]]] = lambda shard: cut(shard, 1),
+    ) -> None:
+        """Make an array of each file, but for shards that are done.
+
+        Args:
+            files: by key.
+            depends_on: what the arrays depend on besides the files.
+            work: makes the arrays of a batch; picklable.
+            nj: workers.
+            title: of the progress bar.
+            shard_size: files a shard.
+            aside: takes the keys whose files are bad; without it the first of them ends the work.
+            batches: divides a shard; by default each file is a batch.
+
+        Raises:
+            InputError: a bad file, or more of them than `aside` allows.
+        """
+        shards = dict(enumerate(cut(list(files.items()), shard_size), 1))
+        marks = {number: shard_state(depends_on, shard) for number, shard in shards.items()}
+        pending: dict[int, list[Sequence[Source]]] = {}
+        for number, shard in shards.items():
+            if not self.is_done(number, marks[number]):
+                pending[number] = batches(shard)
+            else:
+                _put_aside(self.bad(number), aside)
+        for number, results in work_on_shards(work, pending, nj, title):
+            arrays, bad = _divide(shards[number], pending[number], results)
+            self.write(number, marks[number], arrays, bad)
+            _put_aside(bad, aside)
+        self.finish(len(shards))
 
     def write(
         self,
         number: int,
-        fingerprint: str,
+        mark: str,
         items: Mapping[str, np.ndarray],
         bad: Mapping[str, InputError] | None = None,
     ) -> None:
@@ -73,7 +117,7 @@ class ShardedArks:
         self.manifest.forget(number)
         rows = write_ark(self.ark(number), {key: self.checked(key, array) for key, array in items.items()})
         errors = [(key, bad_row(error)) for key, error in (bad or {}).items()]
-        self.manifest.write(number, lasting(fingerprint, (bad or {}).values()), [*rows, *errors])
+        self.manifest.write(number, lasting(mark, (bad or {}).values()), [*rows, *errors])
 
     def bad(self, number: int) -> dict[str, InputError]:
         """The errors of keys without an array in shard `number`, which is done."""
@@ -98,3 +142,32 @@ class ShardedArks:
             self.ark(extra).unlink(missing_ok=True)
             extra += 1
         remove_unfinished(self.directory, self.manifest.directory)
+
+
+def _divide(
+    shard: Sequence[Source], batches: Iterable[Sequence[Source]], results: Iterable[Made | InputError]
+) -> tuple[dict[str, np.ndarray], dict[str, InputError]]:
+    """Arrays of a shard's files in their order, and errors of those that have none.
+
+    A batch at which workers died is bad as a whole.
+    """
+    made: Made = {}
+    for batch, result in zip(batches, results, strict=True):
+        made |= {key: result for key, _ in batch} if isinstance(result, InputError) else result
+    arrays: dict[str, np.ndarray] = {}
+    bad: dict[str, InputError] = {}
+    for key, _ in shard:
+        found = made[key]
+        if isinstance(found, InputError):
+            bad[key] = found
+        else:
+            arrays[key] = found
+    return arrays, bad
+
+
+def _put_aside(bad: Mapping[str, InputError], aside: SetAside | None) -> None:
+    """Let `aside` take bad files, or raise the first one's error."""
+    if aside is not None:
+        aside.extend(bad)
+    elif bad:
+        raise next(iter(bad.values()))

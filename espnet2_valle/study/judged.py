@@ -10,6 +10,8 @@ from espnet2_valle.common.registry import Component
 from espnet2_valle.corpus.folder import read_folder
 from espnet2_valle.corpus.recording import Recording, to_data_dir
 from espnet2_valle.corpus.split import closed_vocabulary
+from espnet2_valle.data.code_files import encode_files
+from espnet2_valle.data.made_from import make_missing, sound_state
 from espnet2_valle.data.pairs import NO_OTHER, make_pairs
 from espnet2_valle.evaluation.scorecard import CODEC, GROUND_TRUTH, Scored, summarise_samples
 from espnet2_valle.evaluation.scorers import AbsScorerPlan, DefaultPlan
@@ -18,7 +20,7 @@ from espnet2_valle.evaluation.speaker_verification import equal_error_rate_figur
 from espnet2_valle.evaluation.systems import score_system
 from espnet2_valle.evaluation.table import MEASURES, Measure, markdown_table, system_name
 from espnet2_valle.evaluation.utterance import Trial, UtteranceScore
-from espnet2_valle.study.speech import encode_recordings, sound_of_codes
+from espnet2_valle.study.speech import sound_of_codes
 
 SHOWN = {"wer": "WER", "sim_prompt": "same speaker", "sim_other": "other speaker", "dnsmos": "DNSMOS"}
 EER = Measure("eer", "EER", True, 1, "lower", "Same or other speaker, told by the similarity.")
@@ -54,19 +56,28 @@ def read_corpus(name: str, db: str, folder: Path) -> Corpus:
     recordings = read_folder(db, need_text=False)
     if len({recording.speaker for recording in recordings}) < len(recordings):
         return Corpus(name, recordings)
-    return Corpus(name, [half for recording in recordings for half in _halves(recording, folder)], True)
+    return Corpus(name, _halves(recordings, folder), True)
 
 
-def _halves(recording: Recording, folder: Path) -> list[Recording]:
-    wav, rate = read_audio(recording.wav)
-    parts = (wav[: len(wav) // 2], wav[len(wav) // 2 :])
-    halves = []
-    for number, part in enumerate(parts, 1):
-        path = folder / f"{recording.utterance}-{number}.wav"
-        if not path.is_file():
-            write_audio(path, part, rate)
-        halves.append(replace(recording, utterance=path.stem, text="", wav=str(path)))
+def _halves(recordings: Sequence[Recording], folder: Path) -> list[Recording]:
+    """The two halves of each recording, as sound files in `folder`."""
+    jobs, states, halves = {}, {}, []
+    for recording in recordings:
+        for number in (1, 2):
+            name = f"{recording.utterance}-{number}"
+            jobs[name] = (recording.wav, number, folder / f"{name}.wav")
+            states[name] = sound_state(recording.wav, None, number)
+            halves.append(replace(recording, utterance=name, text="", wav=str(jobs[name][2])))
+    make_missing(folder, states, jobs, _write_half, 1, "halve", "{}.wav")
     return halves
+
+
+def _write_half(job: tuple[str, int, Path]) -> int:
+    """Write half job[1] of sound file job[0] to job[2]; returns its samples."""
+    wav, rate = read_audio(job[0])
+    half = wav[: len(wav) // 2] if job[1] == 1 else wav[len(wav) // 2 :]
+    write_audio(job[2], half, rate)
+    return len(half)
 
 
 def choose_plan(corpus: Corpus, settings: Settings, judge_dir: str | None) -> AbsScorerPlan:
@@ -128,8 +139,8 @@ def judge_corpus(
         for pair in pairs
     ]
     originals = {pair.pair_id: data.wavs[pair.target_utt] for pair in pairs}
-    encode_recordings(codec_config, originals, folder, nj)
-    systems = {GROUND_TRUTH: originals, CODEC: sound_of_codes(codec_config, list(originals), folder, nj=nj)}
+    codes = encode_files(codec_config, originals, folder / "codes", nj)
+    systems = {GROUND_TRUTH: originals, CODEC: sound_of_codes(codec_config, codes, folder, nj=nj)}
     scores: dict[str, Any] = {}
     for name, wavs in systems.items():
         rows = score_system(f"{corpus.name} {name}", trials, wavs, plan, folder / f"{name}.jsonl", nj)

@@ -1,6 +1,5 @@
 """The speech of a study's variants: decoded once, found again by what it was made from."""
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -12,13 +11,16 @@ import numpy as np
 from espnet2_valle.common.audio import audio_seconds
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
+from espnet2_valle.common.resume import digest
+from espnet2_valle.data.code_files import encode_files
 from espnet2_valle.data.datadir import DataDir, read_scp
 from espnet2_valle.data.layout import TrainedRun
 from espnet2_valle.data.pairs import Pair, read_pairs, write_pairs
 from espnet2_valle.study.config import CODEC, Variant
 from espnet2_valle.study.prompt_data import PAIRS, change_prompts
-from espnet2_valle.study.speech import encode_recordings, sound_of_codes
+from espnet2_valle.study.speech import decoded_codes, sound_of_codes
 
+CODES = "codes"  # folder of those that were encoded, not decoded
 PROMPT_SEED = 0  # prompts are the same whatever the seed of decoding
 
 
@@ -81,28 +83,28 @@ class Maker:
         model = run.model_files(self.inference_model)
         options = {**self.overlaid(variant), "seed": seed}
         made: dict[str, Any] = {"model": model, "source": variant.source}
-        made["pairs"] = hashlib.sha1(repr((self.pairs, self.data.wavs, self.data.texts)).encode()).hexdigest()
+        asked = repr((self.pairs, self.data.wavs, self.data.texts))
+        made["pairs"] = digest([asked], "sha1", digits=40)
         if variant.source != CODEC:
             made |= {"decode": options, "prompt": asdict(variant.prompt)}
         text = json.dumps(made, sort_keys=True, indent=2)
-        folder = self.output / "speech" / hashlib.sha1(text.encode()).hexdigest()[:12]
+        folder = self.output / "speech" / digest([text], "sha1", digits=12)
         with atomic_open(folder / "made_from.json") as stream:
             stream.write(text)
-        codec = model["codec_config"]
+        codec, codebooks = model["codec_config"], variant.codebooks
         if variant.source == CODEC:
             references = {pair.pair_id: self.data.wavs[pair.target_utt] for pair in self.pairs}
-            encode_recordings(codec, references, folder, self.nj)
-            return Speech(folder, variant.codebooks, self._sound(codec, folder, variant), {})
+            codes = encode_files(codec, references, folder / CODES, self.nj)
+            return Speech(folder, codebooks, sound_of_codes(codec, codes, folder, codebooks, self.nj), {})
         data_dir, pairs = self._prompts(variant, folder)
         self.decode({**model, **options}, pairs, data_dir, folder)
-        whole = variant.codebooks is None
-        wavs = read_scp(folder / "wav.scp") if whole else self._sound(codec, folder, variant)
+        if codebooks is None:
+            wavs = read_scp(folder / "wav.scp")
+        else:
+            decoded = decoded_codes(folder, [pair.pair_id for pair in self.pairs])
+            wavs = sound_of_codes(codec, decoded, folder, codebooks, self.nj)
         seconds = _prompt_seconds(pairs, data_dir) if variant.prompt.seconds else None
-        return Speech(folder, variant.codebooks, wavs, read_scp(folder / "outcomes"), seconds)
-
-    def _sound(self, codec_config: str, folder: Path, variant: Variant) -> dict[str, str]:
-        keys = [pair.pair_id for pair in self.pairs]
-        return sound_of_codes(codec_config, keys, folder, variant.codebooks, self.nj)
+        return Speech(folder, codebooks, wavs, read_scp(folder / "outcomes"), seconds)
 
     def _prompts(self, variant: Variant, folder: Path) -> tuple[Path, Path]:
         """The data directory with the variant's prompts, its own where it changes them, and the pairs."""

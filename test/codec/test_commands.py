@@ -82,15 +82,15 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(fitted, short, tmp_pa
     whole = contents(tmp_path / "codes")
     shutil.rmtree(tmp_path / "codes")
     encoded = []
-    encode_files = code_files.encode_files
+    encode_batch = code_files.encode_batch
 
     def encode_until_killed(config, device, batch):
         encoded.append(batch[0][0])
         if len(encoded) == 4:
             raise KeyboardInterrupt
-        return encode_files(config, device, batch)
+        return encode_batch(config, device, batch)
 
-    monkeypatch.setattr(code_files, "encode_files", encode_until_killed)
+    monkeypatch.setattr(code_files, "encode_batch", encode_until_killed)
     with pytest.raises(KeyboardInterrupt):
         tokenise(fitted, short, tmp_path / "codes")
     assert not (tmp_path / "codes" / "codes.scp").exists()
@@ -104,9 +104,9 @@ def test_a_second_run_does_nothing_but_what_changed_and_a_new_codec_does_all(
 ):
     tokenise(fitted, short, tmp_path / "codes")
     encoded = []
-    encode_files = code_files.encode_files
+    encode_batch = code_files.encode_batch
     monkeypatch.setattr(
-        code_files, "encode_files", lambda c, d, batch: encoded.append(batch) or encode_files(c, d, batch)
+        code_files, "encode_batch", lambda c, d, batch: encoded.append(batch) or encode_batch(c, d, batch)
     )
     tokenise(fitted, short, tmp_path / "codes")
     assert encoded == []
@@ -126,16 +126,16 @@ def test_utterances_at_which_workers_died_are_tried_again_by_the_next_run(
     fitted, short, tmp_path, monkeypatch
 ):
     tokenise(fitted, short, tmp_path / "whole")
-    encode_files = code_files.encode_files
+    encode_batch = code_files.encode_batch
 
     def encode_until_death(config, device, batch):
         if batch[0][0] == "utt3":
             raise WorkError("tokenise", "3 workers died while working on utt3", "Run again")
-        return encode_files(config, device, batch)
+        return encode_batch(config, device, batch)
 
     for max_bad in ("0", "0.2"):
         with monkeypatch.context() as dying:
-            dying.setattr(code_files, "encode_files", encode_until_death)
+            dying.setattr(code_files, "encode_batch", encode_until_death)
             if max_bad == "0":
                 with pytest.raises(InputError, match="3 workers died while working on utt3"):
                     tokenise(fitted, short, tmp_path / "codes")
@@ -149,7 +149,7 @@ def test_utterances_at_which_workers_died_are_tried_again_by_the_next_run(
 
 def test_a_worker_that_cannot_open_the_codec_says_nothing_of_the_sound(fitted, short, tmp_path):
     with pytest.raises(WorkError, match="no such codec configuration"):
-        code_files.encode_files(str(tmp_path / "gone.yaml"), "cpu", [("utt0", str(tmp_path / "utt0.wav"))])
+        code_files.encode_batch(str(tmp_path / "gone.yaml"), "cpu", [("utt0", str(tmp_path / "utt0.wav"))])
 
 
 def test_a_bad_sound_file_is_named_and_nothing_half_written_stays(fitted, short, tmp_path):

@@ -8,6 +8,7 @@ import pytest
 from espnet2_valle.bin import judge_check
 from espnet2_valle.common.audio import audio_seconds, read_audio, write_audio
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.evaluation import utterance
 from espnet2_valle.evaluation.settings import Settings
 from espnet2_valle.study import judge_check as checking
 from espnet2_valle.study import judged
@@ -98,3 +99,22 @@ def test_the_halves_are_the_recording(tmp_path):
     assert [recording.speaker for recording in corpus.recordings] == ["s", "s", "t", "t"]
     parts = [read_audio(recording.wav)[0] for recording in corpus.recordings[:2]]
     assert np.allclose(np.concatenate(parts), wav, atol=1e-4)
+
+
+def test_a_recording_that_changed_is_halved_and_encoded_anew(corpora, tmp_path):
+    def run(output):
+        utterance._voice.cache_clear()  # a process takes it that recordings stay as they are
+        judge_check.main([*corpora[1:], f"--output_dir={tmp_path / output}"])
+        return {path: path.stat().st_mtime_ns for path in (tmp_path / output / "voices").glob("*/*.wav")}
+
+    before = run("out")
+    assert run("out") == before
+    write_audio(tmp_path / "voices" / "wav" / "s1_0.wav", buzz(260, 2.4), RATE)
+    after = run("out")
+    changed = [path for path in after if after[path] != before[path]]
+    assert len(before) == len(after) == 12
+    assert len(changed) == 4
+    assert all("s1_0" in path.name for path in changed)
+    run("fresh")
+    kept, new = ((tmp_path / name / "judged.json").read_text() for name in ("out", "fresh"))
+    assert kept == new

@@ -1,0 +1,89 @@
+"""Sound files through the codec and back: what it alone does to speech."""
+
+from functools import partial
+from pathlib import Path
+
+from espnet2_valle.codec.build import open_codec
+from espnet2_valle.common.audio import read_audio, write_audio
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.fileio import atomic_open, remove_unfinished
+from espnet2_valle.data.datadir import read_scp
+from espnet2_valle.data.pairs import read_pairs
+from espnet2_valle.jobs.pool import parallel_map, use_cluster
+
+
+def resynthesise_set(
+    codec_config: str,
+    wav_scp: str,
+    output_dir: Path,
+    pairs: str | None = None,
+    codebooks: int | None = None,
+    nj: int = 1,
+    cluster: str | None = None,
+) -> None:
+    """Encode and decode utterances: wav/ and wav.scp.
+
+    Args:
+        codec_config: codec.yaml.
+        wav_scp: sound files by utterance.
+        output_dir: where the sound goes.
+        pairs: list of pairs, whose targets are resynthesised, named by the pair; and whose prompts are, by
+            utterance, in prompts/ and prompts.scp. None: all utterances.
+        codebooks: decode only the first so many; None for all.
+        nj: workers.
+        cluster: where they are, see `jobs.config.ClusterConfig`.
+
+    Raises:
+        InputError: the codec has fewer codebooks, or see `targets`.
+    """
+    codec = open_codec(codec_config)
+    if codebooks is not None and not 1 <= codebooks <= codec.num_codebooks:
+        raise InputError("--codebooks", f"{codebooks} is not in 1..{codec.num_codebooks}", "Correct it")
+    wavs = read_scp(wav_scp)
+    wanted = targets(pairs, wavs) if pairs else wavs
+    paths = {key: output_dir / "wav" / f"{key}.wav" for key in wanted}
+    voices = prompts(pairs, wavs) if pairs else {}
+    voice_paths = {key: output_dir / "prompts" / f"{key}.wav" for key in voices}
+    jobs = [(source, paths[key]) for key, source in wanted.items()]
+    jobs += [(source, voice_paths[key]) for key, source in voices.items()]
+    work = partial(resynthesise, codec_config, codebooks)
+    with use_cluster(cluster):
+        for _ in parallel_map(work, jobs, nj=nj, title="resynthesise"):
+            pass
+    remove_unfinished(output_dir / "wav", output_dir / "prompts")
+    if voices:
+        with atomic_open(output_dir / "prompts.scp") as scp:
+            scp.writelines(f"{key} {path}\n" for key, path in voice_paths.items())
+    with atomic_open(output_dir / "wav.scp") as scp:
+        scp.writelines(f"{key} {path}\n" for key, path in paths.items())
+
+
+def prompts(pairs: str, wavs: dict[str, str]) -> dict[str, str]:
+    """The sound files of the prompts that a `pairs` file names, by utterance."""
+    return {pair.prompt_utt: wavs[pair.prompt_utt] for pair in read_pairs(pairs) if pair.prompt_utt in wavs}
+
+
+def targets(pairs: str, wavs: dict[str, str]) -> dict[str, str]:
+    """Map each pair of a `pairs` file to the sound file of its target utterance.
+
+    Raises:
+        InputError: a target without sound file.
+    """
+    found = {}
+    for pair in read_pairs(pairs):
+        if pair.target_utt not in wavs:
+            raise InputError(
+                pairs,
+                f"target {pair.target_utt} of {pair.pair_id} is not in the wav.scp",
+                "Run stage 1 again",
+            )
+        found[pair.pair_id] = wavs[pair.target_utt]
+    return found
+
+
+def resynthesise(codec_config: str, codebooks: int | None, job: tuple[str, Path]) -> None:
+    """Read job[0], encode, decode, write job[1]."""
+    source, output = job
+    codec = open_codec(codec_config)
+    wav, _ = read_audio(source, codec.sample_rate)
+    write_audio(output, codec.decode(codec.encode(wav)[:, :codebooks]), codec.sample_rate)
