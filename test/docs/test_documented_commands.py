@@ -15,6 +15,7 @@ import pytest
 from pages import PAGES, ROOT, inline_code, shell_commands, simple_commands
 
 from espnet2_valle.commands import COMMANDS
+from espnet2_valle.corpus.named.registry import corpus_names
 
 RECIPE = ROOT / "egs2" / "valle"
 BY_WORDS = {tuple(command.words.split()): command for command in COMMANDS}
@@ -78,7 +79,7 @@ def check_recipe(words, where):
         if value.startswith("../../conf/"):
             assert (RECIPE / value).is_file(), f"{where}: there is no {value} in {RECIPE}"
         if name == "corpus":
-            assert (RECIPE / "local" / f"{value}.sh").is_file(), f"{where}: there is no corpus {value}"
+            assert value in ("mini", "folder", *corpus_names()), f"{where}: there is no corpus {value}"
         if name in PASSED_ON:
             check_options_of(PASSED_ON[name], value, where)
 

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from pages import FENCE, PAGES, ROOT, blocks, inline_code
 
+from espnet2_valle.corpus.named.registry import corpus_names
+
 PACKAGE = ROOT / "espnet2_valle"
 RECIPE = ROOT / "egs2" / "valle"
 ROOMS = {path.name for path in PACKAGE.iterdir() if path.is_dir()}
@@ -79,6 +81,12 @@ def test_files_named_in_the_text_are_there(page):
             found = list(base.glob(name)) if "*" in name else [base / name]
             assert found, f"{page.name}: `{name}`"
             assert found[0].exists(), f"{page.name}: `{name}`"
+
+
+def test_every_corpus_has_its_row():
+    corpora = (ROOT / "docs" / "corpora.md").read_text(encoding="utf-8")
+    rows = " ".join(re.findall(r"^\| (`.*?`) \|", corpora, re.MULTILINE))
+    assert set(re.findall(r"`(\w+)`", rows)) >= {"mini", *corpus_names()}
 
 
 def test_our_files_named_in_the_comparison_are_there():
