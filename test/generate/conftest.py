@@ -7,6 +7,7 @@ import yaml
 
 from espnet2_valle.bin import codec_fit
 from espnet2_valle.common.audio import write_audio
+from espnet2_valle.common.conf import find
 from espnet2_valle.tasks.valle import VALLETask
 
 RATE = 24000
@@ -68,9 +69,8 @@ def system(tmp_path_factory):
 
 def world_conf():
     """The world codec's default configuration."""
-    from pathlib import Path
 
-    return (Path(__file__).parents[2] / "conf" / "codec" / "world.yaml").read_text()
+    return find("codec/world.yaml").read_text()
 
 
 @pytest.fixture(scope="session")

@@ -3,12 +3,12 @@
 import argparse
 import re
 from dataclasses import fields
-from pathlib import Path
 
 import pytest
 import yaml
 
 from espnet2_valle.asr.recognizer import AbsRecognizer
+from espnet2_valle.common.conf import find
 from espnet2_valle.common.config_parser import ConfigParser
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.registry import Component, Registry
@@ -18,7 +18,7 @@ from espnet2_valle.generate.opening import ModelSpec
 from espnet2_valle.generate.options import DecodingOptions
 from espnet2_valle.zoo.trained import ModelFiles
 
-CONF = Path(__file__).parents[2] / "conf" / "decode.yaml"
+CONF = find("decode.yaml")
 
 
 def parse(*options) -> argparse.Namespace:

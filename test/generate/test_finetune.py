@@ -9,13 +9,14 @@ import torch
 import yaml
 
 from espnet2_valle.bin import build_index, codec_tokenize, finetune_base, pack, tokenize_text, valle_train
+from espnet2_valle.common.conf import find
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.generate.text2speech import Text2Speech
 from espnet2_valle.text.bpe import train_bpe
 
 from .conftest import write_model
 
-CONF = Path(__file__).parents[2] / "conf" / "finetune_lora.yaml"
+CONF = find("finetune_lora.yaml")
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import soundfile
 
 from espnet2_valle.asr.recognizer import NoRecognizer
 from espnet2_valle.bin import valle_inference, valle_longform, valle_prepare_prompt
+from espnet2_valle.common.conf import find
 from espnet2_valle.common.errors import InputError, WorkError
 from espnet2_valle.common.registry import Registry
 from espnet2_valle.generate import choosing, say
@@ -19,7 +20,7 @@ from espnet2_valle.generate.text2speech import Text2Speech
 
 from .conftest import RATE, buzz
 
-CONF = Path(__file__).parents[2] / "conf" / "longform.yaml"
+CONF = find("longform.yaml")
 PAUSES = {".": 0.4, "?": 0.5, ",": 0.2, "other": 0.3, "paragraph": 0.9}
 SENTENCES = [Sentence("a b", 0.1), Sentence("b c a", 0.2), Sentence("c", 0.05), Sentence("a c b", 0.3)]
 

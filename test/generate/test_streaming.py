@@ -1,7 +1,6 @@
 import itertools
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +8,7 @@ import soundfile
 import torch
 
 from espnet2_valle.bin import valle_stream
+from espnet2_valle.common.conf import find
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.seeds import seed_of
 from espnet2_valle.generate.outcome import Outcome
@@ -205,7 +205,7 @@ def test_the_command_cuts_long_texts(files, system, tmp_path):
     given = [
         option for option in options(files, system, tmp_path / "out.wav") if not option.startswith("--text")
     ]
-    conf = Path(__file__).parents[2] / "conf" / "longform.yaml"
+    conf = find("longform.yaml")
     given += [f"--longform_config={conf}", f"--text_file={tmp_path}/text", "--max_words=2"]
     text = read_text(tmp_path / "text")
     assert [one.text for one in cut_text(text, 2, conf)] == ["a b.", "c a", "b"]

@@ -1,18 +1,17 @@
 """What a fine-tuning config asks of each of the two models."""
 
 import argparse
-from pathlib import Path
 
 import pytest
 import yaml
 
 from espnet2_valle.bin import finetune_base
+from espnet2_valle.common.conf import CONF
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.tasks.valle import VALLETask
 from espnet2_valle.zoo.checkpoint import MODELS
 from espnet2_valle.zoo.finetune import shaped
 
-CONF = Path(__file__).resolve().parents[2] / "conf"
 SHIPPED = [CONF / "finetune_lora.yaml", *sorted(CONF.glob("tuning/finetune_*.yaml"))]
 
 
