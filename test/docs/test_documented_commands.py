@@ -15,7 +15,7 @@ import pytest
 from pages import PAGES, ROOT, inline_code, shell_commands, simple_commands
 
 from espnet2_valle.commands import COMMANDS
-from espnet2_valle.corpus.named.registry import corpus_names
+from espnet2_valle.corpus.named import corpus_names
 
 RECIPE = ROOT / "egs2" / "valle"
 BY_WORDS = {tuple(command.words.split()): command for command in COMMANDS}

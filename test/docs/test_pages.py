@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pages import FENCE, PAGES, ROOT, blocks, inline_code
 
-from espnet2_valle.corpus.named.registry import corpus_names
+from espnet2_valle.corpus.named import corpus_names
 
 PACKAGE = ROOT / "espnet2_valle"
 RECIPE = ROOT / "egs2" / "valle"
