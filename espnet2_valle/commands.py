@@ -30,6 +30,7 @@ def _benchmark(name: str, purpose: str, old: str | None = None) -> Command:
     return Command(f"benchmark {name}", "benchmark", purpose, old or f"valle_benchmark {name}", name)
 
 
+OF_THE_RECIPE = ("recipe", "step")  # modules of espnet2_valle/bin that egs2/valle alone starts
 GROUPS = {
     "data": "recordings and texts, up to what training reads",
     "codec": "a neural codec: fit it, code speech, hear what it does",

@@ -4,9 +4,12 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-quick=false
-# shellcheck source=../egs2/valle/utils/parse_options.sh
-. egs2/valle/utils/parse_options.sh
+what=()
+case "$*" in
+'' | '--quick false') ;;
+'--quick true') what=(-m "not recipe") ;;
+*) echo "usage: $0 [--quick true]" >&2 && exit 2 ;;
+esac
 # shellcheck source=../egs2/valle/utils/setup_env.sh
 . egs2/valle/utils/setup_env.sh
 setup_env "$(pwd)" espeak,score,longform,finetune,test,dev
@@ -22,8 +25,6 @@ check "${PYTHON}" -m ruff check .
 check "${PYTHON}" -m mypy
 check "$(dirname "${PYTHON}")/lint-imports"
 check "$(dirname "${PYTHON}")/shellcheck" -x "${scripts[@]}"
-what=()
-if "${quick}"; then what=(-m "not recipe"); fi
 export OMP_NUM_THREADS=1 # two workers on two cores
 # The recipe takes longest, so it begins, on one worker, while the other does the rest.
 check "${PYTHON}" -m pytest -n 2 --dist loadfile --no-loadscope-reorder test/recipe test ${what[@]+"${what[@]}"}

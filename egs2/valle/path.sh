@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Sourced by run.sh and valle.sh: the environment of the commands. A lab with an environment of its own activates it before.
+# Sourced: the environment of the commands. A lab with an environment of its own activates it before.
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 
 # shellcheck source=utils/setup_env.sh
 . "${root}/egs2/valle/utils/setup_env.sh"
-setup_env "${root}" "espeak,score${init_model:+,finetune}"
+setup_env "${root}" "${extras:-espeak,score}"
 
 export LC_ALL=C # Kaldi's sorting order
 # oneDNN compiles a kernel for each shape of matrices; its default of 1024 is less than an epoch has, and forgets them.

@@ -12,7 +12,8 @@ ROOT = Path(__file__).resolve().parents[2]
 UTILS = ROOT / "egs2" / "valle" / "utils"
 FAKE_PYTHON = """#!/bin/bash
 case "$*" in
--) exit 1 ;;
+*find_spec*) exit 1 ;;
+*install_env.py*) PYTHONHOME={home} exec -a "$0" {real} "$@" ;; # which takes this script for its Python
 *check_machine.py*)
     echo "checked" >>"{log}"
     [ ! -e "{folder}/lacking" ] || {{ echo "error: this machine lacks all" >&2; exit 1; }} ;;
@@ -35,7 +36,9 @@ def machine(tmp_path):
     (tmp_path / "root" / "egs2" / "valle").mkdir(parents=True)
     (tmp_path / "root" / "setup.py").write_text("first")
     (tmp_path / "bin").mkdir()
-    script = FAKE_PYTHON.format(log=tmp_path / "log", folder=tmp_path)
+    script = FAKE_PYTHON.format(
+        log=tmp_path / "log", folder=tmp_path, home=sys.base_prefix, real=os.path.realpath(sys.executable)
+    )
     for name in ("python", "python3", "python3.10", "python3.11", "python3.12", "python3.13"):
         (tmp_path / "bin" / name).write_text(script)
         (tmp_path / "bin" / name).chmod(0o755)

@@ -68,7 +68,7 @@ def lacks_disk(root: Path) -> Iterator[str]:
 
 
 def home_is_on_disk_of(root: Path) -> bool:
-    """Whether pip's cache takes room there too."""
+    """Tell whether pip's cache takes room there too."""
     try:
         return Path.home().stat().st_dev == root.stat().st_dev
     except (OSError, RuntimeError):  # no home, no cache
@@ -76,7 +76,7 @@ def home_is_on_disk_of(root: Path) -> bool:
 
 
 def lacks_compilers() -> Iterator[str]:
-    """Those that pip's builds will call, each tried on a file of two lines."""
+    """Try the compilers that pip's builds will call, each on a file of two lines."""
     for language, (variable, usual, name, source) in COMPILERS.items():
         command = os.environ.get(variable) or sysconfig.get_config_var(variable) or usual
         try:
@@ -91,7 +91,7 @@ def lacks_compilers() -> Iterator[str]:
 
 
 def compile_problem(command: list[str], name: str, source: str) -> str:
-    """Why `command` does not make a program of `source`; empty if it does."""
+    """Return the reason why `command` makes no program of `source`; empty if it does."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, name).write_text(source, encoding="utf-8")
         try:
@@ -114,7 +114,7 @@ def compile_problem(command: list[str], name: str, source: str) -> str:
 
 
 def lacks_headers() -> Iterator[str]:
-    """What programs in C include to be called from Python."""
+    """Look for the headers that C extensions include."""
     header = Path(sysconfig.get_path("include"), "Python.h")
     if not header.is_file():
         version = ".".join(platform.python_version_tuple()[:2])
@@ -122,7 +122,7 @@ def lacks_headers() -> Iterator[str]:
 
 
 def pip_has_wheels(packages: list[str]) -> bool:
-    """Whether pip gets compiled what PyPI has only as source: on other systems, or from a lab's own index."""
+    """Tell whether pip gets compiled what PyPI has as source alone: elsewhere, or from a lab's own index."""
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:"]
     command += ["--retries", "0", "--timeout", "5", *packages]
     with tempfile.TemporaryDirectory() as folder:

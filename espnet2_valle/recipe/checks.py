@@ -1,0 +1,180 @@
+"""Checks of a run, before its stages begin and before each of them."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.fileio import read_text
+from espnet2_valle.recipe.baselines import baseline_names, trained_baselines
+from espnet2_valle.recipe.names import CONF, PAIRS
+from espnet2_valle.recipe.settings import SCORE, Settings
+
+SEVERAL = re.compile(r"^best_of: *([2-9]|[1-9][0-9])", re.MULTILINE)
+BEST_OF = re.compile(r"(^| )--best_of[ =]")
+ENGLISH_G2P = re.compile(r"g2p_en|espeak_ng_english|none")
+ENGLISH_SPEECH = re.compile(r"en|und", re.IGNORECASE)
+SAMPLE_RATE = re.compile(
+    r"^sample_rate: *([0-9]+)", re.MULTILINE
+)  # not indented: not that of a codec's training
+
+
+def check_settings(settings: Settings) -> None:
+    """Check what no stage has to be begun for.
+
+    Raises:
+        InputError: a config is missing, or options do not go together.
+    """
+    options = settings.options
+    for file in settings.configs:
+        _check_config(file)
+    baseline_names(options)
+    for kind in trained_baselines(options):
+        _check_config(f"{settings.baseline_conf}/{kind}.yaml")
+    for word in options.systems.split():
+        name, _, path = word.partition("=")
+        if not name or not path:
+            raise InputError("--systems", f"'{word}' is not NAME=FOLDER", "Give such as theirs=/their/wavs")
+        if not Path(path).exists():
+            raise InputError(
+                "--systems",
+                f"{path}: no such folder or wav.scp (relative to {Path.cwd()})",
+                "Correct the path",
+            )
+    if options.phone_chooser:
+        check_candidates(settings)
+    if not options.train_set and not options.download_model and options.stop_stage > 2:
+        raise InputError(
+            f"--corpus {options.corpus}",
+            "has a test set only",
+            "Name a packed model to score on it with --download_model",
+        )
+    if options.train_share and not Path(settings.whole_exp, "codec", ".done").is_file():
+        raise InputError(
+            "--train_share",
+            f"{settings.whole_exp} has no codec yet",
+            "Run stages 1 to 4 without --train_share first",
+        )
+
+
+def _check_config(file: str) -> None:
+    if not Path(file).is_file():
+        raise InputError(file, f"no such config (relative to {Path.cwd()})", "Correct the path")
+
+
+def check_candidates(settings: Settings) -> None:
+    """Raise InputError if there would be nothing for the chooser of candidates to choose from."""
+    options = settings.options  # valle_inference looks at the number
+    if BEST_OF.search(options.inference_args) or SEVERAL.search(read_text(options.inference_config)):
+        return
+    raise InputError(
+        "--phone_chooser", "a single candidate leaves it no choice", 'Add --inference_args "--best_of 8"'
+    )
+
+
+def check_stage(settings: Settings, stage: int) -> None:
+    """Check what a stage needs from earlier ones, and what later ones will need.
+
+    Raises:
+        InputError: a marker of an earlier stage is missing; there is no such list of pairs; the recogniser of
+            stage 8 would hear another language than its own.
+    """
+    for marker, needed in needs(settings, stage):
+        if not Path(marker).is_file():
+            raise InputError(
+                marker,
+                f"is not there, and stage {stage} needs what stage {needed} writes",
+                f"Run stage {needed} first: --stage {needed}",
+            )
+    if stage == 7:
+        test = f"{settings.raw}/{settings.options.test_sets}"
+        if not Path(test, settings.options.pairs).is_file():
+            raise InputError(
+                "--pairs", f"{test} has no list '{settings.options.pairs}'", f"Give such as {PAIRS}"
+            )
+    if stage > 1 and SCORE in settings.stages:
+        check_language(settings)
+
+
+def needs(settings: Settings, stage: int) -> Iterator[tuple[str, int]]:
+    """Markers that a stage needs, and which stage writes each."""
+    options, exp = settings.options, settings.exp
+    sets = settings.sets.split()
+    trained = [settings.train_set, options.valid_set]
+    recorded = [options.train_set, options.valid_set]
+    if stage == 2:
+        yield f"{settings.data}/.done", 1
+    if stage in (3, 4) or (stage == 6 and options.baseline):
+        yield from ((f"{settings.raw}/{name}/.done", 2) for name in sets)
+    if stage == 4 or (stage == 6 and options.baseline):
+        yield from ((f"{settings.token}/{name}/.done", 3) for name in sets)
+    if stage in (5, 6):
+        yield from ((f"{settings.token}/{name}/.done", 3) for name in trained)
+        yield from ((f"{settings.index}/{name}/.done", 4) for name in trained)
+    if stage == 7:
+        yield f"{settings.raw}/{options.test_sets}/.done", 2
+    if stage in (7, 10) and not options.download_model:
+        yield f"{exp}/ar/.done", 5
+        yield f"{exp}/nar/.done", 6
+        yield f"{exp}/codec/.done", 4
+    if stage == 7 and options.phone_chooser:
+        yield from ((f"{settings.raw}/{name}/.done", 2) for name in recorded)
+    if stage == 7:
+        yield from ((f"{exp}/{kind}/.done", 6) for kind in baseline_names(options))
+    if stage == 8:
+        yield f"{settings.decode}/.done", 7
+        yield f"{settings.resynthesis}/.done", 7
+        if has_vocabulary(settings):
+            yield from ((f"{settings.raw}/{name}/.done", 2) for name in recorded)
+    if stage == 9:
+        yield f"{settings.results}/.done_score", 8
+    if stage in (8, 9):
+        suffix = settings.pairs_suffix
+        yield from ((f"{exp}/{kind}/decode{suffix}/.done", 7) for kind in baseline_names(options))
+
+
+def has_vocabulary(settings: Settings) -> bool:
+    """Tell whether the corpus has but few words, for which a recogniser is trained."""
+    return Path(settings.data, "vocabulary").is_file()
+
+
+def check_language(settings: Settings) -> None:
+    """Raise InputError if pocketsphinx would judge another language than English.
+
+    Who gives a `--score_config` knows its recogniser; for a closed vocabulary one is trained.
+    """
+    if settings.options.score_config or has_vocabulary(settings):
+        return
+    found = other_language(settings)
+    if found:
+        raise InputError(
+            "--score_config",
+            f"the test set is not English ({found}), and its judge would be pocketsphinx, "
+            "which hears English only",
+            f"Give a config with another judge: {CONF}/score/aishell3.yaml is for Mandarin, and a copy of it "
+            "with another language for that one. Or train without scores: --skip_eval true",
+        )
+
+
+def other_language(settings: Settings) -> str:
+    """Return the evidence that the test set is not English; empty if there is none."""
+    options = settings.options
+    path = Path(settings.data, options.test_sets, "utt2lang")
+    if path.is_file():
+        languages = (line.split()[1] for line in read_text(path).splitlines() if line.strip())
+        return next((f"utt2lang: {each}" for each in languages if not ENGLISH_SPEECH.match(each)), "")
+    if options.token_type == "phn" and not ENGLISH_G2P.match(options.g2p):
+        return f"--g2p {options.g2p}"
+    return ""
+
+
+def check_codec(settings: Settings) -> None:
+    """Raise InputError if the codec works at another rate than the recordings were brought to."""
+    found = SAMPLE_RATE.search(read_text(f"{settings.exp}/codec/codec.yaml"))
+    rate = found[1] if found else ""
+    if rate != str(settings.options.fs):
+        raise InputError(
+            "--fs",
+            f"stage 2 wrote {settings.options.fs} Hz and the codec works at {rate} Hz",
+            f"Run stages 2 to 4 with --fs {rate}",
+        )

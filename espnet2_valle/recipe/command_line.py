@@ -1,0 +1,91 @@
+"""A run from the words of its command line: its settings, and what it ends with."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from espnet2_valle.common.fileio import read_text
+from espnet2_valle.recipe.baselines import comparison, trained_baselines
+from espnet2_valle.recipe.checks import check_settings
+from espnet2_valle.recipe.corpora import FOLDER, MINI
+from espnet2_valle.recipe.names import CONF
+from espnet2_valle.recipe.options import make_options, read_words
+from espnet2_valle.recipe.settings import Settings
+from espnet2_valle.recipe.shell import as_shell
+from espnet2_valle.recipe.steps import log
+
+BASE_OPTIONS = "options"  # in exp/TAG/base: lines `option value`, what a packed model asks for
+ALWAYS_INSTALLED = "espeak,score"
+
+
+def extras(words: Sequence[str]) -> str:
+    """Extras of the package that a run needs installed.
+
+    Raises:
+        InputError: an option is wrong.
+    """
+    options = make_options(read_words(words))
+    return ALWAYS_INSTALLED + (",finetune" if options.init_model else "")
+
+
+def settings_of(words: Sequence[str]) -> Settings:
+    """The run that the words of valle.sh ask for; options that are not given are the corpus' own.
+
+    Raises:
+        InputError: an option is wrong.
+    """
+    return with_base(_settings_as_given(words))
+
+
+def _settings_as_given(words: Sequence[str]) -> Settings:
+    given = read_words(words)
+    return Settings(make_options({**corpus_defaults(given.get("corpus", MINI)), **given}))
+
+
+def corpus_defaults(corpus: str) -> dict[str, str]:
+    """Options that a corpus wants otherwise than others do.
+
+    Raises:
+        InputError: there is no such corpus.
+    """
+    if corpus == MINI:
+        return {"local_data_opts": f"--config {CONF}/mini.yaml"}
+    if corpus == FOLDER:
+        return {}
+    from espnet2_valle.corpus.named.registry import recipe_defaults  # the packages of a corpus may be many
+
+    return recipe_defaults(corpus)
+
+
+def with_base(settings: Settings) -> Settings:
+    """The settings with what the packed model asks for that is fine-tuned, once it is laid out."""
+    path = Path(settings.base, BASE_OPTIONS)
+    if not settings.options.init_model or not path.is_file():
+        return settings
+    asked: dict[str, Any] = dict(line.split(" ", 1) for line in read_text(path).splitlines())
+    asked["fs"] = int(asked["fs"])
+    return Settings(replace(settings.options, **asked))
+
+
+def variables(words: Sequence[str]) -> str:
+    """Assignments of all that valle.sh goes by.
+
+    Raises:
+        InputError: an option is wrong, or a file that it names.
+    """
+    settings = _settings_as_given(words)
+    check_settings(settings)
+    settings = with_base(settings)
+    baselines = {"baselines_trained": trained_baselines(settings.options), **comparison(settings)}
+    return as_shell({**settings.variables(), **baselines})
+
+
+def print_results(settings: Settings) -> None:
+    """Print what a run ends with: its scores, and where report and packed model lie."""
+    if Path(settings.results, ".done_score").is_file():
+        print(f"\n{read_text(Path(settings.results, 'RESULTS.md'))}")
+    for file in (f"{settings.results}/report.html", f"{settings.exp}/model.zip"):
+        if Path(file).is_file():
+            log(os.path.abspath(file))

@@ -1,0 +1,249 @@
+"""Options of the recipe: names, defaults, help, and Kaldi's convention by which they are given.
+
+Standard library only: options are checked before anything is installed.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import Field, dataclass, field, fields
+from functools import partial
+from typing import Any
+
+from espnet2_valle.common.errors import InputError
+
+SCRIPT = "./valle.sh"
+HELP = {"--help", "-h"}
+BOOLEANS = {"true": True, "false": False}
+STAGES = "1 data, 2 format, 3 text, 4 codec, 5 train AR, 6 train NAR, 7 decode, 8 score, 9 report, 10 pack"
+TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+SENTENCES = re.compile(r"[1-9][0-9]*")
+SHARE = re.compile(r"0?\.[0-9]*[1-9][0-9]*")
+
+
+def _option(group: str, default: Any, help_text: str) -> Any:
+    return field(default=default, metadata={"group": group, "help": help_text})
+
+
+_general = partial(_option, "General")
+_data = partial(_option, "Data")
+_text = partial(_option, "Text")
+_codec = partial(_option, "Codec")
+_training = partial(_option, "Training")
+_systems = partial(_option, "Systems to compare with")
+_decoding = partial(_option, "Decoding")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of a run. Numbers that go to commands as they are given stay strings."""
+
+    stage: int = _general(1, "first stage")
+    stop_stage: int = _general(10, "last stage")
+    skip_data_prep: bool = _general(False, "skip stages 1 to 4")
+    skip_train: bool = _general(False, "skip stages 5 and 6")
+    skip_eval: bool = _general(False, "skip stages 7 to 9")
+    skip_upload_hf: bool = _general(True, "there is no upload yet")
+    ngpu: int = _general(0, "GPUs a node for training; 0 trains on the CPU")
+    num_nodes: int = _general(1, "nodes for training")
+    nj: str = _general("", "workers of the data stages; default: one a core, as far as memory goes")
+    inference_nj: str = _general("", "workers of decoding and scoring; default: nj")
+    cluster: str = _general(
+        "", "where workers run, ../../conf/cluster/*.yaml; default: processes of this machine"
+    )
+    gpu_inference: bool = _general(False, "decode on a GPU")
+    datadir: str = _general("data", "where the corpus is described")
+    dumpdir: str = _general("dump", "where formatted data goes")
+    expdir: str = _general("exp", "where models and results go")
+    python: str = _general("", "default: the environment that path.sh chooses")
+
+    corpus: str = _data("mini", "which corpus stage 1 prepares")
+    db: str = _data("", "folder of the corpus, if it has one")
+    tag: str = _data(
+        "mini", "name of the run: data/TAG, dump/TAG, exp/TAG; run.sh takes the corpus' name, or the folder's"
+    )
+    download: bool = _data(False, "fetch the corpus into db first, unless it is there")
+    local_data_opts: str = _data("", "more options of local/data.sh")
+    train_set: str = _data("train", "name of the training set")
+    valid_set: str = _data("valid", "name of the validation set")
+    test_sets: str = _data("test", "name of the test set: there is one")
+    pairs: str = _data(
+        "pairs", "list of the test set: pairs, or pairs_continuation where the corpus has one (LibriSpeech)"
+    )
+    fs: int = _data(24000, "Hz; the codec's rate")
+    min_duration: str = _data("0.3", "seconds")
+    max_duration: str = _data("20", "seconds")
+    speed_perturb_factors: str = _data(
+        "", 'such as "0.9 1.1": the training set gets copies at these speeds, as voices of their own'
+    )
+    read_aloud: str = _data(
+        "",
+        "sentences that espeak-ng's voices read, added to the training set: 6000 for one that is too small "
+        "to learn reading from",
+    )
+    read_aloud_config: str = _data("", "voices and sentences; default: ../../conf/read_aloud.yaml (English)")
+    max_bad: str = _data("0.01", "share of unusable sound files and texts that is left out with a warning")
+
+    token_type: str = _text("phn", "phn, char or bpe")
+    g2p: str = _text("espeak_ng_english_us_vits", "of ESPnet; for phn")
+    cleaner: str = _text("none", "of ESPnet")
+    nbpe: int = _text(500, "pieces, for bpe")
+
+    codec: str = _codec("world", "world, encodec or espnet")
+    codec_config: str = _codec("", "default: ../../conf/codec/CODEC.yaml if there is one")
+    codec_model: str = _codec("", "weights of a trained codec")
+
+    join_seconds: str = _training(
+        "8", "longest training utterance made by joining two of a speaker; 0 makes none"
+    )
+    model_size: str = _training("mini", "mini, base or paper: chooses the two configs")
+    ar_config: str = _training("", "default: ../../conf/train_ar_MODEL_SIZE.yaml")
+    nar_config: str = _training("", "default: ../../conf/train_nar_MODEL_SIZE.yaml")
+    train_config: str = _training("", "one config for both, in place of the two")
+    ar_args: str = _training("", 'options of valle_train, such as "--max_epoch 5"')
+    nar_args: str = _training("", "the same for the NAR model")
+    train_args: str = _training("", "the same for both")
+    train_share: str = _training(
+        "",
+        "such as 0.25: train once more on that share of the training set, in exp/TAG_SHARE "
+        "(stages 5 and 6 alone)",
+    )
+    init_model: str = _training(
+        "", "fine-tune this packed model (zip or model-zoo name); its codec and way of reading texts are used"
+    )
+    finetune_config: str = _training("../../conf/finetune_lora.yaml", "how to fine-tune")
+    judge_config: str = _training(
+        "../../conf/judge/train_asr_ctc.yaml", "of the recogniser that scores closed vocabularies"
+    )
+    score_config: str = _training("", "judges, protocol and figures; default: ../../conf/score/default.yaml")
+
+    baseline: str = _systems(
+        "", 'of ESPnet\'s own TTS, trained here: "vits tacotron2 fastspeech2", one or more'
+    )
+    baseline_conf: str = _systems(
+        "", "folder of their configs; default: ../../conf/baseline/mini, or full for larger model sizes"
+    )
+    baseline_minutes: str = _systems(
+        "", "that each is trained; default: what VALL-E's two models took; 0: to the end of its config"
+    )
+    baseline_args: str = _systems("", 'options of ESPnet\'s training for them, such as "--max_epoch 5"')
+    systems: str = _systems(
+        "", 'others\' outputs for the same pairs: "NAME=FOLDER NAME=FOLDER", sound files named by pair'
+    )
+
+    inference_config: str = _decoding("../../conf/decode.yaml", "how to decode")
+    inference_args: str = _decoding("", 'options of valle_inference, such as "--top_p 0.9"')
+    phone_chooser: bool = _decoding(
+        False,
+        'train a recogniser of phones, which chooses among the candidates of --inference_args "--best_of 8"',
+    )
+    phone_chooser_config: str = _decoding("../../conf/judge/train_asr_ctc_phones.yaml", "of that recogniser")
+    inference_tag: str = _decoding("", "results go to exp/TAG/decode_TAG instead of exp/TAG")
+    inference_model: str = _decoding("valid.loss.ave.pth", "which checkpoint of the two models")
+    download_model: str = _decoding(
+        "",
+        "decode with this packed model (zip or model-zoo name) and its codec; stages 3 to 6 and 10 are "
+        "left out",
+    )
+
+
+FIELDS: dict[str, Field[Any]] = {each.name: each for each in fields(Options)}
+
+
+def read_words(words: Sequence[str], script: str = SCRIPT) -> dict[str, str]:
+    """Read `--some_name VALUE`, `--some-name VALUE` and `--some_name=VALUE`.
+
+    Args:
+        words: of the command line.
+        script: whom errors name.
+
+    Returns:
+        option -> value, the last where one is given twice.
+
+    Raises:
+        InputError: a name that no option has, one without a value, or a word that is none.
+    """
+    given = {}
+    remaining = list(words)
+    while remaining:
+        word = remaining.pop(0)
+        option, sign, value = word.partition("=")
+        name = option[2:].replace("-", "_")
+        if not word.startswith("--") or word == "--":
+            unexpected = next(iter(remaining), None) if word == "--" else word
+            if unexpected is None:
+                break
+            raise InputError(script, f"unexpected argument '{unexpected}'", f"See {script} --help")
+        if name not in FIELDS:
+            raise InputError(script, f"unknown option '{option}'", f"See {script} --help")
+        if not sign:
+            if not remaining:
+                raise InputError(script, f"option '{word}' has no value", f"See {script} --help")
+            value = remaining.pop(0)
+        given[name] = value
+    return given
+
+
+def make_options(given: dict[str, str], script: str = SCRIPT) -> Options:
+    """Options with the values that were given, of the right types.
+
+    Raises:
+        InputError: a value that cannot be one of its option.
+    """
+    typed: dict[str, Any] = {name: _typed(name, value, script) for name, value in given.items()}
+    options = Options(**typed)
+    _check(options)
+    return options
+
+
+def _typed(name: str, value: str, script: str) -> str | int | bool:
+    kind = FIELDS[name].type
+    if kind is bool:
+        if value not in BOOLEANS:
+            raise InputError(
+                script, f"option '--{name}' is true or false, not '{value}'", f"See {script} --help"
+            )
+        return BOOLEANS[value]
+    if kind is int:
+        if not re.fullmatch("[0-9]+", value):
+            raise InputError(f"--{name}", f"'{value}' is not a whole number", f"See {script} --help")
+        return int(value)
+    return value
+
+
+def _check(options: Options) -> None:
+    if options.read_aloud and not SENTENCES.fullmatch(options.read_aloud):
+        raise InputError(
+            "--read_aloud", f"'{options.read_aloud}' is not a number of sentences", "Give such as 6000"
+        )
+    if not TAG.fullmatch(options.tag):
+        raise InputError(
+            "--tag", f"'{options.tag}' cannot name a folder", "Use letters, digits, '.', '_' and '-'"
+        )
+    if " " in options.test_sets:
+        raise InputError(
+            "--test_sets",
+            f"'{options.test_sets}': a run has one test set",
+            "Give other sets a run with a --tag of their own",
+        )
+    if not options.skip_upload_hf:
+        raise InputError(
+            "--skip_upload_hf", "there is no upload stage yet", f"Upload exp/{options.tag}/model.zip by hand"
+        )
+    if options.train_share and not SHARE.fullmatch(options.train_share):
+        raise InputError(
+            "--train_share", f"'{options.train_share}' is not a number between 0 and 1", "Give such as 0.25"
+        )
+    if options.train_share and options.baseline:
+        raise InputError("--train_share", "is for VALL-E's two models", "Leave out --baseline")
+    if options.codec_model and (options.init_model or options.download_model):
+        raise InputError(
+            "--codec_model",
+            "a packed model has its codec in it",
+            "Leave it out with --init_model and --download_model",
+        )
+    if options.init_model and (options.ar_config or options.nar_config or options.train_config):
+        raise InputError(
+            "--init_model",
+            "gives the models their shape",
+            "Give --finetune_config in place of --ar_config, --nar_config and --train_config",
+        )

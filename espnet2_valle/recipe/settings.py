@@ -1,0 +1,166 @@
+"""Settings of a run: its names, its stages, and the words of its commands."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from espnet2_valle.common.machine import workers
+from espnet2_valle.recipe.names import Names
+from espnet2_valle.recipe.options import FIELDS
+
+FIRST, LAST = 1, 10
+DATA_STAGES, TRAINING_STAGES, EVALUATION_STAGES, PACK = (1, 2, 3, 4), (5, 6), (7, 8, 9), 10
+# What a packed model needs no stage for: its codec and tokens are in it.
+TEXT, CODEC, SCORE = 3, 4, 8
+MODELS = ("ar", "nar")
+
+
+@dataclass(frozen=True)
+class Settings(Names):
+    """A run: what valle.sh goes by."""
+
+    @property
+    def stages(self) -> list[int]:
+        """Numbers of the stages that were asked for and are of use."""
+        options = self.options
+        wanted = set(range(max(options.stage, FIRST), min(options.stop_stage, LAST) + 1))
+        if options.skip_data_prep or options.train_share:
+            wanted -= {*DATA_STAGES}
+        if options.skip_train or options.download_model:
+            wanted -= {*TRAINING_STAGES}
+        if options.skip_eval:
+            wanted -= {*EVALUATION_STAGES}
+        if options.download_model:
+            wanted -= {TEXT, CODEC, PACK}
+        if options.train_share:  # all but the two models is the run's
+            wanted &= {*TRAINING_STAGES}
+        return sorted(wanted)
+
+    @property
+    def loads_scorers(self) -> bool:
+        """True if models are yet to be trained, and will be scored by others than the default's."""
+        trained = all(Path(self.exp, kind, ".done").is_file() for kind in MODELS)
+        training = bool({*TRAINING_STAGES} & {*self.stages}) and not trained
+        return bool(self.options.score_config) and training and SCORE in self.stages
+
+    # Words of commands
+
+    @cached_property
+    def nj(self) -> str:
+        """Number of workers of the data stages."""
+        return self.options.nj or str(workers())
+
+    @property
+    def inference_nj(self) -> str:
+        """Number of workers of decoding and scoring."""
+        return self.options.inference_nj or self.nj
+
+    @property
+    def text_options(self) -> list[str]:
+        """Options of reading texts."""
+        options = self.options
+        words = ["--token_type", options.token_type, "--g2p", options.g2p, "--cleaner", options.cleaner]
+        return words + (["--bpemodel", f"{self.token}/bpe.model"] if options.token_type == "bpe" else [])
+
+    @property
+    def phone_options(self) -> list[str]:
+        """The same for the recogniser of phones, which knows no pieces."""
+        if self.options.token_type == "bpe":
+            return ["--token_type", "char", "--cleaner", self.options.cleaner]
+        return self.text_options
+
+    @property
+    def model_options(self) -> list[str]:
+        """The models and the codec that speak."""
+        if self.options.download_model:
+            return ["--model_tag", self.options.download_model]
+        words = []
+        for kind in MODELS:
+            words += [f"--{kind}_train_config", f"{self.exp}/{kind}/config.yaml"]
+            words += [f"--{kind}_model_file", f"{self.exp}/{kind}/{self.options.inference_model}"]
+        return [*words, *self.codec_options]
+
+    @property
+    def codec_options(self) -> list[str]:
+        """The codec alone."""
+        if self.options.download_model:
+            return ["--model_tag", self.options.download_model]
+        return ["--codec_config", f"{self.exp}/codec/codec.yaml"]
+
+    @property
+    def model_done(self) -> list[str]:
+        """Files that change with the models that speak."""
+        if self.options.download_model:
+            return _if_file(self.options.download_model)
+        return [f"{self.exp}/{kind}/.done" for kind in MODELS]
+
+    @property
+    def codec_done(self) -> list[str]:
+        """Files that change with the codec that speaks."""
+        if self.options.download_model:
+            return _if_file(self.options.download_model)
+        return [f"{self.exp}/codec/.done"]
+
+    def _workers(self, number: str) -> list[str]:
+        cluster = self.options.cluster
+        return ["--nj", number, *(["--cluster", cluster] if cluster else [])]
+
+    @property
+    def data_options(self) -> list[str]:
+        """Options of local/data.sh. The recordings of mini are made: none is bad."""
+        max_bad = [] if self.options.corpus == "mini" else ["--max_bad", self.options.max_bad]
+        return max_bad + self.options.local_data_opts.split()
+
+    def training_options(self, own: str) -> list[str]:
+        """Options of valle_train of the user's, for both models and for one."""
+        return f"{self.options.train_args} {own}".split()
+
+    def variables(self) -> dict[str, str | bool | Sequence[str]]:
+        """The variables of valle.sh, by name: all options and what is derived from them."""
+        options = self.options
+        given = {name: getattr(options, name) for name in FIELDS}
+        derived = {name: getattr(self, name) for name in _DERIVED}
+        return {
+            **{name: value if isinstance(value, bool) else str(value) for name, value in given.items()},
+            **derived,
+            "init_model_done": _if_file(options.init_model),
+            "recorded_set": options.train_set,
+            "stages": " ".join(map(str, self.stages)),
+            "data_options": self.data_options,
+            "ar_options": self.training_options(options.ar_args),
+            "nar_options": self.training_options(options.nar_args),
+            "inference_options": options.inference_args.split(),
+            "baseline_options": options.baseline_args.split(),
+            "workers": self._workers(self.nj),
+            "inference_workers": self._workers(self.inference_nj),
+            "device": "cuda" if options.gpu_inference else "cpu",
+        }
+
+
+def _if_file(name: str) -> list[str]:
+    return [name] if Path(name).is_file() else []
+
+
+# Attributes of Settings that are variables of valle.sh.
+_DERIVED = (
+    *(
+        "data",
+        "raw",
+        "token",
+        "codes",
+        "index",
+        "spembs",
+        "durations",
+        "exp",
+        "base",
+        "decode",
+        "resynthesis",
+        "results",
+        "stage_times",
+    ),
+    *("train_set", "voiced_set", "sets", "train_index", "inference_tag", "pairs_suffix"),
+    *("ar_config", "nar_config", "codec_config", "score_config", "baseline_conf"),
+    *("model_options", "codec_options", "model_done", "codec_done"),
+    *("nj", "inference_nj", "text_options", "phone_options", "loads_scorers"),
+)

@@ -1,0 +1,167 @@
+"""Steps of the recipe: commands that run once, and again when their words or files have changed."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.resume import digest, mark_done
+
+STARTED = ".started"  # in a training directory: fingerprint of what it was begun with
+# Options that change no result, each with one value.
+FREE = ("--nj", "--cluster", "--ngpu", "--num_nodes", "--device")
+Runner = Callable[[Sequence[str]], None]
+
+
+def log(message: str) -> None:
+    """Print a line with the time of day."""
+    print(f"{datetime.now():%H:%M:%S} {message}", flush=True)
+
+
+def fingerprint(files: Sequence[str], command: Sequence[str]) -> str:
+    """SHA-256 of the files, of the command without what changes no result, and of the configs that it names.
+
+    Files and configs count by their bytes, one after the other; each other word is a line. Markers of
+    finished runs hold this digest, so it stays as it is.
+
+    Raises:
+        InputError: one of the files is not there.
+    """
+    return digest(_counted(files, command), separator="", digits=64)
+
+
+def _counted(files: Sequence[str], command: Sequence[str]) -> Iterator[bytes]:
+    for file in files:
+        if not Path(file).is_file():
+            raise InputError(file, "no such file", "Run the stage that writes it")
+        yield Path(file).read_bytes()
+    words = iter(_as_first_spelt(command))
+    for word in words:
+        if word in FREE:
+            next(words, None)
+        elif word.endswith(".yaml") and Path(word).is_file():
+            yield from _contents(Path(word))
+        else:
+            yield os.fsencode(word) + b"\n"
+
+
+def _contents(config: Path) -> Iterator[bytes]:
+    """Bytes of a config, and of those that it is laid over."""
+    content = config.read_bytes()
+    yield content
+    if b"base:" in content:
+        from espnet2_valle.common.conf import with_bases  # which reads YAML: most steps can do without
+
+        yield from (file.read_bytes() for file in with_bases(config)[1:])
+
+
+def _as_first_spelt(command: Sequence[str]) -> Sequence[str]:
+    """The command as markers of finished runs know it: each corpus had a script of its own."""
+    if command[:2] == ["local/data.sh", "--corpus"]:
+        return [f"local/{command[2]}.sh", *command[3:]]
+    return command
+
+
+@contextmanager
+def interrupts_left_to_command() -> Iterator[None]:
+    """Take no notice of Ctrl-C, which the running command gets too and may want to end well upon."""
+    former = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, former)
+
+
+def run(command: Sequence[str]) -> None:
+    """Run a command with this process' streams; end with its exit status if it fails."""
+    process = subprocess.Popen(command)
+    with interrupts_left_to_command():
+        status = process.wait()
+    if status:
+        sys.exit(status if status > 0 else 128 - status)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command that is run unless it made its output before with the same words and files.
+
+    Attributes:
+        marker: file that is written when the command has ended well: fingerprint and time. A later step that
+            has it among its files is done again after this one was.
+        output: file or folder that the command makes.
+        files: what it reads, as far as it counts.
+        command: its words.
+        runner: how the command is run.
+        runner_words: name and first words of the runner, which count too.
+    """
+
+    marker: str
+    output: str
+    files: Sequence[str]
+    command: Sequence[str]
+    runner: Runner = run
+    runner_words: Sequence[str] = ()
+
+    def perform(self) -> None:
+        """Run the command and write the marker, unless that was done before.
+
+        Raises:
+            InputError: a file is missing, or the output after the command has ended well.
+        """
+        key = fingerprint(self.files, [*self.runner_words, *self.command])
+        if Path(self.output).exists() and _first_word(self.marker) == key:
+            log(f"done before: {self.output}")
+            return
+        Path(self.marker).unlink(missing_ok=True)
+        self.runner(self.command)
+        if not Path(self.output).exists():
+            raise InputError(
+                self.output,
+                f"not written, though the command ended well: {' '.join(self.command)}",
+                "See what it printed",
+            )
+        mark_done(self.marker, f"{key} {datetime.now():%Y-%m-%dT%H:%M:%S}\n")
+
+
+def start_training(folder: str, files: Sequence[str], command: Sequence[str]) -> str:
+    """Write down what a training is begun with; return the file that tells it.
+
+    Raises:
+        InputError: the folder holds a training with other settings, or a file is missing.
+    """
+    key = fingerprint(files, command)
+    started = Path(folder, STARTED)
+    if started.is_file() and started.read_text(encoding="utf-8").rstrip("\n") != key:
+        raise InputError(
+            folder,
+            "holds a training with another config, codec or data",
+            "Choose another --tag, or remove the folder to train anew",
+        )
+    mark_done(started, f"{key}\n")
+    return os.path.join(folder, STARTED)
+
+
+def list_files(path: str) -> bytes:
+    """Content of a file; or lines of a folder's files with size and time, which tell that one changed."""
+    if os.path.isfile(path):
+        return Path(path).read_bytes()
+    lines = []
+    for folder, folders, files in os.walk(path, followlinks=True):
+        folders.sort()
+        for file in (os.path.join(folder, name) for name in sorted(files)):
+            if os.path.exists(file):
+                about = os.stat(file)
+                lines.append(os.fsencode(f"{file} {about.st_size} {about.st_mtime_ns}\n"))
+    return b"".join(lines)
+
+
+def _first_word(marker: str) -> str:
+    path = Path(marker)
+    words = path.read_text(encoding="utf-8").split(maxsplit=1) if path.is_file() else []
+    return words[0] if words else ""

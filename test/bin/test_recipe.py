@@ -1,0 +1,66 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from espnet2_valle.bin import recipe
+
+ROOT = Path(__file__).resolve().parents[2]
+# Without site-packages, as on a machine where nothing is installed yet.
+BARE = [sys.executable, "-S", "-m"]
+
+
+def bare(*words, cwd=ROOT / "egs2" / "valle"):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run([*BARE, *words], cwd=cwd, env=environment, capture_output=True, text=True)
+
+
+def test_options_are_read_before_anything_is_installed(tmp_path):
+    assert bare("espnet2_valle.bin.recipe", "extras", "--", "--stage", "2").stdout == "espeak,score\n"
+    refused = bare("espnet2_valle.bin.recipe", "extras", "--", "--stage", "two")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.startswith("error: --stage: 'two' is not a whole number")
+    assert "--stop_stage 10" in bare("espnet2_valle.bin.recipe", "help").stdout
+    words = [
+        "corpus",
+        "--called_from",
+        str(tmp_path),
+        "--recipe",
+        ".",
+        "--",
+        "--corpus",
+        "folder",
+        "--db",
+        ".",
+        "--tag",
+        "a",
+    ]
+    expected = f"--corpus folder --db {tmp_path} --tag a\n"
+    assert bare("espnet2_valle.bin.recipe", *words).stdout == expected
+
+
+def test_a_step_needs_python_alone(tmp_path):
+    done = bare("espnet2_valle.bin.step", "marker", "out", "--", "touch", "out", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "marker").is_file()
+
+
+def test_scorers_that_cannot_be_had_are_named(tmp_path):
+    config = tmp_path / "score.yaml"
+    config.write_text("judge: {name: espnet, model: .}\n")
+    with pytest.raises(Exception, match="config.yaml: no such file of the recogniser"):
+        recipe.main(["scorers", str(config)])
+    config.write_text("judge: none\n")
+    recipe.main(["scorers", str(config)])
+
+
+def test_a_stage_begins_when_the_one_before_has_ended(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(ROOT / "egs2" / "valle")
+    words = ["--", "--expdir", str(tmp_path)]
+    recipe.main(["begin", "1", "data", "--ended", "other", "5", *words])
+    assert capsys.readouterr().out.endswith(" stage 1: data\n")
+    recipe.main(["end", "data", "7", *words])
+    times = (tmp_path / "mini" / "stage_times").read_text().splitlines()
+    assert [line for line in times if not line.startswith("setup ")] == ["other 5", "data 7"]

@@ -1,0 +1,134 @@
+import pytest
+
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.recipe.checks import check_candidates, check_codec, check_language, check_stage, needs
+from espnet2_valle.recipe.options import Options
+from espnet2_valle.recipe.settings import Settings
+
+G2P = "espeak_ng_english_us_vits"
+
+
+@pytest.fixture
+def speech(tmp_path):
+    """Settings of a run in a folder, with these options."""
+    (tmp_path / "data" / "mini" / "test").mkdir(parents=True)
+
+    def make(**options):
+        folders = {f"{kind}dir": str(tmp_path / kind) for kind in ("data", "dump", "exp")}
+        return Settings(Options(**folders, **options))
+
+    return make
+
+
+def languages(settings, language):
+    with open(f"{settings.data}/test/utt2lang", "w", encoding="utf-8") as stream:
+        stream.write(f"u1 {language}\nu2 {language}\n")
+
+
+@pytest.mark.parametrize(
+    ("language", "g2p", "token_type", "found"),
+    [
+        ("zh", G2P, "phn", "utt2lang: zh"),
+        ("de", "", "char", "utt2lang: de"),
+        (None, "espeak_ng_german", "phn", "--g2p espeak_ng_german"),
+        (None, "pypinyin_g2p_phone", "phn", "--g2p pypinyin_g2p_phone"),
+        ("en", "espeak_ng_german", "phn", None),
+        ("en-US", "g2p_en", "phn", None),
+        ("und", "g2p_en", "phn", None),
+        (None, "g2p_en_no_space", "phn", None),
+        (None, "espeak_ng_german", "char", None),  # not used
+    ],
+)
+def test_pocketsphinx_is_not_left_to_judge_another_language(speech, language, g2p, token_type, found):
+    settings = speech(g2p=g2p, token_type=token_type)
+    if language:
+        languages(settings, language)
+    if not found:
+        check_language(settings)
+        return
+    with pytest.raises(InputError) as caught:
+        check_language(settings)
+    assert f"the test set is not English ({found})" in str(caught.value)
+    assert "conf/score/aishell3.yaml" in str(caught.value)
+
+
+def test_who_chose_a_recogniser_or_has_a_trained_one_may_speak_any_language(speech, tmp_path):
+    languages(speech(), "zh")
+    check_language(speech(score_config="mine.yaml"))
+    (tmp_path / "data" / "mini" / "vocabulary").write_text("\u4e00\n")
+    check_language(speech())
+
+
+def test_the_language_is_looked_at_before_anything_is_made_of_the_corpus(speech, tmp_path):
+    (tmp_path / "data" / "mini" / ".done").touch()
+    languages(speech(), "zh")
+    with pytest.raises(InputError, match="the test set is not English"):
+        check_stage(speech(), 2)
+    check_stage(speech(stop_stage=7), 2)
+    check_stage(speech(), 1)
+
+
+@pytest.mark.parametrize(
+    ("args", "config", "enough"),
+    [
+        ("--best_of 8", "", True),
+        ("--top_k 3 --best_of=2", "", True),
+        ("", "a: 1\nbest_of: 10\n", True),
+        ("--not_best_of 3", "best_of: 1\n", False),
+    ],
+)
+def test_a_chooser_has_something_to_choose_from(speech, tmp_path, args, config, enough):
+    path = tmp_path / "decode.yaml"
+    path.write_text(config)
+    settings = speech(inference_args=args, inference_config=str(path))
+    if enough:
+        check_candidates(settings)
+    else:
+        with pytest.raises(InputError, match="--phone_chooser: a single candidate leaves it no choice"):
+            check_candidates(settings)
+
+
+@pytest.mark.parametrize(
+    ("stage", "needed"), [(2, 1), (3, 2), (4, 2), (5, 3), (6, 3), (7, 2), (8, 7), (9, 8), (10, 5)]
+)
+def test_a_stage_names_the_one_it_needs(speech, stage, needed):
+    settings = speech()
+    with pytest.raises(InputError) as caught:
+        check_stage(settings, stage)
+    assert f"stage {stage} needs what stage {needed} writes. Run stage {needed} first" in str(caught.value)
+
+
+def test_what_a_run_does_not_do_it_does_not_need(speech, tmp_path):
+    (tmp_path / "data" / "mini" / "vocabulary").touch()
+    dump, exp = tmp_path / "dump" / "mini", tmp_path / "exp" / "mini"
+
+    def needed(stage, **options):
+        return list(needs(speech(**options), stage))
+
+    assert needed(7, download_model="a.zip") == [(f"{dump}/raw/test/.done", 2)]
+    assert (f"{dump}/raw/train/.done", 2) in needed(7, phone_chooser=True)
+    assert (f"{dump}/raw/train/.done", 2) in needed(8)
+    assert (f"{exp}/vits/.done", 6) in needed(7, baseline="vits")
+    assert (f"{exp}/vits/decode/.done", 7) in needed(9, baseline="vits")
+    assert (f"{dump}/raw/test/.done", 2) in needed(6, baseline="vits")
+    assert needed(1) == []
+
+
+def test_a_list_of_pairs_that_there_is_not_is_named(speech, tmp_path):
+    folder = tmp_path / "dump" / "mini" / "raw" / "test"
+    folder.mkdir(parents=True)
+    (folder / ".done").touch()
+    settings = speech(download_model="a.zip", pairs="pairs_x", stop_stage=7)
+    with pytest.raises(InputError, match="--pairs: .*raw/test has no list 'pairs_x'"):
+        check_stage(settings, 7)
+    (folder / "pairs_x").touch()
+    check_stage(settings, 7)
+
+
+def test_the_rate_of_the_codec_is_its_own_and_not_that_of_its_training(speech, tmp_path):
+    codec = tmp_path / "exp" / "mini" / "codec"
+    codec.mkdir(parents=True)
+    (codec / "codec.yaml").write_text("train:\n  sample_rate: 16000\nsample_rate: 24000\n")
+    check_codec(speech())
+    with pytest.raises(InputError, match="the codec works at 24000 Hz. Run stages 2 to 4 with --fs 24000"):
+        check_codec(speech(fs=16000))

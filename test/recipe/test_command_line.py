@@ -1,0 +1,107 @@
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.recipe.command_line import extras, print_results, settings_of, variables
+
+
+@pytest.fixture(autouse=True)
+def recipe(tmp_path, monkeypatch):
+    """The recipe's folder, whose results go elsewhere."""
+    monkeypatch.chdir(Path(__file__).resolve().parents[2] / "egs2" / "valle")
+    return tmp_path
+
+
+def evaluated(words, name):
+    """What a shell has in a variable, word by word."""
+    script = f'set -euo pipefail\n{variables(words)}printf "%s\\n" "${{{name}[@]}}"'
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()
+
+
+def test_a_shell_gets_options_and_what_follows_from_them(recipe):
+    words = [
+        "--expdir",
+        f"{recipe}/my exp",
+        "--nj",
+        "2",
+        "--train_args",
+        "--max_epoch 5",
+        "--stop_stage",
+        "3",
+    ]
+    assert evaluated(words, "decode") == [f"{recipe}/my exp/mini/decode"]
+    assert evaluated(words, "ar_options") == ["--max_epoch", "5"]
+    assert evaluated(words, "stages") == ["1 2 3"]
+    assert evaluated(words, "workers") == ["--nj", "2"]
+    assert evaluated(words, "gpu_inference") == ["false"]
+
+
+def test_a_corpus_has_defaults_and_the_user_the_last_word():
+    assert settings_of([]).options.local_data_opts == "--config ../../conf/mini.yaml"
+    assert settings_of(["--local_data_opts", "--seed 1"]).options.local_data_opts == "--seed 1"
+    assert settings_of(["--corpus", "librispeech_test"]).options.train_set == ""
+    mandarin = settings_of(["--corpus", "aishell3", "--g2p", "mine"])
+    assert mandarin.options.g2p == "mine"
+    assert mandarin.score_config == "../../conf/score/aishell3.yaml"
+    assert settings_of(["--corpus", "folder"]).options.local_data_opts == ""
+
+
+def test_finetuning_needs_more_installed_and_goes_by_the_packed_model(recipe):
+    assert extras([]) == "espeak,score"
+    words = ["--init_model", "zoo/name", "--expdir", str(recipe)]
+    assert extras(words) == "espeak,score,finetune"
+    assert settings_of(words).options.token_type == "phn"
+    base = recipe / "mini" / "base"
+    base.mkdir(parents=True)
+    asked = {"token_type": "bpe", "g2p": "none", "cleaner": "none", "fs": "16000"}
+    asked |= {f"{kind}_config": f"{base}/my train_{kind}.yaml" for kind in ("ar", "nar")}
+    (base / "options").write_text("".join(f"{name} {value}\n" for name, value in asked.items()))
+    settings = settings_of(words)
+    assert (settings.options.token_type, settings.options.fs) == ("bpe", 16000)
+    assert settings.ar_config == f"{base}/my train_ar.yaml"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--ar_config", "gone.yaml"], "gone.yaml: no such config (relative to "),
+        (["--cluster", "gone.yaml"], "gone.yaml: no such config"),
+        (
+            ["--corpus", "librispeech_test"],
+            "has a test set only. Name a packed model to score on it with --down",
+        ),
+        (["--systems", "theirs"], "--systems: 'theirs' is not NAME=FOLDER"),
+        (["--systems", "theirs=/no/such"], "--systems: /no/such: no such folder"),
+        (["--phone_chooser", "true"], "--phone_chooser: a single candidate leaves it no choice"),
+        (["--baseline", "vits yourtts"], "--baseline: there is no 'yourtts'. Choose among"),
+        (["--baseline", "fastspeech2", "--baseline_conf", "gone"], "gone/tacotron2.yaml: no such config"),
+        (
+            ["--train_share", "0.5", "--expdir", "/no/such"],
+            "/no/such/mini has no codec yet. Run stages 1 to 4",
+        ),
+        (["--corpus", "nothing"], "nothing"),
+    ],
+)
+def test_what_does_not_go_is_named(words, message):
+    with pytest.raises(InputError) as caught:
+        variables(words)
+    assert message in str(caught.value)
+
+
+def test_a_run_ends_with_what_there_is(recipe, capsys):
+    settings = settings_of(["--expdir", str(recipe)])
+    print_results(settings)
+    assert capsys.readouterr().out == ""
+    exp = recipe / "mini"
+    exp.mkdir()
+    (exp / "RESULTS.md").write_text("# Scores\n")
+    (exp / ".done_score").touch()
+    (exp / "model.zip").touch()
+    print_results(settings)
+    shown = capsys.readouterr().out
+    assert "# Scores" in shown
+    assert shown.endswith(f" {exp}/model.zip\n")
+    assert "report.html" not in shown

@@ -1,0 +1,23 @@
+from espnet2_valle.recipe.names import Names
+from espnet2_valle.recipe.options import Options
+
+
+def test_names_follow_from_the_options():
+    plain = Names(Options())
+    assert (plain.data, plain.raw, plain.index) == ("data/mini", "dump/mini/raw", "dump/mini/index")
+    assert (plain.exp, plain.decode, plain.results) == ("exp/mini", "exp/mini/decode", "exp/mini")
+    assert plain.resynthesis == "exp/mini/resynthesis"
+    assert plain.ar_config == "../../conf/train_ar_mini.yaml"
+    assert plain.score_config == "../../conf/score/default.yaml"
+    more = Names(Options(speed_perturb_factors="0.9", read_aloud="6", inference_tag="t", model_size="base"))
+    assert (more.train_set, more.voiced_set) == ("train_sp_ra", "train_sp")
+    assert more.sets.split() == ["train_sp_ra", "valid", "test"]
+    assert (more.results, more.baseline_conf) == ("exp/mini/decode_t", "../../conf/baseline/full")
+
+
+def test_a_list_of_pairs_has_results_and_scores_of_its_own():
+    settings = Names(Options(pairs="pairs_continuation"))
+    assert (settings.decode, settings.results) == ("exp/mini/decode_continuation",) * 2
+    assert settings.resynthesis == "exp/mini/resynthesis_continuation"
+    assert settings.score_config == "../../conf/score/continuation.yaml"
+    assert Names(Options(pairs="pairs_continuation", inference_tag="t")).decode == "exp/mini/decode_t"

@@ -1,0 +1,66 @@
+import pytest
+
+from espnet2_valle.recipe.options import Options
+from espnet2_valle.recipe.settings import Settings
+
+
+def test_workers_are_those_of_the_machine_unless_they_are_given():
+    assert int(Settings(Options()).nj) >= 1
+    settings = Settings(Options(nj="3", cluster="slurm.yaml"))
+    assert settings.inference_nj == "3"
+    assert settings.variables()["workers"] == ["--nj", "3", "--cluster", "slurm.yaml"]
+
+
+def test_a_share_has_two_models_and_nothing_else():
+    settings = Settings(Options(train_share="0.25"))
+    assert (settings.exp, settings.whole_exp) == ("exp/mini_0.25", "exp/mini")
+    assert settings.train_index == "dump/mini/index/train_0.25"
+    assert settings.stages == [5, 6]
+
+
+@pytest.mark.parametrize(
+    ("options", "stages"),
+    [
+        ({}, list(range(1, 11))),
+        ({"stage": 3, "stop_stage": 5}, [3, 4, 5]),
+        ({"stage": 0, "stop_stage": 99, "skip_eval": True}, [1, 2, 3, 4, 5, 6, 10]),
+        ({"skip_data_prep": True, "skip_train": True}, [7, 8, 9, 10]),
+        ({"download_model": "a.zip"}, [1, 2, 7, 8, 9]),
+        ({"stage": 5, "stop_stage": 4}, []),
+    ],
+)
+def test_stages_are_those_asked_for_that_are_of_use(options, stages):
+    assert Settings(Options(**options)).stages == stages
+
+
+def test_pieces_are_no_units_for_a_recogniser_of_phones():
+    settings = Settings(Options(token_type="bpe", cleaner="tacotron"))
+    assert settings.text_options[-2:] == ["--bpemodel", "dump/mini/token/bpe.model"]
+    assert settings.phone_options == ["--token_type", "char", "--cleaner", "tacotron"]
+    assert Settings(Options()).phone_options == Settings(Options()).text_options
+
+
+def test_a_packed_model_speaks_in_place_of_the_runs_own(tmp_path):
+    packed = tmp_path / "a.zip"
+    packed.touch()
+    settings = Settings(Options(download_model=str(packed)))
+    assert settings.model_options == settings.codec_options == ["--model_tag", str(packed)]
+    assert settings.model_done == settings.codec_done == [str(packed)]
+    assert Settings(Options(download_model="zoo/name")).model_done == []
+    own = Settings(Options())
+    assert own.model_done == ["exp/mini/ar/.done", "exp/mini/nar/.done"]
+    assert own.model_options[-2:] == own.codec_options == ["--codec_config", "exp/mini/codec/codec.yaml"]
+
+
+def test_scorers_are_loaded_before_models_are_trained_for_them(tmp_path):
+    def loads(**options):
+        return Settings(Options(expdir=str(tmp_path), **options)).loads_scorers
+
+    assert loads(score_config="mine.yaml")
+    assert not loads()
+    assert not loads(score_config="mine.yaml", stop_stage=7)
+    assert not loads(score_config="mine.yaml", skip_train=True)
+    for kind in ("ar", "nar"):
+        (tmp_path / "mini" / kind).mkdir(parents=True)
+        (tmp_path / "mini" / kind / ".done").touch()
+    assert not loads(score_config="mine.yaml")
