@@ -18,6 +18,7 @@ from espnet2_valle.common.cache import user_cache
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_path
 from espnet2_valle.common.machine import compiler
+from espnet2_valle.common.resume import digest
 
 FLAGS = (
     "-O3",
@@ -86,9 +87,9 @@ def _openmp() -> list[str]:
 
 def _key(command: list[str], sources: list[Path]) -> str:
     """Everything that the library depends on, as a short name."""
-    about = "\n".join([*command, platform.machine(), _processor()]).encode()
+    about = "\n".join([*command, platform.machine(), _processor()])
     contents = [path.name.encode() + path.read_bytes() for path in sources]
-    return hashlib.sha256(b"\0".join([about, *contents])).hexdigest()[:16]
+    return digest([about, *contents], separator="\0", digits=16)
 
 
 def _processor() -> str:

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.options import check_keys
+from espnet2_valle.common.resume import file_state
 
 T = TypeVar("T")
 Built = TypeVar("Built")
@@ -48,7 +49,7 @@ class Component:
     def identity(self) -> str:
         """Identify what would be built: name, options, and the files that options name."""
         files = [
-            f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}"
+            file_state(path)
             for _, value in self.options
             if isinstance(value, str) and Path(value).exists()
             for path in [Path(value), *sorted(Path(value).glob("*"))]

@@ -149,7 +149,7 @@ def check(path: Path, checksum: str = "") -> None:
     known = read_scp(record) if record.is_file() else {}
     expected = checksum or known.get(path.name, "")
     algorithm = expected.partition(":")[0] or "sha256"
-    found = f"{algorithm}:{digest(path, algorithm)}"
+    found = f"{algorithm}:{file_checksum(path, algorithm)}"
     if expected and found != expected:
         path.replace(path.with_name(f"{path.name}.bad"))
         source = "published" if checksum else f"recorded in {record}"
@@ -162,7 +162,7 @@ def check(path: Path, checksum: str = "") -> None:
         write_scp(record, {**known, path.name: found})
 
 
-def digest(path: Path, algorithm: str) -> str:
+def file_checksum(path: Path, algorithm: str) -> str:
     """Hexadecimal digest of a file's bytes, with a bar."""
     found = hashlib.new(algorithm)
     with open(path, "rb") as file, _bar(path, f"{algorithm} of {path.name}") as bar:

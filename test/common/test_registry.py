@@ -1,5 +1,7 @@
 """Entries by name, built from a configuration."""
 
+import os
+
 import pytest
 
 from espnet2_valle.common.errors import InputError
@@ -72,3 +74,14 @@ def test_a_heavy_one_is_imported_when_it_is_asked_for(tmp_path, monkeypatch):
 
 def test_choices_are_named_in_their_order():
     assert choose_among("zzz", {"b": 1, "a": 2}) == "Choose among b, a"
+
+
+def test_components_are_known_as_in_earlier_versions(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "model").mkdir()
+    for name in ("a.pth", "b.pth"):
+        (tmp_path / "model" / name).write_text("abc")
+        os.utime(tmp_path / "model" / name, ns=(1_700_000_000_123_456_789,) * 2)
+    assert Component("ctc", (("beam", 3), ("judge_dir", "model"))).identity() == (
+        "ctc (beam 3, judge_dir model) model/a.pth 3 1700000000123456789 model/b.pth 3 1700000000123456789"
+    )

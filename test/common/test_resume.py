@@ -3,7 +3,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from espnet2_valle.common.errors import InputError
@@ -64,6 +64,7 @@ def test_the_order_of_options_is_no_part_of_their_state(tmp_path):
     assert is_done(tmp_path / "options.json", {"a": 1, "b": 2})
 
 
+@settings(deadline=None)
 @given(st.lists(VALUES, max_size=5), st.lists(VALUES, min_size=1, max_size=3), st.booleans(), st.data())
 def test_any_cut_loses_no_more_than_the_last_line(tmp_path_factory, rows, more, ensure_ascii, data):
     path = tmp_path_factory.mktemp("cut") / "journal"
@@ -83,6 +84,7 @@ def test_any_cut_loses_no_more_than_the_last_line(tmp_path_factory, rows, more, 
     assert Journal(path, ensure_ascii).rows() == [*left, *more]
 
 
+@settings(deadline=None)
 @given(st.lists(VALUES, max_size=5), st.lists(VALUES, max_size=5))
 def test_a_rewritten_journal_can_be_appended_to(tmp_path_factory, rows, others):
     journal = Journal(tmp_path_factory.mktemp("rewritten") / "journal")

@@ -129,12 +129,17 @@ def add_readings(
         target = output_dir / "wav" / f"{utterance}.flac"
         readings[utterance] = Reading(text, voice, str(target), rate, config.edge_seconds)
         _add(larger, utterance, readings[utterance], speaker, config.language)
-    states = {name: digest(map(repr, reading._replace(target=""))) for name, reading in readings.items()}
+    states = {name: reading_state(reading) for name, reading in readings.items()}
     made = make_missing(output_dir, states, readings, read_aloud, nj, f"read aloud {data.path.name}")
     silent = {name for name in readings if made[name] == 0}
     larger = larger.subset(larger.wavs.keys() - silent, output_dir)
     larger.write()
     return larger
+
+
+def reading_state(reading: Reading) -> str:
+    """A digest of a reading, wherever it is written."""
+    return digest(map(repr, reading._replace(target="")))
 
 
 def read_aloud(reading: Reading) -> int:

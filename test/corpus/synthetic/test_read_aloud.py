@@ -9,7 +9,14 @@ import yaml
 from espnet2_valle.bin import read_aloud as command
 from espnet2_valle.common.conf import find
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.corpus.synthetic.read_aloud import ReadAloudConfig, add_readings, invent_texts
+from espnet2_valle.corpus.synthetic.espeak import EspeakVoice
+from espnet2_valle.corpus.synthetic.read_aloud import (
+    ReadAloudConfig,
+    Reading,
+    add_readings,
+    invent_texts,
+    reading_state,
+)
 from espnet2_valle.data.datadir import DataDir
 
 RATE = 16000
@@ -132,3 +139,8 @@ def test_the_command_wants_at_least_one_sentence(recorded, tmp_path):
         command.main([*options, "0"])
     command.main([*options, "3"])
     assert len(DataDir.load(tmp_path / "ra").wavs) == 5
+
+
+def test_readings_are_known_as_in_earlier_versions():
+    reading = Reading("say é", EspeakVoice("en-us", "f2", 60, 50, 150), "x.flac", 24000, 0.05)
+    assert reading_state(reading) == "bb57f828b837e5b2fc89c95f51918f4d"
