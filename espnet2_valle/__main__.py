@@ -73,12 +73,12 @@ def unknown(group: str, name: str) -> None:
 
 
 def in_group(command: Command, group: str) -> bool:
-    """Whether a command is of a group; of none for ""."""
+    """Return whether a command is of a group; of none for ""."""
     return command.words.startswith(f"{group} ") if group else " " not in command.words
 
 
 def overview() -> str:
-    """What `valle --help` prints."""
+    """Text that `valle --help` prints."""
     alone = {command.words: command.help for command in COMMANDS if in_group(command, "")}
     return "\n".join(
         [
@@ -93,7 +93,7 @@ def overview() -> str:
 
 
 def group_help(group: str) -> str:
-    """What `valle GROUP --help` prints."""
+    """Text that `valle GROUP --help` prints."""
     members = {command.words: command.help for command in COMMANDS if in_group(command, group)}
     short = {words.removeprefix(f"{group} "): line for words, line in members.items()}
     usage = f"usage: valle {group} COMMAND [OPTION ...]"

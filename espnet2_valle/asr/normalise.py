@@ -1,4 +1,4 @@
-"""What is done to a text before its words are compared: each protocol has its own."""
+"""Normalisation of texts before their words are compared: each protocol has its own."""
 
 import re
 import unicodedata

@@ -23,7 +23,7 @@ from espnet2_valle.text.tokenizer import Tokenizer, build_tokenizer
 
 @dataclass(frozen=True)
 class PhoneUnits:
-    """How a text becomes the phones that are listened for, as `build_tokenizer` takes it."""
+    """Options, as `build_tokenizer` takes them, of turning a text into the phones that are listened for."""
 
     token_type: str
     g2p: str | None = None
@@ -69,7 +69,7 @@ def sounding(tokens: Iterable[str]) -> list[str]:
 
 
 class PhoneScorer:
-    """Compares candidates of one text: the likelier its phones are in what is heard, the better.
+    """Scorer of candidates of one text: the likelier its phones are in what is heard, the better.
 
     Args:
         judge_dir: training directory of a phone recogniser.

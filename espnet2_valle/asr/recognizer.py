@@ -23,7 +23,7 @@ _INT16 = 32767
 
 
 class AbsRecognizer(ABC):
-    """Transcribes speech."""
+    """Interface of a speech recogniser."""
 
     @abstractmethod
     def transcribe(self, wav: np.ndarray, rate: int) -> str:
@@ -31,7 +31,7 @@ class AbsRecognizer(ABC):
 
 
 class NoRecognizer(AbsRecognizer):
-    """Hears nothing: for recordings without transcripts, of which only voice and sound can be judged."""
+    """Recogniser that hears nothing: for recordings without transcripts, where only voice and sound count."""
 
     def transcribe(self, wav: np.ndarray, rate: int) -> str:
         """See AbsRecognizer."""
@@ -39,7 +39,7 @@ class NoRecognizer(AbsRecognizer):
 
 
 class CTCModel:
-    """What `judge_train` trained: how likely each of its tokens is in each frame.
+    """Model that `judge_train` trained: the likelihood of each of its tokens in each frame.
 
     Args:
         judge_dir: its training directory.

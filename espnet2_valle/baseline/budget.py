@@ -108,13 +108,13 @@ class LimitedGANTrainer(LimitedEpochs, GANTrainer):
 
 
 class LimitedTTSTask(TTSTask):
-    """What espnet2.bin.tts_train runs, with a limit of time."""
+    """Task that espnet2.bin.tts_train runs, with a limit of time."""
 
     trainer = LimitedTrainer
 
 
 class LimitedGANTTSTask(GANTTSTask):
-    """What espnet2.bin.gan_tts_train runs, with a limit of time."""
+    """Task that espnet2.bin.gan_tts_train runs, with a limit of time."""
 
     trainer = LimitedGANTrainer
 

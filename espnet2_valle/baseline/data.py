@@ -1,4 +1,4 @@
-"""What ESPnet's TTS systems are trained on, checked, and as ESPnet's options."""
+"""Training data of ESPnet's TTS systems, checked, and as ESPnet's options."""
 
 import argparse
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ SPLITS = ("train", "valid")
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Where a recipe has put what its stages made.
+    """Folders of a recipe's run, which its stages have filled.
 
     Attributes:
         raw_dir: with SET/wav.scp.

@@ -1,4 +1,4 @@
-"""How long each token lasts, from the attention of a trained Tacotron 2: what FastSpeech 2 learns from."""
+"""Durations of tokens from the attention of a trained Tacotron 2, for FastSpeech 2 to learn from."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ class Spoken:
 
 @dataclass(frozen=True)
 class Timed:
-    """What the attention says: decoder steps of each token and of the end, and its focus from 0 to 1."""
+    """An attention in numbers: decoder steps of each token and of the end, its focus from 0 to 1."""
 
     key: str
     steps: tuple[int, ...]

@@ -1,4 +1,4 @@
-"""What a trained TTS system of ESPnet says to a list of pairs, in the voice of each prompt's embedding."""
+"""Speech of a trained TTS system of ESPnet for a list of pairs, in the voice of each prompt's embedding."""
 
 import inspect
 import json
@@ -40,7 +40,7 @@ class Job:
         return np.array(kaldiio.load_mat(self.spemb), dtype=np.float32)
 
     def digest(self) -> str:
-        """Changes with what is to be said and with the voice."""
+        """Digest that changes with what is to be said and with the voice."""
         return digest([str(self.ids), str(self.voice().tolist())])
 
 

@@ -90,7 +90,7 @@ def at_level_of(wav: np.ndarray, sound: np.ndarray) -> np.ndarray:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What to fit on, and what to test on."""
+    """Add the options of the recordings to fit on and to test on."""
     parser.add_argument("--config", default=str(find("codec/world.yaml")), help="of the world codec to fit")
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--fit_wav_scp", help="utterances to fit on")

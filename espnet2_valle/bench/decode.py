@@ -104,7 +104,7 @@ def typical(args: argparse.Namespace, frame_rate: float) -> tuple[int, int, int]
 
 
 def options() -> SamplingOptions:
-    """How codes are drawn; sampling is part of a step."""
+    """Sampling options of the measured decoding; sampling is part of a step."""
     return SamplingOptions(top_p=0.6, repetition_window=10)
 
 
@@ -122,7 +122,7 @@ def alternate(decoders: Sequence[ARDecoder], steps: int, rounds: int) -> list[fl
 
 
 def config(args: argparse.Namespace, dtype: str, **more: object) -> dict[str, Any]:
-    """What a figure was measured on."""
+    """Name the options that a figure was measured with."""
     about = {name: getattr(args, name) for name in ("size", "native", "device", "cuda_graphs")}
     return {**about, "dtype": dtype, "threads": args.num_threads, **more}
 
@@ -151,7 +151,7 @@ def cache_figures(args: argparse.Namespace, model: VALLEAR) -> list[Figure]:
 
 
 def read_anew(model: VALLEAR, text: int, frames: int) -> None:
-    """What a step costs without a cache."""
+    """Do a step without a cache."""
     given = utterance(frames, text, 1, str(model.codes.weight.device))
     logits = model.prefill(
         given.text[None], given.prompt[None, :, None], model.new_cache(1, text + 1 + frames)

@@ -1,4 +1,4 @@
-"""What a benchmark reports: figures with their bar, printed as a table and written as JSON lines."""
+"""Figures of a benchmark with their bars, printed as a table and written as JSON lines."""
 
 import dataclasses
 import json
@@ -32,7 +32,7 @@ class Figure:
 
     @property
     def met(self) -> bool | None:
-        """Whether the bar is met; None without a bar."""
+        """Return whether the bar is met; None without a bar."""
         if not self.bar:
             return None
         sign, limit = self.bar.split()

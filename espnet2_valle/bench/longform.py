@@ -1,4 +1,4 @@
-"""Whether a voice stays the prompt's over a long text, and whether memory stays what it is."""
+"""Likeness of a voice to the prompt over a long text, and memory over its length."""
 
 import argparse
 import json

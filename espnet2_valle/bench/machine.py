@@ -1,4 +1,4 @@
-"""What this machine does well: the rate of its products by type of number, and what is chosen for it."""
+"""Rates of this machine's products by type of number, and the types and threads chosen for it."""
 
 import argparse
 
@@ -13,7 +13,7 @@ GIGA = 1e9
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which device."""
+    """Add the option that names the device."""
     parser.add_argument("--device", choices=list(DTYPES), default="cpu")
 
 

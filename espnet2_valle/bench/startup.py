@@ -20,7 +20,7 @@ CODE = "import time, {modules}; print(time.process_time())"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """How often."""
+    """Add the option of repetitions."""
     parser.add_argument("--rounds", type=int, default=5, help="fresh processes of each kind, in turn")
 
 

@@ -1,4 +1,4 @@
-"""How soon a stream is heard, where that time goes, and whether it keeps up, whatever its length."""
+"""Time to the first sound of a stream, its parts, and the gaps behind it, over the stream's length."""
 
 import argparse
 import random
@@ -91,7 +91,7 @@ def measure(args: argparse.Namespace) -> list[Figure]:
 
 @dataclass(frozen=True)
 class Timing:
-    """When a stream was heard, in seconds.
+    """Times of a stream's pieces, in seconds.
 
     Attributes:
         first: until the first sound.
@@ -235,6 +235,6 @@ def _pieces(seconds: float, args: argparse.Namespace) -> Iterator[tuple[int, flo
 
 
 def _exactly(seconds: float, codec: AbsCodec) -> Limits:
-    """What makes the AR model speak for so long, whatever it says."""
+    """Duration ratios that make the AR model speak for so long, whatever it says."""
     frames = round(seconds * codec.frame_rate)
     return Limits(frames, frames)

@@ -22,7 +22,7 @@ WAYS = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What to train, and beside what."""
+    """Add the options of the training, and of the processes beside it."""
     parser.add_argument("--config", required=True, help="such as conf/train_ar_mini.yaml")
     parser.add_argument("--batch_bins", type=int, default=900, help="positions of a step")
     parser.add_argument(

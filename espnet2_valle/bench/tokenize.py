@@ -14,7 +14,7 @@ from espnet2_valle.data.datadir import write_scp
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """How much there is to do."""
+    """Add the options of the amount of work."""
     parser.add_argument("--num_utterances", type=int, default=400)
     parser.add_argument("--seconds", type=float, default=5.0, help="of an utterance")
     parser.add_argument("--rounds", type=int, default=3, help="runs with one and with two workers, in turn")

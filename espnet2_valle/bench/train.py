@@ -29,7 +29,7 @@ BARS = {"cpu": ">= 0.6", "cuda": ">= 0.45"}  # of the matrix-multiply rate
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What to train, and how long."""
+    """Add the options of the training and of its length."""
     parser.add_argument("--config", nargs="+", required=True, help="such as conf/train_{ar,nar}_paper.yaml")
     parser.add_argument(
         "--dtype", nargs="+", choices=DTYPES, help="default: float32, and what --device multiplies fastest"

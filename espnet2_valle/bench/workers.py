@@ -1,4 +1,4 @@
-"""How much faster work is with two workers than with one: whole runs, Python's start included."""
+"""Speed-up of work by a second worker: whole runs, Python's start included."""
 
 import statistics
 from collections.abc import Callable

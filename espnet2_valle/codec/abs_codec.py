@@ -16,7 +16,7 @@ FileMap = Callable[[Callable[[str], Any], Sequence[str]], Iterable[Any]]  # maps
 
 @dataclass(frozen=True)
 class CodecSource:
-    """What a codec is made of: the command codec_fit's options, read.
+    """Ingredients of a codec: the command codec_fit's options, read.
 
     Attributes:
         folder: gets what is fitted.
@@ -36,7 +36,7 @@ class CodecSource:
 
 
 class AbsCodec(ABC):
-    """Turns speech into a matrix of small integers and back.
+    """Interface of a codec: speech into a matrix of small integers and back.
 
     Encoding is deterministic. The number of rows follows from the number of samples
     alone: `num_frames(num_samples)`. A new codec is such a class and a line in `build.CODECS`.
@@ -80,7 +80,7 @@ class AbsCodec(ABC):
 
     @property
     def codebook_size(self) -> int:
-        """Codes lie in 0 .. codebook_size - 1."""
+        """Number of entries of a codebook: codes lie in 0 .. codebook_size - 1."""
         return self.spec.codebook_size
 
     @property
@@ -123,7 +123,7 @@ class AbsCodec(ABC):
         return self.decode(codes)
 
     def codewords(self) -> list[np.ndarray] | None:
-        """What the codes of each codebook stand for: Q arrays (codebook_size, dim) float32, or None.
+        """Return the codewords of each codebook: Q arrays (codebook_size, dim) float32, or None.
 
         Codewords that lie near one another sound alike. `dim` is the codebook's own.
         """

@@ -81,7 +81,7 @@ class ESPnetCodec(AbsCodec):
 
 
 def read_train_config(model: Path, path: str | None = None) -> dict[str, Any]:
-    """What the training configuration of `model` holds, by default the config.yaml beside it.
+    """Read the training configuration of `model`, by default the config.yaml beside it.
 
     Raises:
         InputError: missing, or no codec's configuration.

@@ -50,7 +50,7 @@ def kmeans(
 
 
 class ResidualQuantizer:
-    """Codes a vector as a sum of one codeword a stage.
+    """Residual quantiser: a vector as a sum of one codeword a stage.
 
     Args:
         codebooks: (Q, K, D) codewords.

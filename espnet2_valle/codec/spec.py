@@ -1,4 +1,4 @@
-"""What the rest of the system needs to know about a codec."""
+"""Properties of a codec that the rest of the system needs to know."""
 
 from dataclasses import dataclass
 

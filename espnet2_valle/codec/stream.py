@@ -10,7 +10,7 @@ SHIFT_SECONDS = 0.008  # a piece is moved by this at most; half a period of a de
 
 
 class CodecStream:
-    """Decodes one utterance piece by piece. It owns all that has to be known at a seam.
+    """Decoder of one utterance, piece by piece. It owns all that has to be known at a seam.
 
     Each piece is decoded with a little of what came before, and held back by a little of what is still to
     come. Where pieces meet, the new one is moved by a few milliseconds to where it resembles the old one most

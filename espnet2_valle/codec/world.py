@@ -221,7 +221,7 @@ class WorldCodec(AbsCodec):
 
 
 def neighbour_weights(features: WorldFeatures, config: WorldConfig) -> np.ndarray:
-    """What each neighbour adds to a decoded dimension, (dim,): `smoothing` times the index of a cepstrum."""
+    """Weight of each neighbour in a decoded dimension, (dim,): `smoothing` times the index of a cepstrum."""
     weights = np.zeros(features.dim, dtype=np.float32)
     cepstra = features.columns(f"c0-{config.features.num_cepstra - 1}")
     weights[cepstra] = np.minimum(config.smoothing * np.arange(len(cepstra)), config.max_smoothing)

@@ -1,4 +1,4 @@
-"""What conf/codec/world.yaml may say, checked."""
+"""Options of conf/codec/world.yaml, checked."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ Section = TypeVar("Section")
 
 @dataclass(frozen=True)
 class FeatureConfig:
-    """How speech is analysed; conf/codec/world.yaml says what each means."""
+    """Options of the analysis of speech; conf/codec/world.yaml says what each means."""
 
     f0_method: str = "autocorrelation"
     f0_floor: float = 60.0
@@ -29,7 +29,7 @@ class FeatureConfig:
 
 @dataclass(frozen=True)
 class FitConfig:
-    """How codebooks are fitted; conf/codec/world.yaml says what each means."""
+    """Options of the fit of codebooks; conf/codec/world.yaml says what each means."""
 
     max_frames: int = 100000
     iterations: int = 15

@@ -53,7 +53,7 @@ def use_writable_caches() -> None:
 
 
 def _is_writable(folder: Path) -> bool:
-    """Whether files can be made in `folder`, which is made itself, for the user alone, if need be."""
+    """Return whether files can be made in `folder`, which is made itself, for the user alone, if need be."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -63,7 +63,7 @@ def _is_writable(folder: Path) -> bool:
 
 
 def _is_own(folder: Path) -> bool:
-    """Whether nobody but this user may write into it: code is loaded from there."""
+    """Return whether nobody but this user may write into it: code is loaded from there."""
     found = folder.lstat()
     others = stat.S_IWGRP | stat.S_IWOTH
     return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & others

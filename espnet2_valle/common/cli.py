@@ -1,4 +1,4 @@
-"""What commands share: how they end when the user's input is at fault, and what they were given."""
+"""Shared parts of commands: their end when the user's input is at fault, and what they were given."""
 
 import argparse
 import errno

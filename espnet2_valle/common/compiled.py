@@ -93,7 +93,7 @@ def _key(command: list[str], sources: list[Path]) -> str:
 
 
 def _processor() -> str:
-    """What tells processors with different instructions apart."""
+    """Instructions of the processor, which tell those with different ones apart."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -102,7 +102,7 @@ def _processor() -> str:
 
 
 def _is_whole(library: Path) -> bool:
-    """Whether this is what once was written; loading a damaged library may end the process."""
+    """Return whether this is what once was written; loading a damaged library may end the process."""
     if not library.is_file():
         return False
     content = library.read_bytes()

@@ -33,7 +33,7 @@ class WorkError(InputError):
 
 @contextmanager
 def work_errors() -> Iterator[None]:
-    """What the block finds wrong is wrong with the worker, whatever item it was given.
+    """Blame what the block finds wrong on the worker, whatever item it was given.
 
     Raises:
         WorkError: in place of an InputError.

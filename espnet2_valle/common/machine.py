@@ -1,4 +1,4 @@
-"""What this machine does well: asked by all that chooses a type of number, a kernel, threads or workers."""
+"""Abilities of this machine: asked by all that chooses a type of number, a kernel, threads or workers."""
 
 import functools
 import math
@@ -26,7 +26,7 @@ WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIM
 
 @dataclass(frozen=True)
 class Choice:
-    """What was chosen, and why.
+    """A choice for this machine, and its reason.
 
     Attributes:
         value: such as "bfloat16".
@@ -62,7 +62,7 @@ def compiler() -> list[str]:
 
 
 def has_compiler() -> bool:
-    """Whether the compiler's command is there."""
+    """Return whether the compiler's command is there."""
     words = compiler()
     return bool(words) and shutil.which(words[0]) is not None
 
@@ -75,7 +75,7 @@ def vector_level() -> str:
 
 
 def has_matrix_unit() -> bool:
-    """Whether the CPU has a matrix unit for bfloat16 (Intel AMX)."""
+    """Return whether the CPU has a matrix unit for bfloat16 (Intel AMX)."""
     return _cpu_has("_is_amx_tile_supported")
 
 
@@ -91,7 +91,7 @@ def share_cores(environment: MutableMapping[str, str] = os.environ) -> None:
 
 
 def bfloat16(device: "str | torch.device" = "cpu") -> Choice:
-    """Whether the device multiplies bfloat16 fast: value "bfloat16", or "float32"."""
+    """Find out if the device multiplies bfloat16 fast: value "bfloat16", or "float32"."""
     import torch
 
     device = torch.device(device)
@@ -157,7 +157,7 @@ def _cpu_has(query: str) -> bool:
 
 
 def _asked(module: Any, query: str) -> bool:
-    """What torch's query answers; False of a torch that has none."""
+    """Answer of torch's query; False of a torch that has none."""
     return bool(getattr(module, query, bool)())
 
 

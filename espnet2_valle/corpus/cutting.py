@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Limits:
-    """How to cut.
+    """Limits of the cut pieces.
 
     Attributes:
         shortest: seconds that an utterance lasts at least.

@@ -239,7 +239,7 @@ def _size(path: Path) -> int:
 
 
 def _tag_file(part: Path) -> Path:
-    """Holds the server's name for the version of the file that `part` begins."""
+    """Path of the server's name for the version of the file that `part` begins."""
     return part.with_name(f"{part.name}.etag")
 
 

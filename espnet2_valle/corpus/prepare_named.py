@@ -56,7 +56,7 @@ def prepare_corpus(
 
 
 class Reader:
-    """Reads corpora and remembers what was bad in them.
+    """Reader of corpora that remembers what was bad in them.
 
     Args:
         max_bad: share of the entries of a part that may be bad.

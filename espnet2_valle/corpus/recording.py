@@ -35,7 +35,7 @@ class Recording:
 
 @dataclass
 class Found:
-    """What a corpus, or a part of it, holds.
+    """Recordings of a corpus, or of a part of it.
 
     Attributes:
         recordings: the usable utterances.

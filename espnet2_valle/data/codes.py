@@ -37,7 +37,7 @@ class ShardedCodes(ShardedArks):
 
 
 class CodeWriter:
-    """Writes codes of a modest number of utterances to a folder, all of them or nothing.
+    """Writer of codes of a modest number of utterances to a folder, all of them or nothing.
 
     Example:
         with CodeWriter("exp/x/decode") as writer:

@@ -32,7 +32,7 @@ class Source(NamedTuple):
 
 @dataclass(frozen=True)
 class Formatted:
-    """What became of one utterance.
+    """Outcome of one utterance.
 
     Attributes:
         utterance: its id.

@@ -1,4 +1,4 @@
-"""What each sound file of a set was made from, so that it is made again when that is another."""
+"""Origin of each sound file of a set, so that it is made again when that is another."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -43,7 +43,7 @@ class MadeFrom:
         self._journal = Journal(self.folder / LIST)
 
     def path(self, name: str) -> Path:
-        """Where a file lies."""
+        """Path of a file."""
         return self.folder / self.place.format(name)
 
     def __enter__(self) -> "MadeFrom":

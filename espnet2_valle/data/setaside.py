@@ -13,7 +13,7 @@ MAX_BAD = 0.01  # the default of --max_bad
 
 
 class SetAside:
-    """Counts bad utterances while work goes on.
+    """Counter of bad utterances while work goes on.
 
     Args:
         total: number of utterances that are looked at.

@@ -86,7 +86,7 @@ def count_errors(rows: Iterable[UtteranceScore]) -> dict[str, int]:
 
 
 def badness(row: UtteranceScore) -> tuple[float, float, str]:
-    """What worse rows have more of: word errors for each word (no audio is worst), then unlikeness."""
+    """Key by which worse rows come first: word errors for each word (no audio is worst), then unlikeness."""
     counts: ErrorCounts = count_words(row.text, row.heard)
     errors = counts.errors / max(1, counts.length) if row.has_audio else float("inf")
     return errors, -(row.sim_prompt or 0.0), row.pair_id

@@ -1,4 +1,4 @@
-"""What the commands score and report read, checked."""
+"""Inputs of the commands score and report, checked."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,7 +15,7 @@ from espnet2_valle.evaluation.utterance import Trial
 def read_trials(
     pairs: Sequence[Pair], wavs: Mapping[str, str], texts: Mapping[str, str], source: str
 ) -> list[Trial]:
-    """What each pair asks for.
+    """Make the trial of each pair.
 
     Raises:
         InputError: a pair names an utterance that the data directory lacks.

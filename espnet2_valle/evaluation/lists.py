@@ -1,4 +1,4 @@
-"""What systems are asked and what they answered, in the formats of others."""
+"""Lists of trials and folders of outputs, in the formats of others."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""How clean speech sounds: an estimate of a listener's mean opinion, from the waveform alone."""
+"""Quality of speech: estimates of a listener's mean opinion, from the waveform alone."""
 
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -17,7 +17,7 @@ P808_TAIL = 160  # samples that speechmos leaves out of a window
 
 
 class AbsQualityScorer(ABC):
-    """Rates a recording from 1 (bad) to 5 (excellent)."""
+    """Interface of a quality scorer, which rates a recording from 1 (bad) to 5 (excellent)."""
 
     name: str
     key: str  # of the figure in scores.json

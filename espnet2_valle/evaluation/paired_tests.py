@@ -1,4 +1,4 @@
-"""Whether two systems differ on the same pairs by more than chance."""
+"""Paired tests of two systems on the same pairs."""
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from itertools import combinations

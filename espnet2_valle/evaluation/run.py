@@ -23,7 +23,7 @@ from espnet2_valle.evaluation.versa import read_versa, with_versa
 
 @dataclass(frozen=True)
 class ScoringInputs:
-    """What is scored, and where the scores go.
+    """Inputs of a scoring, and the folder of its scores.
 
     Attributes:
         output_dir: gets scores/, scores.json and RESULTS.md.

@@ -37,7 +37,7 @@ class Scored:
         return [row for sample in self.samples for row in sample]
 
     def outcomes_of(self, sample: int) -> Mapping[str, str]:
-        """How decoding ended in a sample."""
+        """Outcome of decoding in a sample."""
         return self.outcomes[sample] if sample < len(self.outcomes) else {}
 
 
@@ -50,7 +50,7 @@ def best_of(samples: Sequence[Rows]) -> list[UtteranceScore]:
 
 
 def best_name(name: str, count: int) -> str:
-    """How the best of several samples is called."""
+    """Name of the system that is the best of several samples."""
     return f"{name}_best_of_{count}"
 
 

@@ -46,7 +46,7 @@ class Scorers:
 
 
 class AbsScorerPlan(ABC):
-    """What a worker needs to load the models: small, hashable, picklable."""
+    """Description of the models that a worker loads: small, hashable, picklable."""
 
     @property
     @abstractmethod
@@ -65,7 +65,7 @@ class AbsScorerPlan(ABC):
 
     @abstractmethod
     def identity(self) -> str:
-        """Changes whenever the models would: rows scored under another identity are not kept."""
+        """Digest that changes whenever the models would: rows scored under another identity are not kept."""
 
     @abstractmethod
     def build(self) -> Scorers:

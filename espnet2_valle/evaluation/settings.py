@@ -1,4 +1,4 @@
-"""How to score: conf/score/*.yaml."""
+"""Options of scoring: conf/score/*.yaml."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""How alike two voices are."""
+"""Similarity of two voices."""
 
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -13,7 +13,7 @@ RESEMBLYZER_RATE = MODEL_RATE = 16000
 
 
 class AbsSpeakerEncoder(ABC):
-    """Turns a recording into a vector of the voice in it."""
+    """Interface of a speaker encoder: a recording into a vector of the voice in it."""
 
     name: str
 

@@ -1,4 +1,4 @@
-"""What a speaker encoder says of real recordings: the scale on which similarities are read."""
+"""Speaker verification on real recordings: the scale on which similarities are read."""
 
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -149,7 +149,7 @@ def other_speaker_figure(other: Sequence[Comparison], seed: int) -> Figure:
 def _draws(
     same: Sequence[Comparison], other: Sequence[Comparison], seed: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """How often each pair of one speaker and each of two counts, in each resample of the speakers."""
+    """Count each pair of one speaker and each of two in each resample of the speakers."""
     names = sorted({one for one, *_ in (*same, *other)} | {two for _, two, _ in other})
     number = {name: position for position, name in enumerate(names)}
     own = np.array([number[one] for one, *_ in same], dtype=int)

@@ -142,7 +142,7 @@ def read_rows(path: Path) -> list[UtteranceScore]:
 
 
 def count_outcomes(rows: Iterable[UtteranceScore], outcomes: Mapping[str, str]) -> dict[str, int]:
-    """How many pairs ended how: as decoding said; `no_audio` where it did not say but none is there."""
+    """Count the outcomes of pairs: as decoding said; `no_audio` where it did not say but none is there."""
     counts: Counter[str] = Counter()
     for row in rows:
         said = outcomes.get(row.pair_id, "ok")

@@ -202,7 +202,7 @@ def results_markdown(scores: Mapping[str, Any], title: str, command: str = "") -
 
 
 def reference_line(reference: Mapping[str, Any]) -> str:
-    """How the similarities of real recordings lie, in words."""
+    """Describe the similarities of real recordings in words."""
     same, other = reference["same"], reference["other"]
     return (
         f"On {reference['n_utterances']} real recordings of {reference['n_speakers']} speakers the "
@@ -242,7 +242,7 @@ def show_p(value: float) -> str:
 
 
 def outcome_table(systems: Mapping[str, Mapping[str, Any]]) -> str:
-    """How many pairs of each system ended how."""
+    """Count the outcomes of each system's pairs."""
     kinds = sorted({kind for system in systems.values() for kind in system["outcomes"]})
     rows = [[kind, *(str(s["outcomes"].get(kind, 0)) for s in systems.values())] for kind in kinds]
     return markdown_table(["outcome", *map(system_name, systems)], rows)

@@ -22,7 +22,7 @@ SHA1_DIGITS = 40
 
 @dataclass(frozen=True)
 class Trial:
-    """What a system was asked, and what its output is compared with.
+    """A text, a prompt and a reference: what a system was asked, and what its output is compared with.
 
     Attributes:
         pair_id: names the output.
@@ -77,7 +77,7 @@ class UtteranceScore:
 
     @property
     def has_audio(self) -> bool:
-        """Whether there was anything to judge."""
+        """Return whether there was anything to judge."""
         return self.seconds > 0
 
 
@@ -145,7 +145,7 @@ def unheard(trial: Trial, mark: str, plan: AbsScorerPlan) -> UtteranceScore:
 
 @dataclass(frozen=True)
 class _Judged:
-    """What is found in a recording whatever it was the output to; nothing in an empty one."""
+    """Measures of a recording that need no text or reference; nothing of an empty one."""
 
     voice: np.ndarray | None = None
     dnsmos: float | None = None

@@ -42,7 +42,7 @@ class Job:
         return Request(divided.rest, prompt, divided.prompt_text, fs, seed)
 
     def digest(self) -> str:
-        """Changes with what is to be said and with the prompt, be it another file or one written again."""
+        """Digest that changes with the text and with the prompt, be it another file or rewritten."""
         return digest([file_state(self.prompt_wav), self.prompt_text, self.text, str(self.continues)])
 
 

@@ -12,17 +12,17 @@ OPTIONS_FILE, JOURNAL = "options.json", "journal.jsonl"
 
 
 def wav_path(folder: str | Path, pair_id: str) -> Path:
-    """Where the speech of a pair goes."""
+    """Path of the speech of a pair."""
     return Path(folder) / "wav" / f"{pair_id}.wav"
 
 
 def codes_path(folder: str | Path, pair_id: str) -> Path:
-    """Where its codes go, of systems that have codes."""
+    """Path of its codes, of systems that have codes."""
     return Path(folder) / "codes" / f"{pair_id}.npy"
 
 
 class DecodingFolder:
-    """Holds wav/<pair_id>.wav, and in the end wav.scp, outcomes and tries.
+    """Folder with wav/<pair_id>.wav, and in the end wav.scp, outcomes and tries.
 
     Args:
         path: of the folder.

@@ -21,7 +21,7 @@ class Limits:
 
 
 class RepetitionTrap:
-    """Notices a code, or a cycle of up to `MAX_CYCLE` codes, that repeats for too long: silence or a loop.
+    """Detector of a code, or a cycle of up to `MAX_CYCLE` codes, repeated for too long: silence or a loop.
 
     Args:
         max_frames: as `Limits.max_repeat_frames`.

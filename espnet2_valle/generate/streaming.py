@@ -66,7 +66,7 @@ class StreamingState:
 
 
 class Streamer:
-    """Makes streams. Any number of them may be under way at once and share the models.
+    """Maker of streams. Any number of them may be under way at once and share the models.
 
     Example:
         >>> streamer = Streamer.of(Text2Speech.from_pretrained("exp/mini/model.zip"))

@@ -202,7 +202,7 @@ def _variable(key: str) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    """What an error came from, in a line."""
+    """Describe the cause of an error in a line."""
     while error.__cause__ is not None:
         error = error.__cause__
     return " ".join(str(error).split()) or type(error).__name__

@@ -1,4 +1,4 @@
-"""Where data jobs run: conf/cluster/*.yaml, with the names of ESPnet3's parallel configuration."""
+"""Configuration of data jobs: conf/cluster/*.yaml, with the names of ESPnet3's parallel configuration."""
 
 import argparse
 from collections.abc import Mapping
@@ -57,7 +57,7 @@ class ClusterConfig:
         return replace(config, options=given)  # null stands for Dask's default
 
     def workers(self, nj: int) -> int:
-        """How many workers, where the command asks for `nj`."""
+        """Number of workers, where the command asks for `nj`."""
         return self.n_workers or max(1, nj)
 
 

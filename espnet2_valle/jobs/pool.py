@@ -147,7 +147,7 @@ def _work(
 
 
 class _Handout:
-    """Gives items to workers in tasks of about equal length, and yields results in the items' order.
+    """Distributor of items to workers in tasks of about equal length; it yields results in the items' order.
 
     Dask counts the death of a worker against every task that waited there, so an item is only found guilty
     when it was worked on alone.

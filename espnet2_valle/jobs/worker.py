@@ -1,4 +1,4 @@
-"""What Dask loads into each local worker as it starts."""
+"""Set-up that Dask loads into each local worker as it starts."""
 
 import signal
 from typing import Any

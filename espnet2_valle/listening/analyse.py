@@ -101,12 +101,12 @@ def analyse(test_dir: str | Path, files: Sequence[Path] = (), seed: int = 0) -> 
 
 
 def _of(system: str) -> Callable[[Rating], float]:
-    """Weighs the ratings of one system."""
+    """Function that gives weight to the ratings of one system."""
     return lambda rating: float(rating.system == system)
 
 
 def screen(rater: Mapping[str, Any], key: Mapping[str, Any], kind: Kind, expected: int) -> list[str]:
-    """Why a rater is not counted; [] for one who is. What could not be loaded counts neither way."""
+    """Reasons not to count a rater; [] for one who counts. What could not be loaded counts neither way."""
     answers = rater["answers"]
     trials = {
         name: trial

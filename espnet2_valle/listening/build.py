@@ -28,7 +28,7 @@ ID_BYTES = 8
 
 @dataclass(frozen=True)
 class Design:
-    """How a test is made: conf/score/listening.yaml.
+    """Design of a test: conf/score/listening.yaml.
 
     Attributes:
         kind: mos, smos, cmos or mushra.
@@ -71,7 +71,7 @@ def new_id() -> str:
 
 @dataclass
 class _Maker:
-    """Takes in sounds and trials and remembers what each is."""
+    """Collector of sounds and trials that remembers what each is."""
 
     folder: Path
     design: Design
@@ -263,7 +263,7 @@ def _gold(item: Trial, kind: Kind, maker: _Maker) -> list[str]:
 def make_blocks(
     main: Sequence[str], gold: Sequence[str], per_rater: int, rng: random.Random
 ) -> list[list[str]]:
-    """Which trials a rater gets: one block, each with all gold trials and an equal share of the others.
+    """Divide trials into blocks, one a rater, each with all gold trials and an equal share of the others.
 
     Taken in turn the blocks use every trial equally often, up to one.
     """

@@ -1,4 +1,4 @@
-"""How much one visitor may ask for."""
+"""Limits of one visitor's requests."""
 
 import threading
 import time
@@ -59,7 +59,7 @@ class ConnectionLimiter:
         return True
 
     def crowded(self, visitor: str) -> bool:
-        """Whether a visitor has more connections than are served."""
+        """Return whether a visitor has more connections than are served."""
         with self._lock:
             return self._open.get(visitor, 0) > self._each
 

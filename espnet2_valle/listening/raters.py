@@ -1,4 +1,4 @@
-"""Who rated: the raters of the server's database, and those who sent their answers as files."""
+"""Raters: those of the server's database, and those who sent their answers as files."""
 
 import json
 import logging

@@ -73,7 +73,7 @@ class Refusal(Exception):
 
 
 class ListeningServer(ThreadingHTTPServer):
-    """Serves one test.
+    """Server of one test.
 
     Args:
         test_dir: written by `build_test`; the ratings go there.

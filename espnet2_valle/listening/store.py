@@ -63,7 +63,7 @@ class Store:
         return {"token": token, "seed": seed, "block": block}
 
     def raters_of(self, address: str) -> int:
-        """How many raters came from an address within a day."""
+        """Count the raters from an address within a day."""
         query = "SELECT COUNT(*) FROM raters WHERE address = ? AND created > ?"
         with self._lock:
             found = self._db.execute(query, (self._digest(address), time.time() - DAY)).fetchone()

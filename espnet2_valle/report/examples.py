@@ -1,4 +1,4 @@
-"""Which pairs the report lets one hear, and what is shown of each."""
+"""Pairs that the report lets one hear, and what is shown of each."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -41,7 +41,7 @@ class Clip:
 
 @dataclass(frozen=True)
 class AlignmentPicture:
-    """Where the model looked in its text.
+    """Plot of where the model looked in its text.
 
     Attributes:
         picture: as data URI.

@@ -59,7 +59,7 @@ OUTCOME_MEANINGS = {
 
 @dataclass(frozen=True)
 class Run:
-    """What a report is made of.
+    """Parts of a report.
 
     Attributes:
         name: of the run.
@@ -200,7 +200,7 @@ def second_judge(scores: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def outcome_rows(systems: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """How many pairs of each system ended how."""
+    """Count the outcomes of each system's pairs."""
     kinds = sorted(
         {kind for system in systems.values() for kind in system["outcomes"]}, key=lambda k: (k != "ok", k)
     )
@@ -271,7 +271,7 @@ def training(model: str, folder: Path) -> dict[str, Any]:
 
 
 def read_machine(train_dir: Path) -> dict[str, str]:
-    """What a training's config.yaml says of the machine and of what was chosen for it; empty if nothing."""
+    """Read from a training's config.yaml the machine and what was chosen for it; empty if nothing."""
     config = train_dir / "config.yaml"
     if not config.is_file():
         return {}

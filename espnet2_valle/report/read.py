@@ -30,7 +30,7 @@ DEFAULT_OUTCOMES = "decode/outcomes"
 
 @dataclass(frozen=True)
 class RunFiles:
-    """Where a report finds what it shows.
+    """Files that a report shows.
 
     Attributes:
         exp_dir: of the run: training directories, stage_times.

@@ -1,4 +1,4 @@
-"""What a study compares: conf/study/*.yaml."""
+"""Configuration of a study: conf/study/*.yaml."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ VALLE, CODEC = "valle", "codec"
 
 @dataclass(frozen=True)
 class PromptChange:
-    """What is done to the prompts; nothing by default.
+    """Change to the prompts; none by default.
 
     Attributes:
         seconds: in place of each prompt, recordings of its speaker that last about so long together.

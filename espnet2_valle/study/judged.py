@@ -1,4 +1,4 @@
-"""What the judges say of real speech and of its resynthesis: the scale for all other figures."""
+"""Scores of real speech and of its resynthesis: the scale for all other figures."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -43,7 +43,7 @@ class Corpus:
 
     @property
     def has_text(self) -> bool:
-        """Whether there is anything to count words by."""
+        """Return whether there is anything to count words by."""
         return any(recording.text for recording in self.recordings)
 
 
@@ -162,7 +162,7 @@ def judge_corpus(
 def _told_apart(
     rows: Sequence[UtteranceScore], speakers: Mapping[str, str], others: Mapping[str, str], seed: int
 ) -> dict[str, Any] | None:
-    """How often the two comparisons of each recording are confused; None without another speaker."""
+    """Rate of confusion of the two comparisons of each recording; None without another speaker."""
     same, other = [], []
     for row in rows:
         if row.sim_prompt is not None and row.sim_other is not None:
@@ -194,7 +194,7 @@ def _cell(measure: Measure, figure: Mapping[str, float | None] | None) -> str:
 
 
 def notes(judged: Mapping[str, Mapping[str, Any]]) -> Sequence[str]:
-    """What the table cannot say: judges, and what was halved."""
+    """Notes beneath the table: judges, and what was halved."""
     said = [f"{name}: {result['judge']}" for name, result in judged.items() if result["judge"]]
     halved = [name for name, result in judged.items() if result["halved"]]
     lines = [f"Judges of the words: {'; '.join(said)}."] if said else []

@@ -26,7 +26,7 @@ PROMPT_SEED = 0  # prompts are the same whatever the seed of decoding
 
 @dataclass(frozen=True)
 class Speech:
-    """What a variant said.
+    """Speech of a variant.
 
     Attributes:
         folder: where it lies.
@@ -49,7 +49,7 @@ class Speech:
 
 @dataclass(frozen=True)
 class Maker:
-    """Makes speech, or finds it made.
+    """Maker of speech, or finder of what is made.
 
     Attributes:
         pairs: of the test.

@@ -74,7 +74,7 @@ def _candidates(pair: Pair, data: DataDir, durations: Mapping[str, float]) -> di
 def _disturbance(
     kind: str, pair: Pair, data: DataDir, samples: int, rate: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """What is laid under the prompt: (T,) at `rate`, of any length."""
+    """Make the sound that is laid under the prompt: (T,) at `rate`, of any length."""
     if kind == "noise":
         return pink_noise(samples, rng)
     if kind == "music":

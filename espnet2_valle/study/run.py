@@ -38,7 +38,7 @@ PICTURES = "studies"  # beside the file of results
 
 @dataclass(frozen=True)
 class StudyOptions:
-    """What a study is run on, and how.
+    """Inputs and options of a study.
 
     Attributes:
         study: a YAML file, or the name of one in conf/study.
@@ -75,7 +75,7 @@ class StudyOptions:
 
 @dataclass(frozen=True)
 class Test:
-    """What all variants are asked, and who judges them.
+    """The pairs that all variants are asked, and their judges.
 
     Attributes:
         pairs: prompts and targets.

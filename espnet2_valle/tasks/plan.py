@@ -31,7 +31,7 @@ STATES = 16  # bytes a parameter
 
 @dataclass(frozen=True)
 class PlanOptions:
-    """What is trained on what.
+    """Model, data and devices of a planned training.
 
     Attributes:
         config: training config.

@@ -22,7 +22,7 @@ NLTK_DATA = {
 
 
 class Tokenizer(Protocol):
-    """What `build_tokenizer` returns."""
+    """Tokenizer that `build_tokenizer` returns."""
 
     def text2tokens(self, line: str) -> list[str]:
         """Tokens of one text."""

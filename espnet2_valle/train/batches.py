@@ -1,4 +1,4 @@
-"""Which utterances make which batch: one pass over a training index.
+"""Batches of one pass over a training index.
 
 Utterances of about the same length go together, as many as a budget of positions allows; which ones meet
 changes from pass to pass, and so does the order of the batches. Every rank gets as many utterances of the
@@ -20,7 +20,7 @@ Item = tuple[int, int]  # an utterance and the one laid behind it, or ALONE
 
 @dataclass(frozen=True)
 class BatchRule:
-    """What a batch may be.
+    """Limits of a batch.
 
     Attributes:
         bins: positions of a step over all ranks, padding included.

@@ -13,7 +13,7 @@ SCALER_START = 1024.0  # the loss is summed over predictions: torch's 65536 woul
 
 
 def choose_dtype(bf16: bool | str, device: str, sharded: bool = False) -> Choice:
-    """What the products of a training are computed in; ranks agree on what all of them do fast.
+    """Choose the type of number of a training's products; ranks agree on what all of them do fast.
 
     Args:
         bf16: "auto": what the device multiplies fastest; True: bfloat16; False: float32.

@@ -44,7 +44,7 @@ class WeightAverage:
         self.swapped = averaged
 
     def state_dict(self) -> dict[str, Any]:
-        """What to save, while the model holds what is trained."""
+        """State to save, while the model holds what is trained."""
         return {"average": self.average, "updates": self.updates}
 
     @torch.no_grad()

@@ -1,4 +1,4 @@
-"""When a training will end, said after its first steps, with a warning if its config promised far less."""
+"""Forecast of a training's end after its first steps, with a warning if its config promised far less."""
 
 import logging
 import statistics
@@ -17,7 +17,7 @@ FAR_TOO_LONG = 10  # times what was expected
 
 @dataclass(frozen=True)
 class Expected:
-    """What a training config says of the run it was made with: its `expected` section.
+    """The `expected` section of a training config: the run that it was made with.
 
     Attributes:
         seconds: that the training took.
@@ -47,7 +47,7 @@ class Expected:
 
 
 class Forecast:
-    """Listens to a training's first steps.
+    """Listener to a training's first steps.
 
     Args:
         expected: by the config, or None.

@@ -97,7 +97,7 @@ class TrainingIndex:
         return self.columns["ids"][start:end].tobytes().decode("utf-8")
 
     def speaker(self, number: int) -> str:
-        """Who speaks utterance `number`."""
+        """Return the speaker of utterance `number`."""
         return self.speakers[self.columns["speaker"][number]]
 
     def text(self, number: int) -> np.ndarray:
@@ -143,7 +143,7 @@ class TrainingIndex:
 
 
 def _data_start(raw: bytes) -> int:
-    """Where the numbers of a matrix begin, as kaldiio writes it in numpy format; 0 if it is none."""
+    """Offset of the numbers of a matrix, as kaldiio writes it in numpy format; 0 if it is none."""
     mark = raw.find(NUMPY_MARK, 0, HEADER_ROOM)
     if not raw.startswith(KALDIIO_MARK) or mark != len(KALDIIO_MARK) + 1 + raw[len(KALDIIO_MARK)]:
         return 0

@@ -21,7 +21,7 @@ UNKNOWN_LANGUAGE = "und"  # ISO 639-2
 
 
 class IndexWriter:
-    """Writes an index utterance by utterance; what it keeps in memory is small.
+    """Writer of an index, utterance by utterance; what it keeps in memory is small.
 
     Example:
         with IndexWriter(directory, num_codebooks=8) as writer:
@@ -164,7 +164,7 @@ def build_index(
 
 
 def _is_drawn(utterance: str, share: float) -> bool:
-    """Whether an utterance is in a share of all. Its name alone decides: shares lie in one another."""
+    """Return whether an utterance is in a share of all. Its name alone decides: shares lie in one another."""
     digest = hashlib.sha1(utterance.encode("utf-8")).digest()
     return int.from_bytes(digest[:4], "big") < share * 2**32
 

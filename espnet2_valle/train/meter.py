@@ -1,4 +1,4 @@
-"""What the log says of a training step: loss and accuracy over all ranks, speed, padding."""
+"""Meter of training steps for the log: loss and accuracy over all ranks, speed, padding."""
 
 import time
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ TERA = 1e12
 
 
 class Meter:
-    """Sums up steps over all ranks.
+    """Meter that sums up steps over all ranks.
 
     Args:
         model: an ESPnetVALLEModel.

@@ -1,4 +1,4 @@
-"""What happens to each utterance between the archive and the batch."""
+"""Preparation of each utterance between the archive and the batch."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from espnet2_valle.common.errors import InputError
 
 
 class VALLEPreprocessor:
-    """Checks token ids and codes against what the model was built for.
+    """Check of token ids and codes against what the model was built for.
 
     Text arrives as ids (the recipe tokenises once, in stage 3), so nothing is computed here; but a
     code or a token that the model has no embedding for would only surface as an index error deep in

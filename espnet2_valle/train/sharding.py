@@ -88,7 +88,7 @@ def exchanging(model: torch.nn.Module, wanted: bool) -> Iterator[None]:
 
 
 class ShardedModel(AbsESPnetModel):
-    """What ESPnet's trainer sees of a sharded model.
+    """Face of a sharded model for ESPnet's trainer.
 
     ESPnet saves on one rank alone, which cannot gather shards; so all gather behind each validation, and it
     is given what was gathered then. It wraps models for data-parallel training, which shards must not be:
@@ -139,7 +139,7 @@ class ShardedModel(AbsESPnetModel):
 
 
 class IdleOptimizer(torch.optim.SGD):
-    """What ESPnet's trainer sees of a sharded model's optimiser, which is saved in `step.pth` alone."""
+    """A sharded model's optimiser as ESPnet's trainer sees it, saved in `step.pth` alone."""
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Leave what it has as it is."""

@@ -29,7 +29,7 @@ class _SkippingFactory(AbsIterFactory):
 
 
 class _Rest:
-    """What an iterable of known length has behind its first `steps` items."""
+    """The items of an iterable of known length behind its first `steps`."""
 
     def __init__(self, iterable: Any, steps: int):
         self.iterable, self.steps = iterable, steps

@@ -40,7 +40,7 @@ def load(path: Path) -> dict[str, Any] | None:
 
 
 def reporter_state(output_dir: Path) -> dict[str, Any]:
-    """What ESPnet's reporter knew at the end of the last epoch."""
+    """State of ESPnet's reporter at the end of the last epoch."""
     done = load(output_dir / EPOCH)
     return done["reporter"] if done else NOTHING_REPORTED
 

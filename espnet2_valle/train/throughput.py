@@ -1,4 +1,4 @@
-"""How much a training step computes, and how much the device could."""
+"""Operations of a training step, and those that the device could do."""
 
 import time
 

@@ -31,7 +31,7 @@ from espnet2_valle.train.skipping import skip
 
 
 class VALLETrainer(Trainer):
-    """Trains as ESPnet's trainer does, epoch by epoch, with an epoch of our own.
+    """ESPnet's trainer, epoch by epoch, with an epoch of our own.
 
     Attributes:
         average: of the weights, or None; the model holds it from validation to the next epoch's start.

@@ -31,7 +31,7 @@ class NARContext:
 
 
 class VALLENAR(AbsVALLE):
-    """Predicts codebook j from text, a prompt with all its codebooks, and the codebooks below j.
+    """Model of codebook j from text, a prompt with all its codebooks, and the codebooks below j.
 
     Sequence: text, text end, prompt (sum of Q embeddings per frame), target (sum of the embeddings
     of the codebooks below j). Attention is full; a model that is to stream is trained with chunks too

@@ -140,7 +140,7 @@ def _synthesize(library: ctypes.CDLL, text: str, voice: EspeakVoice) -> np.ndarr
 
 
 def _collector(blocks: list[bytes]) -> Callable[..., int]:
-    """What the library calls with each block of samples, which it reuses afterwards: hence the copy."""
+    """Keep a block of samples, which the library reuses afterwards: hence the copy."""
 
     def collect(samples: "ctypes._Pointer[ctypes.c_int16]", count: int, events: int | None) -> int:
         if samples and count > 0:

@@ -31,7 +31,7 @@ def speak(text: str, voice: EspeakVoice, sample_rate: int, edge_seconds: float) 
 
 
 def speaker_name(voice: EspeakVoice) -> str:
-    """What the voice is called as a speaker of a corpus."""
+    """Name of the voice as a speaker of a corpus."""
     return f"{voice.variant.lower()}-{voice.accent}-{voice.pitch:02d}"
 
 

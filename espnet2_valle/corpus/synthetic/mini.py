@@ -26,7 +26,7 @@ SPLITS = ("train", "valid", "test")
 
 @dataclass(frozen=True)
 class Amount:
-    """How much one voice says: `utterances` of `words[0]` to `words[1]` words."""
+    """Amount of one voice's speech: `utterances` of `words[0]` to `words[1]` words."""
 
     utterances: int
     words: tuple[int, int]
@@ -81,7 +81,7 @@ class MiniConfig:
 
     @property
     def amounts(self) -> dict[str, Amount]:
-        """How much a voice says of each part."""
+        """Amount of a voice's speech in each part."""
         return {"train": self.train, "valid": self.valid, "prompts": self.prompts, "targets": self.targets}
 
     @property
