@@ -1,5 +1,7 @@
 """A corpus is one file: the folder's files are the corpora there are."""
 
+from pathlib import Path
+
 import pytest
 from corpus_layouts import sound
 
@@ -8,6 +10,8 @@ from espnet2_valle.common.errors import InputError
 from espnet2_valle.corpus import named
 from espnet2_valle.corpus.named import registry
 from espnet2_valle.data.datadir import DataDir
+from espnet2_valle.recipe.command_line import settings_of
+from espnet2_valle.recipe.corpora import words_for_valle
 
 TOY = """
 from espnet2_valle.corpus.abs_corpus import AbsCorpus, split_by_name
@@ -62,6 +66,18 @@ def test_a_new_corpus_is_one_file(toy):
     assert list(train.texts.values()) == ["text train0", "text train1", "text train2"]
     assert set(train.languages.values()) == {"de"}
     assert (toy / "data" / "test" / "pairs").is_file()
+
+
+def test_the_recipe_takes_it_with_its_defaults(toy):
+    recipe = Path("/clone/egs2/valle")
+    words = words_for_valle(["--corpus", "toy"], toy, recipe, {})  # db.sh says nothing of it
+    assert words == [
+        *("--corpus", "toy"),
+        *("--db", "/clone/egs2/valle/downloads/toy"),
+        *("--download", "true"),
+        *("--tag", "toy"),
+    ]
+    assert settings_of(words).options.g2p == "espeak_ng_german"
 
 
 def test_only_corpora_are_listed():
