@@ -13,7 +13,7 @@ from scoring_stubs import write
 from espnet2_valle.evaluation.utterance import Trial
 from espnet2_valle.listening.build import Design, build_test
 
-PAGE = Path(__file__).parents[2] / "espnet2_valle" / "score" / "listening"
+PAGE = Path(__file__).parents[2] / "espnet2_valle" / "listening"
 SYSTEMS = ("ground_truth", "codec", "valle")
 
 
