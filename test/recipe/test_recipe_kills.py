@@ -28,6 +28,7 @@ STAGE = re.compile(r"stage (\d+): ")
 # What tells times, or the moments of writing: markers, logs, and what shows them.
 TIMED = re.compile(
     r"\.done|\.log$|stage_times|tfevents|/images/|report\.html$|scores\.json$|RESULTS\.md$|runtime"
+    r"|judge/\.started$"  # a digest that markers of stage 2 are in
 )
 CHECKPOINTS = ("checkpoint.pth", "step.pth")
 
@@ -124,6 +125,8 @@ def content(path):
         return path.read_bytes().split(b"\n", 1)[1]
     if path.name == "made_from":  # each row's second column stands for when its source was written
         return [row[::2] for row in Journal(path).rows()]
+    if path.name == "journal.jsonl":  # of decoding; a digest stands for when the prompt was written, too
+        return [{pair: ending[:2] for pair, ending in row.items()} for row in Journal(path).rows()]
     if path.name == "options.json":  # of decoding; `modified` tells when the models were written
         return json.loads(path.read_bytes())["options"]
     if path.suffix != ".pth":
