@@ -66,6 +66,8 @@ def test_a_folder_that_was_decoded_before_is_done(tmp_path):
 
 
 def test_equal_specifications_are_one_model(files):
+    for opened in (open_text2speech, open_streamer):  # by other tests, of the same files
+        opened.cache_clear()
     spec = ModelSpec(ModelFiles(**files))
     again = pickle.loads(pickle.dumps(ModelSpec(ModelFiles(**files), "cpu", DecodingOptions())))
     assert open_text2speech(spec) is open_text2speech(again)
