@@ -4,11 +4,12 @@ import logging
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.sound_formats import (
+    PREFERRED,
     conversion,
     conversion_below,
     is_other_sound,
@@ -122,6 +123,7 @@ class SoundFolder:
 
     Args:
         found: what lies there, or the folder.
+        preferred: suffixes of the formats of which one is taken first where a recording is there in several.
 
     Attributes:
         root: the folder.
@@ -129,7 +131,7 @@ class SoundFolder:
         others: recordings that are there only in formats which libsndfile does not read.
     """
 
-    def __init__(self, found: Walk | str | Path) -> None:
+    def __init__(self, found: Walk | str | Path, preferred: Sequence[str] = PREFERRED) -> None:
         self._walk = found if isinstance(found, Walk) else walk(found)
         self.root = self._walk.folder
         self._index = NameIndex(self.root, (file for file in self._walk.files if is_sound(file)))
@@ -137,7 +139,7 @@ class SoundFolder:
         self.others: list[Path] = []
         self._duplicates: list[tuple[Path, Path]] = []
         for formats in self._index.formats.values():
-            formats.sort(key=preference)
+            formats.sort(key=lambda file: preference(file, preferred))
             taken, *rest = formats
             (self.files if is_readable(taken) else self.others).append(taken)
             self._duplicates += [(taken, file) for file in rest if is_readable(file)]
@@ -168,18 +170,9 @@ class SoundFolder:
         except InputError:
             return True
 
-    def by_stem(self, preferred: str) -> dict[str, Path]:
-        """File name without suffix -> sound file, for a corpus whose names are unique.
-
-        Args:
-            preferred: suffix of the corpus' own files, which are taken where others have the same name.
-        """
-        stems: dict[str, Path] = {}
-        for path in self.files:
-            stem = nfc(path.stem)
-            if stem not in stems or path.suffix == preferred != stems[stem].suffix:
-                stems[stem] = path
-        return stems
+    def by_stem(self) -> dict[str, Path]:
+        """File name without suffix -> sound file, for a corpus whose names are unique."""
+        return {nfc(path.stem): path for path in self.files}
 
     def without(self, used: Iterable[Path]) -> list[Path]:
         """The files of `files` but those of the recordings that are used."""
@@ -223,6 +216,17 @@ def readable(path: Path) -> Path:
 def is_foreign(name: str) -> bool:
     """Tell whether a path leads out of the folder of its list: `/data/a.wav`, `C:\\a.wav`, `../a.wav`."""
     return re.match(r"/|[A-Za-z]:[/\\]|\.\.[/\\]", name.strip()) is not None
+
+
+def with_any_suffix(path: Path) -> Path:
+    """The sound file of a path, or that of its name in another format, where one is there."""
+    meant = existing(path)
+    if os.path.isfile(meant) or not os.path.isdir(meant.parent):
+        return meant
+    name = nfc(path.stem)
+    others = (Path(entry) for entry in sorted(os.listdir(meant.parent)))
+    same = [other for other in others if nfc(other.stem) == name and is_readable(other)]
+    return meant.parent / min(same, key=preference) if same else meant
 
 
 def sound_name(name: str) -> str:

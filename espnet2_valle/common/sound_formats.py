@@ -1,7 +1,7 @@
 """Suffixes of sound files: those of formats that libsndfile reads, and how to convert the others."""
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -59,11 +59,11 @@ def is_sound(path: Path) -> bool:
     return is_readable(path) or is_other_sound(path)
 
 
-def preference(path: Path) -> tuple[int, str]:
+def preference(path: Path, preferred: Sequence[str] = PREFERRED) -> tuple[bool, int, str]:
     """Sort key of the formats of one recording: what is taken comes first."""
     suffix = path.suffix.lower()
-    rank = PREFERRED.index(suffix) if suffix in PREFERRED else len(PREFERRED)
-    return rank + (0 if is_readable(path) else 10), path.name
+    rank = preferred.index(suffix) if suffix in preferred else len(preferred)
+    return not is_readable(path), rank, path.name
 
 
 def conversion(path: str | Path) -> str:
