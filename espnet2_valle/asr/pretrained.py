@@ -1,4 +1,4 @@
-"""Judges that need a model from elsewhere: ESPnet ASR, Whisper, CTC models of HuggingFace."""
+"""Recognisers that need a model from elsewhere: ESPnet ASR, Whisper, CTC models of HuggingFace."""
 
 from itertools import chain
 from pathlib import Path
@@ -102,7 +102,7 @@ class WhisperRecognizer(AbsRecognizer):
 
 
 class HuggingFaceRecognizer(AbsRecognizer):
-    """A CTC model of HuggingFace's transformers, decoded greedily; VALL-E's paper judges with HuBERT-large.
+    """A CTC model of HuggingFace's transformers, decoded greedily; VALL-E's paper scores with HuBERT-large.
 
     Args:
         model: name on the hub or a folder.

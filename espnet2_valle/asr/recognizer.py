@@ -1,4 +1,4 @@
-"""Judges: sound -> words."""
+"""Recognisers: sound -> words."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pocketsphinx
     import torch
 
-PHONE_UNITS = "units.json"  # in the directory of a judge that hears phones
+PHONE_UNITS = "units.json"  # in the directory of a recogniser that hears phones
 _POCKETSPHINX_RATE = 16000
 _POCKETSPHINX_RMS = 0.1  # it expects speech of ordinary loudness
 _INT16 = 32767
@@ -49,7 +49,7 @@ class CTCModel:
         blank: the number that stands for none of them.
 
     Raises:
-        InputError: there is no trained judge.
+        InputError: there is no trained recogniser.
     """
 
     def __init__(self, judge_dir: str | Path):
@@ -58,7 +58,9 @@ class CTCModel:
         model = judge_dir / "valid.loss.best.pth"
         for path in (config, model):
             if not path.is_file():
-                raise InputError(path, "no such file, so there is no trained judge", "Run judge_train first")
+                raise InputError(
+                    path, "no such file, so there is no trained recogniser", "Run judge_train first"
+                )
         from espnet2_valle.common.espnet_imports import import_espnet_quietly
 
         import_espnet_quietly()
@@ -97,7 +99,7 @@ class CTCRecognizer(AbsRecognizer):
         judge_dir: its training directory.
 
     Raises:
-        InputError: there is no trained judge, or one that hears phones.
+        InputError: there is no trained recogniser, or one that hears phones.
     """
 
     def __init__(self, judge_dir: str | Path):

@@ -1,4 +1,4 @@
-"""Training the judge with ESPnet's own task."""
+"""Training a recogniser with ESPnet's own task."""
 
 import logging
 from dataclasses import replace
@@ -31,7 +31,7 @@ def is_trained(judge_dir: str | Path) -> bool:
     return is_done(Path(judge_dir) / _DONE, _ENDED)
 
 
-def train_judge(
+def train_recognizer(
     train_dir: str | Path,
     valid_dir: str | Path,
     judge_dir: str | Path,
@@ -41,7 +41,7 @@ def train_judge(
     """Train a CTC recogniser of words, or of phones, on ground-truth speech, unless it is there.
 
     Args:
-        train_dir: data directory (wav.scp, text, utt2spk); the judge knows the words (phones) said there.
+        train_dir: data directory (wav.scp, text, utt2spk); it knows the words (phones) said there.
         valid_dir: data directory to choose the best epoch on.
         judge_dir: ESPnet training directory; a killed run goes on there.
         config: ESPnet's training config, to which rate, window, band and words are added.
@@ -87,7 +87,7 @@ def train_judge(
 
 
 def highest_frequency(data: DataDir, rate: int) -> float:
-    """Up to which frequency (Hz) the recordings hold sound, so that the judge does not listen to emptiness.
+    """Up to which frequency (Hz) the recordings hold sound: above it the recogniser need not listen.
 
     Speech that was upsampled has none above its former rate's half, but a codec may well put some there.
     """
@@ -161,8 +161,8 @@ def _check_words(data: DataDir, words: set[str]) -> None:
             raise InputError(
                 data.path / "text",
                 f"'{unknown[0]}' of '{utterance}' is never said in the training set",
-                "A judge needs a closed vocabulary: remove the utterance, or run stage 1 with "
-                "--local_data_opts '--vocabulary none', so that pocketsphinx judges",
+                "A recogniser needs a closed vocabulary: remove the utterance, or run stage 1 with "
+                "--local_data_opts '--vocabulary none', so that pocketsphinx scores",
             )
 
 

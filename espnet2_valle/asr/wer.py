@@ -1,4 +1,4 @@
-"""Word and character errors between what was to be said and what a judge heard."""
+"""Word and character errors between what was to be said and what a recogniser heard."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING

@@ -11,8 +11,8 @@ from espnet2_valle.asr.wer import count_words
 class WordScorer:
     """Scorer of candidates of one text: the fewer word errors, the better.
 
-    The recogniser that chose flatters the figures of what it chose: report them apart from those of single
-    samples, or let another recogniser judge.
+    The recogniser that chose flatters the metrics of what it chose: report them apart from those of single
+    samples, or let another recogniser score.
 
     Args:
         recognizer: which listens.

@@ -15,14 +15,14 @@ from pathlib import Path
 
 import numpy as np
 
-from espnet2_valle.bench.figure import Figure
+from espnet2_valle.bench.metric import Metric
 from espnet2_valle.codec.world import WorldCodec
 from espnet2_valle.common.audio import read_audio
 from espnet2_valle.common.conf import find, read_yaml
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.data.datadir import read_scp
-from espnet2_valle.evaluation.bootstrap import Figure as Interval
-from espnet2_valle.evaluation.bootstrap import ratio_figure
+from espnet2_valle.evaluation.bootstrap import Metric as Interval
+from espnet2_valle.evaluation.bootstrap import ratio_metric
 from espnet2_valle.evaluation.mos import AbsQualityScorer, DNSMOSScorer
 from espnet2_valle.evaluation.speaker import AbsSpeakerEncoder, ResemblyzerEncoder, similarity
 from espnet2_valle.jobs.pool import parallel_map
@@ -156,27 +156,27 @@ def choose_sets(args: argparse.Namespace) -> tuple[list[str], dict[str, list[str
 def dnsmos_differences(rows: list[Scores]) -> dict[str, Interval]:
     """DNSMOS of each system less that of WORLD on the same utterances (`rows`: one each), with interval."""
     return {
-        system: ratio_figure([row[system][1] - row[REFERENCE][1] for row in rows])
+        system: ratio_metric([row[system][1] - row[REFERENCE][1] for row in rows])
         for system in SYSTEMS
         if system != REFERENCE
     }
 
 
-def figures_of(corpus: str, rows: list[Scores]) -> Iterator[Figure]:
-    """Means over the utterances of a corpus (`rows`: one each), and differences, a figure a system."""
+def metrics_of(corpus: str, rows: list[Scores]) -> Iterator[Metric]:
+    """Means over the utterances of a corpus (`rows`: one each), and differences, a metric a system."""
     for system in SYSTEMS:
         about = {"corpus": corpus, "system": system}
         likeness, dnsmos = np.mean([row[system] for row in rows], axis=0)
-        yield Figure("codec.similarity", float(likeness), "cosine", "", about)
-        yield Figure("codec.dnsmos", float(dnsmos), "MOS", "", about)
+        yield Metric("codec.similarity", float(likeness), "cosine", "", about)
+        yield Metric("codec.dnsmos", float(dnsmos), "MOS", "", about)
     for system, difference in dnsmos_differences(rows).items():
         value = difference.pop("value")
         assert value is not None, "a corpus has utterances"
         about = {"corpus": corpus, "system": system}
-        yield Figure("codec.dnsmos_less_world", value, "MOS", "", {**about, **difference})
+        yield Metric("codec.dnsmos_less_world", value, "MOS", "", {**about, **difference})
 
 
-def measure(args: argparse.Namespace) -> list[Figure]:
+def measure(args: argparse.Namespace) -> list[Metric]:
     """Fit the codec, or take it where it is there, and score it on each corpus."""
     fit, tests = choose_sets(args)
     with tempfile.TemporaryDirectory() as folder:
@@ -186,7 +186,7 @@ def measure(args: argparse.Namespace) -> list[Figure]:
             WorldCodec.fit_files(read_yaml(args.config, "--config"), args.config, fit, run).save(model)
         work = partial(score_file, str(model), args.seconds)
         return [
-            figure
+            metric
             for name, wavs in tests.items()
-            for figure in figures_of(name, list(parallel_map(work, wavs, nj=args.nj, title=f"score {name}")))
+            for metric in metrics_of(name, list(parallel_map(work, wavs, nj=args.nj, title=f"score {name}")))
         ]

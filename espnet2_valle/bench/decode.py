@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from espnet2.utils.types import str2bool
 
-from espnet2_valle.bench.figure import Figure, median_seconds
+from espnet2_valle.bench.metric import Metric, median_seconds
 from espnet2_valle.bench.speech import speech_codec, voice
 from espnet2_valle.common.conf import CONF
 from espnet2_valle.common.machine import bfloat16
@@ -47,20 +47,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cuda_graphs", type=str2bool, default=False, help="steps recorded as CUDA graphs")
 
 
-def measure(args: argparse.Namespace) -> list[Figure]:
-    """All figures; takes some minutes for `paper` on two cores."""
+def measure(args: argparse.Namespace) -> list[Metric]:
+    """All metrics; takes some minutes for `paper` on two cores."""
     torch.set_num_threads(args.num_threads)
     torch.manual_seed(0)
     group_1 = build(args, "ar", group_size=1)
-    figures = cache_figures(args, converted(group_1, "bfloat16", args))
+    metrics = cache_metrics(args, converted(group_1, "bfloat16", args))
     for dtype in ("float32", *SMALL_WEIGHTS):
         model = converted(group_1, dtype, args)
-        figures += batch_figures(args, model, dtype)
-        figures += length_figures(args, model, dtype)
+        metrics += batch_metrics(args, model, dtype)
+        metrics += length_metrics(args, model, dtype)
         if dtype != "float32":
-            figures += bandwidth_figures(args, model, dtype)
+            metrics += bandwidth_metrics(args, model, dtype)
     del group_1, model
-    return figures + real_time_figures(args)
+    return metrics + real_time_metrics(args)
 
 
 def build(args: argparse.Namespace, name: str, **valle_conf: int) -> Any:
@@ -122,12 +122,12 @@ def alternate(decoders: Sequence[ARDecoder], steps: int, rounds: int) -> list[fl
 
 
 def config(args: argparse.Namespace, dtype: str, **more: object) -> dict[str, Any]:
-    """Name the options that a figure was measured with."""
+    """Name the options that a metric was measured with."""
     about = {name: getattr(args, name) for name in ("size", "native", "device", "cuda_graphs")}
     return {**about, "dtype": dtype, "threads": args.num_threads, **more}
 
 
-def cache_figures(args: argparse.Namespace, model: VALLEAR) -> list[Figure]:
+def cache_metrics(args: argparse.Namespace, model: VALLEAR) -> list[Metric]:
     """A whole utterance with the cache, against reading everything anew for each code."""
     prompt, text, frames = typical(args, ENCODEC_RATE)
     given = utterance(prompt, text, frames, args.device)
@@ -144,9 +144,9 @@ def cache_figures(args: argparse.Namespace, model: VALLEAR) -> list[Figure]:
         args, "bfloat16", group=1, frames=frames, uncached=f"measured at {grown} frames and integrated"
     )
     return [
-        Figure("decode.cached_over_uncached", uncached / cached, "ratio", ">= 10", setting),
-        Figure("decode.cached", 1000 * cached / frames, "ms/frame", "", setting),
-        Figure("decode.uncached", 1000 * uncached / frames, "ms/frame", "", setting),
+        Metric("decode.cached_over_uncached", uncached / cached, "ratio", ">= 10", setting),
+        Metric("decode.cached", 1000 * cached / frames, "ms/frame", "", setting),
+        Metric("decode.uncached", 1000 * uncached / frames, "ms/frame", "", setting),
     ]
 
 
@@ -159,7 +159,7 @@ def read_anew(model: VALLEAR, text: int, frames: int) -> None:
     logits.argmax().item()  # a GPU has to be waited for
 
 
-def batch_figures(args: argparse.Namespace, model: VALLEAR, dtype: str) -> list[Figure]:
+def batch_metrics(args: argparse.Namespace, model: VALLEAR, dtype: str) -> list[Metric]:
     """Tokens a second of a batch over those of one utterance, from the middle of the utterance on."""
     prompt, text, frames = typical(args, ENCODEC_RATE)
     shared = utterance(prompt + frames // 2, text, (args.rounds + 1) * args.steps, args.device)
@@ -167,13 +167,13 @@ def batch_figures(args: argparse.Namespace, model: VALLEAR, dtype: str) -> list[
     one, many = alternate(sides, args.steps, args.rounds)
     setting = config(args, dtype, group=1, batch=args.batch_size, positions=text + 1 + len(shared.prompt))
     return [
-        Figure("decode.batch_over_single", args.batch_size * one / many, "ratio", ">= 4", setting),
-        Figure("decode.batch_tokens", args.batch_size / many, "tokens/s", "", setting),
-        Figure("decode.single_tokens", 1 / one, "tokens/s", "", setting),
+        Metric("decode.batch_over_single", args.batch_size * one / many, "ratio", ">= 4", setting),
+        Metric("decode.batch_tokens", args.batch_size / many, "tokens/s", "", setting),
+        Metric("decode.single_tokens", 1 / one, "tokens/s", "", setting),
     ]
 
 
-def length_figures(args: argparse.Namespace, model: VALLEAR, dtype: str) -> list[Figure]:
+def length_metrics(args: argparse.Namespace, model: VALLEAR, dtype: str) -> list[Metric]:
     """Cost of a token late in a long utterance over that in a short one."""
     steps = (args.rounds + 1) * args.steps
     text = round(TOKENS_PER_SECOND * PROMPT_SECONDS)
@@ -183,10 +183,10 @@ def length_figures(args: argparse.Namespace, model: VALLEAR, dtype: str) -> list
     ]
     short, long = alternate(sides, args.steps, args.rounds)
     setting = config(args, dtype, group=1, frames=[SHORT, args.long_frames])
-    return [Figure("decode.cost_late_over_early", long / short, "ratio", "<= 1.5", setting)]
+    return [Metric("decode.cost_late_over_early", long / short, "ratio", "<= 1.5", setting)]
 
 
-def bandwidth_figures(args: argparse.Namespace, model: VALLEAR, dtype: str) -> list[Figure]:
+def bandwidth_metrics(args: argparse.Namespace, model: VALLEAR, dtype: str) -> list[Metric]:
     """Bytes that a step must move, over what memory could have moved in that time."""
     prompt, text, _ = typical(args, ENCODEC_RATE)
     text //= 2  # the sum is about 320 positions
@@ -207,9 +207,9 @@ def bandwidth_figures(args: argparse.Namespace, model: VALLEAR, dtype: str) -> l
     moved = weight_bytes(model) + positions * model.new_cache(1, 1).buffer.nbytes
     setting = config(args, dtype, group=1, positions=positions, megabytes=round(moved / 1e6))
     return [
-        Figure("decode.bandwidth_share", moved / speed / step, "ratio", ">= 0.6", setting),
-        Figure("decode.step", 1000 * step, "ms/step", "", setting),
-        Figure("decode.bandwidth", speed / 1e9, "GB/s", "", setting),
+        Metric("decode.bandwidth_share", moved / speed / step, "ratio", ">= 0.6", setting),
+        Metric("decode.step", 1000 * step, "ms/step", "", setting),
+        Metric("decode.bandwidth", speed / 1e9, "GB/s", "", setting),
     ]
 
 
@@ -219,7 +219,7 @@ def weight_bytes(model: VALLEAR) -> int:
     return sum(one.nbytes for one in tensors) - model.text.table.weight.nbytes
 
 
-def real_time_figures(args: argparse.Namespace) -> list[Figure]:
+def real_time_metrics(args: argparse.Namespace) -> list[Metric]:
     """Computing time of a whole utterance over its duration, and where the time goes."""
     codec = speech_codec(Path(args.conf_dir) / "codec" / "world.yaml")
     ar = converted(build(args, "ar", group_size=2), "int8", args)
@@ -247,8 +247,8 @@ def real_time_figures(args: argparse.Namespace) -> list[Figure]:
         args, f"int8 (AR), {bfloat16(args.device).value} (NAR)", group=2, seconds=args.seconds, codec="world"
     )
     return [
-        Figure("decode.rtf", total, "ratio", "<= 1", setting),
-        Figure("decode.rtf_ar", ar_time, "ratio", "", setting),
-        Figure("decode.rtf_nar", nar_time, "ratio", "", setting),
-        Figure("decode.rtf_codec", codec_time, "ratio", "", setting),
+        Metric("decode.rtf", total, "ratio", "<= 1", setting),
+        Metric("decode.rtf_ar", ar_time, "ratio", "", setting),
+        Metric("decode.rtf_nar", nar_time, "ratio", "", setting),
+        Metric("decode.rtf_codec", codec_time, "ratio", "", setting),
     ]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from espnet2_valle.bench.figure import Figure
+from espnet2_valle.bench.metric import Metric
 from espnet2_valle.data.codes import CodeWriter
 from espnet2_valle.train.batches import BatchRule
 from espnet2_valle.train.concatenate import ALONE
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--folder", help="where the index is made (and removed); default: the system's")
 
 
-def measure(args: argparse.Namespace) -> list[Figure]:
+def measure(args: argparse.Namespace) -> list[Metric]:
     """Make an index, then use it as one rank does."""
     config = {"utterances": args.num_utterances, "batch_bins": args.batch_bins}
     with tempfile.TemporaryDirectory(dir=args.folder) as folder:
@@ -69,13 +69,13 @@ def measure(args: argparse.Namespace) -> list[Figure]:
             rate = read / (time.perf_counter() - start)
         waste = padding(factory, args.num_batches)
     return [
-        Figure("index_made", made, "s", "", config),
-        Figure("index_opened", opened, "s", "<= 5", config),
-        Figure("index_pass_planned", planned, "s", "<= 60", config),
-        Figure("index_first_batch", first_batch, "s", "<= 10", config),
-        Figure("index_private_memory", peak[0] / MEGA, "MB", "<= 1000", config),
-        Figure("index_utterances_read", rate, "1/s", ">= 20000", config),
-        Figure("index_padding", waste, "ratio", "<= 0.03", config),
+        Metric("index_made", made, "s", "", config),
+        Metric("index_opened", opened, "s", "<= 5", config),
+        Metric("index_pass_planned", planned, "s", "<= 60", config),
+        Metric("index_first_batch", first_batch, "s", "<= 10", config),
+        Metric("index_private_memory", peak[0] / MEGA, "MB", "<= 1000", config),
+        Metric("index_utterances_read", rate, "1/s", ">= 20000", config),
+        Metric("index_padding", waste, "ratio", "<= 0.03", config),
     ]
 
 

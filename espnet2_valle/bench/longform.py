@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from espnet2_valle.bench.figure import Figure
+from espnet2_valle.bench.metric import Metric
 from espnet2_valle.common.audio import resample
 from espnet2_valle.common.conf import find
 from espnet2_valle.common.errors import InputError
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output_wav", help="keep the long reading here")
 
 
-def measure(args: argparse.Namespace) -> list[Figure]:
+def measure(args: argparse.Namespace) -> list[Metric]:
     """Read a short and a long text; compare each minute of the long one with the prompt, and both peaks."""
     words = Path(args.words).read_text(encoding="utf-8").split()
     with tempfile.TemporaryDirectory() as folder:
@@ -59,12 +59,12 @@ def measure(args: argparse.Namespace) -> list[Figure]:
     about = {"model": args.model_tag, "seconds": round(seconds), "config": Path(args.longform_config).stem}
     return [
         *[
-            Figure("longform_similarity", value, "cosine", "", {**about, "minute": number})
+            Metric("longform_similarity", value, "cosine", "", {**about, "minute": number})
             for number, value in enumerate(course, 1)
         ],
-        Figure("longform_drift", abs(course[0] - course[-1]), "cosine", f"<= {DRIFT_BAR}", about),
-        Figure("longform_peak_memory", peaks[1] / KIB_PER_MIB, "MiB", "", about),
-        Figure("longform_memory_growth", peaks[1] / peaks[0], "ratio", f"<= {MEMORY_BAR}", about),
+        Metric("longform_drift", abs(course[0] - course[-1]), "cosine", f"<= {DRIFT_BAR}", about),
+        Metric("longform_peak_memory", peaks[1] / KIB_PER_MIB, "MiB", "", about),
+        Metric("longform_memory_growth", peaks[1] / peaks[0], "ratio", f"<= {MEMORY_BAR}", about),
     ]
 
 

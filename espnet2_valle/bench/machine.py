@@ -4,7 +4,7 @@ import argparse
 
 import torch
 
-from espnet2_valle.bench.figure import Figure
+from espnet2_valle.bench.metric import Metric
 from espnet2_valle.common import machine
 from espnet2_valle.train.throughput import matmul_rate
 
@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", choices=list(DTYPES), default="cpu")
 
 
-def measure(args: argparse.Namespace) -> list[Figure]:
+def measure(args: argparse.Namespace) -> list[Metric]:
     """Print the machine and the choices, and measure products."""
     choice = machine.training_type(args.device)
     chosen = {
@@ -30,6 +30,6 @@ def measure(args: argparse.Namespace) -> list[Figure]:
     about = {"threads": torch.get_num_threads(), "device": args.device}
     rates = {dtype: matmul_rate(args.device, getattr(torch, dtype)) for dtype in DTYPES[args.device]}
     return [
-        Figure(f"machine.products_{dtype}", rate / GIGA, "GFLOP/s", "", about)
+        Metric(f"machine.products_{dtype}", rate / GIGA, "GFLOP/s", "", about)
         for dtype, rate in rates.items()
     ]

@@ -4,7 +4,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from espnet2_valle.bench.figure import Figure
+from espnet2_valle.bench.metric import Metric
 from espnet2_valle.bench.workers import compare_workers, seconds_of, write_voices
 from espnet2_valle.evaluation.run import ScoringInputs, score_run, write_scores
 from espnet2_valle.evaluation.scorers import DefaultPlan
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--folder", help="where the data is made (and removed); default: the system's")
 
 
-def measure(args: argparse.Namespace) -> list[Figure]:
+def measure(args: argparse.Namespace) -> list[Metric]:
     """Score the same outputs with one worker and with two."""
     with tempfile.TemporaryDirectory(dir=args.folder) as name:
         folder = Path(name)

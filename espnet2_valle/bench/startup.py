@@ -5,7 +5,7 @@ import statistics
 import subprocess
 import sys
 
-from espnet2_valle.bench.figure import Figure
+from espnet2_valle.bench.metric import Metric
 
 GENERATE = ("espnet2_valle.generate.text2speech",)
 # What no synthesis can do without.
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rounds", type=int, default=5, help="fresh processes of each kind, in turn")
 
 
-def measure(args: argparse.Namespace) -> list[Figure]:
+def measure(args: argparse.Namespace) -> list[Metric]:
     """CPU seconds of importing synthesis, beside those of models, codec and tokens, and of torch alone."""
     kinds = {"generate": GENERATE, "models": MODELS, "torch": TORCH}
     times: dict[str, list[float]] = {name: [] for name in kinds}
@@ -37,8 +37,8 @@ def measure(args: argparse.Namespace) -> list[Figure]:
     ratio = medians["generate"] / medians["models"]
     setting = {"processes": args.rounds}
     return [
-        Figure("startup.generate_over_models", ratio, "ratio", "<= 1.25", setting),
-        *[Figure(f"startup.{name}", seconds, "CPU s", "", setting) for name, seconds in medians.items()],
+        Metric("startup.generate_over_models", ratio, "ratio", "<= 1.25", setting),
+        *[Metric(f"startup.{name}", seconds, "CPU s", "", setting) for name, seconds in medians.items()],
     ]
 
 

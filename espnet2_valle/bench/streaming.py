@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from espnet2.utils.types import str2bool
 
-from espnet2_valle.bench.figure import Figure
+from espnet2_valle.bench.metric import Metric
 from espnet2_valle.bench.speech import speech_codec
 from espnet2_valle.codec.abs_codec import AbsCodec
 from espnet2_valle.codec.stream import CodecStream
@@ -64,8 +64,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--tokens_per_second", type=float, default=10, help="of the text")
 
 
-def measure(args: argparse.Namespace) -> list[Figure]:
-    """Streams of each length in turn, `repeats` times; figures are medians.
+def measure(args: argparse.Namespace) -> list[Metric]:
+    """Streams of each length in turn, `repeats` times; metrics are medians.
 
     The voice is there; the clock starts before the text is read.
     """
@@ -81,12 +81,12 @@ def measure(args: argparse.Namespace) -> list[Figure]:
             if repeat >= 0:
                 runs[seconds].append(timing)
                 parts[seconds].append(part)
-    figures = []
+    metrics = []
     for seconds in args.seconds:
-        figures += _figures(runs[seconds], parts[seconds], {"seconds": seconds, **about})
+        metrics += _metrics(runs[seconds], parts[seconds], {"seconds": seconds, **about})
     firsts = [statistics.median(one.first for one in runs[each]) for each in args.seconds]
     flat = firsts[-1] / firsts[0]
-    return [*figures, Figure("stream_first_sound_flat", flat, "ratio", f"<= {FLAT_BAR}", about)]
+    return [*metrics, Metric("stream_first_sound_flat", flat, "ratio", f"<= {FLAT_BAR}", about)]
 
 
 @dataclass(frozen=True)
@@ -152,21 +152,21 @@ def time_parts(streamer: Streamer, ask: Ask, seconds: float) -> dict[str, float]
     return {name: end - start for (_, start), (name, end) in zip(marks, marks[1:])}
 
 
-def _figures(runs: list[Timing], parts: list[dict[str, float]], config: dict[str, Any]) -> list[Figure]:
+def _metrics(runs: list[Timing], parts: list[dict[str, float]], config: dict[str, Any]) -> list[Metric]:
     """Medians over the runs of one length."""
     first, gap, stall, total = (
         statistics.median(getattr(run, name) for run in runs) for name in ("first", "gap", "stall", "total")
     )
     factor = total / config["seconds"]
     return [
-        Figure("stream_first_sound", first, "s", f"<= {FIRST_BAR}", config),
+        Metric("stream_first_sound", first, "s", f"<= {FIRST_BAR}", config),
         *[
-            Figure(f"stream_{name}", statistics.median(part[name] for part in parts), "s", "", config)
+            Metric(f"stream_{name}", statistics.median(part[name] for part in parts), "s", "", config)
             for name in parts[0]
         ],
-        Figure("stream_largest_gap", gap, "s", "", config),
-        Figure("stream_stall", stall, "s", "<= 0", config),
-        Figure("stream_real_time_factor", factor, "ratio", "<= 1", config),
+        Metric("stream_largest_gap", gap, "s", "", config),
+        Metric("stream_stall", stall, "s", "<= 0", config),
+        Metric("stream_real_time_factor", factor, "ratio", "<= 1", config),
     ]
 
 

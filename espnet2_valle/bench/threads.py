@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from espnet2_valle.bench.figure import Figure
 from espnet2_valle.bench.fresh import run_fresh
+from espnet2_valle.bench.metric import Metric
 from espnet2_valle.bench.train import an_index, measure_steps
 from espnet2_valle.common.machine import WAITING, cores
 
@@ -35,14 +35,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def measure(args: argparse.Namespace) -> list[Figure]:
+def measure(args: argparse.Namespace) -> list[Metric]:
     """Measure each setting in a process of its own, since OpenMP reads its settings when it is loaded."""
     with an_index(args.index) as index:
-        return _figures(args, index)
+        return _metrics(args, index)
 
 
-def _figures(args: argparse.Namespace, index: str) -> list[Figure]:
-    figures = []
+def _metrics(args: argparse.Namespace, index: str) -> list[Metric]:
+    metrics = []
     for busy in args.busy:
         for threads in sorted({1, 2 ** int(math.log2(cores())), cores()}):
             for waiting, environment in WAYS.items():
@@ -51,8 +51,8 @@ def _figures(args: argparse.Namespace, index: str) -> list[Figure]:
                 with neighbours(busy):
                     seconds = _step(args, index, {**environment, "OMP_NUM_THREADS": str(threads)})
                 about = {"busy": busy, "threads": threads, "waiting": waiting, "dtype": args.dtype}
-                figures.append(Figure(f"threads.{Path(args.config).stem}_step", seconds, "ms", "", about))
-    return figures
+                metrics.append(Metric(f"threads.{Path(args.config).stem}_step", seconds, "ms", "", about))
+    return metrics
 
 
 @contextmanager
@@ -70,5 +70,5 @@ def neighbours(count: int) -> Iterator[None]:
 def _step(args: argparse.Namespace, index: str, environment: dict[str, str]) -> float:
     """Milliseconds of a step in a process with these settings."""
     given = (args.config, args.dtype, index, args.batch_bins, args.steps)
-    figures = run_fresh(measure_steps, *given, environment=environment).result
-    return next(figure.value for figure in figures if figure.figure.endswith("_step"))
+    metrics = run_fresh(measure_steps, *given, environment=environment).result
+    return next(metric.value for metric in metrics if metric.metric.endswith("_step"))

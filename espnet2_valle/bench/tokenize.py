@@ -4,7 +4,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from espnet2_valle.bench.figure import Figure
+from espnet2_valle.bench.metric import Metric
 from espnet2_valle.bench.speech import speech_codec
 from espnet2_valle.bench.workers import compare_workers, seconds_of, write_voices
 from espnet2_valle.codec.build import save_codec_config
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--folder", help="where the data is made (and removed); default: the system's")
 
 
-def measure(args: argparse.Namespace) -> list[Figure]:
+def measure(args: argparse.Namespace) -> list[Metric]:
     """Tokenise the same utterances with one worker and with two."""
     with tempfile.TemporaryDirectory(dir=args.folder) as name:
         folder = Path(name)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import torch
 
-from espnet2_valle.bench.figure import Figure
 from espnet2_valle.bench.index import CODEBOOK_SIZE, CODEBOOKS, FRAME_RATE, write_synthetic
+from espnet2_valle.bench.metric import Metric
 from espnet2_valle.common.machine import training_type
 from espnet2_valle.tasks.planned import build_planned
 from espnet2_valle.tasks.valle import VALLETask
@@ -43,16 +43,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", choices=list(BARS), default="cpu")
 
 
-def measure(args: argparse.Namespace) -> list[Figure]:
+def measure(args: argparse.Namespace) -> list[Metric]:
     """Measure each config in each type of number."""
     dtypes = args.dtype or sorted({"float32", training_type(args.device).value}, reverse=True)
     settings = (args.batch_bins, args.steps, args.warm_up, args.device)
     with an_index(args.index) as index:
         return [
-            figure
+            metric
             for config in args.config
             for dtype in dtypes
-            for figure in measure_steps(config, dtype, index, *settings)
+            for metric in measure_steps(config, dtype, index, *settings)
         ]
 
 
@@ -69,7 +69,7 @@ def an_index(path: str | None) -> Iterator[str]:
 
 def measure_steps(
     config: str, dtype: str, index: str, batch_bins: int, steps: int, warm_up: int = 2, device: str = "cpu"
-) -> list[Figure]:
+) -> list[Metric]:
     """Figures of training steps.
 
     Args:
@@ -120,9 +120,9 @@ def measure_steps(
     name = Path(config).stem.removeprefix("train_")
     about = {"dtype": dtype, "threads": torch.get_num_threads(), "batch_bins": batch_bins}
     return [
-        Figure(f"train_{name}_step", 1000 * statistics.median(seconds), "ms", "", about),
-        Figure(f"train_{name}_speed", statistics.median(rates), "tokens/s", "", about),
-        Figure(f"train_{name}_share_of_matmul", statistics.median(shares), "ratio", BARS[device], about),
-        Figure(f"train_{name}_padding", 1 - used / cost, "ratio", "<= 0.03", about),
-        Figure(f"train_{name}_loading", sum(loading) / sum(seconds), "ratio", "<= 0.02", about),
+        Metric(f"train_{name}_step", 1000 * statistics.median(seconds), "ms", "", about),
+        Metric(f"train_{name}_speed", statistics.median(rates), "tokens/s", "", about),
+        Metric(f"train_{name}_share_of_matmul", statistics.median(shares), "ratio", BARS[device], about),
+        Metric(f"train_{name}_padding", 1 - used / cost, "ratio", "<= 0.03", about),
+        Metric(f"train_{name}_loading", sum(loading) / sum(seconds), "ratio", "<= 0.02", about),
     ]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from espnet2_valle.bench.figure import Figure
 from espnet2_valle.bench.fresh import run_fresh
+from espnet2_valle.bench.metric import Metric
 from espnet2_valle.bench.speech import voice
 from espnet2_valle.common.audio import write_audio
 
@@ -28,7 +28,7 @@ def seconds_of(function: Callable[..., None], *args: object, **options: object) 
 
 def compare_workers(
     name: str, count: int, rounds: int, seconds_with: Callable[[int, int], float], config: dict[str, object]
-) -> list[Figure]:
+) -> list[Metric]:
     """Figures of work on `count` utterances.
 
     Args:
@@ -36,18 +36,18 @@ def compare_workers(
         count: utterances.
         rounds: runs with each number of workers, in turn.
         seconds_with: seconds of a run, by number of workers and round.
-        config: what the figures were measured on.
+        config: what the metrics were measured on.
     """
     taken = [[seconds_with(nj, number) for nj in WORKERS] for number in range(rounds)]
     about = {"utterances": count, "rounds": rounds, **config}
     rates = [
-        Figure(
+        Metric(
             f"{name}_rate", count / statistics.median(column), "utterances/s", "", {**about, "workers": nj}
         )
         for nj, column in zip(WORKERS, zip(*taken))
     ]
     ratio = statistics.median(one / two for one, two in taken)
-    return [*rates, Figure(f"{name}_two_workers", ratio, "ratio", BAR, about)]
+    return [*rates, Metric(f"{name}_two_workers", ratio, "ratio", BAR, about)]
 
 
 def write_voices(folder: Path, count: int, seconds: float, sample_rate: int) -> dict[str, Path]:

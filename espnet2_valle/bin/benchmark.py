@@ -1,6 +1,6 @@
 """Measure speed and memory on this machine: `valle benchmark decode`, and so on.
 
-Each benchmark prints a table of figures with their bars; `--json FILE` writes one object a figure.
+Each benchmark prints a table of metrics with their bars; `--json FILE` writes one object a metric.
 """
 
 import argparse
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from espnet2_valle.bench.figure import render, write_json
+from espnet2_valle.bench.metric import render, write_json
 from espnet2_valle.commands import COMMANDS
 from espnet2_valle.common.cli import run_command
 
@@ -23,7 +23,7 @@ def get_parser(name: str = "") -> argparse.ArgumentParser:
     for each, purpose in BENCHMARKS.items():
         benchmark = benchmarks.add_parser(each, help=purpose, description=purpose)
         if each == name:
-            benchmark.add_argument("--json", help="write the figures here too, one object a line")
+            benchmark.add_argument("--json", help="write the metrics here too, one object a line")
             import_module(f"espnet2_valle.bench.{name}").add_arguments(benchmark)
     return parser
 
@@ -32,10 +32,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run one benchmark."""
     words = sys.argv[1:] if argv is None else argv
     args = get_parser(*words[:1]).parse_args(words)
-    figures = import_module(f"espnet2_valle.bench.{args.benchmark}").measure(args)
-    print(render(figures))
+    metrics = import_module(f"espnet2_valle.bench.{args.benchmark}").measure(args)
+    print(render(metrics))
     if args.json:
-        write_json(figures, args.json)
+        write_json(metrics, args.json)
 
 
 if __name__ == "__main__":

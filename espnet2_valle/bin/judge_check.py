@@ -1,7 +1,7 @@
-"""Judge the judges: what do they say of real speech, and of the codec's resynthesis of it?
+"""Score the scorers: what do they say of real speech, and of the codec's resynthesis of it?
 
 Word error rate, similarity to the same and to another speaker, equal error rate and DNSMOS of corpora, with
-95 % intervals: the scale on which the figures of synthesised speech are read. A corpus is a folder as
+95 % intervals: the scale on which the metrics of synthesised speech are read. A corpus is a folder as
 `prepare_folder` takes it; transcripts may be missing, and then no words are counted.
 """
 
@@ -13,7 +13,7 @@ from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.conf import find
 from espnet2_valle.evaluation.inputs import named_files
 from espnet2_valle.evaluation.settings import read_settings
-from espnet2_valle.study.judge_check import check_judges
+from espnet2_valle.study.judge_check import check_scorers
 from espnet2_valle.study.results import write_section
 
 
@@ -26,11 +26,11 @@ def get_parser() -> argparse.ArgumentParser:
         "--corpus", action="append", required=True, metavar="NAME=DIR", help="recordings; repeatable"
     )
     parser.add_argument(
-        "--judge", action="append", default=[], metavar="NAME=DIR", help="trained judge of a corpus"
+        "--judge", action="append", default=[], metavar="NAME=DIR", help="trained recogniser of a corpus"
     )
     parser.add_argument("--codec_config", required=True, help="codec.yaml of the codec that resynthesises")
     parser.add_argument(
-        "--score_config", default=str(find("score/study.yaml")), help="judges: conf/score/*.yaml"
+        "--score_config", default=str(find("score/study.yaml")), help="scorers: conf/score/*.yaml"
     )
     parser.add_argument("--count", type=int, default=200, help="recordings of each corpus, at most")
     parser.add_argument("--output_dir", type=Path, required=True, help="gets judged.json, judged.md and rows")
@@ -43,7 +43,7 @@ def get_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     args = get_parser().parse_args(argv)
-    text = check_judges(
+    text = check_scorers(
         named_files(args.corpus, "--corpus"),
         named_files(args.judge, "--judge"),
         args.codec_config,
@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         args.nj,
     )
     if args.results:
-        write_section(args.results, "judge check", text)
+        write_section(args.results, "recogniser check", text)
     print(text)
 
 

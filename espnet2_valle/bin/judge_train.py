@@ -1,11 +1,11 @@
-"""Train a small ESPnet CTC recogniser on ground-truth speech: a judge of words, or a chooser by phones."""
+"""Train a small ESPnet CTC recogniser on ground-truth speech: of words, to score, or of phones, to choose."""
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
 from espnet2_valle.asr.phones import PhoneUnits
-from espnet2_valle.asr.training import train_judge
+from espnet2_valle.asr.training import train_recognizer
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.conf import find, locate
 
@@ -35,13 +35,13 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Train, or go on where a killed run was; does nothing when the judge is there."""
+    """Train, or go on where a killed run was; does nothing when the recogniser is there."""
     args = get_parser().parse_args(argv)
     units = None
     if args.token_type != "word":
         units = PhoneUnits(args.token_type, args.g2p, args.cleaner)
     config = locate(args.config or (PHONE_CONFIG if units else DEFAULT_CONFIG))
-    train_judge(args.train_dir, args.valid_dir, args.output_dir, config, units)
+    train_recognizer(args.train_dir, args.valid_dir, args.output_dir, config, units)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Score systems side by side, by the same judges: ground truth, codec resynthesis and VALL-E, or any others.
+"""Score systems side by side, by the same scorers: ground truth, codec resynthesis and VALL-E, or any others.
 
 What was asked comes as pairs of a data directory (--pairs, --data_dir) or as a list in Seed-TTS-eval's format
 (--list); what a system answered as a wav.scp or a folder of sound files named by the pairs' ids.
@@ -33,14 +33,14 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--list", default=None, help="in place of pairs: id|prompt text|prompt sound|text[|reference sound]"
     )
-    parser.add_argument("--config", default=None, help="conf/score/*.yaml: judges, protocol and the like")
+    parser.add_argument("--config", default=None, help="conf/score/*.yaml: scorers, protocol and the like")
     parser.add_argument(
         "--system",
         action="append",
         default=[],
         metavar="NAME=WAV_SCP",
         help="outputs keyed by pair id, or a folder of them; repeatable. Several with commas between are "
-        "samples of one system: figures are over all, and the best of each pair is a system of its own",
+        "samples of one system: metrics are over all, and the best of each pair is a system of its own",
     )
     parser.add_argument(
         "--outcomes",
@@ -62,7 +62,7 @@ def get_parser() -> argparse.ArgumentParser:
         help="wav.scp of prompts after the codec, keyed by utterance (by pair with --list): SIM-r",
     )
     parser.add_argument(
-        "--judge", default=None, help="directory of a trained CTC judge; without it pocketsphinx judges"
+        "--judge", default=None, help="directory of a trained CTC recogniser; without it pocketsphinx scores"
     )
     parser.add_argument(
         "--vocabulary", default=None, help="all words there are, one a line: pocketsphinx's grammar"

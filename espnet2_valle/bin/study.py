@@ -26,9 +26,9 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--data_dir", help="test set with its pairs; default: dump/NAME/raw/test of the first run"
     )
-    parser.add_argument("--judge", help="trained judge; default: that of the first run, if it has one")
+    parser.add_argument("--judge", help="trained recogniser; default: that of the first run, if it has one")
     parser.add_argument("--decode_config", default=str(find("decode.yaml")), help="what variants differ from")
-    parser.add_argument("--score_config", default=str(find("score/study.yaml")), help="judges")
+    parser.add_argument("--score_config", default=str(find("score/study.yaml")), help="recognisers")
     parser.add_argument("--inference_model", default="valid.loss.ave.pth", help="weights, in ar/ and nar/")
     parser.add_argument("--num_pairs", type=int, help="at most so many, speakers taking turns; default: all")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="each pair is sampled with each")

@@ -35,7 +35,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--recognizer",
         default=POCKETSPHINX,
-        help="for recordings without text: pocketsphinx (English), or the directory of a judge (judge_train)",
+        help="for recordings without text: pocketsphinx (English), or the directory of one by judge_train",
     )
     group = parser.add_argument_group("codec; one of them")
     group.add_argument("--model_tag", help="packed model (zip) or model-zoo name whose codec is used")

@@ -1,4 +1,4 @@
-"""Finished run directories of the recipe: where their models, test data and judge lie."""
+"""Finished run directories of the recipe: where their models, test data and recogniser lie."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ class TrainedRun:
 
     @property
     def judge(self) -> Path:
-        """Of the trained judge, where there is one."""
+        """Of the trained recogniser, where there is one."""
         return self.exp_dir / "judge"
 
     def _beside(self, kind: str) -> Path:

@@ -1,4 +1,4 @@
-"""From rows of scores to what figures are ratios of."""
+"""From rows of scores to what metrics are ratios of."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from espnet2_valle.asr.wer import ErrorCounts, count_characters, count_words
-from espnet2_valle.evaluation.bootstrap import Figure, ratio_figure
+from espnet2_valle.evaluation.bootstrap import Metric, ratio_metric
 from espnet2_valle.evaluation.utterance import UtteranceScore
 
 MIN_SPEAKERS = 2  # of one speaker nothing can be drawn
@@ -14,49 +14,48 @@ MIN_SPEAKERS = 2  # of one speaker nothing can be drawn
 
 @dataclass
 class Ratios:
-    """A figure before it is summed: numerator and denominator of each output that has one.
+    """A metric before it is summed: numerator and denominator of each output that has one.
 
     Attributes:
-        tops: numerators.
-        bottoms: denominators.
+        numerators, denominators: one each of an output that has the metric.
         pairs: pair id of each.
     """
 
-    tops: list[float] = field(default_factory=list)
-    bottoms: list[float] = field(default_factory=list)
+    numerators: list[float] = field(default_factory=list)
+    denominators: list[float] = field(default_factory=list)
     pairs: list[str] = field(default_factory=list)
 
-    def add(self, pair: str, top: float, bottom: float = 1.0) -> None:
+    def add(self, pair: str, numerator: float, denominator: float = 1.0) -> None:
         """Take in one output."""
         self.pairs.append(pair)
-        self.tops.append(top)
-        self.bottoms.append(bottom)
+        self.numerators.append(numerator)
+        self.denominators.append(denominator)
 
-    def figure(self, seed: int = 0) -> Figure:
-        """The figure, with the interval over pairs: samples of one pair are drawn together."""
-        return ratio_figure(self.tops, self.bottoms, seed, groups=self.pairs)
+    def metric(self, seed: int = 0) -> Metric:
+        """The metric, with the interval over pairs: samples of one pair are drawn together."""
+        return ratio_metric(self.numerators, self.denominators, seed, groups=self.pairs)
 
     def of_pairs(self) -> dict[str, tuple[float, float]]:
         """Pair id -> mean numerator and denominator of its samples."""
         count = Counter(self.pairs)
-        tops, bottoms = (dict.fromkeys(count, 0.0) for _ in range(2))
-        for pair, top, bottom in zip(self.pairs, self.tops, self.bottoms, strict=True):
-            tops[pair] += top / count[pair]
-            bottoms[pair] += bottom / count[pair]
-        return {pair: (tops[pair], bottoms[pair]) for pair in count}
+        numerators, denominators = (dict.fromkeys(count, 0.0) for _ in range(2))
+        for pair, numerator, denominator in zip(self.pairs, self.numerators, self.denominators, strict=True):
+            numerators[pair] += numerator / count[pair]
+            denominators[pair] += denominator / count[pair]
+        return {pair: (numerators[pair], denominators[pair]) for pair in count}
 
-    def figure_by_speaker(self, speakers: Mapping[str, str], seed: int = 0) -> Figure | None:
-        """The figure with the interval over speakers (pair id -> speaker); None for fewer than two."""
+    def metric_by_speaker(self, speakers: Mapping[str, str], seed: int = 0) -> Metric | None:
+        """The metric with the interval over speakers (pair id -> speaker); None for fewer than two."""
         labels = [speakers[pair] for pair in self.pairs]
         if len(set(labels)) < MIN_SPEAKERS:
             return None
-        return ratio_figure(self.tops, self.bottoms, seed, groups=labels)
+        return ratio_metric(self.numerators, self.denominators, seed, groups=labels)
 
 
 def measure(rows: Iterable[UtteranceScore]) -> dict[str, Ratios]:
     """Every figure's ratios: wer, cer, sim_prompt, sim_other, prompt_beats_other, dnsmos and the extra ones.
 
-    A row without audio counts in wer and cer, with all words deleted, and in no other figure.
+    A row without audio counts in wer and cer, with all words deleted, and in no other metric.
     """
     names = ("wer", "cer", "sim_prompt", "sim_other", "prompt_beats_other", "dnsmos")
     measured = {name: Ratios() for name in names}

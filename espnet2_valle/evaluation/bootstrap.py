@@ -8,28 +8,28 @@ CONFIDENCE = 0.95
 NUM_SAMPLES = 1000
 CHUNK_ELEMENTS = 5_000_000  # resampled indices held at once
 
-Figure = dict[str, float | None]
-NO_FIGURE: Figure = {"value": None, "low": None, "high": None}
+Metric = dict[str, float | None]
+NO_METRIC: Metric = {"value": None, "low": None, "high": None}
 
 
-def ratio_figure(
+def ratio_metric(
     numerators: Sequence[float],
     denominators: Sequence[float] | None = None,
     seed: int = 0,
     num_samples: int = NUM_SAMPLES,
     groups: Sequence[Hashable] | None = None,
-) -> Figure:
+) -> Metric:
     """Ratio of sums over utterances, with its percentile bootstrap interval.
 
     WER is a ratio of sums (errors over words): each resample of the utterances gives a ratio of its own.
-    Without denominators it is the mean. The interval tells how the figure would move with other utterances
+    Without denominators it is the mean. The interval tells how the metric would move with other utterances
     of the same speakers and texts, not with other training runs. With speakers as groups whole speakers are
-    resampled (cluster bootstrap), and it tells how the figure would move with other speakers.
+    resampled (cluster bootstrap), and it tells how the metric would move with other speakers.
 
     Args:
         numerators: one an utterance.
         denominators: one an utterance; None is 1 each.
-        seed: of the resampling; equal arguments give equal figures.
+        seed: of the resampling; equal arguments give equal metrics.
         num_samples: how many resamples.
         groups: a label an utterance; those of one label are drawn together. None draws each by itself.
 
@@ -39,7 +39,7 @@ def ratio_figure(
     top = np.asarray(numerators, dtype=np.float64)
     bottom = np.ones_like(top) if denominators is None else np.asarray(denominators, dtype=np.float64)
     if top.size == 0 or bottom.sum() == 0:
-        return dict(NO_FIGURE)
+        return dict(NO_METRIC)
     sums = np.stack([top, bottom])
     return interval(top.sum() / bottom.sum(), _resampled(group_sums(sums, groups), seed, num_samples))
 
@@ -59,7 +59,7 @@ def relative_accuracy(
     lengths: Sequence[float],
     seed: int = 0,
     num_samples: int = NUM_SAMPLES,
-) -> Figure:
+) -> Metric:
     """Word accuracy of one system over that of another on the same utterances, resampled together.
 
     Args:
@@ -73,16 +73,16 @@ def relative_accuracy(
     top = length - np.asarray(errors, dtype=np.float64)
     bottom = length - np.asarray(base_errors, dtype=np.float64)
     if top.size == 0 or bottom.sum() <= 0:
-        return dict(NO_FIGURE)
+        return dict(NO_METRIC)
     value = max(0.0, top.sum()) / bottom.sum()
     return interval(value, np.maximum(0.0, _resampled(np.stack([top, bottom]), seed, num_samples)))
 
 
-def complement(figure: Figure) -> Figure:
-    """1 - figure, not below 0: accuracy from an error rate."""
-    value, low, high = (figure[key] for key in ("value", "low", "high"))
+def complement(metric: Metric) -> Metric:
+    """1 - metric, not below 0: accuracy from an error rate."""
+    value, low, high = (metric[key] for key in ("value", "low", "high"))
     if value is None or low is None or high is None:
-        return dict(NO_FIGURE)
+        return dict(NO_METRIC)
     return {"value": max(0.0, 1 - value), "low": max(0.0, 1 - high), "high": max(0.0, 1 - low)}
 
 
@@ -102,8 +102,8 @@ def _resampled(sums: np.ndarray, seed: int, num_samples: int) -> np.ndarray:
     return usable[0] / usable[1]
 
 
-def interval(value: float, samples: np.ndarray) -> Figure:
-    """A figure with the interval that holds CONFIDENCE of its resamples (samples,)."""
+def interval(value: float, samples: np.ndarray) -> Metric:
+    """A metric with the interval that holds CONFIDENCE of its resamples (samples,)."""
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(samples, [tail, 1 - tail]) if samples.size else (value, value)
     # A resample sums in another order, so its last bits may put a constant outside its own interval.

@@ -113,7 +113,7 @@ def _of_data_dir(pairs_file: str, data_dir: Path, prompts: Mapping[str, str]) ->
 
 
 def continued(trial: Trial, seconds: float) -> Trial:
-    """The trial as a continuation: the reference's first `seconds` are the prompt, voice is judged after it.
+    """The trial as a continuation: the reference's first `seconds` are the prompt, voice is scored after it.
 
     Raises:
         InputError: there is no reference recording.

@@ -20,7 +20,7 @@ class AbsQualityScorer(ABC):
     """Interface of a quality scorer, which rates a recording from 1 (bad) to 5 (excellent)."""
 
     name: str
-    key: str  # of the figure in scores.json
+    key: str  # of the metric in scores.json
 
     @abstractmethod
     def score(self, wav: np.ndarray, rate: int) -> float:
@@ -80,7 +80,7 @@ class TorchHubScorer(AbsQualityScorer):
     Args:
         repo: of GitHub, or a folder with hubconf.py; the default holds UTMOS (Saeki et al., 2022).
         model: in its hubconf.py.
-        key: of the figure in scores.json.
+        key: of the metric in scores.json.
 
     Raises:
         InputError: the model cannot be had.

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import permutation_test
 
 from espnet2_valle.evaluation.aggregate import MIN_SPEAKERS, Ratios
-from espnet2_valle.evaluation.bootstrap import CHUNK_ELEMENTS, group_sums, ratio_figure
+from espnet2_valle.evaluation.bootstrap import CHUNK_ELEMENTS, group_sums, ratio_metric
 
 NUM_FLIPS = 9999
 COMPARED = ("wer", "cer", "sim_prompt", "dnsmos")
@@ -20,7 +20,7 @@ def paired_tests(
     """Every two systems against each other.
 
     Args:
-        measured: system -> figure -> its ratios.
+        measured: system -> metric -> its ratios.
         speakers: pair id -> speaker.
         seed: of the resampling.
 
@@ -50,7 +50,7 @@ def _compare(
     speakers: Mapping[str, str],
     seed: int,
 ) -> dict[str, Any] | None:
-    """One test; None where the systems share no pair with this figure."""
+    """One test; None where the systems share no pair with this metric."""
     one, other = _by_pair(measured[system].get(name)), _by_pair(measured[base].get(name))
     pairs = [pair for pair in one if pair in other]
     if not pairs:
@@ -68,12 +68,12 @@ def _compare(
         "base": base,
         "measure": name,
         "n": len(pairs),
-        "difference": ratio_figure(gaps, lengths, seed),
+        "difference": ratio_metric(gaps, lengths, seed),
         "p": flip_test(gaps, None, seed),
     }
     labels = [speakers[pair] for pair in pairs]
     if len(set(labels)) >= MIN_SPEAKERS:
-        test["difference_by_speaker"] = ratio_figure(gaps, lengths, seed, groups=labels)
+        test["difference_by_speaker"] = ratio_metric(gaps, lengths, seed, groups=labels)
         test["p_by_speaker"] = flip_test(gaps, labels, seed)
     return test
 
@@ -81,7 +81,7 @@ def _compare(
 def _by_pair(ratios: Ratios | None) -> dict[str, tuple[float, float, int]]:
     """Pair -> sums of its samples' numerators and denominators, and how many samples."""
     sums: dict[str, tuple[float, float, int]] = {}
-    for pair, top, bottom in zip(ratios.pairs, ratios.tops, ratios.bottoms) if ratios else ():
+    for pair, top, bottom in zip(ratios.pairs, ratios.numerators, ratios.denominators) if ratios else ():
         before = sums.get(pair, (0.0, 0.0, 0))
         sums[pair] = (before[0] + top, before[1] + bottom, before[2] + 1)
     return sums

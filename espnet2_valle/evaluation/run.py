@@ -1,4 +1,4 @@
-"""Scoring a run: systems, judges and protocol in, scores.json and tables out."""
+"""Scoring a run: systems, scorers and protocol in, scores.json and tables out."""
 
 import json
 import logging

@@ -12,7 +12,7 @@ import numpy as np
 from espnet2_valle.evaluation.aggregate import Ratios, badness, measure
 from espnet2_valle.evaluation.paired_tests import paired_tests
 from espnet2_valle.evaluation.scorers import AbsScorerPlan
-from espnet2_valle.evaluation.systems import compare_words, count_outcomes, second_figures, summarise
+from espnet2_valle.evaluation.systems import compare_words, count_outcomes, second_metrics, summarise
 from espnet2_valle.evaluation.utterance import UtteranceScore
 
 GROUND_TRUTH, CODEC = "ground_truth", "codec"
@@ -44,7 +44,7 @@ class Scored:
 def best_of(samples: Sequence[Rows]) -> list[UtteranceScore]:
     """For each pair the sample with fewest word errors, then most like the prompt.
 
-    The judge that chooses is the judge that scores, so this bounds what choosing can bring.
+    The recogniser that chooses is the one that scores, so this bounds what choosing can bring.
     """
     return [min(of_pair, key=badness) for of_pair in zip(*samples)]
 
@@ -75,7 +75,7 @@ def assemble(
 
     Args:
         systems: by name.
-        plan: the judges.
+        plan: the scorers.
         times: stage -> seconds.
         speakers: pair id -> speaker.
         seed: of the resampling.
@@ -83,7 +83,7 @@ def assemble(
     measured = {name: measure(scored.rows) for name, scored in systems.items()}
     scores: dict[str, Any] = {
         "systems": {name: summarise_samples(scored, seed, speakers) for name, scored in systems.items()},
-        "judge": plan.judge_name,
+        "judge": plan.recognizer_name,
         "speaker_encoder": plan.speaker_name,
         "pairs": len(next(iter(systems.values())).samples[0]),
         "commit": git_commit(),
@@ -100,7 +100,7 @@ def assemble(
     if plan.second_name:
         scores["second_judge"] = {
             "name": plan.second_name,
-            "systems": {name: second_figures(scored.rows, seed) for name, scored in systems.items()},
+            "systems": {name: second_metrics(scored.rows, seed) for name, scored in systems.items()},
         }
     return scores
 
@@ -124,7 +124,7 @@ def summarise_samples(scored: Scored, seed: int, speakers: Mapping[str, str]) ->
 
 
 def _in_all(samples: Sequence[Mapping[str, float | None]]) -> dict[str, list[float]]:
-    """The values of those figures that every sample has."""
+    """The values of those metrics that every sample has."""
     values = {name: [sample.get(name) for sample in samples] for name in samples[0]}
     kept = {name: [value for value in found if value is not None] for name, found in values.items()}
     return {name: found for name, found in kept.items() if len(found) == len(samples)}
@@ -135,8 +135,8 @@ def _spread(values: Sequence[float]) -> dict[str, Any]:
 
 
 def _value(ratios: Ratios) -> float | None:
-    bottom = sum(ratios.bottoms)
-    return sum(ratios.tops) / bottom if bottom else None
+    bottom = sum(ratios.denominators)
+    return sum(ratios.numerators) / bottom if bottom else None
 
 
 def git_commit() -> str | None:

@@ -1,4 +1,4 @@
-"""The judges of one scoring run, built once in every worker."""
+"""The scorers of one scoring run, built once in every worker."""
 
 import logging
 from abc import ABC, abstractmethod
@@ -16,7 +16,7 @@ from espnet2_valle.common.resume import digest
 from espnet2_valle.evaluation.mos import AbsQualityScorer, DNSMOSScorer
 from espnet2_valle.evaluation.registry import QUALITY_SCORERS, SPEAKER_ENCODERS
 from espnet2_valle.evaluation.settings import Settings
-from espnet2_valle.evaluation.signal import SignalFigures, signal_figures
+from espnet2_valle.evaluation.signal import SignalMetrics, signal_metrics
 from espnet2_valle.evaluation.speaker import AbsSpeakerEncoder, ResemblyzerEncoder
 
 MODEL_FILES = ("config.yaml", "valid.*.pth")
@@ -27,8 +27,8 @@ class Scorers:
     """Loaded models.
 
     Attributes:
-        judge: hears the words.
-        second: hears them independently; None when there is one judge only.
+        recogniser: hears the words.
+        second: hears them independently; None when there is one recogniser only.
         speaker: compares voices.
         quality: rates the sound.
         more_quality: rate it too.
@@ -36,12 +36,12 @@ class Scorers:
         normalise: a text before words are counted (they are counted after `words.normalise` in any case).
     """
 
-    judge: AbsRecognizer
+    recognizer: AbsRecognizer
     second: AbsRecognizer | None
     speaker: AbsSpeakerEncoder
     quality: AbsQualityScorer
     more_quality: tuple[AbsQualityScorer, ...] = ()
-    signal: SignalFigures | None = None
+    signal: SignalMetrics | None = None
     normalise: Callable[[str], str] = str
 
 
@@ -50,13 +50,13 @@ class AbsScorerPlan(ABC):
 
     @property
     @abstractmethod
-    def judge_name(self) -> str:
-        """Name of the judge, for tables."""
+    def recognizer_name(self) -> str:
+        """Name of the recogniser, for tables."""
 
     @property
     @abstractmethod
     def second_name(self) -> str | None:
-        """Name of the second judge, or None."""
+        """Name of the second recogniser, or None."""
 
     @property
     def speaker_name(self) -> str:
@@ -94,10 +94,10 @@ def load_scorers(plan: AbsScorerPlan) -> Scorers:
 
 @dataclass(frozen=True)
 class DefaultPlan(AbsScorerPlan):
-    """The judges of a configuration.
+    """The scorers of a configuration.
 
-    Where it names no judge, a trained CTC recogniser is the judge if there is one, with pocketsphinx as the
-    independent second if it knows all words; otherwise pocketsphinx judges alone.
+    Where it names no recogniser, a trained CTC recogniser is taken if there is one, with pocketsphinx as the
+    independent second if it knows all words; otherwise pocketsphinx scores alone.
 
     Attributes:
         judge_dir: of a trained `CTCRecognizer`, or None.
@@ -111,22 +111,23 @@ class DefaultPlan(AbsScorerPlan):
 
     def __post_init__(self) -> None:
         if self.judge_dir is not None and not Path(self.judge_dir).is_dir():
-            raise InputError(self.judge_dir, "no such judge", "Train it (stage 8) or leave out --judge")
-        for judge in self._judges():
-            RECOGNIZERS.check(judge)
+            raise InputError(self.judge_dir, "no such recogniser", "Train it (stage 8) or leave out --judge")
+        for recognizer in self._recognizers():
+            RECOGNIZERS.check(recognizer)
         SPEAKER_ENCODERS.check(self.settings.speaker)
         for quality in self.settings.quality:
             QUALITY_SCORERS.check(quality)
         if self._wants_sphinx_second() and unknown_words(self.vocabulary):
             logging.warning(
-                "pocketsphinx does not know '%s': there is no second judge", unknown_words(self.vocabulary)[0]
+                "pocketsphinx does not know '%s': there is no second recogniser",
+                unknown_words(self.vocabulary)[0],
             )
 
     def _wants_sphinx_second(self) -> bool:
         return bool(self.judge_dir) and self.settings.judge is None and self.settings.second_judge is None
 
-    def _judges(self) -> list[Component]:
-        """The judge and, if there is one, the second."""
+    def _recognizers(self) -> list[Component]:
+        """The recogniser and, if there is one, the second."""
         sphinx = Component("pocketsphinx", (("vocabulary", self.vocabulary),) if self.vocabulary else ())
         trained = Component("ctc", (("judge_dir", self.judge_dir),)) if self.judge_dir else None
         first = self.settings.judge or trained or sphinx
@@ -138,24 +139,28 @@ class DefaultPlan(AbsScorerPlan):
         return [first] if second is None else [first, second]
 
     @property
-    def judge_name(self) -> str:
+    def recognizer_name(self) -> str:
         """See AbsScorerPlan."""
-        return _judge_title(self._judges()[0])
+        return _recognizer_title(self._recognizers()[0])
 
     @property
     def second_name(self) -> str | None:
         """See AbsScorerPlan."""
-        return _judge_title(self._judges()[1]) if len(self._judges()) > 1 else None
+        return _recognizer_title(self._recognizers()[1]) if len(self._recognizers()) > 1 else None
 
     def identity(self) -> str:
-        """See AbsScorerPlan; the trained judge counts with the content of its model files."""
+        """See AbsScorerPlan; the trained recogniser counts with the content of its model files."""
         contents: list[str | bytes] = [repr(sorted(self.vocabulary))]
         if self.judge_dir:
             files = sorted(path for pattern in MODEL_FILES for path in Path(self.judge_dir).glob(pattern))
             contents += [part for path in files for part in (path.name, path.read_bytes())]
         chosen = [*self._named(), self.settings.speaker, *self.settings.quality]
         parts = [component.identity() for component in chosen]
-        parts += [self.judge_name, DNSMOSScorer.name, f"{self.settings.signal} {self.settings.normaliser}"]
+        parts += [
+            self.recognizer_name,
+            DNSMOSScorer.name,
+            f"{self.settings.signal} {self.settings.normaliser}",
+        ]
         return f"{parts} {digest(contents, 'sha1', separator='', digits=40)}"
 
     @property
@@ -165,28 +170,32 @@ class DefaultPlan(AbsScorerPlan):
         return super().speaker_name if component.name == "resemblyzer" else str(component)
 
     def _named(self) -> list[Component]:
-        """Judges that the configuration names: the others are known by content, wherever they lie."""
-        return [judge for judge in (self.settings.judge, self.settings.second_judge) if judge is not None]
+        """Recognisers that the configuration names: the others are known by content, wherever they lie."""
+        return [
+            recognizer
+            for recognizer in (self.settings.judge, self.settings.second_judge)
+            if recognizer is not None
+        ]
 
     def build(self) -> Scorers:
         """See AbsScorerPlan."""
-        judges = [RECOGNIZERS.build(judge) for judge in self._judges()]
+        recognizers = [RECOGNIZERS.build(recognizer) for recognizer in self._recognizers()]
         settings = self.settings
         return Scorers(
-            judges[0],
-            judges[1] if len(judges) > 1 else None,
+            recognizers[0],
+            recognizers[1] if len(recognizers) > 1 else None,
             SPEAKER_ENCODERS.build(settings.speaker),
             DNSMOSScorer(),
             tuple(QUALITY_SCORERS.build(quality) for quality in settings.quality),
-            signal_figures if settings.signal else None,
+            signal_metrics if settings.signal else None,
             str if settings.normaliser == "basic" else NORMALISERS[settings.normaliser],
         )
 
 
-def _judge_title(judge: Component) -> str:
-    """Name of a judge for tables."""
-    if judge.name == "ctc":
+def _recognizer_title(recognizer: Component) -> str:
+    """Name of a recogniser for tables."""
+    if recognizer.name == "ctc":
         return "ESPnet CTC recogniser"
-    if judge.name == "pocketsphinx":
-        return "pocketsphinx with a grammar" if judge.options else "pocketsphinx, free text"
-    return str(judge)
+    if recognizer.name == "pocketsphinx":
+        return "pocketsphinx with a grammar" if recognizer.options else "pocketsphinx, free text"
+    return str(recognizer)

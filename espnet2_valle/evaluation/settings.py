@@ -17,8 +17,8 @@ class Settings:
     """One configuration of the score command.
 
     Attributes:
-        judge: recogniser; None takes the trained judge if one is given, else pocketsphinx.
-        second_judge: another recogniser, None takes pocketsphinx beside a trained judge, else none.
+        judge: recogniser; None takes the trained recogniser if one is given, else pocketsphinx.
+        second_judge: another recogniser, None takes pocketsphinx beside a trained recogniser, else none.
         speaker: speaker encoder.
         quality: estimators of a listener's opinion, beside DNSMOS P.835.
         signal: measure against the reference recording, where there is one.

@@ -8,8 +8,8 @@ from espnet2_valle.asr.normalise import basic
 from espnet2_valle.common.audio import resample
 from espnet2_valle.common.extras import import_extra
 
-# (wav, rate, reference, reference rate, text) -> figure -> value, None where it cannot be measured
-SignalFigures = Callable[[np.ndarray, int, np.ndarray, int, str], dict[str, float | None]]
+# (wav, rate, reference, reference rate, text) -> metric -> value, None where it cannot be measured
+SignalMetrics = Callable[[np.ndarray, int, np.ndarray, int, str], dict[str, float | None]]
 
 RATE = 16000
 FRAME_MS = 10.0
@@ -23,7 +23,7 @@ MIN_SECONDS = 0.1
 MIN_VOICED = 10  # frames that both have pitch: fewer tell nothing
 
 
-def signal_figures(
+def signal_metrics(
     wav: np.ndarray, rate: int, reference: np.ndarray, reference_rate: int, text: str
 ) -> dict[str, float | None]:
     """Compare two recordings of one text, after trimming silence and aligning them by dynamic time warping.
@@ -87,17 +87,17 @@ def compare_pitch(pitch: np.ndarray, reference: np.ndarray) -> dict[str, float |
     """f0_rmse, f0_correlation and voicing_error of two aligned contours (frames,) in Hz, 0 where unvoiced."""
     voiced, should = pitch > 0, reference > 0
     both = voiced & should
-    figures: dict[str, float | None] = {
+    metrics: dict[str, float | None] = {
         "f0_rmse": None,
         "f0_correlation": None,
         "voicing_error": float((voiced != should).mean()),
     }
     if both.sum() >= MIN_VOICED:
         one, other = np.log2(pitch[both]), np.log2(reference[both])
-        figures["f0_rmse"] = float(CENTS * np.sqrt(np.mean((one - other) ** 2)))
+        metrics["f0_rmse"] = float(CENTS * np.sqrt(np.mean((one - other) ** 2)))
         if one.std() > 0 and other.std() > 0:
-            figures["f0_correlation"] = float(np.corrcoef(one, other)[0, 1])
-    return figures
+            metrics["f0_correlation"] = float(np.corrcoef(one, other)[0, 1])
+    return metrics
 
 
 def _trimmed(wav: np.ndarray, rate: int) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 
 from espnet2_valle.common.audio import read_audio
 from espnet2_valle.common.extras import import_extra
-from espnet2_valle.evaluation.bootstrap import NUM_SAMPLES, Figure, interval, ratio_figure
+from espnet2_valle.evaluation.bootstrap import NUM_SAMPLES, Metric, interval, ratio_metric
 from espnet2_valle.evaluation.scorers import AbsScorerPlan, load_scorers
 from espnet2_valle.evaluation.speaker import similarity
 from espnet2_valle.evaluation.utterance import DECIMALS
@@ -56,10 +56,10 @@ def speaker_reference(
         return None
     eer, threshold = equal_error_rate([value for *_, value in same], [value for *_, value in other])
     return {
-        "same": ratio_figure([value for *_, value in same], seed=seed, groups=[who for who, *_ in same]),
-        "other": other_speaker_figure(other, seed),
+        "same": ratio_metric([value for *_, value in same], seed=seed, groups=[who for who, *_ in same]),
+        "other": other_speaker_metric(other, seed),
         "eer": eer,
-        "eer_interval": equal_error_rate_figure(same, other, seed),
+        "eer_interval": equal_error_rate_metric(same, other, seed),
         "threshold": threshold,
         "n_utterances": len(chosen),
         "n_speakers": len({speakers[key] for key in chosen}),
@@ -111,7 +111,7 @@ def _weights(values: Sequence[float], weights: np.ndarray | None) -> np.ndarray:
     return np.ones(len(values)) if weights is None else weights
 
 
-def equal_error_rate_figure(same: Sequence[Comparison], other: Sequence[Comparison], seed: int) -> Figure:
+def equal_error_rate_metric(same: Sequence[Comparison], other: Sequence[Comparison], seed: int) -> Metric:
     """The equal error rate with its bootstrap interval over speakers, drawn with all of their recordings.
 
     A pair of two speakers counts as often as both are drawn together; a pair of one as often as it is drawn.
@@ -131,7 +131,7 @@ def equal_error_rate_figure(same: Sequence[Comparison], other: Sequence[Comparis
     return interval(value, np.array(rates))
 
 
-def other_speaker_figure(other: Sequence[Comparison], seed: int) -> Figure:
+def other_speaker_metric(other: Sequence[Comparison], seed: int) -> Metric:
     """Mean similarity of two speakers, with its bootstrap interval over speakers.
 
     A pair counts as often as both are drawn together: with one of them drawn alone the other would stay as it

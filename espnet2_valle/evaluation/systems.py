@@ -1,4 +1,4 @@
-"""Score whole systems: rows that outlive an interruption, figures with intervals."""
+"""Score whole systems: rows that outlive an interruption, metrics with intervals."""
 
 import json
 import logging
@@ -42,14 +42,14 @@ def score_system(
 ) -> list[UtteranceScore]:
     """Score the outputs of one system, one row a trial, in the order of `trials`.
 
-    Rows in `rows_path` whose audio, text and judges are unchanged are kept; others are appended as they come,
-    and at the end, also when the work is interrupted, the file has the rows of `trials` in their order.
+    Rows in `rows_path` whose audio, text and scorers are unchanged are kept; others are appended as they
+    come, and at the end, also when the work is interrupted, the file has the rows of `trials` in their order.
 
     Args:
         name: of the system, for the progress bar and errors.
         trials: what was asked.
         wavs: pair_id -> sound file; a pair without one counts as all words missing.
-        plan: the judges.
+        plan: the scorers.
         rows_path: JSON lines, read and written.
         nj: number of workers.
         max_bad: share of the pairs whose sound files may be unreadable: they are warned of and count as pairs
@@ -57,7 +57,7 @@ def score_system(
 
     Raises:
         InputError: `wavs` has none of the pairs, or a sound file is not there, or too many are unreadable, or
-            a judge cannot be had.
+            a scorer cannot be had.
     """
     if not any(trial.pair_id in wavs for trial in trials):
         raise InputError(
@@ -108,7 +108,7 @@ def _score(
 def _group_by_recording(
     trials: Sequence[Trial], wavs: Mapping[str, str], marks: Mapping[str, str]
 ) -> list[Task]:
-    """Tasks such that no recording is judged twice, however many trials have it as their output."""
+    """Tasks such that no recording is scored twice, however many trials have it as their output."""
     groups: dict[bytes, list[Trial]] = {}
     for trial in trials:
         groups.setdefault(content_digest(wavs.get(trial.pair_id)), []).append(trial)
@@ -162,20 +162,20 @@ def summarise(
     errors over reference length, summed over the list. A pair without audio counts with all its words and
     characters deleted. Similarities, prompt_beats_other (share of pairs whose output is nearer to its own
     prompt than to another speaker's utterance) and dnsmos are means over the pairs that have audio, of which
-    there are `n_audio`; so are further figures, where they were measured. word_errors counts by kind.
+    there are `n_audio`; so are further metrics, where they were measured. word_errors counts by kind.
 
     Args:
         rows: of all pairs; several of a pair where it was sampled several times.
         outcomes: pair_id -> typed outcome, as decoding wrote them; may be empty.
         seed: of the bootstrap.
-        speakers: pair_id -> speaker; with two or more, `by_speaker` has each figure with the interval over
+        speakers: pair_id -> speaker; with two or more, `by_speaker` has each metric with the interval over
             speakers in place of pairs.
     """
     measured = measure(rows)
-    figures = {name: ratios.figure(seed) for name, ratios in measured.items()}
+    metrics = {name: ratios.metric(seed) for name, ratios in measured.items()}
     summary: dict[str, Any] = {
-        "word_accuracy": complement(figures["wer"]),
-        **figures,
+        "word_accuracy": complement(metrics["wer"]),
+        **metrics,
         "n": len(rows),
         "n_audio": sum(row.has_audio for row in rows),
         "outcomes": count_outcomes(rows, outcomes),
@@ -183,19 +183,19 @@ def summarise(
         "worst": worst(rows, NUM_WORST),
     }
     if speakers:
-        clustered = {name: ratios.figure_by_speaker(speakers, seed) for name, ratios in measured.items()}
-        by_speaker = {name: figure for name, figure in clustered.items() if figure is not None}
+        clustered = {name: ratios.metric_by_speaker(speakers, seed) for name, ratios in measured.items()}
+        by_speaker = {name: metric for name, metric in clustered.items() if metric is not None}
         if "wer" in by_speaker:
             summary["by_speaker"] = {"word_accuracy": complement(by_speaker["wer"]), **by_speaker}
             summary["n_speakers"] = len(set(speakers.values()))
     return summary
 
 
-def second_figures(rows: Sequence[UtteranceScore], seed: int = 0) -> dict[str, Any]:
-    """word_accuracy, wer and cer of what the second judge heard; samples of a pair are drawn together."""
+def second_metrics(rows: Sequence[UtteranceScore], seed: int = 0) -> dict[str, Any]:
+    """word_accuracy, wer and cer by the second recogniser; samples of a pair are drawn together."""
     measured = measure(replace(row, heard=row.second_heard or "") for row in rows)
-    wer = measured["wer"].figure(seed)
-    return {"word_accuracy": complement(wer), "wer": wer, "cer": measured["cer"].figure(seed)}
+    wer = measured["wer"].metric(seed)
+    return {"word_accuracy": complement(wer), "wer": wer, "cer": measured["cer"].metric(seed)}
 
 
 def compare_words(

@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Measure:
-    """One figure of a system.
+    """One metric of a system.
 
     Attributes:
         key: in scores.json.
@@ -26,14 +26,14 @@ class Measure:
     meaning: str
 
     def show(self, value: float | None) -> str:
-        """Write a figure down."""
+        """Write a metric down."""
         if value is None:
             return "–"
         return f"{value * 100:.{self.decimals}f} %" if self.percent else f"{value:.{self.decimals}f}"
 
-    def show_interval(self, figure: Mapping[str, float | None]) -> str:
+    def show_interval(self, metric: Mapping[str, float | None]) -> str:
         """Write its interval down, without the unit."""
-        low, high = figure["low"], figure["high"]
+        low, high = metric["low"], metric["high"]
         if low is None or high is None:
             return ""
         scale = 100 if self.percent else 1
@@ -44,7 +44,7 @@ TRAINING_MINUTES = "training_minutes"
 MEASURES = (
     Measure(
         "word_accuracy", "Word accuracy", True, 1, "higher",
-        "Share of the words that the judge heard right, less the words added: 1 − WER.",
+        "Share of the words that the recogniser heard right, less the words added: 1 − WER.",
     ),
     Measure(
         "wer", "WER", True, 1, "lower",
@@ -98,7 +98,7 @@ MORE_MEASURES = (
 )  # fmt: skip
 WORD_MEASURES = MEASURES[:3]
 SMALLEST_P = 0.001
-VERSA = "versa_"  # begins the keys of figures that VERSA measured
+VERSA = "versa_"  # begins the keys of metrics that VERSA measured
 PAIRED_HEADER = ("difference", "p", "p (Holm)", "p by speaker")
 SYSTEM_NAMES = {  # baseline.kinds adds its own
     "ground_truth": "Ground truth",
@@ -136,7 +136,7 @@ def shown_measures(systems: Mapping[str, Mapping[str, Any]]) -> list[Measure]:
 
 
 def score_table(systems: Mapping[str, Mapping[str, Any]], measures: Sequence[Measure] | None = None) -> str:
-    """Measures down, systems across, each figure with its 95 % interval."""
+    """Measures down, systems across, each metric with its 95 % interval."""
     measures = shown_measures(systems) if measures is None else measures
     rows = [
         [measure.name, *(_cell(measure, s.get(measure.key)) for s in systems.values())]
@@ -145,11 +145,11 @@ def score_table(systems: Mapping[str, Mapping[str, Any]], measures: Sequence[Mea
     return markdown_table(["", *map(system_name, systems)], rows)
 
 
-def _cell(measure: Measure, figure: Mapping[str, float | None] | None) -> str:
-    if figure is None:
+def _cell(measure: Measure, metric: Mapping[str, float | None] | None) -> str:
+    if metric is None:
         return "–"
-    interval = measure.show_interval(figure)
-    return f"{measure.show(figure['value'])} ({interval})" if interval else measure.show(figure["value"])
+    interval = measure.show_interval(metric)
+    return f"{measure.show(metric['value'])} ({interval})" if interval else measure.show(metric["value"])
 
 
 def results_markdown(scores: Mapping[str, Any], title: str, command: str = "") -> str:
@@ -172,7 +172,7 @@ def results_markdown(scores: Mapping[str, Any], title: str, command: str = "") -
         score_table(systems),
     ]
     parts += [
-        _relative_line(name, figure) for name, figure in scores.get("relative_word_accuracy", {}).items()
+        _relative_line(name, metric) for name, metric in scores.get("relative_word_accuracy", {}).items()
     ]
     reference = scores.get("speaker_reference")
     if reference:
@@ -191,7 +191,7 @@ def results_markdown(scores: Mapping[str, Any], title: str, command: str = "") -
         ]
     second = scores.get("second_judge")
     if second:
-        parts += [f"Second judge, {second['name']}:\n", score_table(second["systems"], WORD_MEASURES)]
+        parts += [f"Second recogniser, {second['name']}:\n", score_table(second["systems"], WORD_MEASURES)]
     parts += ["Outcomes:\n", outcome_table(systems)]
     if scores["seconds_by_stage"]:
         rows = [[stage, f"{seconds:.0f}"] for stage, seconds in scores["seconds_by_stage"].items()]
@@ -248,11 +248,11 @@ def outcome_table(systems: Mapping[str, Mapping[str, Any]]) -> str:
     return markdown_table(["outcome", *map(system_name, systems)], rows)
 
 
-def _relative_line(name: str, figure: Mapping[str, float | None]) -> str:
-    if figure["value"] is None:
+def _relative_line(name: str, metric: Mapping[str, float | None]) -> str:
+    if metric["value"] is None:
         return f"Word accuracy of {system_name(name)} cannot be set against the codec's, which is 0.\n"
-    low, high = figure["low"] or 0.0, figure["high"] or 0.0
+    low, high = metric["low"] or 0.0, metric["high"] or 0.0
     return (
-        f"Word accuracy of {system_name(name)} is {figure['value'] * 100:.1f} % "
+        f"Word accuracy of {system_name(name)} is {metric['value'] * 100:.1f} % "
         f"({low * 100:.1f} to {high * 100:.1f}) of that of codec resynthesis.\n"
     )

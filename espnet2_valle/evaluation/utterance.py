@@ -1,4 +1,4 @@
-"""One output under all judges: from a sound file to a row of scores."""
+"""One output under all scorers: from a sound file to a row of scores."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,7 +33,7 @@ class Trial:
         reference: recording of the text by that speaker, or None.
         resynthesis: the prompt after the codec, or None.
         prompt_seconds: the prompt is only the beginning of its file, so long; None for all of it.
-        skip_seconds: of the output are the prompt itself and are left out where voice and sound are judged.
+        skip_seconds: of the output are the prompt itself and are left out where voice and sound are scored.
     """
 
     pair_id: str
@@ -55,13 +55,13 @@ class UtteranceScore:
         pair_id: of the trial.
         fingerprint: of all that the row depends on.
         text: what was to be said.
-        heard: what the judge heard, "" without audio.
-        second_heard: what the second judge heard, None without one.
+        heard: what the recogniser heard, "" without audio.
+        second_heard: what the second recogniser heard, None without one.
         seconds: of audio; 0.0 without.
         sim_prompt: cosine of output and prompt, None without audio.
         sim_other: cosine of output and the other voice, None without either.
         dnsmos: None without audio.
-        extra: further figures by name; empty without audio.
+        extra: further metrics by name; empty without audio.
     """
 
     pair_id: str
@@ -77,7 +77,7 @@ class UtteranceScore:
 
     @property
     def has_audio(self) -> bool:
-        """Return whether there was anything to judge."""
+        """Return whether there was anything to score."""
         return self.seconds > 0
 
 
@@ -101,7 +101,7 @@ class Task:
 def score_recording(task: Task, plan: AbsScorerPlan) -> list[UtteranceScore]:
     """Score one recording, a row a trial.
 
-    An output that is absent, has no samples or is silent is not judged: nothing was heard.
+    An output that is absent, has no samples or is silent is not scored: nothing was heard.
 
     Raises:
         InputError: a listed sound file is missing or unreadable.
@@ -112,11 +112,11 @@ def score_recording(task: Task, plan: AbsScorerPlan) -> list[UtteranceScore]:
     if audio is None:
         return [unheard(trial, mark, plan) for trial, mark in asked]
     wav, rate = audio
-    heard = scorers.judge.transcribe(wav, rate)
+    heard = scorers.recognizer.transcribe(wav, rate)
     second_heard = scorers.second.transcribe(wav, rate) if scorers.second else None
     rows = []
     for new, group in _by_new_part(wav, rate, asked):
-        judged = _judge_sound(new, rate, scorers)
+        judged = _score_sound(new, rate, scorers)
         for trial, mark in group:
             sims = _similarities(judged.voice, trial, plan)
             rows.append(
@@ -144,7 +144,7 @@ def unheard(trial: Trial, mark: str, plan: AbsScorerPlan) -> UtteranceScore:
 
 
 @dataclass(frozen=True)
-class _Judged:
+class _Measured:
     """Measures of a recording that need no text or reference; nothing of an empty one."""
 
     voice: np.ndarray | None = None
@@ -152,10 +152,10 @@ class _Judged:
     extra: dict[str, float | None] = field(default_factory=dict)
 
 
-def _judge_sound(wav: np.ndarray, rate: int, scorers: Scorers) -> _Judged:
+def _score_sound(wav: np.ndarray, rate: int, scorers: Scorers) -> _Measured:
     if not _is_audible(wav):
-        return _Judged()
-    return _Judged(
+        return _Measured()
+    return _Measured(
         scorers.speaker.embed(wav, rate),
         round(scorers.quality.score(wav, rate), DECIMALS),
         {scorer.key: scorer.score(wav, rate) for scorer in scorers.more_quality},
@@ -165,7 +165,7 @@ def _judge_sound(wav: np.ndarray, rate: int, scorers: Scorers) -> _Judged:
 def _by_new_part(
     wav: np.ndarray, rate: int, asked: Sequence[tuple[Trial, str]]
 ) -> list[tuple[np.ndarray, list[tuple[Trial, str]]]]:
-    """The part of `wav` (samples,) that is judged, and the trials that have this part."""
+    """The part of `wav` (samples,) that is scored, and the trials that have this part."""
     groups: dict[float, list[tuple[Trial, str]]] = {}
     for trial, mark in asked:
         groups.setdefault(trial.skip_seconds, []).append((trial, mark))
@@ -186,7 +186,7 @@ def _similarities(voice: np.ndarray | None, trial: Trial, plan: AbsScorerPlan) -
 
 
 def _against_reference(wav: np.ndarray, rate: int, trial: Trial, scorers: Scorers) -> dict[str, float | None]:
-    """Signal figures, where they are wanted and there is a reference recording."""
+    """Signal metrics, where they are wanted and there is a reference recording."""
     if scorers.signal is None or not trial.reference or not _is_audible(wav):
         return {}
     reference, reference_rate = read_audio(trial.reference)
@@ -225,7 +225,7 @@ def _voice(plan: AbsScorerPlan, path: str, seconds: float | None) -> np.ndarray:
 
 
 def fingerprint(trial: Trial, wav: str | None, identity: str) -> str:
-    """A digest of all that a row depends on: trial, audio by content, judges.
+    """A digest of all that a row depends on: trial, audio by content, scorers.
 
     Raises:
         InputError: a sound file cannot be read.

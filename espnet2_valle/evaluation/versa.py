@@ -12,12 +12,12 @@ from espnet2_valle.evaluation.utterance import UtteranceScore
 
 
 def read_versa(path: str | Path) -> dict[str, dict[str, float]]:
-    """Read what VERSA's scorer writes: a JSON object a line with `key`, the pair's id, and its figures.
+    """Read what VERSA's scorer writes: a JSON object a line with `key`, the pair's id, and its metrics.
 
     Entries that are no finite numbers (what was recognised, for example) are left out.
 
     Returns:
-        Pair id -> figure, named with PREFIX -> value.
+        Pair id -> metric, named with PREFIX -> value.
 
     Raises:
         InputError: no such file, or a line that is not such an object.
@@ -45,7 +45,7 @@ def read_versa(path: str | Path) -> dict[str, dict[str, float]]:
 
 
 def with_versa(
-    rows: Iterable[UtteranceScore], figures: Mapping[str, Mapping[str, float]]
+    rows: Iterable[UtteranceScore], metrics: Mapping[str, Mapping[str, float]]
 ) -> list[UtteranceScore]:
-    """The rows with VERSA's figures beside their own."""
-    return [replace(row, extra={**row.extra, **figures.get(row.pair_id, {})}) for row in rows]
+    """The rows with VERSA's metrics beside their own."""
+    return [replace(row, extra={**row.extra, **metrics.get(row.pair_id, {})}) for row in rows]

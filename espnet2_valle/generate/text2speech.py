@@ -42,7 +42,7 @@ class Text2Speech:
         codec: that made the training codes.
         tokenizer: how texts become token ids.
         options: of decoding.
-        scorer: judges candidates by their sound, such as with a recogniser. Every candidate is then
+        scorer: rates candidates by their sound, such as with a recogniser. Every candidate is then
             synthesised to the end, where otherwise only the chosen one is. By default that of the options'
             chooser, if it is one.
 

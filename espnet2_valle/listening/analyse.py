@@ -1,4 +1,4 @@
-"""From ratings to figures: who is counted, means of systems with intervals, differences between them."""
+"""From ratings to metrics: who is counted, means of systems with intervals, differences between them."""
 
 import json
 from collections import Counter
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.evaluation.bootstrap import CONFIDENCE, Figure
+from espnet2_valle.evaluation.bootstrap import CONFIDENCE, Metric
 from espnet2_valle.listening.build import GOLD, KEY, PUBLIC, REFERENCE, TEST
 from espnet2_valle.listening.kinds import KINDS, Kind
 from espnet2_valle.listening.raters import read_raters
@@ -185,7 +185,7 @@ def _scores_of(
             yield trial["item"], system, answer["scores"][stimulus]
 
 
-def resampler(ratings: Sequence[Rating], seed: int) -> Callable[..., Figure]:
+def resampler(ratings: Sequence[Rating], seed: int) -> Callable[..., Metric]:
     """A function that turns weights of ratings into a mean, or the difference of two, with its interval.
 
     Raters and items are both drawn anew in each resample (Owen's pigeonhole bootstrap): the interval tells
@@ -212,7 +212,7 @@ def resampler(ratings: Sequence[Rating], seed: int) -> Callable[..., Figure]:
         with np.errstate(invalid="ignore"):
             return (weights @ (chosen * values)) / (weights @ chosen)
 
-    def draw(one: Callable[[Rating], float], other: Callable[[Rating], float] | None = None) -> Figure:
+    def draw(one: Callable[[Rating], float], other: Callable[[Rating], float] | None = None) -> Metric:
         parts = [np.array([choose(r) for r in ratings]) for choose in (one, other) if choose is not None]
         centre = [fmean(values[part > 0]) for part in parts]
         sampled = [means(part) for part in parts]

@@ -17,9 +17,9 @@ def rated_name(key: str) -> str:
     return EXTRA_NAMES.get(key) or system_name(key)
 
 
-def show(figure: Mapping[str, float]) -> str:
+def show(metric: Mapping[str, float]) -> str:
     """A mean with its interval."""
-    return f"{figure['value']:.2f} ({figure['low']:.2f} to {figure['high']:.2f})"
+    return f"{metric['value']:.2f} ({metric['low']:.2f} to {metric['high']:.2f})"
 
 
 def listening_markdown(result: Mapping[str, Any]) -> str:

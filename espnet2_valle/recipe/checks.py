@@ -139,7 +139,7 @@ def has_vocabulary(settings: Settings) -> bool:
 
 
 def check_language(settings: Settings) -> None:
-    """Raise InputError if pocketsphinx would judge another language than English.
+    """Raise InputError if pocketsphinx would score another language than English.
 
     Who gives a `--score_config` knows its recogniser; for a closed vocabulary one is trained.
     """
@@ -149,7 +149,7 @@ def check_language(settings: Settings) -> None:
     if found:
         raise InputError(
             "--score_config",
-            f"the test set is not English ({found}), and its judge would be pocketsphinx, "
+            f"the test set is not English ({found}), and its recogniser would be pocketsphinx, "
             "which hears English only",
             f"Give a config with another judge: {CONF}/score/aishell3.yaml is for Mandarin, and a copy of it "
             "with another language for that one. Or train without scores: --skip_eval true",

@@ -154,7 +154,7 @@ class Names:
 
     @property
     def score_config(self) -> str:
-        """Judges, protocol and figures."""
+        """Scorers, protocol and metrics."""
         own = "default" if self.options.pairs == PAIRS else self.options.pairs.removeprefix(f"{PAIRS}_")
         return self.options.score_config or f"{CONF}/score/{own}.yaml"
 

@@ -114,7 +114,7 @@ class Options:
     judge_config: str = _training(
         "../../conf/judge/train_asr_ctc.yaml", "of the recogniser that scores closed vocabularies"
     )
-    score_config: str = _training("", "judges, protocol and figures; default: ../../conf/score/default.yaml")
+    score_config: str = _training("", "scorers, protocol and metrics; default: ../../conf/score/default.yaml")
 
     baseline: str = _systems(
         "", 'of ESPnet\'s own TTS, trained here: "vits tacotron2 fastspeech2", one or more'

@@ -26,7 +26,7 @@ class Clip:
         audio: data URI, or None.
         picture: spectrogram as data URI, or None.
         seconds: of audio.
-        heard: aligned words (to be said, heard), None where no judge listened.
+        heard: aligned words (to be said, heard), None where no recogniser listened.
         row: its scores, None where it was not scored.
     """
 

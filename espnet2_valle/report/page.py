@@ -32,7 +32,7 @@ MODELS = {  # by their folder
     "ar": "Autoregressive model (AR)",
     "nar": "Non-autoregressive model (NAR)",
     **{name: KINDS[name].title for name in KINDS},
-    "judge": "Judge",
+    "judge": "Recogniser",
 }
 EXPECTED_MODELS = ("ar", "nar")  # of the others a run may have none
 OPINION = (1.0, 5.0)
@@ -46,7 +46,7 @@ SCALES = {  # all others lie in 0 to 1
     "rate_ratio": (0.0, 2.0),
     TRAINING_MINUTES: (0.0, 60.0),
 }
-JUDGE_BAR = 0.9  # of ground truth's words: below it the judge itself is in doubt
+RECOGNIZER_BAR = 0.9  # of ground truth's words: below it the recogniser itself is in doubt
 MAX_LISTED = 1000
 OUTCOME_MEANINGS = {
     "ok": "ended by itself",
@@ -108,7 +108,7 @@ def render(run: Run, num_examples: int = 12, seed: int = 0) -> str:
         system_names={key: system_name(key) for key in systems},
         tested=system_name(tested),
         tiles=headline(run.scores, tested),
-        doubt=judge_doubt(run.scores),
+        doubt=recognizer_doubt(run.scores),
         measures=[measure_row(measure, systems) for measure in shown_measures(systems)],
         second=second_judge(run.scores),
         outcomes=outcome_rows(systems),
@@ -140,31 +140,31 @@ def tested_system(scores: Mapping[str, Any]) -> str:
 
 
 def headline(scores: Mapping[str, Any], tested: str) -> list[dict[str, str]]:
-    """The few figures that say whether the system works."""
-    figures = scores["systems"][tested]
+    """The few metrics that say whether the system works."""
+    metrics = scores["systems"][tested]
     relative = scores.get("relative_word_accuracy", {}).get(tested)
     measures = {measure.key: measure for measure in MEASURES}
     tiles = [
-        (measures["word_accuracy"], figures["word_accuracy"], "of the words are heard right"),
+        (measures["word_accuracy"], metrics["word_accuracy"], "of the words are heard right"),
         (measures["word_accuracy"], relative, "of what codec resynthesis reaches"),
         (
             measures["prompt_beats_other"],
-            figures["prompt_beats_other"],
+            metrics["prompt_beats_other"],
             "sound more like their prompt than another voice",
         ),
-        (measures["dnsmos"], figures["dnsmos"], "DNSMOS, from 1 to 5"),
+        (measures["dnsmos"], metrics["dnsmos"], "DNSMOS, from 1 to 5"),
     ]
     return [
-        {"value": measure.show(figure["value"]), "interval": measure.show_interval(figure), "label": label}
-        for measure, figure, label in tiles
-        if figure is not None and figure["value"] is not None
+        {"value": measure.show(metric["value"]), "interval": measure.show_interval(metric), "label": label}
+        for measure, metric, label in tiles
+        if metric is not None and metric["value"] is not None
     ]
 
 
-def judge_doubt(scores: Mapping[str, Any]) -> str | None:
-    """Ground truth's word accuracy, where it is so low that the word figures measure the judge."""
+def recognizer_doubt(scores: Mapping[str, Any]) -> str | None:
+    """Ground truth's word accuracy, where it is so low that the word metrics measure the recogniser."""
     value = scores["systems"].get("ground_truth", {}).get("word_accuracy", {}).get("value")
-    return MEASURES[0].show(value) if value is not None and value < JUDGE_BAR else None
+    return MEASURES[0].show(value) if value is not None and value < RECOGNIZER_BAR else None
 
 
 def measure_row(measure: Measure, systems: Mapping[str, Any]) -> dict[str, Any]:
@@ -176,14 +176,14 @@ def measure_row(measure: Measure, systems: Mapping[str, Any]) -> dict[str, Any]:
 
     cells = []
     for key, system in systems.items():
-        figure = system.get(measure.key) or {"value": None, "low": None, "high": None}
-        low, high = place(figure["low"]), place(figure["high"])
+        metric = system.get(measure.key) or {"value": None, "low": None, "high": None}
+        low, high = place(metric["low"]), place(metric["high"])
         cells.append(
             {
                 "system": key,
-                "value": measure.show(figure["value"]),
-                "interval": measure.show_interval(figure),
-                "fill": place(figure["value"]),
+                "value": measure.show(metric["value"]),
+                "interval": measure.show_interval(metric),
+                "fill": place(metric["value"]),
                 "low": low,
                 "width": round(high - low, 2),
             }
@@ -192,7 +192,7 @@ def measure_row(measure: Measure, systems: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def second_judge(scores: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Name and lines of the second judge, None without one."""
+    """Name and lines of the second recogniser, None without one."""
     second = scores.get("second_judge")
     if not second:
         return None

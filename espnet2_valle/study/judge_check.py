@@ -1,4 +1,4 @@
-"""Real speech and its resynthesis scored by the judges, corpus by corpus, as a section of Markdown."""
+"""Real speech and its resynthesis scored by the recognisers, corpus by corpus, as a section of Markdown."""
 
 import json
 import shlex
@@ -11,10 +11,10 @@ from espnet2_valle.evaluation.settings import Settings
 from espnet2_valle.study.judged import choose_plan, judge_corpus, judged_table, notes, read_corpus
 from espnet2_valle.study.results import origin
 
-TITLE = "The judges judged"
+TITLE = "The scorers on real speech"
 
 
-def check_judges(
+def check_scorers(
     corpora: Mapping[str, str],
     judges: Mapping[str, str],
     codec_config: str,
@@ -28,9 +28,9 @@ def check_judges(
 
     Args:
         corpora: name -> folder of recordings.
-        judges: name of a corpus -> directory of its trained recogniser.
+        recognisers: name of a corpus -> directory of its trained recogniser.
         codec_config: codec.yaml of the codec that resynthesises.
-        settings: who judges.
+        settings: what scores.
         output_dir: where all goes.
         count: recordings of each corpus, at most.
         seed: of the choice of recordings and of intervals.

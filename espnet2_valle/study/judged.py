@@ -1,4 +1,4 @@
-"""Scores of real speech and of its resynthesis: the scale for all other figures."""
+"""Scores of real speech and of its resynthesis: the scale for all other metrics."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ from espnet2_valle.data.pairs import NO_OTHER, make_pairs
 from espnet2_valle.evaluation.scorecard import CODEC, GROUND_TRUTH, Scored, summarise_samples
 from espnet2_valle.evaluation.scorers import AbsScorerPlan, DefaultPlan
 from espnet2_valle.evaluation.settings import Settings
-from espnet2_valle.evaluation.speaker_verification import equal_error_rate_figure, speaker_reference
+from espnet2_valle.evaluation.speaker_verification import equal_error_rate_metric, speaker_reference
 from espnet2_valle.evaluation.systems import score_system
 from espnet2_valle.evaluation.table import MEASURES, Measure, markdown_table, system_name
 from espnet2_valle.evaluation.utterance import Trial, UtteranceScore
@@ -81,7 +81,7 @@ def _write_half(job: tuple[str, int, Path]) -> int:
 
 
 def choose_plan(corpus: Corpus, settings: Settings, judge_dir: str | None) -> AbsScorerPlan:
-    """The judges: those of the settings; else a trained one; else pocketsphinx, if there is text at all."""
+    """The recogniser: that of the settings; else a trained one; else pocketsphinx, if there is any text."""
     if not corpus.has_text:
         return DefaultPlan(None, (), replace(settings, judge=Component("none")))
     if judge_dir and settings.judge is None:
@@ -105,7 +105,7 @@ def judge_corpus(
 
     Args:
         corpus: what is judged.
-        plan: the judges.
+        plan: the scorers.
         codec_config: codec.yaml of the codec that resynthesises.
         count: at most so many recordings.
         folder: gets codes, sounds and rows of scores; what is there already is not made again.
@@ -113,7 +113,7 @@ def judge_corpus(
         nj: number of processes.
 
     Returns:
-        judge, pairs, speakers, halved, and for each of the systems ground_truth and codec the figures of
+        recogniser, pairs, speakers, halved, and for each of the systems ground_truth and codec the metrics of
         `systems.summarise` and those of `reference.speaker_reference` as `voices` (None for one speaker);
         of halves only `eer_interval` is in it, of the same comparisons as the similarities.
 
@@ -151,7 +151,7 @@ def judge_corpus(
             voices = speaker_reference(wavs, speakers, plan, len(wavs), seed, nj)
         scores[name] = {**summarise_samples(Scored([rows]), seed, speakers), "voices": voices}
     return {
-        "judge": plan.judge_name if corpus.has_text else None,
+        "judge": plan.recognizer_name if corpus.has_text else None,
         "pairs": len(pairs),
         "speakers": len(set(speakers.values())),
         "halved": corpus.halved,
@@ -169,35 +169,35 @@ def _told_apart(
             who = speakers[row.pair_id]
             same.append((who, who, row.sim_prompt))
             other.append((who, others[row.pair_id], row.sim_other))
-    return {"eer_interval": equal_error_rate_figure(same, other, seed)} if same else None
+    return {"eer_interval": equal_error_rate_metric(same, other, seed)} if same else None
 
 
 def judged_table(judged: Mapping[str, Mapping[str, Any]]) -> str:
-    """A line for each corpus and system, each figure with its 95 % interval."""
+    """A line for each corpus and system, each metric with its 95 % interval."""
     measures = {measure.key: measure for measure in MEASURES}
     header = ["", "recordings", "speakers", *SHOWN.values(), EER.name]
     rows = []
     for corpus, result in judged.items():
-        for system, figures in result["systems"].items():
-            voices = figures["voices"] or {}
-            cells = [_cell(measures[key], figures[key]) for key in SHOWN]
+        for system, metrics in result["systems"].items():
+            voices = metrics["voices"] or {}
+            cells = [_cell(measures[key], metrics[key]) for key in SHOWN]
             cells.append(_cell(EER, voices.get("eer_interval")))
             counts = [str(result["pairs"]), str(result["speakers"])]
             rows.append([f"{corpus}, {system_name(system).lower()}", *counts, *cells])
     return markdown_table(header, rows)
 
 
-def _cell(measure: Measure, figure: Mapping[str, float | None] | None) -> str:
-    if figure is None or figure["value"] is None:
+def _cell(measure: Measure, metric: Mapping[str, float | None] | None) -> str:
+    if metric is None or metric["value"] is None:
         return "–"
-    return f"{measure.show(figure['value'])} ({measure.show_interval(figure)})"
+    return f"{measure.show(metric['value'])} ({measure.show_interval(metric)})"
 
 
 def notes(judged: Mapping[str, Mapping[str, Any]]) -> Sequence[str]:
-    """Notes beneath the table: judges, and what was halved."""
+    """Notes beneath the table: recognisers, and what was halved."""
     said = [f"{name}: {result['judge']}" for name, result in judged.items() if result["judge"]]
     halved = [name for name, result in judged.items() if result["halved"]]
-    lines = [f"Judges of the words: {'; '.join(said)}."] if said else []
+    lines = [f"Recognisers of the words: {'; '.join(said)}."] if said else []
     if halved:
         lines.append(
             f"{' and '.join(halved)}: each speaker has one recording, whose halves are compared; "

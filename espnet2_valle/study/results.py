@@ -30,6 +30,6 @@ def write_section(path: Path, key: str, text: str) -> None:
 
 
 def origin() -> list[str]:
-    """Origin of figures in a few words: the commit, and this machine's cores and processor."""
+    """Origin of metrics in a few words: the commit, and this machine's cores and processor."""
     commit = git_commit()
     return [f"commit {commit[:7] if commit else 'unknown'}", f"{cores()} CPU cores ({processor()})"]

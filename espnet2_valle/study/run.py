@@ -44,7 +44,7 @@ class StudyOptions:
         study: a YAML file, or the name of one in conf/study.
         exp: finished runs, `DIR` or `LABEL=DIR`.
         decode_config: what variants differ from.
-        score_config: who judges.
+        score_config: what scores.
         data_dir: test set with its pairs; None is that of the first run.
         judge: directory of a trained recogniser; None is that of the first run, if it has one.
         inference_model: name of the weights in a run's ar/ and nar/.
@@ -75,14 +75,14 @@ class StudyOptions:
 
 @dataclass(frozen=True)
 class Test:
-    """The pairs that all variants are asked, and their judges.
+    """The pairs that all variants are asked, and their scorers.
 
     Attributes:
         pairs: prompts and targets.
         data: their recordings.
         trials: one a pair.
         speakers: pair id -> speaker.
-        plan: the judges.
+        plan: the scorers.
     """
 
     pairs: Sequence[Pair]
@@ -111,7 +111,7 @@ def conduct(options: StudyOptions) -> str:
 
 
 def read_test(options: StudyOptions, run: TrainedRun, study: Study) -> Test:
-    """Pairs, recordings and judges, of the options or of a run."""
+    """Pairs, recordings and scorers, of the options or of a run."""
     folder = Path(options.data_dir or run.test_dir)
     pairs, data = read_pairs(folder / PAIRS), DataDir.load(folder)
     speakers = {pair.pair_id: data.speakers[pair.target_utt] for pair in pairs}
@@ -184,7 +184,7 @@ def _number(label: str) -> float | None:
 def write_study(
     options: StudyOptions, study: Study, test: Test, results: Sequence[Result], name: str, output: Path
 ) -> str:
-    """Write figures, table and plot, and the section of the file of results; return it."""
+    """Write metrics, table and plot, and the section of the file of results; return it."""
     draw(study.title, study.axis, results, output / f"{name}.png")
     with atomic_open(output / f"{name}.json") as stream:
         json.dump([asdict(result) for result in results], stream, indent=2)
@@ -205,7 +205,7 @@ def section(options: StudyOptions, study: Study, test: Test, results: Sequence[R
     words += [] if list(options.seeds) == [0] else ["--seeds", *map(str, options.seeds)]
     notes = [
         f"{len(test.trials)} pairs of {len(set(test.speakers.values()))} speakers",
-        f"judge: {test.plan.judge_name}",
+        f"judge: {test.plan.recognizer_name}",
         f"similarity ({test.plan.speaker_name}) to {voice}",
         *origin(),
     ]

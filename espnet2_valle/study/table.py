@@ -24,7 +24,7 @@ class Result:
         name: of the variant, with the run's where there are several.
         x: place on the plot's axis, None where it has none.
         series: line of the plot.
-        summary: figures and outcomes, as `scorecard.summarise_samples` gives them.
+        summary: metrics and outcomes, as `scorecard.summarise_samples` gives them.
         prompt_seconds: mean length of the prompts.
         p: measure -> p against the first line, corrected for the number of lines; {} for the first itself.
     """
@@ -65,7 +65,7 @@ def against_first(rows: Sequence[Rows], speakers: Mapping[str, str], seed: int =
 
 
 def study_table(results: Sequence[Result]) -> str:
-    """Variants down, measures across, each figure with its 95 % interval."""
+    """Variants down, measures across, each metric with its 95 % interval."""
     kinds = sorted({kind for result in results for kind in result.summary["outcomes"]} | {"ok"})
     kinds.sort(key=lambda kind: kind != "ok")
     lengths = any(result.prompt_seconds is not None for result in results)
@@ -77,17 +77,17 @@ def study_table(results: Sequence[Result]) -> str:
     for result in results:
         cells = [result.name, *([_seconds(result)] if lengths else [])]
         for shown in SHOWN:
-            cells += [_figure(shown, result), *([_p(result, shown.key)] if shown.key in TESTED else [])]
+            cells += [_metric(shown, result), *([_p(result, shown.key)] if shown.key in TESTED else [])]
         cells += [str(result.summary["outcomes"].get(kind, 0)) for kind in kinds]
         rows.append([*cells, f"{100 * result.not_ended:.1f} %"])
     return markdown_table(header, rows)
 
 
-def _figure(shown: Measure, result: Result) -> str:
-    figure = result.summary.get(shown.key)
-    if figure is None or figure["value"] is None:
+def _metric(shown: Measure, result: Result) -> str:
+    metric = result.summary.get(shown.key)
+    if metric is None or metric["value"] is None:
         return "–"
-    return f"{shown.show(figure['value'])} ({shown.show_interval(figure)})"
+    return f"{shown.show(metric['value'])} ({shown.show_interval(metric)})"
 
 
 def _p(result: Result, key: str) -> str:

@@ -65,7 +65,7 @@ class Meter:
         return means, sums
 
     def report(self, reporter: SubReporter, means: Mapping[str, float], sums: Mapping[str, float]) -> None:
-        """Register a step's figures; an average over steps is weighted as the figure is defined."""
+        """Register a step's metrics; an average over steps is weighted as the metric is defined."""
         now = time.perf_counter()
         seconds, self.former = now - self.former, now
         speed = {

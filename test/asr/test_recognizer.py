@@ -11,7 +11,13 @@ import yaml
 from espnet2_valle.asr.phones import PhoneScorer, PhoneUnits, sounding
 from espnet2_valle.asr.recognizer import CTCRecognizer, PocketsphinxRecognizer
 from espnet2_valle.asr.registry import CHOOSERS
-from espnet2_valle.asr.training import _normalised, _write_words, highest_frequency, is_trained, train_judge
+from espnet2_valle.asr.training import (
+    _normalised,
+    _write_words,
+    highest_frequency,
+    is_trained,
+    train_recognizer,
+)
 from espnet2_valle.bin import judge_train
 from espnet2_valle.common.audio import write_audio
 from espnet2_valle.common.conf import find
@@ -137,7 +143,9 @@ def test_words_and_phones_are_told_apart(trained, phones):
 def test_a_text_without_phones_is_named(tmp_path):
     train, valid = write_set(tmp_path / "train", ("one", "1 2")), write_set(tmp_path / "valid", ("one",))
     with pytest.raises(InputError, match=r"'1 2' of 'u1' has no phones"):
-        train_judge(train.path, valid.path, tmp_path / "exp", judge_train.PHONE_CONFIG, PhoneUnits("char"))
+        train_recognizer(
+            train.path, valid.path, tmp_path / "exp", judge_train.PHONE_CONFIG, PhoneUnits("char")
+        )
 
 
 def test_trained_judge_is_not_trained_again(trained):
@@ -165,7 +173,7 @@ def test_missing_judge_says_how_to_get_one(tmp_path):
 def test_word_unheard_in_training_is_named(tmp_path):
     train, valid = write_set(tmp_path / "train", ("one",)), write_set(tmp_path / "valid", ("seven",))
     with pytest.raises(InputError, match="seven"):
-        train_judge(train.path, valid.path, tmp_path / "exp", find("judge/train_asr_ctc.yaml"))
+        train_recognizer(train.path, valid.path, tmp_path / "exp", find("judge/train_asr_ctc.yaml"))
     assert not is_trained(tmp_path / "exp")
 
 
@@ -175,12 +183,12 @@ def test_sets_of_two_rates_are_an_input_error(tmp_path):
         write_set(tmp_path / "valid", ("one",), rate=24000),
     )
     with pytest.raises(InputError, match="sample rate"):
-        train_judge(train.path, valid.path, tmp_path / "exp", find("judge/train_asr_ctc.yaml"))
+        train_recognizer(train.path, valid.path, tmp_path / "exp", find("judge/train_asr_ctc.yaml"))
 
 
 def test_missing_config_is_named(tmp_path):
     with pytest.raises(InputError, match=r"absent\.yaml"):
-        train_judge(tmp_path, tmp_path, tmp_path / "exp", tmp_path / "absent.yaml")
+        train_recognizer(tmp_path, tmp_path, tmp_path / "exp", tmp_path / "absent.yaml")
 
 
 @pytest.mark.parametrize("top", [1000, 3000])
@@ -218,7 +226,7 @@ def test_words_are_those_that_are_counted_whatever_their_case_and_punctuation(tm
 
 def test_a_second_judge_that_lacks_a_word_is_left_out_with_a_warning(tmp_path, caplog):
     plan = DefaultPlan(str(tmp_path), ("one", "xyzzy"))
-    assert plan.judge_name == "ESPnet CTC recogniser"
+    assert plan.recognizer_name == "ESPnet CTC recogniser"
     assert plan.second_name is None
     assert "'xyzzy'" in caplog.text
     assert DefaultPlan(str(tmp_path), ("one", "two")).second_name == "pocketsphinx with a grammar"

@@ -28,9 +28,9 @@ def options(*words):
     return parser.parse_args(words)
 
 
-def test_every_figure_is_there(tmp_path):
+def test_every_metric_is_there(tmp_path):
     (tmp_path / "world.yaml").write_text(yaml.safe_dump(OPTIONS))
-    figures = benchmark_codec.measure(
+    metrics = benchmark_codec.measure(
         options(
             *["--config", str(tmp_path / "world.yaml"), "--fit_dir", corpus(tmp_path / "voices", 6, 90)],
             *["--hold_out", "1", "--test_dir", corpus(tmp_path / "others", 1, 150)],
@@ -38,8 +38,8 @@ def test_every_figure_is_there(tmp_path):
         )
     )
     by_name = {}
-    for one in figures:
-        by_name[one.figure.removeprefix("codec."), one.config["corpus"], one.config["system"]] = one
+    for one in metrics:
+        by_name[one.metric.removeprefix("codec."), one.config["corpus"], one.config["system"]] = one
     for name in ("voices (held out)", "others"):
         value = {key[::2]: one.value for key, one in by_name.items() if key[1] == name}
         assert value["similarity", "original"] == pytest.approx(1, abs=1e-5)
@@ -62,8 +62,8 @@ def test_every_figure_is_there(tmp_path):
 def test_differences_are_of_the_same_utterances():
     rows = [dict.fromkeys(SYSTEMS, (0.9, dnsmos)) for dnsmos in (1.0, 2.0, 4.0)]
     rows = [{**row, "codec": (0.9, row["WORLD"][1] - 0.1)} for row in rows]
-    figure = benchmark_codec.dnsmos_differences(rows)["codec"]
-    assert [figure[key] for key in ("value", "low", "high")] == pytest.approx([-0.1] * 3)
+    metric = benchmark_codec.dnsmos_differences(rows)["codec"]
+    assert [metric[key] for key in ("value", "low", "high")] == pytest.approx([-0.1] * 3)
 
 
 def test_held_out_speakers_are_not_fitted_on(tmp_path):

@@ -1,4 +1,4 @@
-"""The decoding benchmark runs and reports every figure; how fast things are is not tested."""
+"""The decoding benchmark runs and reports every metric; how fast things are is not tested."""
 
 import json
 import math
@@ -14,10 +14,10 @@ from espnet2_valle.common.errors import InputError
 SMALL = ["--size=mini", "--seconds=0.4", "--steps=2", "--rounds=1", "--long_frames=310", "--batch_size=2"]
 
 
-def test_every_figure_is_there(tmp_path, capsys):
-    benchmark.main(["decode", *SMALL, "--num_threads=1", f"--json={tmp_path}/figures.json"])
-    rows = [json.loads(line) for line in (tmp_path / "figures.json").read_text().splitlines()]
-    barred = {row["figure"] for row in rows if row["bar"]}
+def test_every_metric_is_there(tmp_path, capsys):
+    benchmark.main(["decode", *SMALL, "--num_threads=1", f"--json={tmp_path}/metrics.json"])
+    rows = [json.loads(line) for line in (tmp_path / "metrics.json").read_text().splitlines()]
+    barred = {row["metric"] for row in rows if row["bar"]}
     assert barred == {
         "decode.cached_over_uncached",
         "decode.batch_over_single",
@@ -26,10 +26,10 @@ def test_every_figure_is_there(tmp_path, capsys):
         "decode.rtf",
     }
     assert all(math.isfinite(row["value"]) and row["value"] > 0 for row in rows)
-    parts = {row["figure"]: row["value"] for row in rows if row["figure"].startswith("decode.rtf")}
+    parts = {row["metric"]: row["value"] for row in rows if row["metric"].startswith("decode.rtf")}
     assert parts["decode.rtf"] == pytest.approx(sum(parts.values()) - parts["decode.rtf"], rel=0.01)
     table = capsys.readouterr().out
-    assert all(f"| {row['figure']} |" in table for row in rows)
+    assert all(f"| {row['metric']} |" in table for row in rows)
 
 
 def test_bytes_are_those_of_the_weights():

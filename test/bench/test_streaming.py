@@ -20,13 +20,13 @@ def arguments(*options):
 
 
 def test_streams_of_two_lengths_are_timed():
-    figures = streaming.measure(arguments("--seconds", "0.5", "1"))
-    assert [(figure.figure, figure.config.get("seconds")) for figure in figures] == [
+    metrics = streaming.measure(arguments("--seconds", "0.5", "1"))
+    assert [(metric.metric, metric.config.get("seconds")) for metric in metrics] == [
         *[(f"stream_{name}", 0.5) for name in FIGURES],
         *[(f"stream_{name}", 1.0) for name in FIGURES],
         ("stream_first_sound_flat", None),
     ]
-    assert all(figure.value > 0 for figure in figures if figure.figure != "stream_stall")
+    assert all(metric.value > 0 for metric in metrics if metric.metric != "stream_stall")
 
 
 def test_long_texts_are_cut_as_by_valle_stream():

@@ -1,4 +1,4 @@
-"""The benchmarks of index and training run at a small size and report every figure."""
+"""The benchmarks of index and training run at a small size and report every metric."""
 
 import inspect
 import json
@@ -9,23 +9,23 @@ import torch
 import yaml
 
 from espnet2_valle.bench import threads
-from espnet2_valle.bench.figure import Figure
 from espnet2_valle.bench.fresh import Finished
 from espnet2_valle.bench.index import write_synthetic
+from espnet2_valle.bench.metric import Metric
 from espnet2_valle.bin import benchmark
 from espnet2_valle.common import machine
 from espnet2_valle.train import throughput
 
 
-def figures(path):
-    return {row["figure"]: row["value"] for row in map(json.loads, path.read_text().splitlines())}
+def metrics(path):
+    return {row["metric"]: row["value"] for row in map(json.loads, path.read_text().splitlines())}
 
 
 @pytest.mark.parametrize("join", [0, 20])
 def test_index(tmp_path, join):
     options = ["--num_utterances=2000", "--num_speakers=3", "--batch_bins=20000", f"--join_seconds={join}"]
-    benchmark.main(["index", *options, "--num_batches=5", f"--json={tmp_path}/figures"])
-    measured = figures(tmp_path / "figures")
+    benchmark.main(["index", *options, "--num_batches=5", f"--json={tmp_path}/metrics"])
+    measured = metrics(tmp_path / "metrics")
     names = {"made", "opened", "pass_planned", "first_batch", "private_memory", "utterances_read", "padding"}
     assert set(measured) == {f"index_{name}" for name in names}
     assert 0 <= measured["index_padding"] < 0.2
@@ -40,8 +40,8 @@ def test_train(tmp_path):
         )
     configs = [f"{tmp_path}/train_{valle}_tiny.yaml" for valle in ("ar", "nar")]
     options = ["--steps=1", "--warm_up=0", "--batch_bins=2000"]  # in what this machine does fast
-    benchmark.main(["train", "--config", *configs, *options, f"--json={tmp_path}/figures"])
-    measured = figures(tmp_path / "figures")
+    benchmark.main(["train", "--config", *configs, *options, f"--json={tmp_path}/metrics"])
+    measured = metrics(tmp_path / "metrics")
     for valle in ("ar", "nar"):
         assert 0 < measured[f"train_{valle}_tiny_share_of_matmul"]
         assert 0 <= measured[f"train_{valle}_tiny_padding"] < 0.1
@@ -60,16 +60,16 @@ def test_train_on_an_index_that_is_there(tmp_path):
         "float32",
         f"--index={tmp_path}/index",
     ]
-    benchmark.main(["train", "--config", str(config), *options, f"--json={tmp_path}/figures"])
-    assert 0 < figures(tmp_path / "figures")["train_ar_tiny_step"]
+    benchmark.main(["train", "--config", str(config), *options, f"--json={tmp_path}/metrics"])
+    assert 0 < metrics(tmp_path / "metrics")["train_ar_tiny_step"]
 
 
 def test_machine(tmp_path, capsys):
-    benchmark.main(["machine", f"--json={tmp_path}/figures"])
+    benchmark.main(["machine", f"--json={tmp_path}/metrics"])
     said = capsys.readouterr().out
     assert f"products in training: {machine.training_type().value} (" in said
     assert f"cores: {machine.cores()}\n" in said
-    assert all(rate > 0 for rate in figures(tmp_path / "figures").values())
+    assert all(rate > 0 for rate in metrics(tmp_path / "metrics").values())
 
 
 def test_threads(monkeypatch, tmp_path):
@@ -81,7 +81,7 @@ def test_threads(monkeypatch, tmp_path):
         assert inspect.signature(function).bind(*given).arguments["index"] == str(tmp_path)
         threads, waiting = environment["OMP_NUM_THREADS"], environment["OMP_WAIT_POLICY"]
         measured.append((busy, threads, waiting, environment["GOMP_SPINCOUNT"]))
-        return Finished([Figure("train_ar_mini_step", 2.0, "ms")], 1.0)
+        return Finished([Metric("train_ar_mini_step", 2.0, "ms")], 1.0)
 
     started, popen = [], subprocess.Popen
 

@@ -1,4 +1,4 @@
-"""The benchmarks of one and two workers run at a small size and report every figure."""
+"""The benchmarks of one and two workers run at a small size and report every metric."""
 
 import argparse
 import os
@@ -9,10 +9,10 @@ from espnet2_valle.bench.workers import compare_workers, seconds_of, write_voice
 
 def test_the_ratio_is_that_of_runs_side_by_side():
     taken = {(1, 0): 10.0, (2, 0): 5.0, (1, 1): 30.0, (2, 1): 10.0, (1, 2): 20.0, (2, 2): 11.0}
-    figures = compare_workers("work", 40, 3, lambda nj, number: taken[nj, number], {})
-    assert [figure.figure for figure in figures] == ["work_rate", "work_rate", "work_two_workers"]
-    assert [figure.value for figure in figures] == [2.0, 4.0, 2.0]
-    assert [figure.config.get("workers") for figure in figures] == [1, 2, None]
+    metrics = compare_workers("work", 40, 3, lambda nj, number: taken[nj, number], {})
+    assert [metric.metric for metric in metrics] == ["work_rate", "work_rate", "work_two_workers"]
+    assert [metric.value for metric in metrics] == [2.0, 4.0, 2.0]
+    assert [metric.config.get("workers") for metric in metrics] == [1, 2, None]
 
 
 def test_voices_are_of_the_asked_length_and_no_two_alike(tmp_path):
@@ -33,6 +33,6 @@ def expect_one_thread():
 def test_tokenize():
     parser = argparse.ArgumentParser()
     tokenize.add_arguments(parser)
-    figures = tokenize.measure(parser.parse_args(["--num_utterances=4", "--seconds=0.5", "--rounds=1"]))
-    assert [figure.figure for figure in figures] == ["tokenize_rate", "tokenize_rate", "tokenize_two_workers"]
-    assert all(figure.value > 0 for figure in figures)
+    metrics = tokenize.measure(parser.parse_args(["--num_utterances=4", "--seconds=0.5", "--rounds=1"]))
+    assert [metric.metric for metric in metrics] == ["tokenize_rate", "tokenize_rate", "tokenize_two_workers"]
+    assert all(metric.value > 0 for metric in metrics)

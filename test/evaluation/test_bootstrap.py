@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from espnet2_valle.evaluation.bootstrap import NO_FIGURE, complement, ratio_figure, relative_accuracy
+from espnet2_valle.evaluation.bootstrap import NO_METRIC, complement, ratio_metric, relative_accuracy
 
 VALUES = st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=30)
 COUNTS = st.lists(st.tuples(st.integers(0, 9), st.integers(1, 9)), min_size=1, max_size=30)
@@ -11,53 +11,53 @@ COUNTS = st.lists(st.tuples(st.integers(0, 9), st.integers(1, 9)), min_size=1, m
 
 @given(VALUES)
 def test_mean_lies_in_its_interval(values):
-    figure = ratio_figure(values, num_samples=50)
-    assert figure["value"] == pytest.approx(np.mean(values))
-    assert figure["low"] <= figure["value"] <= figure["high"]
+    metric = ratio_metric(values, num_samples=50)
+    assert metric["value"] == pytest.approx(np.mean(values))
+    assert metric["low"] <= metric["value"] <= metric["high"]
 
 
 @given(COUNTS, st.integers(0, 100))
 def test_ratio_of_sums_is_seeded_and_lies_in_its_interval(counts, seed):
     errors, words = zip(*counts)
-    figure = ratio_figure(errors, words, seed=seed, num_samples=50)
-    assert figure == ratio_figure(errors, words, seed=seed, num_samples=50)
-    assert figure["value"] == sum(errors) / sum(words)
-    assert figure["low"] <= figure["value"] <= figure["high"]
+    metric = ratio_metric(errors, words, seed=seed, num_samples=50)
+    assert metric == ratio_metric(errors, words, seed=seed, num_samples=50)
+    assert metric["value"] == sum(errors) / sum(words)
+    assert metric["low"] <= metric["value"] <= metric["high"]
 
 
 def test_a_long_utterance_weighs_more_than_in_a_mean_of_rates():
-    assert ratio_figure([0, 9], [1, 9])["value"] == 0.9
+    assert ratio_metric([0, 9], [1, 9])["value"] == 0.9
 
 
 def test_other_seeds_give_other_intervals():
     values = np.arange(20.0)
-    assert ratio_figure(values, seed=0) != ratio_figure(values, seed=1)
+    assert ratio_metric(values, seed=0) != ratio_metric(values, seed=1)
 
 
 def test_interval_narrows_with_more_utterances():
     values = np.random.default_rng(0).normal(size=1600)
-    few, many = ratio_figure(values[:100]), ratio_figure(values)
+    few, many = ratio_metric(values[:100]), ratio_metric(values)
     assert (many["high"] - many["low"]) < 0.5 * (few["high"] - few["low"])
 
 
 def test_interval_covers_the_truth_about_as_often_as_it_says():
     generator = np.random.default_rng(0)
-    figures = [ratio_figure(generator.normal(size=60), num_samples=300) for _ in range(200)]
-    covered = np.mean([figure["low"] <= 0 <= figure["high"] for figure in figures])
+    metrics = [ratio_metric(generator.normal(size=60), num_samples=300) for _ in range(200)]
+    covered = np.mean([metric["low"] <= 0 <= metric["high"] for metric in metrics])
     assert 0.88 <= covered <= 0.99
 
 
 def test_large_lists_are_resampled_in_chunks(monkeypatch):
     values = np.arange(50.0)
     monkeypatch.setattr("espnet2_valle.evaluation.bootstrap.CHUNK_ELEMENTS", 500)
-    chunked = ratio_figure(values, num_samples=25)
+    chunked = ratio_metric(values, num_samples=25)
     assert chunked["low"] < chunked["value"] < chunked["high"]
 
 
 @pytest.mark.parametrize(("top", "bottom"), [([], None), ([], []), ([1.0], [0.0])])
 def test_nothing_to_count_gives_no_figure(top, bottom):
-    assert ratio_figure(top, bottom) == NO_FIGURE
-    assert complement(ratio_figure(top, bottom)) == NO_FIGURE
+    assert ratio_metric(top, bottom) == NO_METRIC
+    assert complement(ratio_metric(top, bottom)) == NO_METRIC
 
 
 def test_accuracy_is_the_complement_and_not_below_zero():
@@ -74,4 +74,4 @@ def test_relative_accuracy_resamples_both_systems_together():
     same = relative_accuracy(errors, errors, [4] * 40)
     assert same == {"value": 1.0, "low": 1.0, "high": 1.0}
     assert relative_accuracy([2] * 40, [1] * 40, [4] * 40)["value"] == pytest.approx(2 / 3)
-    assert relative_accuracy([0], [4], [4]) == NO_FIGURE
+    assert relative_accuracy([0], [4], [4]) == NO_METRIC

@@ -14,8 +14,8 @@ from espnet2_valle.evaluation.settings import read_settings
 from espnet2_valle.evaluation.speaker_verification import (
     choose,
     equal_error_rate,
-    equal_error_rate_figure,
-    other_speaker_figure,
+    equal_error_rate_metric,
+    other_speaker_metric,
 )
 
 LINES = {"u1": "one two three", "u2": "four five", "u3": "two two"}
@@ -108,10 +108,10 @@ def test_a_continuation_is_judged_by_its_new_part(asked, tmp_path):
         voice = 0.9 if key != "u2" else 0.3
         soundfile.write(folder / f"{key}.wav", np.concatenate([say(head, voice), say(rest, 0.6)]), RATE)
     scores = judge(tmp_path, "--list", asked, "--config", config, "--system", f"half={folder}")
-    figures = scores["systems"]["half"]
+    metrics = scores["systems"]["half"]
     assert (scores["protocol"], scores["prompt_seconds"]) == ("continuation", 0.1)
-    assert figures["wer"]["value"] == 0
-    assert figures["sim_prompt"]["value"] == pytest.approx(np.cos(0.3), abs=1e-3)
+    assert metrics["wer"]["value"] == 0
+    assert metrics["sim_prompt"]["value"] == pytest.approx(np.cos(0.3), abs=1e-3)
     assert scores["systems"]["ground_truth"]["sim_prompt"]["value"] == pytest.approx(1, abs=1e-3)
 
 
@@ -183,22 +183,22 @@ def test_a_weight_counts_a_pair_as_often():
 def test_the_interval_of_the_equal_error_rate_is_over_speakers():
     same = [(who, who, 0.9 if who != "odd" else 0.1) for who in ("a", "b", "c", "odd") for _ in range(5)]
     other = [("a", "b", 0.2), ("a", "c", 0.3), ("b", "c", 0.2), ("a", "odd", 0.2), ("b", "odd", 0.0)]
-    figure = equal_error_rate_figure(same, other, seed=0)
-    assert figure == equal_error_rate_figure(same, other, seed=0)
-    assert figure["low"] == 0, "often the odd speaker is not drawn"
-    assert figure["low"] < figure["value"] < figure["high"]
-    clear = equal_error_rate_figure(same[:10], other[:3], seed=0)
+    metric = equal_error_rate_metric(same, other, seed=0)
+    assert metric == equal_error_rate_metric(same, other, seed=0)
+    assert metric["low"] == 0, "often the odd speaker is not drawn"
+    assert metric["low"] < metric["value"] < metric["high"]
+    clear = equal_error_rate_metric(same[:10], other[:3], seed=0)
     assert (clear["value"], clear["low"], clear["high"]) == (0, 0, 0)
 
 
 def test_the_interval_between_speakers_knows_that_both_could_be_others():
     """All comparisons have `a` first: only the second speakers tell how far such figures vary."""
     other = [("a", who, value) for who, value in (("b", 0.1), ("c", 0.5), ("d", 0.9)) for _ in range(3)]
-    figure = other_speaker_figure(other, seed=0)
-    assert figure == other_speaker_figure(other, seed=0)
-    assert figure["value"] == pytest.approx(0.5)
-    assert figure["low"] == pytest.approx(0.1)
-    assert figure["high"] == pytest.approx(0.9)
+    metric = other_speaker_metric(other, seed=0)
+    assert metric == other_speaker_metric(other, seed=0)
+    assert metric["value"] == pytest.approx(0.5)
+    assert metric["low"] == pytest.approx(0.1)
+    assert metric["high"] == pytest.approx(0.9)
 
 
 def test_reference_recordings_take_turns():

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from espnet2_valle.evaluation.aggregate import Ratios
-from espnet2_valle.evaluation.bootstrap import ratio_figure
+from espnet2_valle.evaluation.bootstrap import ratio_metric
 from espnet2_valle.evaluation.paired_tests import flip_test, holm, paired_tests
 
 
@@ -14,7 +14,7 @@ def test_speakers_that_differ_widen_the_interval():
     generator = np.random.default_rng(0)
     speakers = np.repeat(np.arange(8), 20)
     values = generator.normal(size=8)[speakers] + 0.1 * generator.normal(size=160)
-    alone, together = ratio_figure(values), ratio_figure(values, groups=list(speakers))
+    alone, together = ratio_metric(values), ratio_metric(values, groups=list(speakers))
     assert together["value"] == pytest.approx(alone["value"])
     assert together["high"] - together["low"] > 2 * (alone["high"] - alone["low"])
 
@@ -26,15 +26,15 @@ def test_the_interval_over_speakers_covers_the_truth_where_that_over_utterances_
     for _ in range(100):
         values = generator.normal(size=30)[speakers] + 0.3 * generator.normal(size=300)
         for number, groups in enumerate((None, list(speakers))):
-            figure = ratio_figure(values, num_samples=200, groups=groups)
-            covered[number] += figure["low"] <= 0 <= figure["high"]
+            metric = ratio_metric(values, num_samples=200, groups=groups)
+            covered[number] += metric["low"] <= 0 <= metric["high"]
     assert covered[0] < 60
     assert covered[1] > 85
 
 
 def test_one_group_an_utterance_is_no_grouping():
     values = np.arange(20.0)
-    assert ratio_figure(values, groups=list("abcdefghijklmnopqrst")) == ratio_figure(values)
+    assert ratio_metric(values, groups=list("abcdefghijklmnopqrst")) == ratio_metric(values)
 
 
 def test_exact_p_of_few_pairs():
@@ -97,7 +97,7 @@ def test_a_difference_hidden_by_hard_texts_is_found_by_pairing():
     assert test["difference"]["value"] == pytest.approx(0.1)
     assert test["p"] < 0.001
     assert test["p_by_speaker"] == pytest.approx(2 / 16)  # four speakers cannot say more
-    own = [ratio_figure(s["wer"].tops, s["wer"].bottoms) for s in systems.values()]
+    own = [ratio_metric(s["wer"].numerators, s["wer"].denominators) for s in systems.values()]
     assert own[0]["high"] > own[1]["low"]  # unpaired, the intervals overlap
 
 
@@ -112,5 +112,5 @@ def test_several_samples_of_a_pair_count_as_one_pair():
 
 
 def test_systems_without_common_pairs_are_not_compared():
-    lonely = Ratios(tops=[1.0], bottoms=[1.0], pairs=["q"])
+    lonely = Ratios(numerators=[1.0], denominators=[1.0], pairs=["q"])
     assert paired_tests({"a": {"wer": ratios([1], [2])}, "b": {"wer": lonely}}, {"p0": "x", "q": "x"}) == []

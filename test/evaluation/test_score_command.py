@@ -59,9 +59,9 @@ def test_scores_json_is_what_others_read(run, capsys):
     for system in scores["systems"].values():
         assert system["n"] == 3
         assert sum(system["outcomes"].values()) == 3
-        for figure in FIGURES:
-            assert system[figure].keys() == {"value", "low", "high"}
-            assert system[figure]["low"] <= system[figure]["value"] <= system[figure]["high"]
+        for metric in FIGURES:
+            assert system[metric].keys() == {"value", "low", "high"}
+            assert system[metric]["low"] <= system[metric]["value"] <= system[metric]["high"]
     assert scores["systems"]["ground_truth"]["word_accuracy"]["value"] == 1.0
     assert scores["systems"]["valle"]["wer"]["value"] == pytest.approx(1 / 5)
     assert scores["systems"]["valle"]["outcomes"] == {"hit_length_cap": 1, "ok": 2}
@@ -84,7 +84,7 @@ def test_results_table_names_systems_judges_outcomes_and_command(run):
     for part in (
         "Codec resynthesis",
         "judge: tones",
-        "Second judge",
+        "Second recogniser",
         "hit_length_cap",
         "train ar",
         "--pairs",
@@ -153,7 +153,7 @@ def test_bad_options_are_refused(run, tmp_path, option, value, message):
 def test_a_judge_that_is_not_there_is_named(tmp_path):
     from espnet2_valle.evaluation.scorers import DefaultPlan
 
-    with pytest.raises(InputError, match="no such judge"):
+    with pytest.raises(InputError, match="no such recogniser"):
         DefaultPlan(str(tmp_path / "judge"))
 
 

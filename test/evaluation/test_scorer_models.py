@@ -177,7 +177,7 @@ def test_a_predictor_of_torch_hub(tmp_path):
 )
 def test_shipped_configurations_name_what_there_is(file):
     plan = DefaultPlan(settings=read_settings(file))
-    assert plan.judge_name
+    assert plan.recognizer_name
 
 
 def test_unknown_names_and_options_are_refused():
@@ -207,7 +207,7 @@ def test_a_plan_is_known_by_its_scorers(tmp_path):
 def test_second_judges():
     two = Settings(judge=Component("whisper"), second_judge=Component("pocketsphinx"))
     plan = DefaultPlan(settings=two)
-    assert (plan.judge_name, plan.second_name) == ("whisper", "pocketsphinx, free text")
+    assert (plan.recognizer_name, plan.second_name) == ("whisper", "pocketsphinx, free text")
     assert DefaultPlan(settings=Settings(judge=Component("whisper"))).second_name is None
 
 

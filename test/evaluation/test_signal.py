@@ -9,7 +9,7 @@ from espnet2_valle.evaluation.signal import (
     RATE,
     compare_pitch,
     mel_cepstra,
-    signal_figures,
+    signal_metrics,
 )
 
 pytest.importorskip("librosa")
@@ -25,29 +25,29 @@ def voice(pitch=120.0, seconds=1.0, rise=0.2):
 
 
 def test_a_recording_is_like_itself_at_any_level_and_rate():
-    figures = signal_figures(0.3 * voice(), RATE, voice(), RATE, "one two three")
-    assert figures["mcd"] < 0.6
-    assert figures["f0_rmse"] < 10
-    assert figures["f0_correlation"] > 0.99
-    assert figures["voicing_error"] < 0.05
-    assert figures["rate_ratio"] == pytest.approx(1, abs=0.03)
-    assert figures["speaking_rate"] == pytest.approx(3, abs=0.1)
+    metrics = signal_metrics(0.3 * voice(), RATE, voice(), RATE, "one two three")
+    assert metrics["mcd"] < 0.6
+    assert metrics["f0_rmse"] < 10
+    assert metrics["f0_correlation"] > 0.99
+    assert metrics["voicing_error"] < 0.05
+    assert metrics["rate_ratio"] == pytest.approx(1, abs=0.03)
+    assert metrics["speaking_rate"] == pytest.approx(3, abs=0.1)
 
 
 def test_a_voice_two_semitones_higher_and_slower():
-    figures = signal_figures(voice(120 * 2 ** (2 / 12), 2.0, 0), RATE, voice(120, 1.0, 0), RATE, "one")
-    assert figures["f0_rmse"] == pytest.approx(200, abs=10)
-    assert figures["rate_ratio"] == pytest.approx(0.5, abs=0.03)
+    metrics = signal_metrics(voice(120 * 2 ** (2 / 12), 2.0, 0), RATE, voice(120, 1.0, 0), RATE, "one")
+    assert metrics["f0_rmse"] == pytest.approx(200, abs=10)
+    assert metrics["rate_ratio"] == pytest.approx(0.5, abs=0.03)
 
 
 def test_silence_around_speech_does_not_count():
     silence = np.zeros(RATE, dtype=np.float32)
     padded = np.concatenate([silence, voice(), silence])
-    assert signal_figures(padded, RATE, voice(), RATE, "one")["rate_ratio"] == pytest.approx(1, abs=0.05)
+    assert signal_metrics(padded, RATE, voice(), RATE, "one")["rate_ratio"] == pytest.approx(1, abs=0.05)
 
 
 def test_scraps_have_no_figures():
-    assert signal_figures(voice()[:100], RATE, voice(), RATE, "one") == {}
+    assert signal_metrics(voice()[:100], RATE, voice(), RATE, "one") == {}
 
 
 def test_cepstra_measure_the_distance_of_envelopes_in_decibels():
@@ -69,5 +69,5 @@ def test_cepstra_measure_the_distance_of_envelopes_in_decibels():
 def test_voicing_errors_are_counted_and_short_agreement_tells_nothing():
     one = np.array([100.0] * 5 + [0.0] * 5)
     other = np.array([100.0] * 3 + [0.0] * 7)
-    figures = compare_pitch(one, other)
-    assert figures == {"f0_rmse": None, "f0_correlation": None, "voicing_error": pytest.approx(0.2)}
+    metrics = compare_pitch(one, other)
+    assert metrics == {"f0_rmse": None, "f0_correlation": None, "voicing_error": pytest.approx(0.2)}

@@ -54,8 +54,8 @@ def test_all_stages_leave_what_they_promise(finished):
     assert scores["pairs"] == len(pairs)
     for system in SYSTEMS:
         assert scores["systems"][system]["n"] == len(pairs)
-        for figure in FIGURES:
-            assert {"value", "low", "high"} <= scores["systems"][system][figure].keys()
+        for metric in FIGURES:
+            assert {"value", "low", "high"} <= scores["systems"][system][metric].keys()
     assert sum(scores["systems"]["valle"]["outcomes"].values()) == len(pairs)
     times = [line.split()[0] for line in (exp / "stage_times").read_text().splitlines()]
     assert [name for name in times if name != "setup"] == list(STAGES)

@@ -239,12 +239,12 @@ def test_the_number_of_examples_is_heeded(run, count, articles):
 
 def test_a_judge_that_mishears_ground_truth_is_doubted(run):
     page, _ = make(run)
-    assert "The judge hears only" not in page.text
+    assert "The recogniser hears only" not in page.text
     scores = json.loads((run / "scores.json").read_text())
     scores["systems"]["ground_truth"]["word_accuracy"] = {"value": 0.6, "low": 0.5, "high": 0.7}
     (run / "scores.json").write_text(json.dumps(scores))
     page, _ = make(run)
-    assert "The judge hears only 60.0 % of the words" in page.text
+    assert "The recogniser hears only 60.0 % of the words" in page.text
 
 
 def test_figures_without_value_are_dashes(run):

@@ -65,7 +65,7 @@ class StubPlan(AbsScorerPlan):
     version: str = "1"
 
     @property
-    def judge_name(self) -> str:
+    def recognizer_name(self) -> str:
         return "tones"
 
     @property

@@ -12,13 +12,13 @@ def row(pair, heard, sim):
     return UtteranceScore(pair, "mark", "one two three four", heard, None, 1.0, sim, 0.5, 3.0)
 
 
-def figure(value):
+def metric(value):
     return {"value": value, "low": value - 0.1, "high": value + 0.1}
 
 
 def summary(wer, outcomes):
     keys = ("sim_prompt", "prompt_beats_other", "dnsmos")
-    return {"wer": figure(wer), **{key: figure(0.7) for key in keys}, "outcomes": outcomes}
+    return {"wer": metric(wer), **{key: metric(0.7) for key in keys}, "outcomes": outcomes}
 
 
 RESULTS = [

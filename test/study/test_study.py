@@ -58,7 +58,7 @@ class Quality(AbsQualityScorer):
 
 @dataclass(frozen=True)
 class Plan(AbsScorerPlan):
-    judge_name = "stub"
+    recognizer_name = "stub"
     second_name = None
 
     def identity(self):

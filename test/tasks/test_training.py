@@ -111,8 +111,8 @@ def test_speed_and_padding_are_in_the_log(archive, caplog):
     with caplog.at_level(logging.INFO):
         VALLETask.main(cmd=options(archive, "ar", "--log_interval=1"))
     line = next(line for line in caplog.messages if "1epoch:train:1-1batch" in line)
-    for figure in ("loss=", "acc10=", "tokens_per_s=", "mfu=", "padding=", "optim0_lr0=", "grad_norm="):
-        assert figure in line
+    for metric in ("loss=", "acc10=", "tokens_per_s=", "mfu=", "padding=", "optim0_lr0=", "grad_norm="):
+        assert metric in line
     stats = torch.load(archive / "exp" / "checkpoint.pth", weights_only=False)["reporter"]["stats"][1][
         "train"
     ]

@@ -13,18 +13,18 @@ from espnet2_valle.common.fileio import atomic_open
 
 
 @dataclass(frozen=True)
-class Figure:
-    """One measured figure.
+class Metric:
+    """One measured metric.
 
     Attributes:
-        figure: its name; keeps its meaning from release to release.
+        metric: its name; keeps its meaning from release to release.
         value: what was measured, a median where it is a time.
         unit: such as "s", "ms/step", "tokens/s", or "ratio".
         bar: what is aimed at, such as ">= 10", or "" where there is no aim.
         config: what it was measured on: sizes, type of numbers, threads.
     """
 
-    figure: str
+    metric: str
     value: float
     unit: str
     bar: str = ""
@@ -39,22 +39,22 @@ class Figure:
         return self.value >= float(limit) if sign == ">=" else self.value <= float(limit)
 
 
-def render(figures: Iterable[Figure]) -> str:
-    """The figures as a Markdown table."""
-    lines = ["| figure | value | unit | bar | met | config |", "|---|---|---|---|---|---|"]
-    for figure in figures:
-        config = ", ".join(f"{key} {value}" for key, value in figure.config.items())
-        met = {None: "", True: "yes", False: "no"}[figure.met]
-        cells = (figure.figure, f"{figure.value:.4g}", figure.unit, figure.bar, met, config)
+def render(metrics: Iterable[Metric]) -> str:
+    """The metrics as a Markdown table."""
+    lines = ["| metric | value | unit | bar | met | config |", "|---|---|---|---|---|---|"]
+    for metric in metrics:
+        config = ", ".join(f"{key} {value}" for key, value in metric.config.items())
+        met = {None: "", True: "yes", False: "no"}[metric.met]
+        cells = (metric.metric, f"{metric.value:.4g}", metric.unit, metric.bar, met, config)
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
-def write_json(figures: Iterable[Figure], path: str | Path) -> None:
-    """One JSON object a line for each figure: figure, value, unit, bar, config."""
+def write_json(metrics: Iterable[Metric], path: str | Path) -> None:
+    """One JSON object a line for each metric: metric, value, unit, bar, config."""
     with atomic_open(path) as stream:
-        for figure in figures:
-            stream.write(json.dumps(dataclasses.asdict(figure)) + "\n")
+        for metric in metrics:
+            stream.write(json.dumps(dataclasses.asdict(metric)) + "\n")
 
 
 def median_seconds(function: Callable[[], object], repeats: int = 5, warm_up: int = 1) -> float:
