@@ -13,7 +13,7 @@ from espnet2_valle.codec.quantizer import ResidualQuantizer
 from espnet2_valle.codec.spec import CodecSpec
 from espnet2_valle.codec.world_config import WorldConfig
 from espnet2_valle.codec.world_features import MEL_POINTS, WorldFeatures
-from espnet2_valle.codec.world_fit import analyse_file, build_features, enough_wavs, widen
+from espnet2_valle.codec.world_fit import affordable_size, analyse_file, build_features, enough_wavs, widen
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_path
 
@@ -124,19 +124,19 @@ class WorldCodec(AbsCodec):
     ) -> "WorldCodec":
         """Fit codebooks on the features (T, dim) of the training utterances.
 
+        Of fewer frames than codewords, as few recordings give, the codec gets fewer codewords.
+
         Raises:
-            InputError: fewer frames than codewords, or a configuration at fault.
+            InputError: too few frames for any codebook, or a configuration at fault.
         """
         config = WorldConfig.from_dict(options, where)
         extractor = build_features(config)
         scales = stage_scales(config.stages, extractor, where)
         vectors = np.concatenate(list(features))
-        if len(vectors) < config.codebook_size:
-            raise InputError(
-                where,
-                f"{len(vectors)} frames cannot fill {config.codebook_size} codewords",
-                "Give more speech or lower codebook_size",
-            )
+        size = affordable_size(len(vectors), config, where)
+        if size < config.codebook_size:
+            options = {**options, "codebook_size": size}
+            config = WorldConfig.from_dict(options, where)
         rng = np.random.default_rng(config.fit.seed)
         chosen = np.sort(rng.permutation(len(vectors))[: config.fit.max_frames])
         vectors = vectors[chosen]

@@ -1,14 +1,19 @@
 """The training data of a world codec: features of enough recordings, with the variety that they may lack."""
 
+import logging
 import random
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
 from espnet2_valle.codec.world_config import FitConfig, WorldConfig
 from espnet2_valle.codec.world_features import WorldFeatures
 from espnet2_valle.common.audio import audio_seconds, read_audio
+from espnet2_valle.common.errors import InputError
 
+FRAMES_A_CODEWORD = 2  # where a codebook is made smaller
+FEWEST_CODEWORDS = 16
 LIFTED_SHARE = 0.5  # of the frames
 LIFT_RIPPLE = 0.1  # of the lift, between bands
 
@@ -33,6 +38,27 @@ def enough_wavs(wavs: Sequence[str], seconds: float, seed: int) -> list[str]:
         drawn.append(path)
         seconds -= audio_seconds(path)
     return drawn
+
+
+def affordable_size(frames: int, config: WorldConfig, where: str | Path) -> int:
+    """Codewords of a codebook that so many frames can fill: as configured, or a smaller power of 2.
+
+    Raises:
+        InputError: not even the smallest codebook can be filled.
+    """
+    size = config.codebook_size
+    if frames >= size:
+        return size
+    smaller = 2 ** (max(1, frames // FRAMES_A_CODEWORD).bit_length() - 1)
+    if smaller < FEWEST_CODEWORDS:
+        raise InputError(
+            where, f"{frames} frames cannot fill {size} codewords", "Give more speech or lower codebook_size"
+        )
+    logging.warning(
+        "%s: %d frames (%.0f s) of speech cannot fill %d codewords, so codebooks have %d",
+        *(where, frames, frames / config.frame_rate, size, smaller),
+    )
+    return smaller
 
 
 def widen(

@@ -16,6 +16,7 @@ Splits = dict[str, list[Recording]]
 
 MIN_SPEAKERS_TO_HOLD_OUT = 4  # with fewer, a voice held out would leave nothing to learn voices from
 MIN_TEXTS_TO_HOLD_OUT = 20  # with fewer, every text is needed for training
+MIN_LEFT = 3  # of a speaker's utterances in training, one goes to the test and one to the validation
 MIN_WORD_COUNT = 10  # a closed vocabulary is heard so often on average, a word
 
 
@@ -94,14 +95,44 @@ def _split_test(
             "Leave some for training",
         )
     if num_speakers == 0:
-        train, test = hold_out_texts(recordings, share, rng)
+        train, test = with_prompts(*hold_out_texts(recordings, share, rng))
         logging.info("test set: %d utterances with texts of their own, all speakers known", len(test))
     else:
         held_out = set(rng.sample(speakers, num_speakers))
+        counts = Counter(r.speaker for r in recordings)
+        with_prompt = sorted(speaker for speaker in speakers if counts[speaker] > 1)
+        if with_prompt and held_out.isdisjoint(with_prompt):
+            held_out = {*sorted(held_out)[1:], with_prompt[0]}
         train = [r for r in recordings if r.speaker not in held_out]
         test = [r for r in recordings if r.speaker in held_out]
         logging.info("test set: the speakers %s", " ".join(sorted(held_out)))
     return {"train": train, "test": test}
+
+
+def with_prompts(
+    train: Sequence[Recording], test: Sequence[Recording]
+) -> tuple[list[Recording], list[Recording]]:
+    """Give a small test set a second utterance of a speaker, without which it has no prompt for any.
+
+    Args:
+        train: from which it is taken, if the speaker keeps some there.
+        test: the test set; one with a prompt stays as it is.
+
+    Returns:
+        both sets.
+    """
+    train, test = list(train), list(test)
+    if not test or max(Counter(r.speaker for r in test).values()) > 1:
+        return train, test
+    left = Counter(r.speaker for r in train)
+    speaker = max({r.speaker for r in test}, key=lambda name: (left[name], name))
+    if left[speaker] < MIN_LEFT:
+        return train, test
+    texts = Counter(r.text for r in train)
+    second = min(
+        (r for r in train if r.speaker == speaker), key=lambda r: (texts[r.text], r.utterance)
+    )  # rather one whose text nobody else says
+    return [r for r in train if r is not second], [*test, second]
 
 
 def hold_out_texts(

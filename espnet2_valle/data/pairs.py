@@ -124,7 +124,8 @@ def make_pairs(
             test.path,
             "no test pair can be made: no speaker has two utterances of which one lasts "
             f"{min_prompt:g} to {max_prompt:g} s",
-            "Give the test speakers more utterances or widen --min_prompt and --max_prompt",
+            "Give the test speakers more utterances or widen --min_prompt and --max_prompt "
+            '(with run.sh: --local_data_opts "--min_prompt 0.5 --max_prompt 20")',
         )
     return sorted(chosen, key=lambda pair: pair.pair_id)
 

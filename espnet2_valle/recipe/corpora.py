@@ -4,12 +4,15 @@ Standard library only: corpora are named before anything is installed.
 """
 
 import os
+import re
+import sys
+import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.corpus import named
-from espnet2_valle.recipe.options import HELP, read_words
+from espnet2_valle.recipe.options import HELP, TAG, read_words
 
 SCRIPT = "./run.sh"
 MINI, FOLDER = "mini", "folder"
@@ -35,7 +38,7 @@ def words_for_valle(
     given = read_words(words, SCRIPT)
     corpus = given.pop("corpus", "") or MINI
     settled = {"corpus": corpus, **_place(corpus, given.pop("db", ""), called_from, recipe, environment)}
-    settled["tag"] = given.pop("tag", "") or (Path(settled["db"]).name if corpus == FOLDER else corpus)
+    settled["tag"] = given.pop("tag", "") or (_tag_of(settled["db"]) if corpus == FOLDER else corpus)
     return [word for name, value in {**settled, **given}.items() for word in (f"--{name}", value)]
 
 
@@ -66,6 +69,25 @@ def _place(
             f"--corpus {corpus}", "its folder is not known", f"Give --db DIR, or fill {variable} in db.sh"
         )
     return {"db": _absolute(recipe / place, place)}
+
+
+def _tag_of(db: str) -> str:
+    """Name of the run of a folder: the folder's, with `_` for what --tag does not take.
+
+    Raises:
+        InputError: its letters are none that --tag takes.
+    """
+    name = Path(db).name
+    if TAG.fullmatch(name):
+        return name
+    plain = "".join(sign for sign in unicodedata.normalize("NFKD", name) if not unicodedata.combining(sign))
+    tag = re.sub(r"[^A-Za-z0-9._-]+", "_", plain).strip("_.-")
+    if not plain.isascii() or not tag:
+        raise InputError(
+            "--db", f"its name '{name}' cannot name the run", "Add --tag NAME, of Latin letters and digits"
+        )
+    print(f"{SCRIPT}: the run of '{name}' is called {tag}; --tag gives it another name", file=sys.stderr)
+    return tag
 
 
 def _absolute(path: Path, given: str) -> str:

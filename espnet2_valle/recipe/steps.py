@@ -152,8 +152,11 @@ def list_files(path: str) -> bytes:
     if os.path.isfile(path):
         return Path(path).read_bytes()
     lines = []
+    above = {path: {os.path.realpath(path)}}  # of each folder, to know links that lead back
     for folder, folders, files in os.walk(path, followlinks=True):
-        folders.sort()
+        real = {name: os.path.realpath(os.path.join(folder, name)) for name in sorted(folders)}
+        folders[:] = [name for name in real if real[name] not in above[folder]]
+        above |= {os.path.join(folder, name): above[folder] | {real[name]} for name in folders}
         for file in (os.path.join(folder, name) for name in sorted(files)):
             if os.path.exists(file):
                 about = os.stat(file)

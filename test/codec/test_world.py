@@ -1,3 +1,5 @@
+import logging
+
 import numpy as np
 import pytest
 from codec_samples import OPTIONS, RATE, vowel
@@ -154,6 +156,18 @@ def test_no_codes_are_no_sound(codec):
 def test_too_little_speech_to_fit(analysed):
     with pytest.raises(InputError, match=r"30 frames cannot fill 64 codewords"):
         WorldCodec.fit(OPTIONS, [analysed[0][:30]])
+
+
+@pytest.mark.parametrize(("frames", "size"), [(63, 16), (40, 16), (64, 64)])
+def test_little_speech_gives_fewer_codewords_and_that_is_told(analysed, tmp_path, caplog, frames, size):
+    with caplog.at_level(logging.WARNING):
+        codec = WorldCodec.fit(OPTIONS, [np.concatenate(analysed)[:frames]])
+    assert codec.codebook_size == size
+    assert (f"cannot fill 64 codewords, so codebooks have {size}" in caplog.text) == (size < 64)
+    codec.save(tmp_path / "codec.npz")
+    opened = WorldCodec.load(tmp_path / "codec.npz")
+    assert opened.codebook_size == size
+    assert opened.encode(np.zeros(100, dtype=np.float32)).max() < size
 
 
 @pytest.mark.parametrize(

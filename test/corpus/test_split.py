@@ -1,3 +1,5 @@
+from collections import Counter
+
 import pytest
 
 from espnet2_valle.common.errors import InputError
@@ -115,3 +117,29 @@ def test_other_corpora_have_none(train, test, max_words):
 
 def test_words_are_lower_case_without_punctuation():
     assert words_of("Hello, World's -- end.") == ["hello", "world's", "end"]
+
+
+@pytest.mark.parametrize("count", [10, 20, 50])
+@pytest.mark.parametrize("speakers", ["a", "ab", "abc", "abcdefghij"])
+@pytest.mark.parametrize("text", ["{s} {n}", "the same"])
+def test_a_small_corpus_has_a_prompt_in_its_test_set(tmp_path, count, speakers, text):
+    per_speaker = -(-count // len(speakers)) + (len(speakers) == 10 and count == 10)
+    write_set(tmp_path / "db", many(speakers, per_speaker, text))
+    for seed in range(5):
+        splits = read_splits(tmp_path / "db", seed=seed)
+        assert max(Counter(r.speaker for r in splits["test"]).values()) > 1
+        assert all(splits.values())
+        ids = [r.utterance for recordings in splits.values() for r in recordings]
+        assert len(ids) == len(set(ids)) == per_speaker * len(speakers)
+        assert len(splits["train"]) >= len(ids) / 2
+
+
+def test_held_out_speakers_have_a_prompt_if_any_speaker_has(tmp_path):
+    write_set(tmp_path / "db", many("abcdefgh", 1, "{s} {n}") + many("x", 2, "{s} {n}"))
+    for seed in range(5):
+        assert "x" in speakers_of(read_splits(tmp_path / "db", seed=seed)["test"])
+
+
+def test_a_speaker_who_says_little_is_not_taken_out_of_training(tmp_path):
+    write_set(tmp_path / "db", many("ab", 2, "{s} {n}"))
+    assert len(read_splits(tmp_path / "db")["test"]) == 1

@@ -2,7 +2,7 @@ import pytest
 
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.recipe.corpora import words_for_valle
-from espnet2_valle.recipe.options import read_words
+from espnet2_valle.recipe.options import make_options, read_words
 
 
 @pytest.fixture
@@ -34,6 +34,27 @@ def test_a_folder_names_the_run(recipe):
     expected = {"corpus": "folder", "db": db, "tag": "my_recordings"}
     assert settled(recipe, "--corpus", "folder", "--db", "my_recordings") == expected
     assert settled(recipe, "--corpus", "folder", FOLDER="../my_recordings") == expected
+
+
+@pytest.mark.parametrize(
+    ("folder", "tag"),
+    [("my recordings", "my_recordings"), ("caf\u00e9", "cafe"), ("cafe\u0301", "cafe"), ("a (1)", "a_1")]
+    + [(".voice", "voice"), ("a&b;$x", "a_b_x"), ("-n", "n"), ("_x_", "x"), ("v1.0-rc", "v1.0-rc")]
+    + [("voice.", "voice."), ("my_", "my_")],
+)
+def test_a_folder_whose_name_no_tag_can_be_gives_one(recipe, capfd, folder, tag):
+    (recipe / folder).mkdir(exist_ok=True)
+    assert settled(recipe, "--corpus", "folder", "--db", str(recipe / folder))["tag"] == tag
+    assert make_options({"tag": tag}).tag == tag
+    assert (f"the run of '{folder}' is called {tag}; --tag" in capfd.readouterr().err) == (folder != tag)
+
+
+def test_a_folder_of_other_letters_asks_for_a_tag(recipe):
+    (recipe / "\u6211\u7684 voice").mkdir()
+    words = ["--corpus", "folder", "--db", "\u6211\u7684 voice"]
+    with pytest.raises(InputError, match="cannot name the run. Add --tag NAME, of Latin letters"):
+        settled(recipe, *words)
+    assert settled(recipe, *words, "--tag", "a")["tag"] == "a"
 
 
 def test_a_named_corpus_lies_where_db_sh_says_or_is_downloaded(recipe):

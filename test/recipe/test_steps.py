@@ -159,6 +159,9 @@ def test_files_are_listed_with_what_tells_that_they_changed(folder):
         ["./sub/d", "2"],
     ]
     assert listed[0].split()[2] == str((folder / "a").stat().st_mtime_ns)
+    os.symlink("..", "sub/up")
+    os.symlink("self", "self")
+    assert list_files(".").decode().splitlines() == listed  # a link that leads back adds nothing
     assert list_files("b") == b"\x00\xffbytes"
 
 
