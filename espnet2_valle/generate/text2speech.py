@@ -268,11 +268,11 @@ class Text2Speech:
                 best = max(candidates, key=lambda one: rank(one.outcome, one.log_probability))
                 results.append(self._finish(each, best))
             else:
-                heard = [self._judge(self._finish(each, one), each, self.scorer) for one in candidates]
+                heard = [self._scored(self._finish(each, one), each, self.scorer) for one in candidates]
                 results.append(max(heard, key=lambda one: one.rank))
         return results
 
-    def _judge(self, speech: Speech, prepared: Prepared, scorer: Scorer) -> Speech:
+    def _scored(self, speech: Speech, prepared: Prepared, scorer: Scorer) -> Speech:
         """The candidate with its score."""
         silent = speech.outcome is Outcome.NO_SPEECH
         score = float("-inf") if silent else scorer(speech.wav, self.fs, prepared.request.text)
