@@ -70,15 +70,20 @@ if wanted 3; then
     list_from=
     if [ -n "${init_model}" ]; then
         mkdir -p "${token}"
-        cp "${base}/tokens.txt" "${token}/tokens.txt"
+        "${add_tokens}" || cp "${base}/tokens.txt" "${token}/tokens.txt"
+        rm -f "${token}/text_reading"
+        [ ! -f "${base}/text_reading" ] || cp "${base}/text_reading" "${token}/text_reading"
         [ "${token_type}" != bpe ] || cp "${base}/bpe.model" "${token}/bpe.model"
         list_from=${base}/.done
     fi
     for set in ${sets}; do # the training set first: the token list is made from it
+        unknown=(--max_unknown 1)
+        [ "${set}" != "${train_set}" ] || unknown=(--max_unknown "${max_unknown}")
+        if "${add_tokens}" && [ "${set}" = "${train_set}" ]; then unknown+=(--add_tokens true --base_token_list "${base}/tokens.txt"); fi
         step "${token}/${set}/.done" "${token}/${set}/token_int" "${raw}/${set}/.done" ${list_from:+"${list_from}"} -- \
             "${PYTHON}" -m espnet2_valle.bin.tokenize_text --data_dir "${raw}/${set}" --output_dir "${token}/${set}" \
             --token_list "${token}/tokens.txt" --write_token_list "$([ -n "${list_from}" ] && echo false || echo true)" \
-            "${text_options[@]}" --nbpe "${nbpe}" --max_bad "${max_bad}" "${workers[@]}"
+            "${text_options[@]}" --nbpe "${nbpe}" --max_bad "${max_bad}" "${workers[@]}" "${unknown[@]}"
         list_from=${token}/${train_set}/.done
     done
 fi

@@ -18,6 +18,7 @@ import numpy as np
 from espnet2_valle.asr.recognizer import PHONE_UNITS, CTCModel
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
+from espnet2_valle.text.reading import ESPNET
 from espnet2_valle.text.tokenizer import Tokenizer, build_tokenizer
 
 
@@ -28,11 +29,12 @@ class PhoneUnits:
     token_type: str
     g2p: str | None = None
     cleaner: str | None = None
+    reading: int = ESPNET  # of recognisers that do not say theirs
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
         """Built when it is first wanted."""
-        return build_tokenizer(self.token_type, self.g2p, self.cleaner)
+        return build_tokenizer(self.token_type, self.g2p, self.cleaner, reading=self.reading)
 
     def of(self, text: str) -> list[str]:
         """The phones of `text`, without the tokens that are no sound: stress, pauses, punctuation."""

@@ -8,6 +8,7 @@ from espnet2_valle.asr.phones import PhoneUnits
 from espnet2_valle.asr.training import train_recognizer
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.common.conf import find, locate
+from espnet2_valle.text.reading import CURRENT
 
 DEFAULT_CONFIG = find("judge/train_asr_ctc.yaml")
 PHONE_CONFIG = find("judge/train_asr_ctc_phones.yaml")
@@ -39,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = get_parser().parse_args(argv)
     units = None
     if args.token_type != "word":
-        units = PhoneUnits(args.token_type, args.g2p, args.cleaner)
+        units = PhoneUnits(args.token_type, args.g2p, args.cleaner, CURRENT)
     config = locate(args.config or (PHONE_CONFIG if units else DEFAULT_CONFIG))
     train_recognizer(args.train_dir, args.valid_dir, args.output_dir, config, units)
 

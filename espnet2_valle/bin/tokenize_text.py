@@ -6,7 +6,7 @@ from pathlib import Path
 
 from espnet2_valle.common.cli import run_command
 from espnet2_valle.data.setaside import MAX_BAD
-from espnet2_valle.data.tokenise import tokenize_set
+from espnet2_valle.data.tokenise import MAX_UNKNOWN, tokenize_set
 from espnet2_valle.jobs.config import add_worker_arguments
 from espnet2_valle.text.tokenizer import TOKEN_TYPES
 
@@ -30,6 +30,18 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--max_bad", type=float, default=MAX_BAD, help="share of bad texts left out with a warning"
     )
+    parser.add_argument(
+        "--max_unknown",
+        type=float,
+        default=MAX_UNKNOWN,
+        help="share of tokens that the list may lack; they become <unk>",
+    )
+    parser.add_argument(
+        "--add_tokens", type=_boolean, default=False, help="add them to the list, for a fine-tuning"
+    )
+    parser.add_argument(
+        "--base_token_list", help="the list that they are added to; default: --token_list as it is"
+    )
     add_worker_arguments(parser)
     return parser
 
@@ -47,6 +59,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         args.max_bad,
         args.nj,
         args.cluster,
+        (args.base_token_list or args.token_list) if args.add_tokens else None,
+        args.max_unknown,
     )
 
 

@@ -18,6 +18,7 @@ from espnet2_valle.generate.arguments import add_model_arguments, add_prompt_arg
 from espnet2_valle.generate.say import SHORT_WORDS, STDOUT, cut_text, stream
 from espnet2_valle.generate.sentences import read_text
 from espnet2_valle.generate.streaming import FIRST_SECONDS
+from espnet2_valle.text.characters import check_characters, check_said
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -55,9 +56,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         check_writable(args.output_wav, "--output_wav")
     if bool(args.text) == bool(args.text_file):
         raise InputError("--text", "one of it and --text_file is needed", "Give one")
+    text, option = (args.text, "--text") if args.text else (read_text(args.text_file), args.text_file)
+    check_said(text, option)
+    check_characters(text, option)
     stdout = sys.stdout.buffer
     with redirect_stdout(sys.stderr):  # whatever a library prints must not get between the samples
-        sentences = cut_text(args.text or read_text(args.text_file), args.max_words, args.longform_config)
+        sentences = cut_text(text, args.max_words, args.longform_config)
         stream(
             model_spec(args),
             sentences,

@@ -14,6 +14,7 @@ from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_path
 
 PCM_16_BYTES = 2
+CANCELLED_DB = 6.0  # the mean of channels may be this much below the loudest of them
 SPAN_SLACK = 0.1  # seconds that a segment may end behind its recording: manifests round
 
 Span = tuple[float, float]  # start and end of a part of a sound file, seconds
@@ -114,6 +115,15 @@ def read_audio(
     wav, rate = read_channels(path, span)
     target = sample_rate or rate
     return resample(wav.mean(axis=1), rate, target), target
+
+
+def mix_down(channels: np.ndarray) -> np.ndarray:
+    """(S, C) -> (S,): the mean, or the loudest channel where the mean cancels it."""
+    mean = channels.mean(axis=1)
+    energies = (channels.astype(np.float64) ** 2).mean(axis=0)
+    if (mean.astype(np.float64) ** 2).mean() < energies.max(initial=0.0) * 10 ** (-CANCELLED_DB / 10):
+        return np.ascontiguousarray(channels[:, energies.argmax()])
+    return mean
 
 
 def read_first_seconds(path: str | Path, seconds: float | None) -> tuple[np.ndarray, int]:

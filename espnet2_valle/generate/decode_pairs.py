@@ -81,10 +81,17 @@ def _synthesise(model: ModelSpec, streaming: bool, output_dir: str, jobs: Sequen
     """Synthesise a batch of pairs and write what came out; returns how each ended."""
     text2speech = open_text2speech(model)
     synthesise = open_streamer(model).synthesise if streaming else None
-    requests = [job.request(text2speech.fs, seed_of(text2speech.seed, job.pair_id)) for job in jobs]
+    requests: list[tuple[Job, Request]] = []
     endings = {}
-    results = text2speech.batch(requests, synthesise)
-    for job, request, result in zip(jobs, requests, results, strict=True):
+    for job in jobs:
+        try:
+            seed = seed_of(text2speech.seed, job.pair_id)
+            requests.append((job, job.request(text2speech.fs, seed)))
+        except InputError as error:  # a recording that cannot be continued
+            print(f"{job.pair_id}: {error}")
+            endings[job.pair_id] = (Outcome.PROMPT_REJECTED.value, 0)
+    results = text2speech.batch([request for _, request in requests], synthesise)
+    for (job, request), result in zip(requests, results, strict=True):
         if result.problem:
             print(f"{job.pair_id}: {result.problem}")
         if len(result.wav) and result.outcome is not Outcome.NO_SPEECH:

@@ -19,6 +19,7 @@ from espnet2_valle.generate.resumable_wav import GrowingRecording
 from espnet2_valle.generate.sentences import Sentence
 from espnet2_valle.generate.speech import Speech
 from espnet2_valle.generate.text2speech import Text2Speech
+from espnet2_valle.text.tokens import NO_SYMBOL
 
 FIXED, ROLLING = "fixed", "rolling"
 ROLLING_SECONDS = 1.5  # a shorter sentence is no prompt for the next
@@ -106,18 +107,21 @@ def speak(
 
 def check_sentences(text2speech: Text2Speech, sentences: Sequence[Sentence]) -> None:
     """Raise InputError, which names them all, if there are sentences that cannot be said."""
-    mute = []
+    mute, known = [], True
     for number, sentence in enumerate(sentences, 1):
         try:
             text2speech.check_text(sentence.text)
         except WorkError:
             raise
-        except InputError:
-            mute.append(f"{number} ('{sentence.text}')")
+        except InputError as error:
+            said = f"'{sentence.text}'" if NO_SYMBOL in error.problem else error.problem
+            known = known and NO_SYMBOL in error.problem
+            mute.append(f"{number} ({said})")
     if mute:
+        why = "the model knows no symbol" if known else "something cannot be said"
         raise InputError(
             "text",
-            f"in {len(mute)} of {len(sentences)} sentences the model knows no symbol: {', '.join(mute)}",
+            f"in {len(mute)} of {len(sentences)} sentences {why}: {', '.join(mute)}",
             "Correct them, or take them out",
         )
 

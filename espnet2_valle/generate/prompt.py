@@ -14,11 +14,12 @@ import torch
 
 from espnet2_valle.codec.abs_codec import AbsCodec
 from espnet2_valle.codec.spec import CodecSpec
-from espnet2_valle.common.audio import read_audio, resample
+from espnet2_valle.common.audio import mix_down, read_channels, resample
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_path
 
 MIN_SECONDS = 0.5  # less holds no voice to speak of
+LONG_SECONDS = 20.0  # longer than what recipes train on
 SILENCE_DB = -60.0  # a prompt quieter than this (dBFS, RMS) is taken for silence
 CLIPPED_SHARE = 0.01  # of samples at full scale
 FULL_SCALE = 0.999
@@ -87,10 +88,17 @@ def load_prompt(prompt: Sound, prompt_fs: int | None, sample_rate: int) -> np.nd
         where = "prompt_speech"
         if prompt_fs is None:
             raise InputError(where, "samples are given without their rate", "Give prompt_fs in Hz")
+        if prompt_fs <= 0:
+            raise InputError("prompt_fs", f"{prompt_fs} is no rate", "Give the samples' in Hz")
+        if prompt.dtype.kind not in "fiu" or not prompt.size:
+            raise InputError(where, f"is {prompt.size} {prompt.dtype}", "Give samples in [-1, 1]")
         wav = resample(_to_mono(prompt), prompt_fs, sample_rate)
+    elif not isinstance(prompt, (str, Path)):
+        raise InputError("prompt_speech", f"is {type(prompt).__name__}", "Give a sound file, or samples")
     else:
         where = str(prompt)
-        wav, _ = read_audio(prompt, sample_rate)
+        channels, rate = read_channels(prompt)
+        wav = resample(_mixed(where, channels), rate, sample_rate)
     return _trim(_check(where, wav, sample_rate), sample_rate)
 
 
@@ -100,10 +108,21 @@ def _to_mono(wav: np.ndarray) -> np.ndarray:
         wav = wav / np.iinfo(np.int16).max
     if wav.ndim == 2:
         logging.warning("prompt_speech has %d channels; their mean is used", wav.shape[1])
-        wav = wav.mean(axis=1)
+        wav = _mixed("prompt_speech", wav)
     if wav.ndim != 1:
         raise InputError("prompt_speech", f"has shape {wav.shape}", "Give (samples,) or (samples, channels)")
     return wav.astype(np.float32)
+
+
+def _mixed(where: str, channels: np.ndarray) -> np.ndarray:
+    """(S, C) -> (S,), with a warning where the channels cancel each other."""
+    wav = mix_down(channels)
+    if channels.shape[1] > 1 and not np.array_equal(wav, channels.mean(axis=1)):
+        logging.warning(
+            "%s: the mean of its channels cancels them (opposite phase, or one silent); the loudest is used",
+            where,
+        )
+    return wav
 
 
 def _check(where: str, wav: np.ndarray, rate: int) -> np.ndarray:
@@ -111,6 +130,13 @@ def _check(where: str, wav: np.ndarray, rate: int) -> np.ndarray:
     seconds = len(wav) / rate
     if seconds < MIN_SECONDS:
         raise InputError(where, f"lasts {seconds:.2f} s", f"Give at least {MIN_SECONDS} s, better 3 s")
+    if seconds > LONG_SECONDS:
+        logging.warning(
+            "%s: %.1f s long; about 3 s are enough and faster, and models are trained on shorter ones. "
+            "valle_prepare_prompt without --prompt_text cuts and transcribes a part of it",
+            where,
+            seconds,
+        )
     if not np.isfinite(wav).all():
         raise InputError(where, "has NaN or infinite samples", "Export it again")
     level = 10 * np.log10(np.mean(wav.astype(np.float64) ** 2) + 1e-20)

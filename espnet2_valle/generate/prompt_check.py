@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from espnet2_valle.common.audio import resample
+from espnet2_valle.common.audio import mix_down, resample
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.generate.prompt import load_prompt
 
@@ -22,7 +22,6 @@ PAUSE_WEIGHT = 20.0  # dB that a cut of pauses alone costs
 CLIP_WEIGHT = 1000.0  # dB that a cut of clipped samples alone costs
 LENGTHS = (0.7, 1.3)  # of the wanted length
 FLAT_RUN = 3  # equal samples at the peak that make a flat top
-CANCELLED_DB = 6.0  # the mean of channels may be this much below the loudest of them
 WINDOW, HOP = 1.6, 0.8  # seconds of speech that voices are compared in
 
 
@@ -147,15 +146,6 @@ def prepare_prompt(
         warnings=(),
     )
     return prompt, dataclasses.replace(report, warnings=tuple(_warnings(report, limits)))
-
-
-def mix_down(channels: np.ndarray) -> np.ndarray:
-    """(S, C) -> (S,): the mean, or the loudest channel where the mean cancels it."""
-    mean = channels.mean(axis=1)
-    energies = (channels.astype(np.float64) ** 2).mean(axis=0)
-    if (mean.astype(np.float64) ** 2).mean() < energies.max() * 10 ** (-CANCELLED_DB / 10):
-        return np.ascontiguousarray(channels[:, energies.argmax()])
-    return mean
 
 
 def flat_tops(wav: np.ndarray) -> np.ndarray:

@@ -1,12 +1,14 @@
 """Requests to the models: as the user says them, and in the models' terms."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import torch
 
 from espnet2_valle.generate.ar_decoding import Utterance
 from espnet2_valle.generate.prompt import Prompt
 from espnet2_valle.generate.stopping import Limits
+from espnet2_valle.text.unknown import name_words
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Prepared:
         limits: when to stop.
         seed: of the first candidate.
         prompt_tokens: how many of the ids are the prompt's.
+        unknown: words that the model cannot say as they are, and why; see `TextEncoder.unknown`.
     """
 
     request: Request
@@ -41,6 +44,14 @@ class Prepared:
     limits: Limits
     seed: int
     prompt_tokens: int
+    unknown: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def problem(self) -> str | None:
+        """The words that the model cannot say as they are, in words."""
+        if not self.unknown:
+            return None
+        return f"text: the model never learnt what is in {name_words(self.unknown)}"
 
     def utterance(self, seed: int) -> Utterance:
         """The request to the AR model, drawing from `seed`."""

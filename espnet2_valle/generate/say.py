@@ -12,13 +12,14 @@ import soundfile
 
 from espnet2_valle.common.audio import write_audio
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.generate.longform import LongformOptions, speak
+from espnet2_valle.generate.longform import LongformOptions, check_sentences, speak
 from espnet2_valle.generate.opening import ModelSpec, open_text2speech
 from espnet2_valle.generate.outcome import Outcome
 from espnet2_valle.generate.prompt import Prompt, open_prompt
 from espnet2_valle.generate.sentences import Sentence, read_text, split_text
 from espnet2_valle.generate.speech import Speech
 from espnet2_valle.generate.streaming import FIRST_SECONDS, Streamer, choose_chunks
+from espnet2_valle.text.characters import check_characters
 
 STDOUT = "-"
 INT16 = 32768  # the tail leaves room below full scale
@@ -65,7 +66,9 @@ def read_aloud(
         InputError: see `Text2Speech`, `LongformOptions.load` and `speak`.
     """
     options = LongformOptions.load(longform_config)
-    sentences = split_text(read_text(text_file), options.pauses, options.language, options.max_words)
+    text = read_text(text_file)
+    check_characters(text, str(text_file))
+    sentences = split_text(text, options.pauses, options.language, options.max_words)
     text2speech = open_text2speech(model)
     voice = open_prompt(prompt, prompt_text, None, text2speech.codec)
     return speak(text2speech, sentences, voice, options, output)
@@ -115,6 +118,7 @@ def stream(
     except ValueError as error:
         raise InputError("--chunk_seconds", str(error), f"Give at least {1 / rate:g} s") from error
     streamer = Streamer.of(text2speech, chunks)
+    check_sentences(text2speech, sentences)
     voice = open_prompt(prompt, prompt_text, None, text2speech.codec)
     begun = time.perf_counter()
     first, samples = None, 0

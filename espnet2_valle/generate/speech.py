@@ -18,7 +18,8 @@ class Speech:
         outcome: how it ended.
         log_probability: mean over the codes of codebook 1; None where nothing was drawn.
         tries: attempts made.
-        problem: why the prompt or the text was rejected.
+        problem: why the prompt or the text was rejected, or which words have tokens that the model never
+            learnt.
         score: what the scorer of candidates gave it, if there is one.
     """
 

@@ -148,7 +148,10 @@ class Streamer:
         """
         for number, sentence in enumerate(sentences):
             asked = Request(sentence.text, voice, seed=seed_of(text2speech.seed, number))
-            state = self.start(text2speech.prepare(asked))
+            prepared = text2speech.prepare(asked)
+            if prepared.problem:
+                logging.warning("sentence %d: %s", number + 1, prepared.problem)
+            state = self.start(prepared)
             yield from self.run(state)
             assert state.outcome is not None
             if state.outcome is not Outcome.OK:

@@ -1,5 +1,6 @@
 """Text and a prompt in, speech in the prompt's voice out."""
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 
 from espnet2_valle.codec.abs_codec import AbsCodec
-from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.errors import InputError, WorkError
 from espnet2_valle.common.seeds import derive_seed
 from espnet2_valle.generate.ar_decoding import Decoded, decode_ar
 from espnet2_valle.generate.choosing import Scorer, build_scorer
@@ -163,12 +164,14 @@ class Text2Speech:
             seed: for this call; the same seed gives the same speech.
 
         Returns:
-            the speech at `fs`; the outcome PROMPT_REJECTED is one of `batch` alone.
+            the speech at `fs`; the outcomes PROMPT_REJECTED and TEXT_REJECTED are of `batch` alone.
 
         Raises:
-            InputError: a prompt that cannot be used, no prompt text, or a text without a known symbol.
+            InputError: a prompt that cannot be used, no prompt text, or a text that cannot be said: see
+                `TextEncoder.encode`.
         """
-        return self._synthesise([self.prepare(Request(text, prompt_speech, prompt_text, prompt_fs, seed))])[0]
+        prepared = self.prepare(Request(text, prompt_speech, prompt_text, prompt_fs, seed))
+        return _tell_unknown(self._synthesise([prepared])[0], prepared)
 
     def batch(self, requests: Sequence[Request], synthesise: Synthesise | None = None) -> list[Speech]:
         """Say several texts at once; each sounds as it would alone, up to rounding.
@@ -181,20 +184,27 @@ class Text2Speech:
 
         Returns:
             what `__call__` returns, for each request. One that it would raise an error for has the outcome
-            PROMPT_REJECTED and the message under `problem`, no sound and no tries.
+            TEXT_REJECTED or PROMPT_REJECTED and the message under `problem`, no sound and no tries.
+
+        Raises:
+            WorkError: a package that reading texts needs is missing.
         """
-        results: dict[int, Speech] = {}
-        prepared: dict[int, Prepared] = {}
-        for index, request in enumerate(requests):
-            try:
-                prepared[index] = self.prepare(request)
-            except InputError as error:
-                silence = self._silence(Outcome.PROMPT_REJECTED)
-                results[index] = replace(silence, tries=0, problem=str(error))
-        if prepared:
-            said = (synthesise or self._synthesise)(list(prepared.values()))
-            results.update(zip(prepared, said, strict=True))
-        return [results[index] for index in range(len(requests))]
+        made = [self._prepare_or_reject(request) for request in requests]
+        prepared = [one for one in made if isinstance(one, Prepared)]
+        said = iter((synthesise or self._synthesise)(prepared) if prepared else [])
+        return [_tell_unknown(next(said), one) if isinstance(one, Prepared) else one for one in made]
+
+    def _prepare_or_reject(self, request: Request) -> Prepared | Speech:
+        """A request in the models' terms, or why it is none."""
+        outcome = Outcome.TEXT_REJECTED
+        try:
+            self.check_text(request.text)
+            outcome = Outcome.PROMPT_REJECTED
+            return self.prepare(request)
+        except WorkError:  # which no other request would escape
+            raise
+        except InputError as error:
+            return replace(self._silence(outcome), tries=0, problem=str(error))
 
     def encode_prompt(self, prompt_speech: Sound, prompt_fs: int | None = None) -> torch.Tensor:
         """Codes (T, Q) of a checked prompt, int64, which may stand for it wherever one is asked for.
@@ -212,17 +222,19 @@ class Text2Speech:
             InputError: see `__call__`.
         """
         text = request.text
+        ids = self.tokenizer.encode(text)
         voice = open_prompt(request.prompt_speech, request.prompt_text, request.prompt_fs, self.codec)
         prompt = torch.from_numpy(voice.codes.astype(np.int64)).to(self.device)
         prompt_ids = self.tokenizer.encode(voice.text, "prompt_text")
-        ids = self.tokenizer.encode(text)
         both = torch.tensor(self.tokenizer.encode(f"{voice.text} {text}"), device=self.device)
         limits = self._limits(len(prompt) / len(prompt_ids) * len(ids))
         seed = self.seed if request.seed is None else request.seed
-        return Prepared(request, both, prompt, prompt[:, 0].contiguous(), limits, seed, len(prompt_ids))
+        first = prompt[:, 0].contiguous()
+        unknown = self.tokenizer.unknown(text)
+        return Prepared(request, both, prompt, first, limits, seed, len(prompt_ids), unknown)
 
     def check_text(self, text: str) -> None:
-        """Raise InputError unless `text` has a symbol that the model knows."""
+        """Raise InputError unless `text` can be said; see `TextEncoder.encode`."""
         self.tokenizer.encode(text)
 
     def align(self, request: Request, codes: np.ndarray) -> Alignment | None:
@@ -293,3 +305,12 @@ class Text2Speech:
         shortest, longest = (round(ratio * expected_frames) for ratio in self.options.duration_ratios)
         repeats = round(self.options.max_repeat_seconds * self.codec.frame_rate)
         return Limits(shortest, max(longest, self.ar.group_size), repeats)
+
+
+def _tell_unknown(speech: Speech, prepared: Prepared) -> Speech:
+    """The speech with the words that the model never learnt, if the text has some, and a warning of them."""
+    if prepared.problem is None:
+        return speech
+    logging.warning("%s", prepared.problem)
+    outcome = Outcome.UNKNOWN_TOKENS if speech.outcome is Outcome.OK else speech.outcome
+    return replace(speech, outcome=outcome, problem=prepared.problem)

@@ -92,6 +92,8 @@ def check_stage(settings: Settings, stage: int) -> None:
             raise InputError(
                 "--pairs", f"{test} has no list '{settings.options.pairs}'", f"Give such as {PAIRS}"
             )
+    if stage == 2:
+        check_texts(settings)
     if stage > 1 and SCORE in settings.stages:
         check_language(settings)
 
@@ -131,6 +133,23 @@ def needs(settings: Settings, stage: int) -> Iterator[tuple[str, int]]:
     if stage in (8, 9):
         suffix = settings.pairs_suffix
         yield from ((f"{exp}/{kind}/decode{suffix}/.done", 7) for kind in baseline_names(options))
+
+
+def check_texts(settings: Settings) -> None:
+    """Raise InputError at texts of another language than the g2p reads, before recordings are formatted.
+
+    A packed model that decodes has its own g2p; where all texts may be bad, they may be of any language.
+    """
+    options = settings.options
+    if options.token_type != "phn" or options.download_model or float(options.max_bad) >= 1:
+        return
+    from espnet2_valle.data.datadir import read_scp  # only now: the recipe's help needs nothing installed
+    from espnet2_valle.text.language import check_language as check_texts_language
+
+    for name in (options.train_set, options.valid_set, options.test_sets):
+        path = Path(settings.data, name, "text")
+        if path.is_file():
+            check_texts_language(read_scp(path).values(), options.g2p, str(path))
 
 
 def has_vocabulary(settings: Settings) -> bool:

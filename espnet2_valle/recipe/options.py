@@ -87,6 +87,9 @@ class Options:
     g2p: str = _text("espeak_ng_english_us_vits", "of ESPnet; for phn")
     cleaner: str = _text("none", "of ESPnet")
     nbpe: int = _text(500, "pieces, for bpe")
+    max_unknown: str = _text(
+        "0.01", "share of the training texts' tokens that a model to be fine-tuned may lack"
+    )
 
     codec: str = _codec("world", "world, encodec or espnet")
     codec_config: str = _codec("", "default: ../../conf/codec/CODEC.yaml if there is one")
@@ -109,6 +112,9 @@ class Options:
     )
     init_model: str = _training(
         "", "fine-tune this packed model (zip or model-zoo name); its codec and way of reading texts are used"
+    )
+    add_tokens: bool = _training(
+        False, "give the model to be fine-tuned the tokens that it lacks; their embeddings are new"
     )
     finetune_config: str = _training("../../conf/finetune_lora.yaml", "how to fine-tune")
     judge_config: str = _training(
@@ -241,6 +247,8 @@ def _check(options: Options) -> None:
             "a packed model has its codec in it",
             "Leave it out with --init_model and --download_model",
         )
+    if options.add_tokens and not options.init_model:
+        raise InputError("--add_tokens", "there is no model to be fine-tuned", "Give --init_model, too")
     if options.init_model and (options.ar_config or options.nar_config or options.train_config):
         raise InputError(
             "--init_model",

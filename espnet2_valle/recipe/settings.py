@@ -113,8 +113,9 @@ class Settings(Names):
         return max_bad + self.options.local_data_opts.split()
 
     def training_options(self, own: str) -> list[str]:
-        """Options of valle_train of the user's, for both models and for one."""
-        return f"{self.options.train_args} {own}".split()
+        """Options of valle_train of the user's, for both models and for one, and of tokens that are added."""
+        added = ["--base_token_list", f"{self.base}/tokens.txt"] if self.options.add_tokens else []
+        return added + f"{self.options.train_args} {own}".split()
 
     def variables(self) -> dict[str, str | bool | Sequence[str]]:
         """The variables of valle.sh, by name: all options and what is derived from them."""

@@ -15,7 +15,7 @@ from espnet2_valle.common.resume import digest, mark_done
 
 STARTED = ".started"  # in a training directory: fingerprint of what it was begun with
 # Options that change no result, each with one value.
-FREE = ("--nj", "--cluster", "--ngpu", "--num_nodes", "--device")
+FREE = ("--nj", "--cluster", "--ngpu", "--num_nodes", "--device", "--max_unknown")
 Runner = Callable[[Sequence[str]], None]
 
 

@@ -22,6 +22,7 @@ from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.machine import cores, describe
 from espnet2_valle.tasks.adapter import check_adapter, keep_apart
 from espnet2_valle.text.tokenizer import TOKEN_TYPES
+from espnet2_valle.text.tokens import TokenIDs
 from espnet2_valle.train.batches import BatchRule
 from espnet2_valle.train.compute_dtype import choose_dtype
 from espnet2_valle.train.index import TrainingIndex
@@ -98,6 +99,12 @@ class VALLETask(AbsTask):
             default=0.0,
             help="longest training utterance made by laying two of a speaker behind one another; 0: none",
         )
+        group.add_argument(
+            "--base_token_list",
+            type=str_or_none,
+            default=None,
+            help="list of the model of --init_param, where --token_list has more tokens; those are learnt",
+        )
         group = parser.add_argument_group(description="How texts become tokens; kept for inference")
         group.add_argument("--use_preprocessor", type=str2bool, default=True, help="Check each utterance")
         group.add_argument("--token_type", type=str, default="phn", choices=TOKEN_TYPES)
@@ -123,6 +130,8 @@ class VALLETask(AbsTask):
         """
         if args.use_adapter:
             keep_apart(model)
+            if args.base_token_list:
+                model.valle.text.adapt_rows(_base_size(args))
         if args.optim in FUSED and not args.optim_conf.keys() & {"fused", "foreach"}:
             args = argparse.Namespace(**{**vars(args), "optim_conf": {**args.optim_conf, "fused": True}})
         return super().build_optimizers(args, model)
@@ -215,6 +224,8 @@ class VALLETask(AbsTask):
         model.compute_dtype = getattr(torch, choice.value)
         args.machine = {**describe(), "products": f"{choice.value} ({choice.why})"}
         logging.info("; ".join(f"{name}: {value}" for name, value in args.machine.items()))
+        if getattr(args, "base_token_list", None):
+            model.valle.text.grow_from(_base_size(args))
         if isinstance(codec_config, str):  # of a training, with the codec at hand
             _use_codewords(model, codec_config, args)
         if sharded:
@@ -230,6 +241,22 @@ class VALLETask(AbsTask):
     ) -> tuple[AbsESPnetModel, argparse.Namespace]:
         """Load a trained model as ESPnet's tasks do; see `zoo.checkpoint.load_model`."""
         return load_model(config_file, model_file, device)
+
+
+def _base_size(args: argparse.Namespace) -> int:
+    """Number of tokens of the model that a fine-tuning begins with.
+
+    Raises:
+        InputError: the token list does not begin with that model's.
+    """
+    base, tokens = TokenIDs.load(args.base_token_list).tokens, token_list(args)
+    if [*tokens[: len(base) - 1], tokens[-1]] != base:
+        raise InputError(
+            "--token_list",
+            f"is not {args.base_token_list} with tokens added",
+            "Run stage 3 again with --add_tokens true",
+        )
+    return len(base)
 
 
 def _use_codewords(model: ESPnetVALLEModel, codec_config: str, args: argparse.Namespace) -> None:

@@ -3,8 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from espnet2_valle.text.tokenizer import build_tokenizer
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.text.characters import check_said, show
+from espnet2_valle.text.reading import CURRENT
+from espnet2_valle.text.tokenizer import build_tokenizer, check_text
 from espnet2_valle.text.tokens import TokenIDs
+from espnet2_valle.text.unknown import unknown_words
 
 
 class TextEncoder:
@@ -12,7 +16,7 @@ class TextEncoder:
 
     Args:
         tokens: of the model, in the order of their ids.
-        token_type, g2p, cleaner, bpemodel: see `build_tokenizer`.
+        token_type, g2p, cleaner, bpemodel, reading: see `build_tokenizer`.
 
     Raises:
         InputError: see `build_tokenizer` and `TokenIDs`.
@@ -25,9 +29,12 @@ class TextEncoder:
         g2p: str | None = None,
         cleaner: str | None = None,
         bpemodel: str | Path | None = None,
+        reading: int = CURRENT,
     ):
         self.ids = TokenIDs(tokens, "the model")
-        self.tokenizer = build_tokenizer(token_type, g2p, cleaner, bpemodel)
+        self.token_type = token_type
+        self.g2p = g2p if token_type == "phn" else None
+        self.tokenizer = build_tokenizer(token_type, g2p, cleaner, bpemodel, reading)
 
     def text2tokens(self, line: str) -> list[str]:
         """Tokens of one text."""
@@ -37,6 +44,21 @@ class TextEncoder:
         """Token ids of one text; `where` names it in errors.
 
         Raises:
-            InputError: not one of its symbols is known.
+            InputError: nothing to say, characters that are no writing, a script that the g2p does not read,
+                or not one known symbol.
         """
-        return self.ids.encode(self.text2tokens(text), where, text)
+        check_said(text, where)
+        check_text(text, self.token_type, self.g2p, where)
+        tokens = self.text2tokens(text)
+        if self.g2p is not None and not any(map(is_sound, tokens)):
+            raise InputError(where, f"{show(text)} has nothing to say", "Give words")
+        return self.ids.encode(tokens, where, text)
+
+    def unknown(self, text: str) -> dict[str, str]:
+        """Words that the model cannot say as they are, and why; see `unknown_words`."""
+        return unknown_words(text, self.text2tokens(text), self.tokenizer, self.ids, self.g2p)
+
+
+def is_sound(token: str) -> bool:
+    """Tell phones and letters from punctuation and `<space>`."""
+    return not token.startswith("<") and any(map(str.isalnum, token))

@@ -2,12 +2,17 @@
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from espnet2_valle.common.errors import InputError, WorkError, work_errors
 from espnet2_valle.common.espnet_imports import import_g2p_without_download
+from espnet2_valle.text.characters import check_characters, normalise
+from espnet2_valle.text.espeak_phones import LANGUAGES, VITS, EspeakPhones
+from espnet2_valle.text.language import check_script
+from espnet2_valle.text.reading import CURRENT, ESPNET
 
 TOKEN_TYPES = ("phn", "char", "bpe")
+Choice = tuple[Any, ...]  # arguments of `build_tokenizer`
 ESPEAK_REMEDY = (
     "Install the extra: pip install 'espnet2_valle[espeak]', "
     "or choose --g2p g2p_en_no_space or --token_type char"
@@ -30,18 +35,28 @@ class Tokenizer(Protocol):
 
 
 class CleaningTokenizer:
-    """ESPnet's cleaner followed by one of its tokenizers."""
+    """ESPnet's cleaner followed by one of its tokenizers.
 
-    def __init__(self, cleaner: object, tokenizer: object):
+    Args:
+        cleaner, tokenizer: ESPnet's.
+        normalised: characters are written alike first, see `characters.normalise`.
+    """
+
+    def __init__(self, cleaner: object, tokenizer: object, normalised: bool = False):
         self._clean = cleaner
         self._tokenizer = tokenizer
+        self._normalised = normalised
 
     def text2tokens(self, line: str) -> list[str]:
-        """Tokens of one text, in order.
+        """Tokens of one text, in order; none of a text without a letter, a digit or a mark.
 
         Raises:
             WorkError: a package that some of ESPnet's g2p choices import only now is missing.
         """
+        if self._normalised:
+            line = normalise(line)
+        if not line.strip():  # of which some of ESPnet's g2p choices make an IndexError
+            return []
         try:
             tokens = self._tokenizer.text2tokens(self._clean(line))  # type: ignore[attr-defined,operator]
         except ModuleNotFoundError as error:
@@ -50,7 +65,11 @@ class CleaningTokenizer:
 
 
 def build_tokenizer(
-    token_type: str, g2p: str | None = None, cleaner: str | None = None, bpemodel: str | Path | None = None
+    token_type: str,
+    g2p: str | None = None,
+    cleaner: str | None = None,
+    bpemodel: str | Path | None = None,
+    reading: int = CURRENT,
 ) -> Tokenizer:
     """Make the tokenizer of a recipe or of a trained model.
 
@@ -59,6 +78,7 @@ def build_tokenizer(
         g2p: for phn, one of ESPnet's choices (g2p_en_no_space, espeak_ng_english_us_vits, ...).
         cleaner: one of ESPnet's text cleaners (tacotron, ...); None or "none" for no cleaning.
         bpemodel: for bpe, a sentencepiece model.
+        reading: how, see `text.reading`; a trained model keeps that of its training.
 
     Raises:
         InputError: an unknown choice, missing NLTK data, a missing extra or model.
@@ -79,38 +99,53 @@ def build_tokenizer(
         raise InputError(
             "--bpemodel", f"no such sentencepiece model: '{bpemodel}'", "Run stage 3 first, or give its path"
         )
+    tokenizer: Tokenizer
     try:
         text_cleaner = TextCleaner(cleaner)
         text_cleaner("probe")
-        tokenizer = espnet_build_tokenizer(
-            token_type=token_type,
-            bpemodel=str(bpemodel) if token_type == "bpe" else None,
-            g2p_type=g2p if token_type == "phn" else None,
-        )
+        if token_type == "phn" and reading != ESPNET and (g2p == VITS or g2p in LANGUAGES):
+            tokenizer = EspeakPhones(g2p)
+        else:
+            tokenizer = espnet_build_tokenizer(
+                token_type=token_type,
+                bpemodel=str(bpemodel) if token_type == "bpe" else None,
+                g2p_type=g2p if token_type == "phn" else None,
+            )
     except ModuleNotFoundError as error:
         raise _missing_package(error) from error
+    except NotImplementedError as error:  # a choice that ESPnet lists and does not have
+        raise InputError(f"--g2p {g2p}", f"ESPnet does not have it ({error})", "Choose another") from error
     except RuntimeError as error:
         raise InputError(f"--cleaner {cleaner}", str(error), "Choose tacotron or none") from error
-    return CleaningTokenizer(text_cleaner, tokenizer)
+    # Phones that are given as they are may hold superscripts.
+    normalised = reading != ESPNET and (token_type != "phn" or g2p is not None)
+    return CleaningTokenizer(text_cleaner, tokenizer, normalised)
 
 
 @lru_cache(maxsize=4)
-def cached_tokenizer(
-    token_type: str, g2p: str | None = None, cleaner: str | None = None, bpemodel: str | Path | None = None
-) -> Tokenizer:
+def cached_tokenizer(*choice: Any) -> Tokenizer:
     """`build_tokenizer`, once in each process for the same choices."""
-    return build_tokenizer(token_type, g2p, cleaner, bpemodel)
+    return build_tokenizer(*choice)
 
 
-def tokenize(text: str, choice: tuple[str, str | None, str | None, str | None]) -> list[str]:
-    """Tokens of one text, for parallel work; `choice` holds the arguments of `build_tokenizer`.
+def tokenize(text: str, choice: Choice) -> list[str]:
+    """Tokens of one text, for parallel work.
 
     Raises:
         WorkError: this worker lacks what the choice needs.
+        InputError: the text has characters that are no writing, or is in a script that the g2p does not read.
     """
     with work_errors():
         tokenizer = cached_tokenizer(*choice)
+    check_text(text, choice[0], choice[1])
     return tokenizer.text2tokens(text)
+
+
+def check_text(text: str, token_type: str, g2p: str | None, where: str = "text") -> None:
+    """Raise InputError at a text that a tokenizer would misread without a word; `where` names it."""
+    check_characters(text, where)
+    if token_type == "phn":
+        check_script(text, g2p, where)
 
 
 def _missing_package(error: ModuleNotFoundError) -> WorkError:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
+from espnet2_valle.text.characters import show
 
+NO_SYMBOL = "has no symbol that"
 BLANK, UNKNOWN, SOS_EOS = "<blank>", "<unk>", "<sos/eos>"
 
 
@@ -80,10 +82,24 @@ class TokenIDs:
         if all(number == self.unknown_id for number in ids):
             raise InputError(
                 where,
-                f"text '{text}' has no symbol that {self.where} knows",
+                f"text {show(text)} {NO_SYMBOL} {self.where} knows",
                 "Correct the text, or choose a --token_type, --g2p and --cleaner that fit its language",
             )
         return ids
+
+    def unknown(self, tokens: Iterable[str]) -> list[str]:
+        """Those of `tokens` that are not in the list, in order."""
+        return [token for token in tokens if token not in self._ids]
+
+    def extended(self, tokenized: Iterable[Iterable[str]]) -> "TokenIDs":
+        """The list with what it lacks, before its last token: the others keep their ids.
+
+        Args:
+            tokenized: texts as tokens; new ones come by falling count.
+        """
+        counts = Counter(token for tokens in tokenized for token in self.unknown(tokens))
+        new = sorted(counts, key=lambda token: (-counts[token], token))
+        return TokenIDs([*self.tokens[:-1], *new, self.tokens[-1]], self.where)
 
     def decode(self, ids: Iterable[int]) -> list[str]:
         """Tokens of ids."""

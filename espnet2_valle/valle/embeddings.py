@@ -130,12 +130,37 @@ class TextEmbedding(nn.Module):
         self.table = nn.Embedding(vocab_size, width)
         nn.init.normal_(self.table.weight, std=width**-0.5)
         self.scale = math.sqrt(width)
+        self.lora_rows: nn.Parameter | None = None  # what is added to the rows of new tokens
+
+    def grow_from(self, size: int) -> None:
+        """Let the weights of a model with `size` tokens be loaded.
+
+        Its ids stay but for the last, which is the last here, too; the rows between are as initialised.
+        """
+
+        def grow(module: nn.Module, state: dict[str, torch.Tensor], prefix: str, *_: object) -> None:
+            rows = state.get(f"{prefix}table.weight")
+            if rows is not None and len(rows) == size:
+                grown = self.table.weight.detach().clone().to(rows)
+                grown[: size - 1], grown[-1] = rows[:-1], rows[-1]
+                state[f"{prefix}table.weight"] = grown
+
+        self.register_load_state_dict_pre_hook(grow)
+
+    def adapt_rows(self, size: int) -> None:
+        """Train the rows that a model of `size` tokens did not have, beside adapters and a frozen table."""
+        table = self.table.weight
+        self.lora_rows = nn.Parameter(torch.zeros_like(table[size - 1 : -1]))
 
     def forward(self, text: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """(batch, time) ids and (batch,) lengths -> (batch, time + 1, width), lengths + 1."""
         text = F.pad(text, (0, 1)).scatter(1, lengths.unsqueeze(1), self.end)
         positions = sinusoids(torch.arange(text.shape[1], device=text.device), self.table.embedding_dim)
-        return self.table(text) * self.scale + positions, lengths + 1
+        embedded = self.table(text)
+        if self.lora_rows is not None:
+            rows = F.pad(self.lora_rows, (0, 0, self.end - len(self.lora_rows), 1))
+            embedded = embedded + F.embedding(text, rows)
+        return embedded * self.scale + positions, lengths + 1
 
 
 class CodeTables(nn.Module):

@@ -14,6 +14,7 @@ from espnet2_valle.codec.build import read_codec_config
 from espnet2_valle.codec.spec import CodecSpec
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.options import check_keys
+from espnet2_valle.text.reading import reading_of
 from espnet2_valle.text.tokens import TokenIDs
 from espnet2_valle.valle.abs_valle import AbsVALLE
 from espnet2_valle.valle.ar import VALLEAR
@@ -23,7 +24,7 @@ from espnet2_valle.valle.nar import VALLENAR
 MODELS: dict[str, type[AbsVALLE]] = {"ar": VALLEAR, "nar": VALLENAR}  # by the name that `--valle` gives
 # Arguments of a model that the token list and the codec give, never its configuration.
 DERIVED = {"vocab_size", "num_codebooks", "codebook_size"}
-DOWN, UP = "lora_A", "lora_B"
+DOWN, UP, ROWS = "lora_A", "lora_B", "lora_rows"
 
 
 def load_model(
@@ -112,10 +113,13 @@ def codec_spec(args: argparse.Namespace) -> CodecSpec:
 def token_list(args: argparse.Namespace) -> list[str]:
     """The tokens that a model knows. The list is read once; later calls find it in `args`.
 
+    The way of reading texts that it was made with becomes `args.text_reading`.
+
     Raises:
         InputError: see `TokenIDs.load`.
     """
     if not isinstance(args.token_list, list):
+        args.text_reading = reading_of(args.token_list)
         args.token_list = TokenIDs.load(args.token_list).tokens
     return args.token_list
 
@@ -125,17 +129,22 @@ def fold(state: Mapping[str, torch.Tensor], adapter_conf: Mapping[str, Any]) -> 
 
     Args:
         state: of a model with adapters: `NAME.weight` (out, in), `NAME.lora_A` (rank, in), `NAME.lora_B`
-            (out, rank).
+            (out, rank); and `NAME.lora_rows` (new, width), added to the rows of `NAME.table.weight`
+            before the last.
         adapter_conf: of the training; what it lacks is ESPnet's default.
     """
     from espnet2.layers.create_adapter_fn import create_lora_adapter  # which imports models of all kinds
 
     conf = {**get_default_kwargs(create_lora_adapter), **adapter_conf}
-    folded = {name: value for name, value in state.items() if not name.endswith((DOWN, UP))}
+    folded = {name: value for name, value in state.items() if not name.endswith((DOWN, UP, ROWS))}
     for name in state:
         if name.endswith(DOWN):
             layer = name.removesuffix(DOWN)
             change = state[layer + UP].double() @ state[name].double()
             weight = state[f"{layer}weight"]
             folded[f"{layer}weight"] = (weight + conf["alpha"] / conf["rank"] * change).to(weight.dtype)
+        if name.endswith(ROWS):
+            table = f"{name.removesuffix(ROWS)}table.weight"
+            folded[table] = state[table].clone()
+            folded[table][-1 - len(state[name]) : -1] += state[name]
     return folded

@@ -12,6 +12,7 @@ from espnet2_valle.codec.build import read_codec_config
 from espnet2_valle.common.conf import locate, read_training_config
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open, atomic_path
+from espnet2_valle.text.reading import ESPNET, keep_reading
 from espnet2_valle.text.tokens import TokenIDs
 from espnet2_valle.zoo.checkpoint import MODELS, codec_spec, load_model
 from espnet2_valle.zoo.trained import ModelFiles, open_trained
@@ -47,6 +48,9 @@ def lay_out(model_tag: str, config: str | Path, output_dir: str | Path) -> None:
         with atomic_open(output / f"train_{kind}.yaml") as stream:
             yaml.safe_dump(shaped(training, base), stream, sort_keys=False)
     TokenIDs(base.token_list).write(output / "tokens.txt")
+    reading = getattr(base, "text_reading", ESPNET)
+    if reading != ESPNET:
+        keep_reading(output / "tokens.txt", reading)
     if base.token_type == "bpe":
         shutil.copy(base.bpemodel, output / BPE_MODEL)
     _copy_codec(Path(str(files.codec_config)), output / "codec")

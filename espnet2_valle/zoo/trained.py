@@ -10,6 +10,7 @@ from espnet2_valle.codec.abs_codec import AbsCodec
 from espnet2_valle.codec.build import load_codec
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.text.encoder import TextEncoder
+from espnet2_valle.text.reading import ESPNET
 from espnet2_valle.valle.ar import VALLEAR
 from espnet2_valle.valle.nar import VALLENAR
 from espnet2_valle.zoo.checkpoint import codec_spec, load_model
@@ -120,7 +121,12 @@ def open_trained(files: ModelFiles, device: str = "cpu") -> Trained:
             "--nar_model_file", "its token list is not the AR model's", "Give two models of the same run"
         )
     tokenizer = TextEncoder(
-        ar_args.token_list, ar_args.token_type, ar_args.g2p, ar_args.cleaner, ar_args.bpemodel
+        ar_args.token_list,
+        ar_args.token_type,
+        ar_args.g2p,
+        ar_args.cleaner,
+        ar_args.bpemodel,
+        getattr(ar_args, "text_reading", ESPNET),
     )
     return Trained(models, codec, tokenizer)
 

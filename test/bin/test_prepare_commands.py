@@ -14,6 +14,8 @@ from espnet2_valle.data import format as formatting
 from espnet2_valle.data import tokenise
 from espnet2_valle.data.datadir import DataDir, read_scp
 from espnet2_valle.data.pairs import read_pairs
+from espnet2_valle.text.reading import ESPNET
+from espnet2_valle.text.tokenizer import build_tokenizer
 
 RATE = 8000
 
@@ -261,9 +263,81 @@ def test_a_package_that_was_missing_does_not_spoil_the_texts_for_good(tmp_path, 
 
 def test_single_unknown_symbols_become_unk_with_a_warning(tmp_path, caplog):
     tokenize(tmp_path, ["abc"], "--write_token_list", "true")
-    tokenize(tmp_path, ["axz"])
-    assert (tmp_path / "out" / "token_int").read_text() == "u0 2 1 1\n"
-    assert "become <unk>: x z" in caplog.text
+    tokenize(tmp_path, ["abc"] * 99 + ["axb z"], "--max_unknown", "0.02")
+    assert read_scp(tmp_path / "out" / "token_int")["u99"] == "2 1 3 1 1"
+    assert "1.0% of its tokens are not in" in caplog.text
+    assert "become <unk>: <space> x z; they are in 'axb' (x), 'z' (z), '<space>' (<space>)" in caplog.text
+
+
+def test_many_unknown_symbols_are_an_error_with_their_words_and_what_to_do(tmp_path):
+    tokenize(tmp_path, ["abc"], "--write_token_list", "true")
+    with pytest.raises(
+        InputError, match=r"33\.3% of its tokens .* 'axb' \(x\) \(--max_unknown: 0\.01\)"
+    ) as caught:
+        tokenize(tmp_path, ["axb"])
+    assert "--add_tokens true" in caught.value.remedy
+    assert (
+        not (tmp_path / "out" / "token_int").exists()
+        or "u0 2 3 4" in (tmp_path / "out" / "token_int").read_text()
+    )
+    tokenize(tmp_path, ["axb"], "--max_unknown", "1")
+
+
+def test_new_symbols_are_added_behind_those_that_are_known(tmp_path, caplog):
+    tokenize(tmp_path, ["abc"], "--write_token_list", "true")
+    caplog.set_level(logging.INFO)
+    tokenize(tmp_path, ["axb", "yx"], "--add_tokens", "true")
+    assert (tmp_path / "tokens.txt").read_text().split() == [
+        "<blank>",
+        "<unk>",
+        "a",
+        "b",
+        "c",
+        "x",
+        "y",
+        "<sos/eos>",
+    ]
+    assert read_scp(tmp_path / "out" / "token_int") == {"u0": "2 5 3", "u1": "6 5"}
+    assert "2 tokens are added: x y" in caplog.text
+    first = (tmp_path / "tokens.txt").read_text()
+    tokenize(tmp_path, ["axb", "yx"], "--add_tokens", "true")
+    assert (tmp_path / "tokens.txt").read_text() == first
+
+
+@pytest.mark.parametrize(
+    "text", ["今天天气很好", "привет мир", "مرحبا بالعالم", "Ich bin nicht das, was es ist und die der"]
+)
+def test_texts_of_another_language_than_the_g2ps_are_refused_before_anything_is_made(tmp_path, text):
+    with pytest.raises(InputError, match="is not English, which --g2p espeak_ng_english_us_vits reads"):
+        tokenize(tmp_path, [text] * 20, "--token_type", "phn", "--write_token_list", "true")
+    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "tokens.txt").exists()
+
+
+def test_a_text_with_control_characters_is_left_out_within_the_allowed_share(tmp_path, caplog):
+    tokenize(tmp_path, ["abc"] * 9 + ["a\x00b"], "--write_token_list", "true", "--max_bad", "0.2")
+    assert len(read_scp(tmp_path / "out" / "token_int")) == 9
+    assert "U+0000, which is no writing" in (tmp_path / "out" / "set_aside").read_text()
+
+
+def test_words_in_letters_that_the_g2p_does_not_read_are_told(tmp_path, caplog):
+    pytest.importorskip("phonemizer", reason="the extra espeak is not installed")
+    tokenize(tmp_path, ["call 中文 now please"] * 3, "--token_type", "phn", "--write_token_list", "true")
+    assert "does not read the letters of 1 words: 中文" in caplog.text
+
+
+def test_a_list_that_was_made_before_is_read_as_before(tmp_path):
+    pytest.importorskip("phonemizer", reason="the extra espeak is not installed")
+    options = ["--token_type", "phn", "--g2p", "espeak_ng_german"]
+    tokenize(tmp_path, ["Gut, mein Haus."], *options, "--write_token_list", "true")
+    assert (tmp_path / "text_reading").read_text() == "2\n"
+    (tmp_path / "text_reading").unlink()
+    before = build_tokenizer("phn", "espeak_ng_german", reading=ESPNET).text2tokens("Gut, mein Haus.")
+    assert ",m" in before
+    (tmp_path / "tokens.txt").write_text("\n".join(["<unk>", *before, "<sos/eos>"]))
+    tokenize(tmp_path, ["Gut, mein Haus."], *options)
+    ids = list(range(1, 1 + len(before)))
+    assert read_scp(tmp_path / "out" / "token_int")["u0"].split() == list(map(str, ids))
 
 
 def test_bpe_is_fitted_with_the_token_list(tmp_path):

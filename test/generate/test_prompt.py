@@ -39,6 +39,26 @@ def test_stereo_is_mixed_down_and_said(caplog):
     assert "2 channels" in caplog.text
 
 
+@pytest.mark.parametrize("share", [1.0, 0.98, 0.8])
+def test_channels_of_opposite_phase_are_heard_and_the_reason_is_told(tmp_path, caplog, share):
+    wav = buzz(120, 1.0)
+    both = np.stack([wav, -share * wav], axis=1)
+    soundfile.write(tmp_path / "p.wav", both, RATE, subtype="FLOAT")
+    for prompt, rate in ((both, RATE), (tmp_path / "p.wav", None)):
+        caplog.clear()
+        np.testing.assert_array_equal(load_prompt(prompt, rate, RATE), load_prompt(wav, RATE, RATE))
+        assert "the mean of its channels cancels them (opposite phase" in caplog.text
+
+
+def test_a_long_prompt_is_told_with_what_to_do(tmp_path, caplog):
+    load_prompt(buzz(120, 4.0), RATE, RATE)
+    assert caplog.text == ""
+    soundfile.write(tmp_path / "long.wav", np.tile(buzz(120, 3.0), 7), RATE)
+    load_prompt(tmp_path / "long.wav", None, RATE)
+    assert "long.wav: 21.0 s long; about 3 s are enough" in caplog.text
+    assert "valle_prepare_prompt" in caplog.text
+
+
 def test_16_bit_samples_are_scaled():
     wav = buzz(120, 1.0)
     loaded = load_prompt((wav * 32767).astype(np.int16), RATE, RATE)

@@ -10,7 +10,7 @@ import torch
 import yaml
 
 from espnet2_valle.asr.recognizer import AbsRecognizer
-from espnet2_valle.bin import pack, valle_inference
+from espnet2_valle.bin import pack, valle_inference, valle_stream
 from espnet2_valle.common.audio import write_audio
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.registry import Registry
@@ -62,6 +62,100 @@ def test_a_batch_says_what_each_would_alone(text2speech):
     assert len(rejected["wav"]) == 0
     assert torch.equal(first["codes"], text2speech("a b", voices[0], "b c", RATE, 3)["codes"])
     assert torch.equal(last["codes"], text2speech("c b a", voices[1], "a", RATE, 4)["codes"])
+
+
+@pytest.mark.parametrize("text", ["", " ", None, "a\x00b", "中文", "caf\udce9"])
+def test_a_text_that_cannot_be_said_costs_no_other_and_is_typed(text2speech, text):
+    voice = buzz(110, 1.0)
+    good, bad = text2speech.batch([Request("a b", voice, "b c", RATE, 3), Request(text, voice, "b c", RATE)])
+    assert bad["outcome"] is Outcome.TEXT_REJECTED
+    assert bad["problem"].startswith("text: ")
+    assert (len(bad["wav"]), bad["tries"]) == (0, 0)
+    assert torch.equal(good["codes"], text2speech("a b", voice, "b c", RATE, 3)["codes"])
+    with pytest.raises(InputError, match="^text: "):
+        text2speech(text, voice, "b c", RATE)
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        {"prompt_speech": "gone.wav"},
+        {"prompt_speech": "."},
+        {"prompt_speech": "gone.npz"},
+        {"prompt_text": ""},
+        {"prompt_text": "中文"},
+        {"prompt_text": None},
+        {"prompt_fs": None},
+        {"prompt_fs": 0},
+        {"prompt_fs": -8000},
+        {"prompt_speech": np.full(RATE, np.nan, dtype=np.float32)},
+        {"prompt_speech": np.zeros((2, 3, 4), dtype=np.float32)},
+        {"prompt_speech": np.zeros(0, dtype=np.float32)},
+        {"prompt_speech": np.zeros((0, 2), dtype=np.float32)},
+        {"prompt_speech": torch.zeros(5, 7, dtype=torch.long)},
+        {"prompt_speech": None},
+        {"prompt_speech": ["a", "b"]},
+        {"prompt_speech": np.array(["a", "b"])},
+        {"prompt_speech": np.full(RATE, 5.0, dtype=np.float32)},
+    ],
+    ids=str,
+)
+def test_a_prompt_that_cannot_be_used_costs_no_other_and_is_typed(text2speech, prompt):
+    voice = {"prompt_speech": buzz(110, 1.0), "prompt_text": "b c", "prompt_fs": RATE}
+    good, bad = text2speech.batch([Request("a b", **voice, seed=3), Request("a", **{**voice, **prompt})])
+    assert bad["outcome"] is Outcome.PROMPT_REJECTED
+    assert bad["problem"]
+    assert len(good["wav"]) > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("", "--text: is empty"), ("  ", "--text: is empty"), ("a\x00b", r"--text: character 2 is U\+0000")],
+)
+@pytest.mark.parametrize("command", [valle_inference, valle_stream])
+def test_a_text_that_cannot_be_said_is_told_before_a_model_is_loaded(tmp_path, command, text, message):
+    if command is valle_stream and not text:
+        message = "--text: one of it and --text_file is needed"
+    with pytest.raises(InputError, match=message):
+        command.main(
+            ["--model_tag=gone.zip", f"--text={text}", "--prompt_speech=gone.wav"]
+            + [f"--output_wav={tmp_path}/out.wav"]
+        )
+
+
+def test_the_command_tells_of_words_that_were_never_learnt(files, system, tmp_path, capsys):
+    command = [f"--{name}={path}" for name, path in files.items()]
+    command += ["--text=a bx", f"--prompt_speech={system}/data/wav/low_0.wav", "--prompt_text=a b"]
+    valle_inference.main([*command, f"--output_wav={tmp_path}/out.wav"])
+    assert capsys.readouterr().out.strip().endswith((": unknown_tokens", ": hit_length_cap"))
+
+
+def test_pairs_with_a_bad_text_or_prompt_cost_no_other(system, files, tmp_path):
+    shutil.copytree(system / "data", tmp_path / "data")
+    text = (tmp_path / "data" / "text").read_text()
+    (tmp_path / "data" / "text").write_text(text.replace("low_1 b c a", "low_1 中文"))
+    options = [word for word in inference_options(system, files, tmp_path / "out") if "data_dir" not in word]
+    pairs = tmp_path / "pairs"
+    pairs.write_text(
+        "p1 low_0 low_1 high_0\np2 high_1 high_0 low_0\np3 low_1 low_0 high_1\np4 low_0 low_0 low_1\n"
+    )
+    options = [word for word in options if not word.startswith("--pairs")]
+    valle_inference.main([*options, f"--data_dir={tmp_path}/data", f"--pairs={pairs}", "--batch_size=4"])
+    outcomes = dict(line.split() for line in (tmp_path / "out" / "outcomes").read_text().splitlines())
+    assert outcomes.pop("p2") in ("ok", "hit_length_cap")
+    # p4 continues its own recording, which is too short for that.
+    assert outcomes == {"p1": "text_rejected", "p3": "prompt_rejected", "p4": "prompt_rejected"}
+
+
+def test_what_was_never_learnt_is_told_and_typed(text2speech, caplog):
+    request = Request("a bx yb", buzz(110, 1.0), "b c", RATE, 3)
+    (said,) = text2speech.batch([request])
+    assert said["outcome"] in (Outcome.UNKNOWN_TOKENS, Outcome.HIT_LENGTH_CAP)
+    assert said["problem"] == "text: the model never learnt what is in 'bx' (x), 'yb' (y)"
+    assert said["problem"] in caplog.text
+    assert len(said["wav"]) > 0
+    alone = text2speech("a bx yb", buzz(110, 1.0), "b c", RATE, 3)
+    assert (alone.outcome, alone.problem) == (said.outcome, said.problem)
 
 
 def test_an_encoded_prompt_stands_for_its_sound(text2speech):

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from espnet2_valle.common.errors import InputError
@@ -50,6 +52,20 @@ def test_pocketsphinx_is_not_left_to_judge_another_language(speech, language, g2
         check_language(settings)
     assert f"the test set is not English ({found})" in str(caught.value)
     assert "conf/score/aishell3.yaml" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "g2p"),
+    [("今天天气很好", G2P), ("hello there", "espeak_ng_russian"), ("안녕하세요", "pyopenjtalk")],
+)
+def test_texts_of_another_language_are_told_before_recordings_are_formatted(speech, text, g2p):
+    settings = speech(g2p=g2p, skip_eval=True)
+    (Path(settings.data) / ".done").touch()
+    (Path(settings.data) / "test" / "text").write_text(f"u1 {text}\n")
+    with pytest.raises(InputError, match=f"test/text: '{text}' is not .*--g2p {g2p}"):
+        check_stage(settings, 2)
+    for may in ({"token_type": "char"}, {"max_bad": "1"}, {"download_model": "m.zip"}, {"g2p": "none"}):
+        check_stage(speech(**{"g2p": g2p, "skip_eval": True, **may}), 2)
 
 
 def test_who_chose_a_recogniser_or_has_a_trained_one_may_speak_any_language(speech, tmp_path):

@@ -9,6 +9,7 @@ import pytest
 from espnet2_valle.common.errors import InputError, WorkError
 from espnet2_valle.text import tokenizer as module
 from espnet2_valle.text.bpe import train_bpe
+from espnet2_valle.text.reading import CURRENT, ESPNET
 from espnet2_valle.text.tokenizer import build_tokenizer, check_nltk_data, tokenize
 
 SHARED = Path(os.environ.get("ESPNET2_VALLE_SHARED", Path(__file__).resolve().parents[3] / "shared"))
@@ -23,6 +24,73 @@ def test_espeak_phones_need_no_system_package():
     pytest.importorskip("phonemizer", reason="the extra espeak is not installed")
     tokens = build_tokenizer("phn", ESPEAK).text2tokens("seven")
     assert "".join(tokens).replace("ˈ", "") == "sɛvən"
+
+
+def espeak(language, text, reading=CURRENT):
+    pytest.importorskip("phonemizer", reason="the extra espeak is not installed")
+    return build_tokenizer("phn", f"espeak_ng_{language}", "none", reading=reading).text2tokens(text)
+
+
+def test_espeaks_punctuation_stands_by_itself_and_no_language_is_marked():
+    text = "Guten Morgen, wie geht es dir? Gut, mein neues Bike."
+    tokens = espeak("german", text)
+    assert [token for token in tokens if not token[-1].isalnum() and token[-1] != "ː"] == [",", "?", ",", "."]
+    assert not any("(" in token for token in tokens)
+    assert {",v", "?ɡ", "(en)", "(de)"} < set(espeak("german", text, ESPNET))  # as models before were trained
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "marks"),
+    [
+        ("arabic", "مرحبا، كيف؟ OK", ",?"),
+        ("dutch", "Hallo, hoe gaat het? Computer.", ",?."),
+        ("english_us_vits", "नमस्ते, hello.", ",."),
+        ("finnish", "Hei, mitä kuuluu? Software!", ",?!"),
+        ("french", "«Bonjour», ça va? Le week-end!", "«»,?!"),
+        ("german", '"Ja," - nein; (gut) ... Team', '",";()...'),
+        ("greek", "Γειά, τι κάνεις; hello", ",;"),
+        ("hindi", "नमस्ते, hello।", ",."),
+        ("hungarian", "Szia, hogy vagy? Software.", ",?."),
+        ("italian", "Ciao, come va? Il weekend.", ",?."),
+        ("polish", "Cześć, jak? Weekend.", ",?."),
+        ("russian", "Привет, как дела? Hello.", ",?."),
+        ("spanish", "Hola, ¿qué tal? ¡Software!", ",¿?¡!"),
+        ("ukrainian", "Привіт, як справи? Hello.", ",?."),
+    ],
+)
+def test_the_phones_of_every_espeak_language_are_phones(language, text, marks):
+    tokens = espeak(language, text)
+    assert "".join(token for token in tokens if not any(map(str.isalnum, token))) == marks
+    assert not any(set(token) & set(',;:.!?¡¿()"«»') for token in tokens if len(token) > 1)
+
+
+def test_mini_texts_are_read_as_before():
+    for text in ("right one eight", "left nine open", "seven two nine, four!"):
+        assert espeak("english_us_vits", text) == espeak("english_us_vits", text, ESPNET)
+
+
+@pytest.mark.parametrize("g2p", [ESPEAK, "espeak_ng_german", "pypinyin_g2p_phone", None])
+@pytest.mark.parametrize("text", ["", " ", "\u00a0"])
+@pytest.mark.parametrize("reading", [ESPNET, CURRENT])
+def test_an_empty_text_has_no_token(g2p, text, reading):
+    if g2p and g2p.startswith("espeak"):
+        pytest.importorskip("phonemizer", reason="the extra espeak is not installed")
+    assert build_tokenizer("phn", g2p, reading=reading).text2tokens(text) == []
+
+
+def test_full_width_letters_are_letters_but_for_models_that_learnt_them():
+    assert build_tokenizer("char").text2tokens("Ａb") == ["A", "b"]
+    assert build_tokenizer("char", reading=ESPNET).text2tokens("Ａb") == ["Ａ", "b"]
+    assert build_tokenizer("phn").text2tokens("tʰ aⁿ") == ["tʰ", "aⁿ"]  # given as phones
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("a\x00b", "is U\\+0000, which is no writing"), ("中文", "is not English")]
+)
+def test_a_text_that_would_be_misread_is_refused(text, message):
+    pytest.importorskip("phonemizer", reason="the extra espeak is not installed")
+    with pytest.raises(InputError, match=message):
+        tokenize(text, ("phn", ESPEAK, None, None))
 
 
 def test_the_cleaner_comes_first():

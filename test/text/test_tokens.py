@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.text.reading import CURRENT, ESPNET, keep_reading, reading_of
 from espnet2_valle.text.tokens import TokenIDs
 
 TOKENS = st.lists(st.sampled_from([" ", "a", "b", "ˈ", "ː", "<space>", "中", "AA0"]), min_size=1)
@@ -54,3 +55,18 @@ def test_a_bad_list_is_named(tokens, message):
 def test_a_list_that_is_not_there_is_named(tmp_path):
     with pytest.raises(InputError, match="no such token list. Run stage 3"):
         TokenIDs.load(tmp_path / "tokens.txt")
+
+
+def test_a_list_grows_before_its_last_token_and_ids_stay():
+    known = TokenIDs.collect([["a", "b"]])
+    longer = known.extended([["z", "a", "y", "z"]])
+    assert longer.tokens == ["<blank>", "<unk>", "a", "b", "z", "y", "<sos/eos>"]
+    assert longer.encode(["a", "b"]) == known.encode(["a", "b"])
+    assert longer.extended([["z"]]).tokens == longer.tokens
+    assert known.unknown(["z", "a"]) == ["z"]
+
+
+def test_a_list_says_how_it_was_read(tmp_path):
+    assert reading_of(tmp_path / "tokens.txt") == ESPNET
+    keep_reading(tmp_path / "tokens.txt", CURRENT)
+    assert reading_of(tmp_path / "tokens.txt") == CURRENT

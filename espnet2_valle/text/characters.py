@@ -1,0 +1,64 @@
+"""Characters of a text: what is no writing is refused, and what looks alike is written alike."""
+
+import re
+import unicodedata
+
+from espnet2_valle.common.errors import InputError
+
+# Compatibility forms that say something of their own: 10² is not 102, nor 1½ 11/2.
+KEPT_FORMS = ("<super>", "<sub>", "<fraction>")
+INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\ufeff"))
+INVISIBLE |= dict.fromkeys(range(0x2066, 0x206A))
+WHITESPACE = "\t\n\v\f\r\x1c\x1d\x1e\x1f\x85"
+REPLACEMENT = "\ufffd"  # what a wrong encoding leaves
+SHOWN = 60  # characters of a text in a message
+APOSTROPHE = re.compile(r"(?<=[^\W\d_])[’ʼ´`](?=[^\W\d_])")
+
+
+def check_said(text: str | None, where: str = "text") -> None:
+    """Raise InputError, which names `where`, at a text that is none or empty."""
+    if not isinstance(text, str):
+        raise InputError(where, f"{text!r} is no text", "Give something to say")
+    if not text.strip():
+        raise InputError(where, "is empty", "Give something to say")
+
+
+def check_characters(text: str, where: str = "text") -> None:
+    """Refuse a text with characters that are no writing.
+
+    Args:
+        text: of one utterance.
+        where: names it in the error.
+
+    Raises:
+        InputError: control characters, halves of characters, or what a wrong encoding leaves.
+    """
+    for place, character in enumerate(text):
+        control = unicodedata.category(character) in ("Cc", "Cs", "Co") and character not in WHITESPACE
+        if control or character == REPLACEMENT:
+            raise InputError(
+                where,
+                f"character {place + 1} is U+{ord(character):04X}, which is no writing: {show(text)}",
+                "Take it out, or convert the text to UTF-8",
+            )
+
+
+def normalise(text: str) -> str:
+    """Write alike what looks alike (NFKC, but for superscripts and fractions); drop what is not seen.
+
+    Apostrophes inside words become `'`, and any white space one space.
+    """
+    text = APOSTROPHE.sub("'", text.translate(INVISIBLE))
+    text = "".join(
+        character
+        if unicodedata.decomposition(character).startswith(KEPT_FORMS)
+        else unicodedata.normalize("NFKC", character)
+        for character in text
+    )
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+def show(text: str) -> str:
+    """A text for a message: short, on one line, printable anywhere."""
+    shown = "".join(sign if sign.isprintable() else f"\\u{ord(sign):04x}" for sign in text)
+    return f"'{shown}'" if len(shown) <= SHOWN else f"'{shown[: SHOWN - 3]}...'"
