@@ -1,5 +1,6 @@
 """Steps of the recipe: commands that run once, and again when their words or files have changed."""
 
+import json
 import os
 import signal
 import subprocess
@@ -11,7 +12,9 @@ from datetime import datetime
 from pathlib import Path
 
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.lock import LOCK, held_locks, only_one
 from espnet2_valle.common.resume import digest, mark_done
+from espnet2_valle.recipe.begun import SETTINGS, changed, goes_on, settings_of, tell
 
 STARTED = ".started"  # in a training directory: fingerprint of what it was begun with
 # Options that change no result, each with one value.
@@ -80,7 +83,7 @@ def interrupts_left_to_command() -> Iterator[None]:
 
 def run(command: Sequence[str]) -> None:
     """Run a command with this process' streams; end with its exit status if it fails."""
-    process = subprocess.Popen(command)
+    process = subprocess.Popen(command, pass_fds=held_locks())
     with interrupts_left_to_command():
         status = process.wait()
     if status:
@@ -112,8 +115,14 @@ class Step:
         """Run the command and write the marker, unless that was done before.
 
         Raises:
-            InputError: a file is missing, or the output after the command has ended well.
+            InputError: a file is missing, or the output after the command has ended well; or another process
+                makes the same output.
         """
+        marker = Path(self.marker)
+        with only_one(marker.parent, f"{marker.name}{LOCK}"):
+            self._perform()
+
+    def _perform(self) -> None:
         key = fingerprint(self.files, [*self.runner_words, *self.command])
         if Path(self.output).exists() and _first_word(self.marker) == key:
             log(f"done before: {self.output}")
@@ -129,20 +138,33 @@ class Step:
         mark_done(self.marker, f"{key} {datetime.now():%Y-%m-%dT%H:%M:%S}\n")
 
 
-def start_training(folder: str, files: Sequence[str], command: Sequence[str]) -> str:
+def start_training(folder: str, files: Sequence[str], command: Sequence[str], of_espnet: bool = True) -> str:
     """Write down what a training is begun with; return the file that tells it.
+
+    Args:
+        folder: training directory.
+        files: what it reads.
+        command: its words.
+        of_espnet: it goes on from its last epoch, also with settings that only say how far.
 
     Raises:
         InputError: the folder holds a training with other settings, or a file is missing.
     """
     key = fingerprint(files, command)
-    started = Path(folder, STARTED)
+    started, noted = Path(folder, STARTED), Path(folder, SETTINGS)
+    settings = settings_of(files, command)
     if started.is_file() and started.read_text(encoding="utf-8").rstrip("\n") != key:
-        raise InputError(
-            folder,
-            "holds a training with another config, codec or data",
-            "Choose another --tag, or remove the folder to train anew",
-        )
+        before = json.loads(noted.read_text(encoding="utf-8")) if noted.is_file() else None
+        changes = changed(before, settings) if before is not None else {}
+        if before is None or not of_espnet or not all(map(goes_on, changes)):
+            raise InputError(
+                folder,
+                "holds a training with another config, codec or data",
+                "Choose another --tag, or remove the folder to train anew"
+                + (f". What differs: {tell(changes)}" if changes else ""),
+            )
+        log(f"{folder}: goes on with other settings: {tell(changes)}")
+    mark_done(noted, settings)
     mark_done(started, f"{key}\n")
     return os.path.join(folder, STARTED)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.lock import held_locks, only_one
 from espnet2_valle.recipe.steps import Runner, Step, interrupts_left_to_command, log, run, start_training
 
 SHOWN = re.compile(rb"epoch started|epoch results|the training will end|a step takes")
@@ -47,7 +48,9 @@ def run_logged(log_file: str, command: Sequence[str]) -> None:
     with path.open("ab") as stream:
         stream.write(os.fsencode(f"# {' '.join(command)}\n"))
         stream.flush()
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, pass_fds=held_locks()
+        )
         with interrupts_left_to_command(), process:
             _follow(process.stdout, stream)
     if process.returncode:
@@ -94,12 +97,15 @@ def train(
         launch: where; None for what is no training of ESPnet's and takes no `--ngpu`.
 
     Raises:
-        InputError: the folder holds a training with other settings; the training failed.
+        InputError: the folder holds a training with other settings, or one at work; the training failed.
     """
-    started = start_training(folder, files, command)
     log_file = f"{folder}/train.log"
     words = [LOGGED, log_file] if launch is None else [LAUNCHED, folder]
-    Step(f"{folder}/.done", output, [started], command, _runner(folder, log_file, launch), words).perform()
+    with only_one(folder):
+        started = start_training(folder, files, command, launch is not None)
+        Step(
+            f"{folder}/.done", output, [started], command, _runner(folder, log_file, launch), words
+        ).perform()
 
 
 def _runner(folder: str, log_file: str, launch: Launch | None) -> Runner:

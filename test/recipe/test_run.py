@@ -185,9 +185,11 @@ def without_corpus_options(options: list[str]) -> list[str]:
 def test_other_training_settings_do_not_spoil_a_trained_model(finished):
     folder, options, _ = finished
     before = state(folder / "exp" / "mini" / "ar")
-    refused = run(*options, "--stage", "5", "--ar_args", "--max_epoch 9")
+    refused = run(*options, "--stage", "5", "--ar_args", "--max_epoch 9 --seed 9")
     assert refused.returncode == 1
     assert "holds a training with another config, codec or data. Choose another --tag" in refused.stdout
+    assert "(it would go on)" in refused.stdout
+    assert "-> 9.0 (it learns otherwise, so trains anew)" in refused.stdout
     assert state(folder / "exp" / "mini" / "ar") == before
 
 

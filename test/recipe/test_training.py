@@ -1,8 +1,11 @@
+import os
 import sys
 
 import pytest
 
+from espnet2_valle.common import lock
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.lock import only_one
 from espnet2_valle.recipe import training
 from espnet2_valle.recipe.steps import fingerprint
 from espnet2_valle.recipe.training import Launch, run_logged, train
@@ -51,6 +54,28 @@ def test_a_training_is_begun_once_and_goes_on(tmp_path):
     config.write_text("a: 2\n")
     with pytest.raises(InputError, match="holds a training with another config"):
         train(str(folder), f"{folder}/model.pth", [str(config)], command, ALONE)
+
+
+def test_a_finished_training_goes_on_with_more_epochs(tmp_path):
+    folder, output = str(tmp_path / "ar"), f"{tmp_path}/ar/model.pth"
+    command = python(f"import sys; open({output!r}, 'a').write(sys.argv[sys.argv.index('--max_epoch') + 1])")
+    for epochs in ("1", "1", "2", "2"):
+        train(folder, output, [], [*command, "--max_epoch", epochs], ALONE)
+    assert (tmp_path / "ar" / "model.pth").read_text() == "12"
+    with pytest.raises(InputError, match=r"What differs: max_epoch: 2\.0 -> 3\.0 \(it would go on\); seed"):
+        train(folder, output, [], [*command, "--max_epoch", "3", "--seed", "1"], ALONE)
+    assert (tmp_path / "ar" / "model.pth").read_text() == "12"
+
+
+def test_a_second_training_in_a_folder_is_refused_and_changes_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(lock, "PATIENCE", 0.1)
+    folder = tmp_path / "ar"
+    with only_one(folder):
+        before = sorted(folder.iterdir())
+        with pytest.raises(InputError, match=f"{folder}: process {os.getpid()} of .* is at work there"):
+            train(str(folder), f"{folder}/model.pth", [], python("raise SystemExit(3)"), ALONE)
+        assert sorted(folder.iterdir()) == before
+    assert not folder.exists()
 
 
 def test_what_is_no_training_of_espnet_takes_no_ngpu(tmp_path):

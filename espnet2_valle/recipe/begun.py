@@ -1,0 +1,112 @@
+"""Settings that a training was begun with, one by one, and what a change of each means for it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from espnet2_valle.common.resume import digest
+
+SETTINGS = ".settings.json"  # in a training directory, beside its fingerprint
+# Settings of ESPnet's trainer by which a training goes on, or tells of itself: what is learnt stays of use.
+GOES_ON = frozenset(
+    ("max_epoch", "patience", "num_workers", "log_interval", "keep_nbest_models", "nbest_averaging_interval")
+    + ("use_matplotlib", "use_tensorboard", "use_wandb", "wandb_project", "wandb_name", "log_level")
+    + ("best_model_criterion", "early_stopping_criterion", "val_scheduler_criterion", "num_att_plot")
+    + ("nj", "cluster", "ngpu", "num_nodes", "device", "expected", "resume")
+)
+# Settings that say what the model is; all others say how it learns.
+OF_THE_MODEL = (
+    "valle",
+    "valle_conf",
+    "model_conf",
+    "codec_config",
+    "token_list",
+    "token_type",
+    "adapter",
+    "init_param",
+)
+Settings = Mapping[str, str]
+
+
+def settings_of(files: Sequence[str], command: Sequence[str]) -> dict[str, str]:
+    """Settings of a training, by name.
+
+    Args:
+        files: that it reads; each counts by its content.
+        command: its words. Keys of its `--config` count one by one, and options go before them.
+    """
+    options = dict(_options(command))
+    config = options.pop("config", "")
+    found = {f"file {path}": digest([Path(path).read_bytes()]) for path in files if path != config}
+    if config and Path(config).is_file():
+        from espnet2_valle.common.conf import read_training_config  # which needs YAML
+
+        found |= dict(_flat(read_training_config(config)))
+    return found | options
+
+
+def _options(command: Sequence[str]) -> list[tuple[str, str]]:
+    """Options and their values; files of YAML by their contents."""
+    found = []
+    words = list(command)
+    while words:
+        word = words.pop(0)
+        if not word.startswith("--"):
+            continue
+        name, sign, value = word[2:].partition("=")
+        if not sign:
+            value = words.pop(0) if words and not words[0].startswith("--") else ""
+        if name != "config" and value.endswith(".yaml") and Path(value).is_file():
+            value = digest([Path(value).read_bytes()])
+        if name.endswith("_conf") and "=" in value:  # --optim_conf lr=0.1, beside others
+            key, _, value = value.partition("=")
+            name = f"{name}.{key}"
+        found.append((name, _plain(value)))
+    return found
+
+
+def _plain(value: str) -> str:
+    """A number as YAML has it: 1e-3 and 0.001 are one."""
+    try:
+        return json.dumps(float(value))
+    except ValueError:
+        return value
+
+
+def _flat(value: Any, name: str = "") -> list[tuple[str, str]]:
+    """Keys of a config at any depth."""
+    if isinstance(value, Mapping):
+        return [pair for key, one in value.items() for pair in _flat(one, f"{name}.{key}".lstrip("."))]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return [(name, value if isinstance(value, str) else json.dumps(value))]
+    return [(name, json.dumps(float(value)))]
+
+
+def changed(before: Settings, now: Settings) -> dict[str, tuple[str, str]]:
+    """Settings that differ, as they were and as they are; "unset" where one is not given."""
+    names = sorted({*before, *now})
+    pairs = {name: (before.get(name, "unset"), now.get(name, "unset")) for name in names}
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def goes_on(name: str) -> bool:
+    """Tell whether a training goes on where this setting is another."""
+    return name.split(".")[0] in GOES_ON
+
+
+def tell(changes: Mapping[str, tuple[str, str]]) -> str:
+    """Changes of settings, one behind the other, and what each means."""
+    return "; ".join(f"{name}: {_what(name, *pair)}" for name, pair in changes.items())
+
+
+def _what(name: str, before: str, now: str) -> str:
+    if name.startswith("file "):
+        return "another content: it trains anew"
+    if goes_on(name):
+        meaning = "it would go on"
+    elif name.split(".")[0] in OF_THE_MODEL:
+        meaning = "another model, which trains anew"
+    else:
+        meaning = "it learns otherwise, so trains anew"
+    return f"{before} -> {now} ({meaning})" if len(before + now) < 60 else f"differs ({meaning})"
