@@ -55,7 +55,7 @@ class PhoneUnits:
         path = Path(judge_dir) / PHONE_UNITS
         if not path.is_file():
             raise InputError(
-                path, "no such file, so nothing here hears phones", "Run judge_train with --token_type phn"
+                path, "no such file, so nothing here hears phones", "Run `valle asr train --token_type phn`"
             )
         return cls(**json.loads(path.read_text(encoding="utf-8")))
 

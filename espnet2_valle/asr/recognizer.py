@@ -59,7 +59,7 @@ class CTCModel:
         for path in (config, model):
             if not path.is_file():
                 raise InputError(
-                    path, "no such file, so there is no trained recogniser", "Run judge_train first"
+                    path, "no such file, so there is no trained recogniser", "Run `valle asr train` first"
                 )
         from espnet2_valle.common.espnet_imports import import_espnet_quietly
 
@@ -104,7 +104,11 @@ class CTCRecognizer(AbsRecognizer):
 
     def __init__(self, judge_dir: str | Path):
         if (Path(judge_dir) / PHONE_UNITS).is_file():
-            raise InputError(judge_dir, "hears phones, not words", "It is for --chooser phones")
+            raise InputError(
+                judge_dir,
+                "hears phones, not words",
+                "It is for --chooser phones (run.sh: --phone_chooser true)",
+            )
         self._model = CTCModel(judge_dir)
 
     def transcribe(self, wav: np.ndarray, rate: int) -> str:

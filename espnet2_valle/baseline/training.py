@@ -83,7 +83,7 @@ def train(
         InputError: no statistics.
     """
     if not (stats_dir / "train" / "text_shape").is_file():
-        raise InputError(stats_dir, "has no statistics", "Collect them first: baseline_stats")
+        raise InputError(stats_dir, "has no statistics", "Collect them first: `valle baseline stats`")
     command = [*model_options(kind, config, data), *source_options(kind, data)]
     for split in SPLITS:
         command += source(split, data.spembs(split), SPEMBS, "kaldi_ark")

@@ -101,7 +101,9 @@ class AbsCorpus(ABC):
         """Raise InputError unless the folder of a part is there."""
         if not path.is_dir():
             raise InputError(
-                path, f"the part '{part}' is not there", "Unpack it there too, or choose others with --parts"
+                path,
+                f"the part '{part}' is not there",
+                "Unpack it there too, or choose others with --parts (in run.sh's --local_data_opts)",
             )
 
 

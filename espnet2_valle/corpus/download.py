@@ -258,5 +258,6 @@ def _unreachable(url: str, path: Path, problem: str) -> InputError:
         url,
         problem,
         f"Run again later, put {path.name.removesuffix('.part')} into {path.parent} yourself, "
-        "name a mirror (--mirror URL), or give the unpacked corpus with --db DIR",
+        "name a mirror (--mirror URL, in run.sh's --local_data_opts), or give the unpacked corpus "
+        "with --db DIR",
     )

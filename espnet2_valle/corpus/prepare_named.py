@@ -106,5 +106,6 @@ def check_splits(splits: Splits, corpus: AbsCorpus) -> None:
             raise InputError(
                 corpus.title,
                 f"no utterance is left for the {name} set",
-                "Give more of the corpus, choose more --parts, or take another's test set with --test_corpus",
+                "Give more of the corpus, choose more --parts, or take another's test set with --test_corpus "
+                "(both in run.sh's --local_data_opts)",
             )

@@ -116,7 +116,11 @@ class DecodingOptions(SamplingOptions):
         super().__post_init__()
         component = self.component
         if component is None and self.chooser_conf:
-            raise InputError("--chooser_conf", f"--chooser {LIKELIEST} has no options", "Give --chooser")
+            raise InputError(
+                "--chooser_conf",
+                f"--chooser {LIKELIEST} has no options",
+                "Give --chooser (in run.sh's --inference_args)",
+            )
         if component is not None:
             if self.best_of < 2:
                 raise InputError("--best_of", f"{self.best_of} leaves --chooser no choice", "Give 2 or more")

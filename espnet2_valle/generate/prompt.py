@@ -201,7 +201,7 @@ class PreparedPrompt:
             InputError: missing file, no prepared prompt, or one made with another codec.
         """
         if not Path(path).is_file():
-            raise InputError(path, "no such prepared prompt", "Make it with valle_prepare_prompt")
+            raise InputError(path, "no such prepared prompt", "Make it with `valle prompt`")
         try:
             with np.load(path, allow_pickle=False) as stored:
                 about = json.loads(str(stored["about"]))

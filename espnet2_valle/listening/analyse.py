@@ -63,7 +63,7 @@ def analyse(test_dir: str | Path, files: Sequence[Path] = (), seed: int = 0) -> 
     """
     test_dir = Path(test_dir)
     if not (test_dir / KEY).is_file():
-        raise InputError(test_dir, f"has no {KEY}", "Give the folder that --make wrote")
+        raise InputError(test_dir, f"has no {KEY}", "Give the folder that `valle listening make` wrote")
     key = json.loads((test_dir / KEY).read_text(encoding="utf-8"))
     page = json.loads((test_dir / PUBLIC / "test.json").read_text(encoding="utf-8"))
     kind = KINDS[key["design"]["kind"]]

@@ -81,7 +81,8 @@ class VALLETrainer(Trainer):
                 raise InputError(
                     output_dir / step_checkpoint.STEP,
                     "is not there, and has the optimiser's states of a training with --fsdp",
-                    "Train anew with --resume false, starting from the last epoch's model by --init_param",
+                    "Train anew with --resume false, starting from the last epoch's model by --init_param "
+                    "(in run.sh's --ar_args or --nar_args)",
                 )
         if cls.pending is not None:
             train_iter_factory = skip(train_iter_factory, cls.pending["epoch"], cls.pending["steps"])

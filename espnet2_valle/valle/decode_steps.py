@@ -75,7 +75,11 @@ def native_step(transformer: Transformer, mode: str = "auto") -> NativeStep | No
     if library is not None:
         return NativeStep(transformer, library)
     if mode == "always":
-        raise InputError("--native always", problem, "Install a C++ compiler, or give --native auto")
+        raise InputError(
+            "--native always",
+            problem,
+            "Install a C++ compiler, or give --native auto (in run.sh's --inference_args)",
+        )
     return None
 
 

@@ -41,7 +41,11 @@ class Corpus(AbsLongRecordings):
     def read(self, root: Path, part: str) -> Found:
         manifest = root / _manifest(part)
         if not manifest.is_file():
-            raise InputError(manifest, f"the part '{part}' is not there", "Fetch it, or change --parts")
+            raise InputError(
+                manifest,
+                f"the part '{part}' is not there",
+                "Fetch it, or change --parts (in run.sh's --local_data_opts)",
+            )
         sounds = root / _SOUNDS if (root / _SOUNDS).is_dir() else root
         found = Found()
         limits = self.limits if part in SUBSETS else None

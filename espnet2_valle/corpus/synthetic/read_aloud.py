@@ -165,7 +165,8 @@ def _check_kind(data: DataDir, config: ReadAloudConfig) -> None:
         raise InputError(
             data.path / "utt2lang",
             f"'{utterance}' is of language '{language}', and '{config.language}' is read aloud",
-            "Give --config with voices of that language, or leave --read_aloud out",
+            "Give --config (run.sh: --read_aloud_config) with voices of that language, "
+            "or leave --read_aloud out",
         )
     if data.emotions:
         raise InputError(
