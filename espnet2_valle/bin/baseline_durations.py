@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from espnet2_valle.baseline.durations import write_durations
-from espnet2_valle.common.cli import run_command
+from espnet2_valle.common.cli import parse, run_command
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -25,7 +25,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
-    write_durations(**vars(get_parser().parse_args(argv)))
+    write_durations(**vars(parse(get_parser(), argv)))
 
 
 if __name__ == "__main__":

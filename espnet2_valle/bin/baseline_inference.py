@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 
 from espnet2_valle.baseline.synthesis import MODEL_FILES, jobs_of, read_model, synthesise
-from espnet2_valle.common.cli import run_command
+from espnet2_valle.common.cli import parse, run_command
 from espnet2_valle.data.datadir import read_scp
 from espnet2_valle.data.pairs import read_pairs
 
@@ -32,7 +32,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
-    args = get_parser().parse_args(argv)
+    args = parse(get_parser(), argv)
     files = {name: getattr(args, name) for name in MODEL_FILES if getattr(args, name)}
     model = {**read_model(files, args.config), "device": args.device}
     jobs = jobs_of(read_pairs(args.pairs), read_scp(args.token_int), read_scp(args.spembs))

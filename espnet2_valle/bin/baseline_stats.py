@@ -7,7 +7,7 @@ from pathlib import Path
 from espnet2_valle.baseline.data import TrainingData, add_data_arguments
 from espnet2_valle.baseline.kinds import KINDS
 from espnet2_valle.baseline.training import collect_stats
-from espnet2_valle.common.cli import run_command
+from espnet2_valle.common.cli import parse, run_command
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -25,7 +25,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
-    args = get_parser().parse_args(argv)
+    args = parse(get_parser(), argv)
     data = TrainingData.of(
         args.raw_dir,
         args.token_dir,

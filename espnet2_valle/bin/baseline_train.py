@@ -7,6 +7,7 @@ from pathlib import Path
 from espnet2_valle.baseline.data import TrainingData, add_data_arguments
 from espnet2_valle.baseline.kinds import KINDS
 from espnet2_valle.baseline.training import train
+from espnet2_valle.common.checks import check_options
 from espnet2_valle.common.cli import run_command
 
 
@@ -26,6 +27,7 @@ def get_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     args, more = get_parser().parse_known_args(argv)
+    check_options(args)
     data = TrainingData.of(
         args.raw_dir,
         args.token_dir,

@@ -4,7 +4,7 @@ import argparse
 import logging
 from collections.abc import Sequence
 
-from espnet2_valle.common.cli import run_command
+from espnet2_valle.common.cli import parse, run_command
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.train.index_writer import build_index
 
@@ -28,7 +28,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
-    args = get_parser().parse_args(argv)
+    args = parse(get_parser(), argv)
     if not 0 < args.share <= 1:
         raise InputError("--share", f"{args.share} is out of range", "Give more than 0 and at most 1")
     count = build_index(

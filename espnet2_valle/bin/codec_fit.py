@@ -7,7 +7,7 @@ from pathlib import Path
 
 from espnet2_valle.codec.abs_codec import CodecSource
 from espnet2_valle.codec.build import CODECS, build_codec, save_codec_config
-from espnet2_valle.common.cli import run_command
+from espnet2_valle.common.cli import parse, run_command
 from espnet2_valle.common.conf import read_yaml
 from espnet2_valle.data.datadir import read_scp
 from espnet2_valle.jobs.config import add_worker_arguments
@@ -30,7 +30,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
-    args = get_parser().parse_args(argv)
+    args = parse(get_parser(), argv)
     output = Path(args.output_dir)
     source = CodecSource(
         output,

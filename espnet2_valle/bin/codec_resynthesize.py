@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from espnet2_valle.common.cli import run_command
+from espnet2_valle.common.cli import parse, run_command
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.data.resynthesis import resynthesise_set
 from espnet2_valle.jobs.config import add_worker_arguments
@@ -33,7 +33,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
-    args = get_parser().parse_args(argv)
+    args = parse(get_parser(), argv)
     if (args.codec_config is None) == (args.model_tag is None):
         raise InputError("--codec_config", "and --model_tag: one of them is needed", "Give one")
     codec_config = args.codec_config or unpack(args.model_tag)["codec_config"]

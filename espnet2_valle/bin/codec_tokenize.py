@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Sequence
 
-from espnet2_valle.common.cli import run_command
+from espnet2_valle.common.cli import parse, run_command
 from espnet2_valle.data.code_files import SHARD_SIZE, encode_set
 from espnet2_valle.data.setaside import MAX_BAD
 from espnet2_valle.jobs.config import add_worker_arguments
@@ -32,7 +32,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command; run again, it goes on where it was."""
-    encode_set(**vars(get_parser().parse_args(argv)))
+    encode_set(**vars(parse(get_parser(), argv)))
 
 
 if __name__ == "__main__":

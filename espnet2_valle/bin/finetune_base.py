@@ -7,7 +7,7 @@ Written are its weights ({ar,nar}.pth), token list, codec and BPE model, trainin
 import argparse
 from collections.abc import Sequence
 
-from espnet2_valle.common.cli import run_command
+from espnet2_valle.common.cli import parse, run_command
 from espnet2_valle.zoo.finetune import lay_out
 
 
@@ -22,7 +22,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
-    args = get_parser().parse_args(argv)
+    args = parse(get_parser(), argv)
     lay_out(args.model_tag, args.config, args.output_dir)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from espnet2_valle.asr.phones import PhoneUnits
 from espnet2_valle.asr.training import train_recognizer
-from espnet2_valle.common.cli import run_command
+from espnet2_valle.common.cli import parse, run_command
 from espnet2_valle.common.conf import find, locate
 from espnet2_valle.text.reading import CURRENT
 
@@ -37,7 +37,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Train, or go on where a killed run was; does nothing when the recogniser is there."""
-    args = get_parser().parse_args(argv)
+    args = parse(get_parser(), argv)
     units = None
     if args.token_type != "word":
         units = PhoneUnits(args.token_type, args.g2p, args.cleaner, CURRENT)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import espnet2_valle.baseline.kinds  # noqa: F401  # adds the names of its systems to the tables
-from espnet2_valle.common.cli import run_command
+from espnet2_valle.common.cli import parse, run_command
 from espnet2_valle.listening.analyse import analyse
 from espnet2_valle.listening.table import write_results
 
@@ -29,7 +29,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
-    args = get_parser().parse_args(argv)
+    args = parse(get_parser(), argv)
     print(write_results(analyse(args.test_dir, args.answers, args.seed), args.test_dir), end="")
 
 

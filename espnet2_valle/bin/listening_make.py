@@ -11,7 +11,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from espnet2_valle.common.cli import run_command
+from espnet2_valle.common.checks import check_output_folder
+from espnet2_valle.common.cli import parse, run_command
 from espnet2_valle.evaluation.inputs import named_files, read_asked
 from espnet2_valle.evaluation.lists import read_outputs
 from espnet2_valle.evaluation.settings import Settings
@@ -41,7 +42,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
-    args = get_parser().parse_args(argv)
+    args = parse(get_parser(), argv, test_dir=check_output_folder)
     design = read_design(args.config, args.kind)
     asked = read_asked(args.pairs, args.data_dir, args.list, None, Settings())
     systems = {name: read_outputs(path) for name, path in named_files(args.system, "--system").items()}

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Sequence
 
-from espnet2_valle.common.cli import run_command
+from espnet2_valle.common.cli import parse, run_command
 from espnet2_valle.listening.server import serve
 
 
@@ -22,7 +22,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
-    args = get_parser().parse_args(argv)
+    args = parse(get_parser(), argv)
     serve(args.test_dir, args.host, args.port, args.trust_proxy, args.raters_per_day)
 
 

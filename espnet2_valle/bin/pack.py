@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Sequence
 
-from espnet2_valle.common.cli import run_command
+from espnet2_valle.common.cli import parse, run_command
 from espnet2_valle.zoo.pack import pack
 
 
@@ -21,7 +21,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Pack what the options name."""
-    args = get_parser().parse_args(argv)
+    args = parse(get_parser(), argv)
     pack(
         files={"ar_model_file": args.ar_model_file, "nar_model_file": args.nar_model_file},
         yaml_files={

@@ -4,7 +4,7 @@ import argparse
 import logging
 from collections.abc import Sequence
 
-from espnet2_valle.common.cli import run_command
+from espnet2_valle.common.cli import parse, run_command
 from espnet2_valle.data.datadir import DataDir
 from espnet2_valle.data.perturb import parse_factors, perturb_speed
 
@@ -24,7 +24,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command; run again, it goes on where it was."""
-    args = get_parser().parse_args(argv)
+    args = parse(get_parser(), argv)
     factors = parse_factors(args.factors)
     data, recorded = DataDir.load(args.data_dir), DataDir.load(args.recorded_dir)
     larger = perturb_speed(data, recorded, factors, args.output_dir, args.nj)

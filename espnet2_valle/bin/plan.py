@@ -6,7 +6,8 @@ The formulae are those of `espnet2_valle/tasks/plan.py`.
 import argparse
 from collections.abc import Sequence
 
-from espnet2_valle.common.cli import run_command
+from espnet2_valle.common.checks import positive
+from espnet2_valle.common.cli import parse, run_command
 from espnet2_valle.tasks.plan import PlanOptions, plan
 
 
@@ -33,7 +34,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Print the plan."""
-    print(plan(PlanOptions(**vars(get_parser().parse_args(argv)))))
+    print(plan(PlanOptions(**vars(parse(get_parser(), argv, peak_tflops=positive)))))
 
 
 if __name__ == "__main__":

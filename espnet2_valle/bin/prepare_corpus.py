@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from espnet2_valle.common.cli import run_command
+from espnet2_valle.common.cli import parse, run_command
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.corpus.cutting import Limits
 from espnet2_valle.corpus.download import fetch
@@ -45,7 +45,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
-    args = get_parser().parse_args(argv)
+    args = parse(get_parser(), argv)
     if not 0 < args.min_cut < args.max_cut:
         raise InputError(
             "--min_cut", f"{args.min_cut:g} and --max_cut {args.max_cut:g}", "Give the lesser first"
@@ -59,7 +59,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.output_dir is None:
         raise InputError("--output_dir", "is not given", "Name the data directory, such as data/NAME")
     if args.test_corpus and args.test_db is None:
-        raise InputError("--test_db", "is not given", "Name the folder of --test_corpus")
+        raise InputError(
+            "--test_db", "is not given", "Name the folder of --test_corpus (in run.sh's --local_data_opts)"
+        )
     tester = (make_corpus(args.test_corpus), args.test_db) if args.test_corpus else None
     make = PairChoice(args.num_pairs, args.seed, args.min_prompt, args.max_prompt)
     reader = Reader(args.max_bad, args.seed)

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from espnet2_valle.common.cli import run_command
+from espnet2_valle.common.cli import parse, run_command
 from espnet2_valle.corpus.folder import LAYOUTS
 from espnet2_valle.corpus.prepare import add_preparation_arguments
 from espnet2_valle.corpus.prepare_folder import prepare_folder
@@ -38,7 +38,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
-    args = get_parser().parse_args(argv)
+    args = parse(get_parser(), argv)
     splits = read_splits(
         args.db, args.num_test_speakers, args.test_share, args.valid_share, args.max_bad, args.seed
     )

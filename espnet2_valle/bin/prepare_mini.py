@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from espnet2_valle.common.cli import run_command
+from espnet2_valle.common.cli import parse, run_command
 from espnet2_valle.common.conf import find
 from espnet2_valle.corpus.synthetic.mini import write_mini
 
@@ -22,7 +22,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Write sound files, data directories, vocabulary and pairs; does nothing if they are there."""
-    write_mini(**vars(get_parser().parse_args(argv)))
+    write_mini(**vars(parse(get_parser(), argv)))
 
 
 if __name__ == "__main__":

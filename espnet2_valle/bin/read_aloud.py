@@ -4,9 +4,8 @@ import argparse
 import logging
 from collections.abc import Sequence
 
-from espnet2_valle.common.cli import run_command
+from espnet2_valle.common.cli import parse, run_command
 from espnet2_valle.common.conf import find
-from espnet2_valle.common.errors import InputError
 from espnet2_valle.corpus.synthetic.read_aloud import ReadAloudConfig, add_readings
 from espnet2_valle.data.datadir import DataDir
 
@@ -28,9 +27,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command; run again, it goes on where it was."""
-    args = get_parser().parse_args(argv)
-    if args.sentences < 1:
-        raise InputError("--sentences", f"{args.sentences} is out of range", "Give 1 or more")
+    args = parse(get_parser(), argv)
     config = ReadAloudConfig.load(args.config)
     data = DataDir.load(args.data_dir)
     larger = add_readings(data, args.sentences, config, args.output_dir, args.nj)

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from espnet2_valle.common.cli import run_command
+from espnet2_valle.common.cli import parse, run_command
 from espnet2_valle.evaluation.inputs import named_files
 from espnet2_valle.report.read import RunFiles
 from espnet2_valle.report.write import write_report
@@ -41,7 +41,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
-    args = get_parser().parse_args(argv)
+    args = parse(get_parser(), argv)
     score_dir = args.score_dir or args.exp_dir
     output = args.output or score_dir / "report.html"
     systems = named_files(args.system, "--system")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import espnet2_valle.baseline.kinds  # noqa: F401  # adds the names of its systems to the tables
-from espnet2_valle.common.cli import given_options, run_command
+from espnet2_valle.common.cli import given_options, parse, run_command
 from espnet2_valle.data.setaside import MAX_BAD
 from espnet2_valle.evaluation.inputs import named_files, read_vocabulary
 from espnet2_valle.evaluation.run import ScoringInputs, score_run, write_scores
@@ -88,7 +88,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
-    args = get_parser().parse_args(argv)
+    args = parse(get_parser(), argv)
     settings = read_settings(args.config)
     plan = DefaultPlan(args.judge, read_vocabulary(args.vocabulary), settings)
     inputs = ScoringInputs(

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Sequence
 
-from espnet2_valle.common.cli import run_command
+from espnet2_valle.common.cli import parse, run_command
 from espnet2_valle.evaluation.speaker_embeddings import embed_set
 from espnet2_valle.jobs.config import add_worker_arguments
 
@@ -24,7 +24,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command; run again, it goes on where it was."""
-    embed_set(**vars(get_parser().parse_args(argv)))
+    embed_set(**vars(parse(get_parser(), argv)))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ scored by itself; a killed study goes on where it was, and studies share what th
 import argparse
 from collections.abc import Sequence
 
-from espnet2_valle.common.cli import run_command
+from espnet2_valle.common.cli import parse, run_command
 from espnet2_valle.common.conf import find, names
 from espnet2_valle.study.run import StudyOptions, conduct
 
@@ -42,7 +42,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a study."""
-    print(conduct(StudyOptions(**vars(get_parser().parse_args(argv)))))
+    print(conduct(StudyOptions(**vars(parse(get_parser(), argv)))))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from espnet2_valle.common.cli import run_command
+from espnet2_valle.common.checks import TOKEN_LIST, check_output_file
+from espnet2_valle.common.cli import parse, run_command
 from espnet2_valle.data.setaside import MAX_BAD
 from espnet2_valle.data.tokenise import MAX_UNKNOWN, tokenize_set
 from espnet2_valle.jobs.config import add_worker_arguments
@@ -48,7 +49,9 @@ def get_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command; run again, it goes on where it was."""
-    args = get_parser().parse_args(argv)
+    args = parse(get_parser(), argv)
+    token_list = check_output_file if args.write_token_list else TOKEN_LIST
+    token_list(args.token_list, "--token_list")
     tokenize_set(
         args.data_dir,
         args.output_dir,

@@ -6,10 +6,15 @@ from collections.abc import Sequence
 from espnet2.utils.types import str2bool
 
 from espnet2_valle.common.audio import check_writable
-from espnet2_valle.common.cli import run_command
+from espnet2_valle.common.cli import parse, run_command
 from espnet2_valle.common.config_parser import ConfigParser
-from espnet2_valle.common.errors import InputError
-from espnet2_valle.generate.arguments import add_model_arguments, add_prompt_arguments, model_spec, require
+from espnet2_valle.generate.arguments import (
+    add_model_arguments,
+    add_prompt_arguments,
+    check_voice,
+    model_spec,
+    require,
+)
 from espnet2_valle.generate.decode_pairs import synthesise_pairs
 from espnet2_valle.generate.say import say
 from espnet2_valle.jobs.config import add_worker_arguments
@@ -39,12 +44,10 @@ def get_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Synthesise what the options name."""
-    args = get_parser().parse_args(argv)
+    args = parse(get_parser(), argv)
     model = model_spec(args)
     if args.pairs:
         require(args, "data_dir", "output_dir")
-        if args.batch_size < 1:
-            raise InputError("--batch_size", f"{args.batch_size} is out of range", "Give 1 or more")
         with use_cluster(args.cluster):
             synthesise_pairs(
                 model, args.pairs, args.data_dir, args.output_dir, args.nj, args.batch_size, args.streaming
@@ -53,6 +56,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         require(args, "text", "prompt_speech", "output_wav")
         check_said(args.text, "--text")
         check_characters(args.text, "--text")
+        check_voice(args)
         check_writable(args.output_wav, "--output_wav")
         speech = say(model, args.text, args.prompt_speech, args.prompt_text, args.output_wav)
         print(f"{args.output_wav}: {speech.outcome.value}")

@@ -5,10 +5,16 @@ from collections import Counter
 from collections.abc import Sequence
 
 from espnet2_valle.common.audio import check_writable
-from espnet2_valle.common.cli import run_command
+from espnet2_valle.common.cli import parse, run_command
 from espnet2_valle.common.conf import find
 from espnet2_valle.common.config_parser import ConfigParser
-from espnet2_valle.generate.arguments import add_model_arguments, add_prompt_arguments, model_spec, require
+from espnet2_valle.generate.arguments import (
+    add_model_arguments,
+    add_prompt_arguments,
+    check_voice,
+    model_spec,
+    require,
+)
 from espnet2_valle.generate.say import read_aloud
 
 
@@ -28,8 +34,9 @@ def get_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Read one text aloud."""
-    args = get_parser().parse_args(argv)
+    args = parse(get_parser(), argv)
     require(args, "text_file", "prompt_speech", "output_wav")
+    check_voice(args)
     check_writable(args.output_wav, "--output_wav")
     prompt = args.prompt_speech, args.prompt_text
     outcomes = read_aloud(model_spec(args), args.text_file, *prompt, args.longform_config, args.output_wav)

@@ -12,7 +12,7 @@ from espnet2_valle.asr.recognizer import AbsRecognizer, CTCRecognizer, Pocketsph
 from espnet2_valle.codec.abs_codec import AbsCodec
 from espnet2_valle.codec.build import load_codec
 from espnet2_valle.common.audio import check_writable
-from espnet2_valle.common.cli import run_command
+from espnet2_valle.common.cli import parse, run_command
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.evaluation.speaker import ResemblyzerEncoder
 from espnet2_valle.generate.prepare_prompt import prepare_recording, save_prompt
@@ -55,13 +55,11 @@ def get_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Prepare one prompt."""
-    args = get_parser().parse_args(argv)
+    args = parse(get_parser(), argv)
     if Path(args.output).suffix != SUFFIX:
         raise InputError("--output", f"{args.output} does not end in {SUFFIX}", "Let it")
     if args.output_wav:
         check_writable(args.output_wav, "--output_wav")
-    if args.seconds <= 0:
-        raise InputError("--seconds", f"{args.seconds} is not positive", "Give about 3")
     prompt, report = prepare_recording(
         args.prompt_speech,
         open_codec(args),

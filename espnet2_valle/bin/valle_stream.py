@@ -10,11 +10,17 @@ from collections.abc import Sequence
 from contextlib import redirect_stdout
 
 from espnet2_valle.common.audio import check_writable
-from espnet2_valle.common.cli import run_command
+from espnet2_valle.common.cli import parse, run_command
 from espnet2_valle.common.conf import find
 from espnet2_valle.common.config_parser import ConfigParser
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.generate.arguments import add_model_arguments, add_prompt_arguments, model_spec, require
+from espnet2_valle.generate.arguments import (
+    add_model_arguments,
+    add_prompt_arguments,
+    check_voice,
+    model_spec,
+    require,
+)
 from espnet2_valle.generate.say import SHORT_WORDS, STDOUT, cut_text, stream
 from espnet2_valle.generate.sentences import read_text
 from espnet2_valle.generate.streaming import FIRST_SECONDS
@@ -50,8 +56,9 @@ def get_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Stream what the options name."""
-    args = get_parser().parse_args(argv)
+    args = parse(get_parser(), argv)
     require(args, "prompt_speech", "output_wav")
+    check_voice(args)
     if args.output_wav != STDOUT:
         check_writable(args.output_wav, "--output_wav")
     if bool(args.text) == bool(args.text_file):

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Sequence
 
-from espnet2_valle.common.cli import run_command
+from espnet2_valle.common.cli import parse, run_command
 from espnet2_valle.tasks.valle import VALLETask
 
 
@@ -14,7 +14,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Train as the options say; `--print_config` shows them all."""
-    VALLETask.main(cmd=None if argv is None else list(argv))
+    VALLETask.main(args=parse(get_parser(), argv))
 
 
 if __name__ == "__main__":

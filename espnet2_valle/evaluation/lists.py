@@ -17,7 +17,8 @@ def read_list(path: str | Path) -> list[Trial]:
     Sound files are relative to the list's folder. It names no speakers: each prompt file counts as one.
 
     Raises:
-        InputError: no such file, no line, a line of other columns, an id given twice, or no such prompt.
+        InputError: no such file, no line, a line of other columns or without words, an id given twice, or no
+                such prompt.
     """
     path = Path(path)
     if not path.is_file():
@@ -33,6 +34,8 @@ def read_list(path: str | Path) -> list[Trial]:
                 where, f"{len(columns)} columns in place of 4 or 5", "Write id|prompt text|prompt sound|text"
             )
         key, _, prompt, text, *reference = columns
+        if not any(map(str.isalnum, text)):
+            raise InputError(where, f"'{text}' has no words", "Write what is to be said")
         key = Path(key).name.removesuffix(".wav")  # some lists name the output file
         if key in trials:
             raise InputError(where, f"'{key}' is there twice", "Rename one of the two")

@@ -2,14 +2,17 @@
 
 import argparse
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import str2bool
 
+from espnet2_valle.common.audio import audio_seconds
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.generate.opening import ModelSpec
 from espnet2_valle.generate.options import DecodingOptions, Pairs, kinds
+from espnet2_valle.generate.prompt import SUFFIX, require_text
 from espnet2_valle.zoo.trained import MODEL_FILES, ModelFiles
 
 
@@ -47,6 +50,17 @@ def model_spec(args: argparse.Namespace) -> ModelSpec:
     files = ModelFiles(**{one.name: getattr(args, one.name) for one in fields(ModelFiles)})
     options = {one.name: getattr(args, one.name) for one in fields(DecodingOptions)}
     return ModelSpec(files, args.device, DecodingOptions(**options))
+
+
+def check_voice(args: argparse.Namespace) -> None:
+    """Check the voice that a command's options name as far as no model is needed for it.
+
+    Raises:
+        InputError: it is no sound file, or one whose text is not given.
+    """
+    if Path(args.prompt_speech).suffix != SUFFIX:
+        audio_seconds(args.prompt_speech)
+        require_text(args.prompt_text)
 
 
 def require(args: argparse.Namespace, *names: str) -> None:

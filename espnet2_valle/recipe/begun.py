@@ -47,12 +47,16 @@ def settings_of(files: Sequence[str], command: Sequence[str]) -> dict[str, str]:
 
 
 def _options(command: Sequence[str]) -> list[tuple[str, str]]:
-    """Options and their values; files of YAML by their contents."""
+    """Options and their values, and other words behind the program; files of YAML by their contents."""
     found = []
-    words = list(command)
+    words = list(command[1:])
     while words:
         word = words.pop(0)
         if not word.startswith("--"):
+            is_config = word.endswith(".yaml") and Path(word).is_file()
+            found.append(
+                (f"file {word}", digest([Path(word).read_bytes()])) if is_config else (word, "given")
+            )
             continue
         name, sign, value = word[2:].partition("=")
         if not sign:

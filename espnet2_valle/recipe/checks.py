@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from espnet2_valle.common.checks import check_output_folder
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import read_text
 from espnet2_valle.recipe.baselines import baseline_names, trained_baselines
@@ -26,6 +27,8 @@ def check_settings(settings: Settings) -> None:
         InputError: a config is missing, or options do not go together.
     """
     options = settings.options
+    for name in ("datadir", "dumpdir", "expdir"):
+        check_output_folder(getattr(options, name), f"--{name}")
     for file in settings.configs:
         _check_config(file)
     baseline_names(options)

@@ -2,7 +2,7 @@
 
 import argparse
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,15 +17,17 @@ from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import str2bool, str_or_none
 
 from espnet2_valle.codec.build import load_codec
+from espnet2_valle.common.checks import TOKEN_LIST
 from espnet2_valle.common.config_parser import ConfigParser, with_bases_read
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.lock import only_one
 from espnet2_valle.common.machine import cores, describe
 from espnet2_valle.tasks.adapter import check_adapter, keep_apart
 from espnet2_valle.text.tokenizer import TOKEN_TYPES
 from espnet2_valle.text.tokens import TokenIDs
 from espnet2_valle.train.batches import BatchRule
 from espnet2_valle.train.compute_dtype import choose_dtype
-from espnet2_valle.train.index import TrainingIndex
+from espnet2_valle.train.index import TrainingIndex, read_head
 from espnet2_valle.train.iterator import IndexedUtterances, IndexIterFactory
 from espnet2_valle.train.preprocessor import VALLEPreprocessor
 from espnet2_valle.train.sharding import shard
@@ -42,6 +44,7 @@ valle_choices = ClassChoices(
     default="ar",
 )
 
+TRAINING_LOCK = ".train.lock"
 INDEX_TYPE = "valle_index"  # of --train_data_path_and_name_and_type
 FUSED = ("adam", "adamw")  # optimisers of which torch has a version in one pass
 SPACE = "<space>"  # the token between words, where the token type has one
@@ -115,10 +118,34 @@ class VALLETask(AbsTask):
             choices.add_arguments(group)
 
     @classmethod
+    def main(cls, args: argparse.Namespace | None = None, cmd: Sequence[str] | None = None) -> None:
+        """Train, alone in the output directory.
+
+        Raises:
+            InputError: another process trains there.
+        """
+        args = cls.get_parser().parse_args(cmd) if args is None else args
+        one_of_many = args.dist_launcher is not None or (args.dist_rank or 0) > 0
+        if args.output_dir is None or args.print_config or one_of_many:
+            super().main(args)
+            return
+        with only_one(args.output_dir, TRAINING_LOCK):
+            super().main(args)
+
+    @classmethod
     def check_required_command_args(cls, args: argparse.Namespace) -> None:
-        """Check what is known before any work; ESPnet calls it first."""
+        """Check what is known before any work; ESPnet calls it first.
+
+        Raises:
+            InputError: there is no such token list or training index, or see `check_adapter`.
+        """
         super().check_required_command_args(args)
         check_adapter(args)
+        if isinstance(args.token_list, str):
+            TOKEN_LIST(args.token_list, "--token_list")
+        for path, _, kind in args.train_data_path_and_name_and_type + args.valid_data_path_and_name_and_type:
+            if kind == INDEX_TYPE:
+                read_head(Path(path))
 
     @classmethod
     def build_optimizers(
@@ -177,7 +204,7 @@ class VALLETask(AbsTask):
             raise InputError(
                 f"--{mode}_data_path_and_name_and_type",
                 f"{data} is not a training index",
-                f"Give FOLDER,index,{INDEX_TYPE} of build_index, or choose --iterator_type sequence",
+                f"Give FOLDER,index,{INDEX_TYPE} of `valle data index`, or choose --iterator_type sequence",
             )
         distributed = iter_options.distributed
         train = iter_options.train

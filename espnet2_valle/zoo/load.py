@@ -4,7 +4,8 @@ import glob
 import shutil
 import uuid
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 from zipfile import BadZipFile, ZipFile
@@ -59,14 +60,29 @@ def _from_zoo(tag: str, cache: Path) -> dict[str, str]:
     from espnet_model_zoo.downloader import ModelDownloader
 
     downloader = ModelDownloader(cachedir=str(cache))
-    if not downloader.get_url(name=tag).strip("/").endswith("huggingface.co"):
-        return _unpack_once(Path(downloader.download(name=tag)), cache)
-    folder = Path(downloader.huggingface_download(name=tag))
+    with _told(tag):
+        on_hub = downloader.get_url(name=tag).strip("/").endswith("huggingface.co")
+        found = Path(downloader.huggingface_download(name=tag) if on_hub else downloader.download(name=tag))
+    if not on_hub:
+        return _unpack_once(found, cache)
+    folder = found
     if not (folder / META).is_file():
         raise InputError(tag, f"is not a packed model (it has no {META})", "Correct the name")
     _read_meta(tag, (folder / META).read_bytes())
     # The very commit that was looked at, after which its folder is named.
     return dict(downloader.download_and_unpack(name=f"{tag.split('@')[0]}@{folder.name}"))
+
+
+@contextmanager
+def _told(tag: str) -> Iterator[None]:
+    """Turn whatever a download fails with into InputError: each library of it has errors of its own."""
+    try:
+        yield
+    except Exception as error:
+        reason = (str(error).splitlines() or [repr(error)])[0]
+        raise InputError(
+            tag, f"cannot be fetched ({reason})", "Correct the name, or give the path of a zip"
+        ) from error
 
 
 def _unpack_once(archive: Path, cache: Path) -> dict[str, str]:

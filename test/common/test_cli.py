@@ -1,6 +1,8 @@
 """What commands share."""
 
 import argparse
+import errno
+import os
 
 import pytest
 
@@ -24,3 +26,34 @@ def test_the_users_mistake_is_one_line(capsys):
     with pytest.raises(SystemExit) as ended:
         run_command(command)
     assert ended.value.code == "error: --fs: 0 is out of range. Give 1 or more"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        PermissionError(errno.EACCES, "Permission denied", "/a/b"),
+        IsADirectoryError(errno.EISDIR, "Is a directory", "/a/b"),
+        NotADirectoryError(errno.ENOTDIR, "Not a directory", b"/a/b"),
+        FileNotFoundError(errno.ENOENT, "No such file", "/a/b"),
+        OSError(errno.EROFS, "Read-only file system", "/a/b"),
+        OSError(errno.ENAMETOOLONG, "File name too long", "/a/b"),
+    ],
+)
+def test_a_path_that_cannot_be_is_one_line_wherever_it_is_met(error):
+    def command(argv):
+        raise error
+
+    with pytest.raises(SystemExit) as ended:
+        run_command(command)
+    assert ended.value.code.startswith(f"error: /a/b: cannot be used ({os.strerror(error.errno)}). Correct")
+
+
+@pytest.mark.parametrize(
+    "error", [OSError("odd"), ConnectionRefusedError(errno.ECONNREFUSED, "no", "/a"), KeyError(1)]
+)
+def test_other_failures_keep_their_traceback(error):
+    def command(argv):
+        raise error
+
+    with pytest.raises(type(error)):
+        run_command(command)

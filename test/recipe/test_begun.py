@@ -80,6 +80,12 @@ def test_other_data_is_named(folder):
         begin()
 
 
+def test_another_program_or_word_is_told(folder):
+    begin()
+    with pytest.raises(InputError, match=r"-x: unset -> given \(it learns otherwise"):
+        begin("-x")
+
+
 def test_only_espnets_trainings_go_on(folder):
     begin(of_espnet=False)
     with pytest.raises(InputError, match="max_epoch"):

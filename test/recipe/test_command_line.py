@@ -83,6 +83,9 @@ def test_finetuning_needs_more_installed_and_goes_by_the_packed_model(recipe):
             "/no/such/mini has no codec yet. Run stages 1 to 4",
         ),
         (["--corpus", "nothing"], "nothing"),
+        (["--expdir", "/proc/exp"], "--expdir: /proc/exp cannot be written"),
+        (["--dumpdir", "/dev/null/dump"], "--dumpdir: /dev/null/dump cannot be written"),
+        (["--datadir", __file__], f"--datadir: {__file__} is no folder"),
     ],
 )
 def test_what_does_not_go_is_named(words, message):
