@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 from espnet2.utils.types import str2bool
 
-from espnet2_valle.common.audio import check_writable
 from espnet2_valle.common.cli import parse, run_command
 from espnet2_valle.common.config_parser import ConfigParser
 from espnet2_valle.generate.arguments import (
@@ -57,7 +56,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         check_said(args.text, "--text")
         check_characters(args.text, "--text")
         check_voice(args)
-        check_writable(args.output_wav, "--output_wav")
         speech = say(model, args.text, args.prompt_speech, args.prompt_text, args.output_wav)
         print(f"{args.output_wav}: {speech.outcome.value}")
 

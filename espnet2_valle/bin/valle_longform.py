@@ -4,7 +4,6 @@ import argparse
 from collections import Counter
 from collections.abc import Sequence
 
-from espnet2_valle.common.audio import check_writable
 from espnet2_valle.common.cli import parse, run_command
 from espnet2_valle.common.conf import find
 from espnet2_valle.common.config_parser import ConfigParser
@@ -37,7 +36,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse(get_parser(), argv)
     require(args, "text_file", "prompt_speech", "output_wav")
     check_voice(args)
-    check_writable(args.output_wav, "--output_wav")
     prompt = args.prompt_speech, args.prompt_text
     outcomes = read_aloud(model_spec(args), args.text_file, *prompt, args.longform_config, args.output_wav)
     counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(Counter(outcomes).items()))

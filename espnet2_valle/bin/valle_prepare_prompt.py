@@ -11,7 +11,6 @@ from pathlib import Path
 from espnet2_valle.asr.recognizer import AbsRecognizer, CTCRecognizer, PocketsphinxRecognizer
 from espnet2_valle.codec.abs_codec import AbsCodec
 from espnet2_valle.codec.build import load_codec
-from espnet2_valle.common.audio import check_writable
 from espnet2_valle.common.cli import parse, run_command
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.evaluation.speaker import ResemblyzerEncoder
@@ -58,8 +57,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse(get_parser(), argv)
     if Path(args.output).suffix != SUFFIX:
         raise InputError("--output", f"{args.output} does not end in {SUFFIX}", "Let it")
-    if args.output_wav:
-        check_writable(args.output_wav, "--output_wav")
     prompt, report = prepare_recording(
         args.prompt_speech,
         open_codec(args),

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 
-from espnet2_valle.common.audio import check_writable
 from espnet2_valle.common.cli import parse, run_command
 from espnet2_valle.common.conf import find
 from espnet2_valle.common.config_parser import ConfigParser
@@ -21,7 +20,7 @@ from espnet2_valle.generate.arguments import (
     model_spec,
     require,
 )
-from espnet2_valle.generate.say import SHORT_WORDS, STDOUT, cut_text, stream
+from espnet2_valle.generate.say import SHORT_WORDS, cut_text, stream
 from espnet2_valle.generate.sentences import read_text
 from espnet2_valle.generate.streaming import FIRST_SECONDS
 from espnet2_valle.text.characters import check_characters, check_said
@@ -59,8 +58,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse(get_parser(), argv)
     require(args, "prompt_speech", "output_wav")
     check_voice(args)
-    if args.output_wav != STDOUT:
-        check_writable(args.output_wav, "--output_wav")
     if bool(args.text) == bool(args.text_file):
         raise InputError("--text", "one of it and --text_file is needed", "Give one")
     text, option = (args.text, "--text") if args.text else (read_text(args.text_file), args.text_file)

@@ -44,6 +44,16 @@ def check_output_file(path: str, option: str) -> None:
     _check_writable(os.path.dirname(path) or ".", option, path)
 
 
+def check_output_sound(path: str, option: str) -> None:
+    """Raise InputError unless a sound file can be written there, in a format that is known by its suffix."""
+    if path == STANDARD_OUTPUT:
+        return
+    from espnet2_valle.common.audio import check_writable  # which needs libsndfile: not every command does
+
+    check_writable(path, option)
+    check_output_file(path, option)
+
+
 def _check_writable(folder: str, option: str, path: str) -> None:
     """Raise InputError unless files can be written into a folder, or the first above it that is there."""
     found = Path(folder)
@@ -162,7 +172,8 @@ MODEL = check_file(remedy="Train the model first (stages 5 and 6) or correct the
 TOKEN_LIST = check_file("no such token list", "Run stage 3 first, or correct the path")
 CHECKS: dict[str, Check] = {
     **dict.fromkeys(("output_dir", "demo"), check_output_folder),
-    **dict.fromkeys(("output", "output_wav", "json", "report", "results"), check_output_file),
+    "output_wav": check_output_sound,
+    **dict.fromkeys(("output", "json", "report", "results"), check_output_file),
     **dict.fromkeys(("config", "longform_config", "decode_config", "score_config"), check_config),
     **dict.fromkeys(("ar_config", "nar_config"), check_config),
     **dict.fromkeys(("ar_train_config", "ar_model_file", "nar_train_config", "nar_model_file"), MODEL),

@@ -166,7 +166,7 @@ def test_trained_judge_is_not_trained_again(trained):
 
 
 def test_missing_judge_says_how_to_get_one(tmp_path):
-    with pytest.raises(InputError, match="judge_train"):
+    with pytest.raises(InputError, match="Run `valle asr train` first"):
         CTCRecognizer(tmp_path)
 
 

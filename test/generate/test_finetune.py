@@ -173,6 +173,8 @@ def test_a_bpe_model_goes_along_from_pack_to_pack(system, tmp_path, monkeypatch)
     assert (base / "bpe.model").read_bytes() == pieces
 
 
-def test_what_is_no_training_config_is_named(packed):
+def test_what_is_no_training_config_is_named(packed, tmp_path):
+    config = tmp_path / "empty.yaml"
+    config.touch()
     with pytest.raises(InputError, match="is not a training config"):
-        finetune_base.main([f"--model_tag={packed}", "--config=gone.yaml", "--output_dir=x"])
+        finetune_base.main([f"--model_tag={packed}", f"--config={config}", "--output_dir=x"])

@@ -58,7 +58,7 @@ def test_the_command_says_what_it_cannot_do(system, tmp_path, monkeypatch):
     monkeypatch.setattr(valle_prepare_prompt, "_recognizer", lambda choice: Ears())
     for added, message in (
         ([], "hears no word"),
-        (["--model_tag=x.zip"], "--codec_config: one of it"),
+        (["--model_tag=some/model"], "--codec_config: one of it"),
         ([f"--output={tmp_path}/voice.wav"], "--output"),
         (["--seconds=0"], "--seconds"),
     ):
@@ -69,5 +69,5 @@ def test_the_command_says_what_it_cannot_do(system, tmp_path, monkeypatch):
 
 def test_judges_are_found_by_their_directory(tmp_path):
     shutil.rmtree(tmp_path)
-    with pytest.raises(InputError, match="no trained judge"):
+    with pytest.raises(InputError, match="no trained recogniser"):
         valle_prepare_prompt._recognizer(str(tmp_path))

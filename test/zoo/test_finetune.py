@@ -60,5 +60,5 @@ def test_a_section_that_is_none_is_named(tmp_path):
     (tmp_path / "bad.yaml").write_text("ar: 5\n")
     with pytest.raises(InputError, match=r"bad\.yaml: ar: 5 is no section"):
         finetune_base.main(
-            [f"--config={tmp_path}/bad.yaml", "--model_tag=gone.zip", f"--output_dir={tmp_path}/base"]
+            [f"--config={tmp_path}/bad.yaml", "--model_tag=some/model", f"--output_dir={tmp_path}/base"]
         )
