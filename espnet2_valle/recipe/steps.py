@@ -13,7 +13,7 @@ from pathlib import Path
 
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.lock import LOCK, held_locks, only_one
-from espnet2_valle.common.resume import digest, mark_done
+from espnet2_valle.common.resume import digest, is_done, mark_done
 from espnet2_valle.recipe.begun import SETTINGS, changed, goes_on, settings_of, tell
 
 STARTED = ".started"  # in a training directory: fingerprint of what it was begun with
@@ -164,8 +164,10 @@ def start_training(folder: str, files: Sequence[str], command: Sequence[str], of
                 + (f". What differs: {tell(changes)}" if changes else ""),
             )
         log(f"{folder}: goes on with other settings: {tell(changes)}")
-    mark_done(noted, settings)
-    mark_done(started, f"{key}\n")
+    if not is_done(noted, settings):
+        mark_done(noted, settings)
+    if not is_done(started, f"{key}\n"):
+        mark_done(started, f"{key}\n")
     return os.path.join(folder, STARTED)
 
 

@@ -116,10 +116,12 @@ def test_a_prompt_that_cannot_be_used_costs_no_other_and_is_typed(text2speech, p
 def test_a_text_that_cannot_be_said_is_told_before_a_model_is_loaded(tmp_path, command, text, message):
     if command is valle_stream and not text:
         message = "--text: one of it and --text_file is needed"
+    (tmp_path / "model.zip").touch()  # which nobody could open
+    write_audio(tmp_path / "voice.wav", buzz(110, 1.0), RATE)
     with pytest.raises(InputError, match=message):
         command.main(
-            ["--model_tag=gone.zip", f"--text={text}", "--prompt_speech=gone.wav"]
-            + [f"--output_wav={tmp_path}/out.wav"]
+            [f"--model_tag={tmp_path}/model.zip", f"--text={text}", f"--prompt_speech={tmp_path}/voice.wav"]
+            + ["--prompt_text=a b", f"--output_wav={tmp_path}/out.wav"]
         )
 
 

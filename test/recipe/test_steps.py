@@ -165,6 +165,10 @@ def test_files_are_listed_with_what_tells_that_they_changed(folder):
     assert list_files("b") == b"\x00\xffbytes"
 
 
+def interruptible():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_a_command_ends_well_upon_an_interrupt(folder):
     ending = (
         "import time\ntry: print('on', flush=True); time.sleep(60)\nexcept KeyboardInterrupt: time.sleep(1)"
@@ -176,6 +180,7 @@ def test_a_command_ends_well_upon_an_interrupt(folder):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
+        preexec_fn=interruptible,  # also where the tests run in the background
     )
     assert process.stdout.readline() == b"on\n"
     os.killpg(process.pid, signal.SIGINT)
