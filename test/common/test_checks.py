@@ -76,15 +76,15 @@ def test_a_folder_that_cannot_be_written_is_refused(folder, path, why):
 )
 def test_a_file_that_cannot_be_written_is_refused(folder, monkeypatch, path, why):
     monkeypatch.chdir(folder)
-    assert said(output_wav=path).startswith("--output_wav: ")
-    assert why in said(output_wav=path)
+    assert said(output=path).startswith("--output: ")
+    assert why in said(output=path)
 
 
 @pytest.mark.parametrize("path", ["a.wav", "new/a.wav", "file", "-", "nowhere"])
 def test_a_file_that_can_be_written_is_taken_and_not_made(folder, monkeypatch, path):
     monkeypatch.chdir(folder)
     before = sorted(folder.rglob("*"))
-    assert said(output_wav=path) == ""
+    assert said(output=path) == ""
     assert sorted(folder.rglob("*")) == before
 
 
@@ -160,3 +160,10 @@ def test_a_command_may_mean_something_else_by_a_name(folder):
     check_options(args)
     with pytest.raises(InputError, match="--test_dir: .*file is no folder"):
         check_options(args, test_dir=checks.check_output_folder)
+
+
+@pytest.mark.parametrize("name", ["new.mp3", "new"])
+def test_a_sound_file_is_written_in_a_format_that_is_known(folder, monkeypatch, name):
+    monkeypatch.chdir(folder)
+    assert "new" in said(output_wav=name)
+    assert said(output_wav="new.wav") == ""
