@@ -1,6 +1,7 @@
 """Reading and writing sound files: mono float32 at a known rate, or a clear error."""
 
 import errno
+import math
 import os
 import shutil
 from collections.abc import Iterator
@@ -12,12 +13,15 @@ import soundfile
 
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_path
+from espnet2_valle.common.sound_formats import conversion, is_other_sound
+from espnet2_valle.common.walk import existing
 
 PCM_16_BYTES = 2
 CANCELLED_DB = 6.0  # the mean of channels may be this much below the loudest of them
+LFS_POINTER = b"version https://git-lfs"
 SPAN_SLACK = 0.1  # seconds that a segment may end behind its recording: manifests round
 
-Span = tuple[float, float]  # start and end of a part of a sound file, seconds
+Span = tuple[float, float]  # start and end of a part of a sound file, seconds; infinity is the file's end
 
 
 def resample(wav: np.ndarray, rate: int, target_rate: int) -> np.ndarray:
@@ -30,17 +34,28 @@ def resample(wav: np.ndarray, rate: int, target_rate: int) -> np.ndarray:
 
 
 @contextmanager
-def _clear_errors(path: Path) -> Iterator[None]:
-    """Turn what soundfile raises about `path` into InputError."""
-    if not path.is_file():
+def _opened(path: str | Path) -> Iterator[Path]:
+    """Give the file that a path means, and turn what soundfile raises about it into InputError."""
+    path = existing(path)
+    if path.is_dir():
+        raise InputError(path, "is a folder, not a sound file", "Give a file in it")
+    if not os.path.isfile(path):
         raise InputError(path, "no such audio file", "Correct the path or remove the utterance")
     try:
-        yield
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        reason = getattr(error, "error_string", error)  # libsndfile's own words would name the file once more
-        raise InputError(
-            path, f"not a readable sound file ({reason})", "Convert it to WAV or FLAC or remove it"
-        ) from error
+        yield path
+    except (soundfile.LibsndfileError, RuntimeError, TypeError) as error:  # TypeError: no header, as in .raw
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> InputError:
+    if is_other_sound(path):
+        return InputError(path, f"libsndfile does not read {path.suffix} files", conversion(path))
+    with open(path, "rb") as file:
+        start = file.read(len(LFS_POINTER))
+    if start == LFS_POINTER:
+        return InputError(path, "is a pointer of Git LFS, not the sound itself", "Fetch it with git lfs pull")
+    reason = getattr(error, "error_string", error)  # libsndfile's own words would name the file once more
+    return InputError(path, f"not a readable sound file ({reason})", "Convert it to WAV or FLAC or remove it")
 
 
 def audio_seconds(path: str | Path) -> float:
@@ -49,7 +64,7 @@ def audio_seconds(path: str | Path) -> float:
     Raises:
         InputError: missing or unreadable file.
     """
-    with _clear_errors(Path(path)):
+    with _opened(path) as path:
         return float(soundfile.info(path).duration)
 
 
@@ -59,7 +74,7 @@ def audio_rate(path: str | Path) -> int:
     Raises:
         InputError: missing or unreadable file.
     """
-    with _clear_errors(Path(path)):
+    with _opened(path) as path:
         return int(soundfile.info(path).samplerate)
 
 
@@ -76,10 +91,11 @@ def read_channels(path: str | Path, span: Span | None = None) -> tuple[np.ndarra
     Raises:
         InputError: missing, unreadable or empty file, samples that are not finite, or a span beyond its end.
     """
-    with _clear_errors(Path(path)), soundfile.SoundFile(path) as file:
-        rate, frames = int(file.samplerate), -1
+    with _opened(path) as path, soundfile.SoundFile(path) as file:
+        rate, frames = int(file.samplerate), len(file)
         if span:
-            start, stop = (round(second * rate) for second in span)
+            start = round(span[0] * rate)
+            stop = len(file) if math.isinf(span[1]) else round(span[1] * rate)
             if stop > len(file) + SPAN_SLACK * rate:
                 raise InputError(
                     path,

@@ -1,6 +1,7 @@
 """Files that are either whole or absent, and texts of the user's."""
 
 import glob
+import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from typing import IO
 from espnet2_valle.common.errors import InputError
 
 UNFINISHED = ".unfinished."  # how names of files begin that are still being written
+
+LONGEST_STEM = 200  # bytes, to which a temporary name adds some
 
 
 @contextmanager
@@ -27,8 +30,8 @@ def atomic_path(path: str | Path, alone: bool = False) -> Iterator[Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     if alone:
-        _remove(path.parent, glob.escape(f"{UNFINISHED}{path.stem}.") + f"*{glob.escape(path.suffix)}")
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f"{UNFINISHED}{path.stem}.", suffix=path.suffix)
+        _remove(path.parent, f"{glob.escape(_unfinished(path))}*{glob.escape(path.suffix)}")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=_unfinished(path), suffix=path.suffix)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -46,6 +49,14 @@ def atomic_open(path: str | Path, alone: bool = False) -> Iterator[IO[str]]:
     """Open `path` for text writing; it appears only when the block ends without error. See `atomic_path`."""
     with atomic_path(path, alone) as temporary, open(temporary, "w", encoding="utf-8") as stream:
         yield stream
+
+
+def _unfinished(path: Path) -> str:
+    """The beginning of names of temporary files of `path`: short enough for a name, and of it alone."""
+    stem = os.fsencode(path.stem)
+    if len(stem) <= LONGEST_STEM:
+        return f"{UNFINISHED}{path.stem}."
+    return f"{UNFINISHED}{hashlib.sha256(stem).hexdigest()}."
 
 
 def remove_unfinished(*folders: str | Path) -> None:

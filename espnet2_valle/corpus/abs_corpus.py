@@ -7,6 +7,9 @@ from pathlib import Path
 from zlib import crc32
 
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.sound_files import SoundFolder
+from espnet2_valle.common.sound_formats import PREFERRED
+from espnet2_valle.common.walk import nfc, walk
 from espnet2_valle.corpus.cutting import DEFAULT_LIMITS, Limits
 from espnet2_valle.corpus.download import Archive
 from espnet2_valle.corpus.recording import Found, Recording
@@ -96,6 +99,22 @@ class AbsCorpus(ABC):
             f"does not hold {self.title}, neither itself nor in {self.folder}/",
             f"Give --db the folder as it is unpacked ({self.home}), or leave --db out to download it",
         )
+
+    def sounds(self, folder: Path, suffix: str) -> dict[str, Path]:
+        """Find the sound files below a folder: file name without suffix -> path.
+
+        Args:
+            folder: links in it are followed; what is left out of it is told.
+            suffix: of the corpus' own files; where one has been converted, the other is taken.
+        """
+        found = SoundFolder(folder, (suffix, *PREFERRED))
+        found.warn()
+        return found.by_stem()
+
+    def texts(self, folder: Path, suffix: str) -> dict[str, Path]:
+        """Find the transcripts below a folder: file name without `suffix` -> path."""
+        files = (file for file in walk(folder).files if file.name.lower().endswith(suffix))
+        return {nfc(file.name[: -len(suffix)]): file for file in files}
 
     def check_part(self, path: Path, part: str) -> None:
         """Raise InputError unless the folder of a part is there."""

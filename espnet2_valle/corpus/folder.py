@@ -1,22 +1,35 @@
-"""Read a folder of recordings and transcripts: metadata.csv, .txt beside the audio, or a Kaldi directory."""
+"""Read a folder of recordings: with metadata.csv, .txt beside the audio, or a Kaldi directory."""
 
-import csv
-import io
 import logging
+import math
+import os
 from collections import Counter
 from pathlib import Path
 
+from espnet2_valle.common.audio import Span, audio_seconds
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import read_text
+from espnet2_valle.common.sound_files import (
+    NameIndex,
+    SoundFolder,
+    is_foreign,
+    is_kind_folder,
+    readable,
+    sound_name,
+)
+from espnet2_valle.common.walk import Walk, existing, walk
+from espnet2_valle.corpus.metadata import find_metadata, read_metadata
 from espnet2_valle.corpus.recording import Recording, make_recording
 from espnet2_valle.data.datadir import DataDir
 from espnet2_valle.data.setaside import set_aside
 
-AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3")
-METADATA = "metadata.csv"
+TEXT_SUFFIXES = (".txt", ".lab")
+FOLDERS_ABOVE = 3  # in which relative paths of wav.scp are looked for
 LAYOUTS = (
     "a metadata.csv (header id|speaker|text), .txt files beside the sound files, or wav.scp, text and utt2spk"
 )
+
+Read = tuple[list[Recording], dict[str, InputError]]
 
 
 def read_folder(db: str | Path, max_bad: float = 0.0, need_text: bool = True) -> list[Recording]:
@@ -33,13 +46,17 @@ def read_folder(db: str | Path, max_bad: float = 0.0, need_text: bool = True) ->
     db = Path(db)
     if not db.is_dir():
         raise InputError(db, "no such folder", "Correct --db")
-    bad: dict[str, InputError] = {}
     if (db / "wav.scp").is_file():
         recordings, bad = _read_kaldi(db)
-    elif (db / METADATA).is_file():
-        recordings, bad = _read_metadata(db, need_text)
     else:
-        recordings, bad = _read_text_beside_audio(db, need_text)
+        found = walk(db)
+        sounds = SoundFolder(found)
+        sounds.warn()
+        metadata = find_metadata(db)
+        if metadata:
+            recordings, bad = _read_metadata(metadata, sounds, need_text)
+        else:
+            recordings, bad = _read_text_beside_audio(found, sounds, need_text)
     set_aside(bad, len(bad) + len(recordings), max_bad, str(db))
     if not recordings:
         raise InputError(db, "has no recording with a transcript", f"Give it {LAYOUTS}")
@@ -52,7 +69,7 @@ def read_folder(db: str | Path, max_bad: float = 0.0, need_text: bool = True) ->
     return sorted(recordings, key=lambda recording: recording.utterance)
 
 
-def _read_kaldi(db: Path) -> tuple[list[Recording], dict[str, InputError]]:
+def _read_kaldi(db: Path) -> Read:
     data = DataDir.load(db)
     recordings: list[Recording] = []
     bad: dict[str, InputError] = {}
@@ -64,12 +81,17 @@ def _read_kaldi(db: Path) -> tuple[list[Recording], dict[str, InputError]]:
                 "Write sound files first, for example with ESPnet's format_wav_scp.sh",
             )
         file = _kaldi_path(db, wav)
-        if not file.is_file():
+        if not os.path.isfile(file):
             bad[utterance] = InputError(
                 db / "wav.scp",
                 f"'{utterance}' has no sound file {wav}",
                 "Correct the path or remove the line",
             )
+            continue
+        try:
+            span = _whole_span(readable(file), data.spans.get(utterance))
+        except InputError as error:
+            bad[utterance] = error
             continue
         recordings.append(
             make_recording(
@@ -79,81 +101,92 @@ def _read_kaldi(db: Path) -> tuple[list[Recording], dict[str, InputError]]:
                 file,
                 data.languages.get(utterance, ""),
                 data.emotions.get(utterance, ""),
-                data.spans.get(utterance),
+                span,
             )
         )
     return recordings, bad
 
 
 def _kaldi_path(db: Path, wav: str) -> Path:
-    """Paths in wav.scp are relative to where the commands run, else to the directory itself."""
-    return Path(wav) if Path(wav).exists() else db / wav
+    """Paths in wav.scp are relative to where the commands run, to the directory, or to one above it."""
+    folders = [Path(), db, *db.absolute().parents[:FOLDERS_ABOVE]]
+    paths = (existing(folder / wav) for folder in folders)
+    return next((path for path in paths if os.path.isfile(path)), Path(wav))
 
 
-def _read_metadata(db: Path, need_text: bool) -> tuple[list[Recording], dict[str, InputError]]:
-    path = db / METADATA
+def _whole_span(file: Path, span: Span | None) -> Span | None:
+    """A span with the end of its recording where it has none."""
+    return (span[0], audio_seconds(file)) if span and math.isinf(span[1]) else span
+
+
+def _read_metadata(path: Path, sounds: SoundFolder, need_text: bool) -> Read:
     recordings: list[Recording] = []
     bad: dict[str, InputError] = {}
-    audio = {file.relative_to(db).with_suffix("").as_posix(): file for file in _audio_files(db)}
-    used: set[Path] = set()
-    rows = csv.DictReader(io.StringIO(read_text(path)), delimiter="|", quoting=csv.QUOTE_NONE)
-    if not {"id", "text"} <= set(rows.fieldnames or ()):
-        raise InputError(
-            path, f"first line is '{'|'.join(rows.fieldnames or ())}'", "Begin it with id|speaker|text"
-        )
-    for row in rows:
-        where, name = f"{path}:{rows.line_num}", (row["id"] or "").strip()
-        stem = name[: -len(Path(name).suffix)] if Path(name).suffix.lower() in AUDIO_SUFFIXES else name
-        file = audio.get(f"wav/{stem}") or audio.get(stem)
-        if not stem or None in row or row["text"] is None:
-            raise InputError(
-                where, f"is not a row of {len(rows.fieldnames or ())} columns", "Correct the row"
+    used: list[Path] = []
+    for row in read_metadata(path, sounds):
+        try:
+            file = sounds.find(row.name)
+        except InputError as error:
+            bad[row.where] = InputError(row.where, error.problem, error.remedy)
+            continue
+        used.append(file)
+        if need_text and not row.text.strip():
+            bad[row.where] = InputError(
+                row.where, f"the transcript of '{row.name}' is empty", "Write it or remove the row"
             )
-        if file is None:
-            bad[where] = InputError(
-                where, f"'{name}' has no sound file in wav/ or beside", "Add it or remove the row"
-            )
-        elif need_text and not row["text"].strip():
-            bad[where] = InputError(
-                where, f"the transcript of '{name}' is empty", "Write it or remove the row"
-            )
-        else:
-            used.add(file)
-            speaker = (row.get("speaker") or "").strip() or _folder_speaker(file, db)
-            recordings.append(make_recording(stem, speaker, row["text"], file))
-    unused = sorted(set(audio.values()) - used)
-    if unused and not bad:
+            continue
+        name = file.stem if is_foreign(row.name) else sound_name(row.name)
+        speaker = row.speaker or _folder_speaker(file, sounds.root)
+        recordings.append(make_recording(name, speaker, row.text, file))
+    unused = sounds.without(used)
+    if unused:
         logging.warning("%s: %d sound files have no row, the first %s", path, len(unused), unused[0])
     return recordings, bad
 
 
-def _read_text_beside_audio(db: Path, need_text: bool) -> tuple[list[Recording], dict[str, InputError]]:
+def _read_text_beside_audio(found: Walk, sounds: SoundFolder, need_text: bool) -> Read:
+    """Texts are beside the sound files, or as they are below txt/ or the like."""
+    db = found.folder
+    files = [file for suffix in TEXT_SUFFIXES for file in found.files if file.suffix.lower() == suffix]
+    texts = NameIndex(db, files)
     recordings: list[Recording] = []
     bad: dict[str, InputError] = {}
-    for file in _audio_files(db):
-        text_file = file.with_suffix(".txt")
+    for file in sounds.files:
         name = file.relative_to(db).with_suffix("").as_posix()
         try:
-            text = read_text(text_file) if text_file.is_file() else ""
+            transcripts = texts.beside(name)
+            text = read_text(transcripts[0]) if transcripts else ""
         except InputError as error:
             bad[name] = error
             continue
         if text.strip() or not need_text:
             recordings.append(make_recording(name, _folder_speaker(file, db), text, file))
-        else:
-            problem = (
-                "the transcript is empty"
-                if text_file.is_file()
-                else f"has no transcript {text_file.name} beside it"
+        elif transcripts:
+            bad[name] = InputError(
+                file, "the transcript is empty", f"Write {transcripts[0]} or remove the sound file"
             )
-            bad[name] = InputError(file, problem, f"Write {text_file} or remove the sound file")
+        else:
+            text_file = file.with_suffix(".txt")
+            bad[name] = InputError(
+                file,
+                f"has no transcript {text_file.name} beside it",
+                f"Write {text_file} or remove the sound file",
+            )
+    for file in sounds.others:
+        name = file.relative_to(db).with_suffix("").as_posix()
+        if texts.beside(name):
+            try:
+                readable(file)
+            except InputError as error:
+                bad[name] = error
     return recordings, bad
 
 
 def _folder_speaker(file: Path, db: Path) -> str:
-    """The folder of a sound file names its speaker; `wav` does not."""
-    return db.absolute().name if file.parent in (db, db / "wav") else file.parent.name
-
-
-def _audio_files(db: Path) -> list[Path]:
-    return sorted(file for file in db.rglob("*") if file.suffix.lower() in AUDIO_SUFFIXES and file.is_file())
+    """The folder of a sound file names its speaker; `wavs` and the like do not."""
+    for folder in file.parents:
+        if folder == db:
+            break
+        if not is_kind_folder(folder.name):
+            return folder.name
+    return db.absolute().name

@@ -6,6 +6,7 @@ from itertools import groupby
 from pathlib import Path, PurePosixPath
 
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.sound_files import with_any_suffix
 from espnet2_valle.corpus.abs_corpus import AbsCorpus
 from espnet2_valle.corpus.cutting import Limits, Unit, cut
 from espnet2_valle.corpus.recording import Found, make_recording
@@ -43,8 +44,8 @@ class AbsLongRecordings(AbsCorpus):
             limits: None takes each unit as an utterance.
         """
         for name, group in groupby(aligned, lambda each: each.recording):
-            path = sounds / f"{name}.flac"
             folders = PurePosixPath(name).parts
+            path = with_any_suffix(sounds / f"{name}.flac")
             if len(folders) != DEPTH or not path.is_file():
                 found.bad[name] = InputError(path, "is aligned and not there", "Unpack its subset")
                 continue

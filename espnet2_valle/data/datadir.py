@@ -1,5 +1,6 @@
 """Kaldi data directories: wav.scp, text, utt2spk and spk2utt, checked and sorted by key."""
 
+import math
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -9,6 +10,8 @@ from typing import TypeVar
 from espnet2_valle.common.audio import Span
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open, read_text
+
+TO_THE_END = -1  # the end of a segment that lasts as long as its recording
 
 Value = TypeVar("Value")
 
@@ -132,7 +135,7 @@ class DataDir:
             names = _recording_names(set(self.wavs.values()))
             tables["wav.scp"] = {name: wav for wav, name in names.items()}
             tables["segments"] = {
-                utt: f"{names[self.wavs[utt]]} {start:.3f} {end:.3f}"
+                utt: f"{names[self.wavs[utt]]} {start:.3f} {-1 if math.isinf(end) else end:.3f}"
                 for utt, (start, end) in self.spans.items()
             }
         for name, table in tables.items():
@@ -169,6 +172,8 @@ class DataDir:
 def _read_segments(path: Path, recordings: Mapping[str, str]) -> tuple[dict[str, str], dict[str, Span]]:
     """Sound file and span of each utterance of a `segments` file (`utterance recording start end`).
 
+    An end of -1 is that of the recording, as in Kaldi; the span then ends at infinity.
+
     Raises:
         InputError: a line of another form, or of a recording that wav.scp lacks.
     """
@@ -177,7 +182,7 @@ def _read_segments(path: Path, recordings: Mapping[str, str]) -> tuple[dict[str,
     for utterance, value in read_scp(path).items():
         try:
             recording, start, end = value.split()
-            span = (float(start), float(end))
+            span = (float(start), math.inf if float(end) == TO_THE_END else float(end))
         except ValueError as error:
             raise InputError(
                 path, f"'{utterance} {value}' is not a segment", "Write `utterance recording start end`"

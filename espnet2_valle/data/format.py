@@ -13,6 +13,7 @@ import soundfile
 
 from espnet2_valle.common.audio import Span, read_audio, write_audio
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.walk import existing
 from espnet2_valle.data.datadir import DataDir, write_scp
 from espnet2_valle.data.made_from import MadeFrom, sound_state
 from espnet2_valle.data.pairs import PAIR_LISTS, read_pairs, write_pairs
@@ -67,7 +68,7 @@ def format_utterance(job: Source, output_dir: str | Path, sample_rate: int) -> F
         target.unlink(missing_ok=True)
         return Formatted(utterance, 0, error=error)
     write_audio(target, wav, sample_rate)
-    info = soundfile.info(source)
+    info = soundfile.info(existing(source))
     return Formatted(utterance, len(wav), info.channels, info.samplerate)
 
 

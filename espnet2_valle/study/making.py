@@ -49,7 +49,7 @@ class Speech:
 
 @dataclass(frozen=True)
 class Maker:
-    """Maker of speech, or finder of what is made.
+    """Maker of speech that finds again what is made.
 
     Attributes:
         pairs: of the test.

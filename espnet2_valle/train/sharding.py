@@ -88,7 +88,7 @@ def exchanging(model: torch.nn.Module, wanted: bool) -> Iterator[None]:
 
 
 class ShardedModel(AbsESPnetModel):
-    """Face of a sharded model for ESPnet's trainer.
+    """A sharded model as ESPnet's trainer sees it.
 
     ESPnet saves on one rank alone, which cannot gather shards; so all gather behind each validation, and it
     is given what was gathered then. It wraps models for data-parallel training, which shards must not be:

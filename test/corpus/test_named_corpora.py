@@ -262,3 +262,42 @@ def test_parts_are_chosen_by_name():
     for given in ("train", "", "dev-clean,devclean"):
         with pytest.raises(InputError, match="--parts: LibriTTS has no part .*Choose among train-clean-100"):
             choose_parts(corpus, given)
+
+
+@pytest.mark.parametrize("name", ["ljspeech", "vctk", "libritts", "librispeech", "aishell3", "emovdb"])
+def test_a_copy_as_people_keep_it_is_read_as_the_released_one(tmp_path, name):
+    root = LAYOUTS[name](tmp_path)
+    part = make_corpus(name).default_parts[0]
+    released = read(name, root, part)
+    sounds = [path for path in sorted(root.rglob("*")) if path.suffix in (".wav", ".flac")]
+    for number, path in enumerate(sounds):
+        path.with_name(f"._{path.name}").write_bytes(b"\0\5\x16\7")  # macOS was here
+        if number % 3 == 0:
+            path.rename(path.with_suffix(path.suffix.upper()))
+        elif number % 3 == 1:
+            path.rename(path.with_suffix(".mp3"))
+        else:  # converted beside it: the corpus' own stays the one that is taken
+            path.with_suffix(".ogg").touch()
+    for path in [path for path in root.rglob("*.txt") if path.name != "content.txt"]:
+        path.with_name(f"._{path.name}").write_bytes(b"\0\5\x16\7\xff")
+    folder = sounds[0].parent
+    folder.rename(tmp_path / "on another disk")
+    folder.symlink_to(tmp_path / "on another disk")
+    found = read(name, root, part)
+    assert found.keys() == released.keys()
+    assert {(r.text, r.speaker, r.emotion) for r in found.values()} == {
+        (r.text, r.speaker, r.emotion) for r in released.values()
+    }
+    assert not [r.wav for r in found.values() if r.wav.endswith(".ogg") or "/._" in r.wav]
+
+
+@pytest.mark.parametrize("name", ["libriheavy", "librilight"])
+def test_long_recordings_may_have_been_converted(tmp_path, name):
+    root = LAYOUTS[name](tmp_path)
+    part = make_corpus(name).default_parts[0]
+    released = read(name, root, part)
+    for path in sorted(root.rglob("*.flac")):
+        path.rename(path.with_suffix(".opus"))
+    found = read(name, root, part)
+    assert found.keys() == released.keys()
+    assert {r.wav[-5:] for r in found.values()} == {".opus"}

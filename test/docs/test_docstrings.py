@@ -27,7 +27,7 @@ def unruly(path):
 
 
 def begins_badly(text):
-    return text.split()[0].rstrip(".").lower() in QUESTIONS | THIRD_PERSONS
+    return text.split()[0].strip(".,:").lower() in QUESTIONS | THIRD_PERSONS
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT / "espnet2_valle")))

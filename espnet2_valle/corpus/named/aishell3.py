@@ -38,7 +38,7 @@ class Corpus(AbsCorpus):
             if not tab:
                 raise InputError(f"{content}:{number}", "has no tab behind its file name", "Unpack it again")
             texts[Path(name).stem] = "".join(words.split()[::2])  # the others are pinyin
-        sounds = {path.stem: path for path in (root / part / "wav").glob("*/*.wav")}
+        sounds = self.sounds(root / part / "wav", ".wav")
         speakers = {name: path.parent.name for name, path in sounds.items()}
         return join(texts, sounds, speakers, self.language, content)
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.sound_files import SoundFolder
 from espnet2_valle.corpus.abs_corpus import AbsCorpus
 from espnet2_valle.corpus.download import Archive
 from espnet2_valle.corpus.recording import Found, Recording, make_recording
@@ -44,7 +45,9 @@ class Corpus(AbsCorpus):
     def read(self, root: Path, part: str) -> Found:
         sentences = _sentences(root / SENTENCES)
         found = Found()
-        for path in sorted(root.rglob("*.wav")):
+        sounds = SoundFolder(root)
+        sounds.warn()
+        for path in sounds.files:
             name = path.relative_to(root).as_posix()
             speaker, emotion = _speaker(path.relative_to(root)), _emotion(path.relative_to(root))
             number = re.search(r"(\d{4})$", path.stem)

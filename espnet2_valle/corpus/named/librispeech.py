@@ -41,9 +41,9 @@ class Corpus(AbsLibri):
     def read(self, root: Path, part: str) -> Found:
         folder = root / part
         self.check_part(folder, part)
-        sounds = {path.stem: path for path in folder.glob("*/*/*.flac")}
+        sounds = self.sounds(folder, ".flac")
         texts = {}
-        for file in sorted(folder.glob("*/*/*.trans.txt")):
+        for file in self.texts(folder, ".trans.txt").values():
             for line in file.read_text(encoding="utf-8").splitlines():
                 name, _, text = line.partition(" ")
                 texts[name] = text.lower()  # it is all capitals, which espeak-ng would spell at times

@@ -41,9 +41,9 @@ class Corpus(AbsLibri):
     def read(self, root: Path, part: str) -> Found:
         folder = root / part
         self.check_part(folder, part)
-        sounds = {path.stem: path for path in folder.glob("*/*/*.wav")}
-        files = tqdm(sorted(folder.glob("*/*/*.normalized.txt")), desc=f"read {part}")
+        sounds = self.sounds(folder, ".wav")
+        files = self.texts(folder, ".normalized.txt")
         texts = {
-            path.name.removesuffix(".normalized.txt"): path.read_text(encoding="utf-8") for path in files
+            name: path.read_text(encoding="utf-8") for name, path in tqdm(files.items(), desc=f"read {part}")
         }
         return join(texts, sounds, {name: name.split("_")[0] for name in sounds}, self.language, folder)

@@ -44,7 +44,7 @@ class Corpus(AbsCorpus):
                     f"{metadata}:{number}", f"has {len(columns)} columns, not {COLUMNS}", "Unpack it again"
                 )
             texts[columns[0]] = columns[2]
-        sounds = {path.stem: path for path in (root / "wavs").glob("*.wav")}
+        sounds = self.sounds(root / "wavs", ".wav")
         return join(texts, sounds, dict.fromkeys(texts, SPEAKER), self.language, metadata)
 
     def split(self, found: Mapping[str, list[Recording]], seed: int) -> Splits:

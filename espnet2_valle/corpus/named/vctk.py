@@ -37,12 +37,15 @@ class Corpus(AbsCorpus):
     def read(self, root: Path, part: str) -> Found:
         trimmed, untrimmed = _sound_folders(root)
         if trimmed.is_dir():
-            files = trimmed.glob(f"*/*{MICROPHONE}.flac")
-            sounds = {path.stem.removesuffix(MICROPHONE): path for path in files}
+            sounds = {
+                name.removesuffix(MICROPHONE): path
+                for name, path in self.sounds(trimmed, ".flac").items()
+                if name.endswith(MICROPHONE)
+            }
         else:
-            sounds = {path.stem: path for path in untrimmed.glob("*/*.wav")}
-        files = (root / "txt").glob("*/*.txt")
-        texts = {path.stem: path.read_text(encoding="utf-8") for path in files}
+            sounds = self.sounds(untrimmed, ".wav")
+        files = self.texts(root / "txt", ".txt")
+        texts = {name: path.read_text(encoding="utf-8") for name, path in files.items()}
         sounds, texts = _without_incomplete(sounds), _without_incomplete(texts)
         speakers = {name: path.parent.name for name, path in sounds.items()}
         return join(texts, sounds, speakers, self.language, root / "txt")

@@ -1,0 +1,152 @@
+"""Lists of transcripts as people's tools write them: a row has a sound file, maybe a speaker, and a text."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from pathlib import Path
+
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.fileio import read_text
+from espnet2_valle.common.sound_files import SoundFolder
+
+NAMES = ("metadata.csv", "metadata.tsv", "metadata.txt")
+SEPARATORS = ("|", "\t", ",", ";")
+QUOTING = (",", ";")  # separators that texts have too, so that fields are quoted as spreadsheets do
+# What the columns are called, in lower case.
+# fmt: off
+COLUMNS = {
+    "id": (
+        "id", "file", "file_name", "filename", "file_path", "filepath", "path", "audio",
+        "audio_file", "audio_path", "audio_filepath", "wav", "wav_file", "wav_filename", "wav_path",
+        "clip", "utterance", "utterance_id", "utt", "utt_id", "name",
+    ),
+    "speaker": (
+        "speaker", "speaker_id", "speaker_name", "spk", "spk_id", "client_id", "voice",
+    ),
+    "text": (
+        "text", "transcript", "transcription", "sentence", "normalized_text", "normalised_text",
+        "normalized_transcription", "txt",
+    ),
+}
+# fmt: on
+SAMPLE = 50  # rows that are looked at to tell what the columns of a list without header are
+ALIKE = 0.5  # the third column repeats the second, numbers spelled out, from this similarity on
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the list.
+
+    Attributes:
+        where: file and line, for messages.
+        name: of the sound file, as it is written.
+        speaker: "" where the list does not tell.
+        text: what is said.
+    """
+
+    where: str
+    name: str
+    speaker: str
+    text: str
+
+
+def find_metadata(db: Path) -> Path | None:
+    """The list of transcripts of a folder, if it has one."""
+    return next((db / name for name in NAMES if (db / name).is_file()), None)
+
+
+def read_metadata(path: Path, sounds: SoundFolder) -> Iterator[Row]:
+    """Read a list with or without a header.
+
+    Without one, rows are `id|text` or, as in LJSpeech, `id|text|normalised text`.
+
+    Args:
+        path: the list.
+        sounds: tell ids from the names of columns.
+
+    Raises:
+        InputError: the columns cannot be told, or a row has more or fewer of them.
+    """
+    text = read_text(path)
+    first = next((line for line in text.split("\n") if line.strip()), "")
+    separator, columns = _header(first)
+    skip = bool(columns)
+    if not columns:
+        separator, columns = _guess(path, text, sounds)
+    try:
+        rows = _read_rows(text, separator)
+        for line, row in rows[1:] if skip else rows:
+            where = f"{path}:{line}"
+            if not columns.index("text") < len(row) <= len(columns) or not row[columns.index("id")].strip():
+                raise InputError(where, f"is not a row of {len(columns)} columns", "Correct the row")
+            fields = dict(zip(columns, row))
+            spoken = fields.get("normalised", "").strip() or fields["text"]
+            yield Row(where, fields["id"].strip(), fields.get("speaker", "").strip(), spoken)
+    except csv.Error as error:
+        raise InputError(
+            path, f"is not a table of columns between '{separator}' ({error})", "Close its quotes"
+        ) from error
+
+
+def _read_rows(text: str, separator: str) -> list[tuple[int, list[str]]]:
+    """Lines of a table that are not empty, with their numbers."""
+    stream = io.StringIO(text)
+    if separator in QUOTING:
+        rows = csv.reader(stream, delimiter=separator)
+    else:
+        rows = csv.reader(stream, delimiter=separator, quoting=csv.QUOTE_NONE)
+    return [(rows.line_num, row) for row in rows if row]
+
+
+def _header(line: str) -> tuple[str, list[str]]:
+    """Separator and columns (`id`, `speaker`, `text` or "") if the line names them; else no columns."""
+    for separator in SEPARATORS:
+        names = [name.strip().strip('"').lower() for name in line.split(separator)]
+        columns = [""] * len(names)
+        for column, known in COLUMNS.items():
+            here = next((name for name in known if name in names), None)
+            if here is not None:
+                columns[names.index(here)] = column
+        if {"id", "text"} <= set(columns):
+            return separator, columns
+    return "", []
+
+
+def _guess(path: Path, text: str, sounds: SoundFolder) -> tuple[str, list[str]]:
+    """Separator and columns of a list without header."""
+    lines = [line for line in text.splitlines() if line.strip()][:SAMPLE]
+    widest = 0
+    for separator in SEPARATORS:
+        rows = [row for _, row in _read_rows("\n".join(lines), separator)]
+        width = len(rows[0]) if rows else 0
+        widest = max(widest, width)
+        if width < 2 or not _begins_with_data(rows, sounds):
+            continue
+        if width == 2:
+            return separator, ["id", "text"]
+        whole = [row for row in rows if len(row) == 3]
+        if width == 3 and sum(_repeats(*row[1:]) for row in whole) > len(whole) / 2:
+            return separator, ["id", "text", "normalised"]
+        break
+    raise InputError(
+        path,
+        f"first line is '{lines[0] if lines else ''}'",
+        "Begin it with id|speaker|text"
+        + (", and a name for each of the other columns, all in their order" if widest > 3 else "")
+        + (", or with id|text where nobody is named" if widest < 3 else ""),
+    )
+
+
+def _begins_with_data(rows: Sequence[Sequence[str]], sounds: SoundFolder) -> bool:
+    """Tell rows whose first column names sound files from a list with a header."""
+    named = [sounds.has(row[0]) for row in rows]
+    return named[0] or (any(named) and any(" " in field.strip() for field in rows[0]))
+
+
+def _repeats(text: str, normalised: str) -> bool:
+    """Tell whether the third column has the words of the second, which a speaker's name has not."""
+    if not normalised.strip():
+        return len(text.split()) > 1
+    return SequenceMatcher(None, text.lower(), normalised.lower()).ratio() >= ALIKE
