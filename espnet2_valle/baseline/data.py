@@ -35,31 +35,6 @@ class TrainingData:
     sets: dict[str, str]
     fs: int
 
-    @classmethod
-    def of(
-        cls,
-        raw_dir: str,
-        token_dir: str,
-        spembs_dir: str,
-        durations_dir: str | None,
-        train_set: str,
-        valid_set: str,
-        fs: int,
-    ) -> "TrainingData":
-        """From the options of `add_data_arguments`.
-
-        Raises:
-            InputError: a file is missing.
-        """
-        durations = Path(durations_dir) if durations_dir else None
-        sets = {"train": train_set, "valid": valid_set}
-        data = cls(Path(raw_dir), Path(token_dir), Path(spembs_dir), durations, sets, fs)
-        for split in SPLITS:
-            for path in (data.wavs(split), data.tokens(split), data.spembs(split)):
-                if not path.is_file():
-                    raise InputError(path, "no such file", "Run the stage that writes it first")
-        return data
-
     @property
     def token_list(self) -> Path:
         """All tokens, one a line."""
@@ -95,7 +70,7 @@ class TrainingData:
 
 
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options that `TrainingData.of` reads."""
+    """Options that `read_data_arguments` reads."""
     group = parser.add_argument_group("data")
     group.add_argument("--raw_dir", required=True, help="with SET/wav.scp, as stage 2 writes it")
     group.add_argument("--token_dir", required=True, help="with tokens.txt and SET/token_int, of stage 3")
@@ -104,6 +79,24 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--train_set", default="train")
     group.add_argument("--valid_set", default="valid")
     group.add_argument("--fs", type=int, required=True, help="sample rate of the sound files in Hz")
+
+
+def read_data_arguments(args: argparse.Namespace) -> TrainingData:
+    """Training data of the options of `add_data_arguments`.
+
+    Raises:
+        InputError: a file is missing.
+    """
+    durations = Path(args.durations_dir) if args.durations_dir else None
+    sets = {"train": args.train_set, "valid": args.valid_set}
+    data = TrainingData(
+        Path(args.raw_dir), Path(args.token_dir), Path(args.spembs_dir), durations, sets, args.fs
+    )
+    for split in SPLITS:
+        for path in (data.wavs(split), data.tokens(split), data.spembs(split)):
+            if not path.is_file():
+                raise InputError(path, "no such file", "Run the stage that writes it first")
+    return data
 
 
 def model_options(kind: Kind, config: str | Path, data: TrainingData) -> list[str]:

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from espnet2_valle.baseline.data import TrainingData, add_data_arguments
+from espnet2_valle.baseline.data import add_data_arguments, read_data_arguments
 from espnet2_valle.baseline.kinds import KINDS
 from espnet2_valle.baseline.training import collect_stats
 from espnet2_valle.common.cli import parse, run_command
@@ -26,15 +26,7 @@ def get_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     args = parse(get_parser(), argv)
-    data = TrainingData.of(
-        args.raw_dir,
-        args.token_dir,
-        args.spembs_dir,
-        args.durations_dir,
-        args.train_set,
-        args.valid_set,
-        args.fs,
-    )
+    data = read_data_arguments(args)
     collect_stats(KINDS[args.kind], args.config, data, args.output_dir, args.nj)
 
 

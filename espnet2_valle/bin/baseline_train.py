@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from espnet2_valle.baseline.data import TrainingData, add_data_arguments
+from espnet2_valle.baseline.data import add_data_arguments, read_data_arguments
 from espnet2_valle.baseline.kinds import KINDS
 from espnet2_valle.baseline.training import train
 from espnet2_valle.common.checks import check_options
@@ -28,15 +28,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     args, more = get_parser().parse_known_args(argv)
     check_options(args)
-    data = TrainingData.of(
-        args.raw_dir,
-        args.token_dir,
-        args.spembs_dir,
-        args.durations_dir,
-        args.train_set,
-        args.valid_set,
-        args.fs,
-    )
+    data = read_data_arguments(args)
     train(KINDS[args.kind], args.config, data, args.stats_dir, args.output_dir, more)
 
 

@@ -18,7 +18,7 @@ from espnet2_valle.generate.decode_pairs import synthesise_pairs
 from espnet2_valle.generate.say import say
 from espnet2_valle.jobs.config import add_worker_arguments
 from espnet2_valle.jobs.pool import use_cluster
-from espnet2_valle.text.characters import check_characters, check_said
+from espnet2_valle.text.characters import check_characters
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -53,7 +53,6 @@ def main(argv: Sequence[str] | None = None) -> None:
             )
     else:
         require(args, "text", "prompt_speech", "output_wav")
-        check_said(args.text, "--text")
         check_characters(args.text, "--text")
         check_voice(args)
         speech = say(model, args.text, args.prompt_speech, args.prompt_text, args.output_wav)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.espnet_imports import import_g2p_without_download
+from espnet2_valle.text import espeak_phones
 from espnet2_valle.text.characters import show
 
 WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
@@ -75,20 +76,8 @@ READS = {
     "korean_jaso": "ko",
     "pyopenjtalk": "ja",
     "pypinyin": "zh",
-    "espeak_ng_arabic": "ar",
-    "espeak_ng_dutch": "nl",
     "espeak_ng_english": "en",
-    "espeak_ng_finnish": "fi",
-    "espeak_ng_french": "fr",
-    "espeak_ng_german": "de",
-    "espeak_ng_greek": "el",
-    "espeak_ng_hindi": "hi",
-    "espeak_ng_hungarian": "hu",
-    "espeak_ng_italian": "it",
-    "espeak_ng_polish": "pl",
-    "espeak_ng_russian": "ru",
-    "espeak_ng_spanish": "es",
-    "espeak_ng_ukrainian": "uk",
+    **{g2p: voice.split("-")[0] for g2p, voice in espeak_phones.LANGUAGES.items()},
 }
 
 
