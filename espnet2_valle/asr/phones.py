@@ -75,14 +75,15 @@ class PhoneScorer:
 
     Args:
         judge_dir: training directory of a phone recogniser.
+        device: where it computes: cpu, cuda, cuda:N.
 
     Raises:
         InputError: there is none.
     """
 
-    def __init__(self, judge_dir: str | Path):
+    def __init__(self, judge_dir: str | Path, device: str = "cpu"):
         self.units = PhoneUnits.load(judge_dir)
-        self.model = CTCModel(judge_dir)
+        self.model = CTCModel(judge_dir, device)
         self._numbers = {phone: number for number, phone in enumerate(self.model.tokens)}
 
     def __call__(self, speech: Any, rate: int, text: str) -> float:

@@ -24,20 +24,26 @@ class ESPnetRecognizer(AbsRecognizer):
         model_file: in that directory.
         beam_size: of the search.
         ctc_weight: of CTC in the search.
+        device: where it computes: cpu, cuda, cuda:N.
 
     Raises:
         InputError: the model cannot be had.
     """
 
     def __init__(
-        self, model: str, model_file: str = "valid.acc.best.pth", beam_size: int = 10, ctc_weight: float = 0.3
+        self,
+        model: str,
+        model_file: str = "valid.acc.best.pth",
+        beam_size: int = 10,
+        ctc_weight: float = 0.3,
+        device: str = "cpu",
     ):
         from espnet2_valle.common.espnet_imports import import_espnet_quietly
 
         import_espnet_quietly()
         from espnet2.bin.asr_inference import Speech2Text
 
-        options: dict[str, Any] = {"beam_size": beam_size, "ctc_weight": ctc_weight, "device": "cpu"}
+        options: dict[str, Any] = {"beam_size": beam_size, "ctc_weight": ctc_weight, "device": device}
         if Path(model).is_dir():
             config, weights = Path(model) / "config.yaml", Path(model) / model_file
             for path in (config, weights):
@@ -67,12 +73,15 @@ class WhisperRecognizer(AbsRecognizer):
         model: name or path, `large-v3` in Seed-TTS-eval.
         language: spoken; "" lets Whisper guess, which short utterances do not survive.
         beam_size: of the search.
+        device: where it computes: cpu (faster-whisper then in int8), cuda, cuda:N (in float16).
 
     Raises:
         InputError: neither package is installed, or the model cannot be had.
     """
 
-    def __init__(self, model: str = "large-v3", language: str = "en", beam_size: int = 5):
+    def __init__(
+        self, model: str = "large-v3", language: str = "en", beam_size: int = 5, device: str = "cpu"
+    ):
         self._options = {"language": language or None, "beam_size": beam_size}
         self._fast = True
         try:
@@ -84,9 +93,9 @@ class WhisperRecognizer(AbsRecognizer):
                 raise missing from None
             self._fast = False
         load = (
-            (lambda: package.WhisperModel(model, device="cpu", compute_type="int8"))
+            (lambda: package.WhisperModel(model, **_for_ctranslate2(device)))
             if self._fast
-            else (lambda: package.load_model(model, device="cpu"))
+            else (lambda: package.load_model(model, device=device))
         )
         self._model = load_model(load, "Whisper", model)
 
@@ -101,17 +110,26 @@ class WhisperRecognizer(AbsRecognizer):
         return str(result["text"]).strip()
 
 
+def _for_ctranslate2(device: str) -> dict[str, Any]:
+    """The options by which faster-whisper names a device, and the type of number that is fast there."""
+    kind, _, index = device.partition(":")
+    if kind == "cpu":
+        return {"device": kind, "compute_type": "int8"}
+    return {"device": kind, "device_index": int(index or 0), "compute_type": "float16"}
+
+
 class HuggingFaceRecognizer(AbsRecognizer):
     """A CTC model of HuggingFace's transformers, decoded greedily; VALL-E's paper scores with HuBERT-large.
 
     Args:
         model: name on the hub or a folder.
+        device: where it computes: cpu, cuda, cuda:N.
 
     Raises:
         InputError: transformers is not installed, or the model cannot be had.
     """
 
-    def __init__(self, model: str = "facebook/hubert-large-ls960-ft"):
+    def __init__(self, model: str = "facebook/hubert-large-ls960-ft", device: str = "cpu"):
         transformers = import_extra("transformers", "the recogniser huggingface", "transformers")
         self._processor = load_model(
             lambda: transformers.AutoProcessor.from_pretrained(model), "HuggingFace CTC", model
@@ -119,7 +137,8 @@ class HuggingFaceRecognizer(AbsRecognizer):
         self._model = load_model(
             lambda: transformers.AutoModelForCTC.from_pretrained(model), "HuggingFace CTC", model
         )
-        self._model.eval()
+        self._model.to(device).eval()
+        self._device = device
 
     def transcribe(self, wav: np.ndarray, rate: int) -> str:
         """See AbsRecognizer."""
@@ -130,5 +149,5 @@ class HuggingFaceRecognizer(AbsRecognizer):
             return ""
         inputs = self._processor(wav, sampling_rate=MODEL_RATE, return_tensors="pt")
         with torch.inference_mode():
-            best = self._model(inputs.input_values).logits.argmax(dim=-1)
+            best = self._model(inputs.input_values.to(self._device)).logits.argmax(dim=-1)
         return " ".join(chain.from_iterable(text.split() for text in self._processor.batch_decode(best)))

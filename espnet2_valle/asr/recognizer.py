@@ -43,6 +43,7 @@ class CTCModel:
 
     Args:
         judge_dir: its training directory.
+        device: where it computes: cpu, cuda, cuda:N.
 
     Attributes:
         tokens: what it hears, words or phones, by number.
@@ -52,7 +53,7 @@ class CTCModel:
         InputError: there is no trained recogniser.
     """
 
-    def __init__(self, judge_dir: str | Path):
+    def __init__(self, judge_dir: str | Path, device: str = "cpu"):
         judge_dir = Path(judge_dir)
         config = judge_dir / "config.yaml"
         model = judge_dir / "valid.loss.best.pth"
@@ -66,8 +67,9 @@ class CTCModel:
         import_espnet_quietly()
         from espnet2.tasks.asr import ASRTask
 
-        self._model, args = ASRTask.build_model_from_file(config, model, "cpu")
+        self._model, args = ASRTask.build_model_from_file(config, model, device)
         self._model.eval()
+        self._device = device
         self.tokens: list[str] = args.token_list
         self.blank: int = self._model.blank_id
         self._rate = int(args.frontend_conf["fs"])
@@ -87,9 +89,10 @@ class CTCModel:
             return None
         speech = torch.from_numpy(wav / peak * _TRAINING_PEAK)[None]
         with torch.inference_mode():
-            encoded, _ = self._model.encode(speech, torch.tensor([speech.shape[1]]))
+            lengths = torch.tensor([speech.shape[1]], device=self._device)
+            encoded, _ = self._model.encode(speech.to(self._device), lengths)
             log_probs: torch.Tensor = self._model.ctc.log_softmax(encoded)[0]
-        return log_probs
+        return log_probs.cpu()
 
 
 class CTCRecognizer(AbsRecognizer):
@@ -97,19 +100,20 @@ class CTCRecognizer(AbsRecognizer):
 
     Args:
         judge_dir: its training directory.
+        device: where it computes: cpu, cuda, cuda:N.
 
     Raises:
         InputError: there is no trained recogniser, or one that hears phones.
     """
 
-    def __init__(self, judge_dir: str | Path):
+    def __init__(self, judge_dir: str | Path, device: str = "cpu"):
         if (Path(judge_dir) / PHONE_UNITS).is_file():
             raise InputError(
                 judge_dir,
                 "hears phones, not words",
                 "It is for --chooser phones (run.sh: --phone_chooser true)",
             )
-        self._model = CTCModel(judge_dir)
+        self._model = CTCModel(judge_dir, device)
 
     def transcribe(self, wav: np.ndarray, rate: int) -> str:
         """See AbsRecognizer."""

@@ -121,13 +121,20 @@ class Registry(Generic[T]):
         check_options(f"{self.kind} {component.name}", self[component.name], dict(component.options))
         return component
 
-    def build(self: "Registry[type[Built]]", component: Component) -> Built:
+    def build(self: "Registry[type[Built]]", component: Component, **shared: Any) -> Built:
         """Build the class that `component` names, with its options.
+
+        Args:
+            component: what to build.
+            shared: arguments of all classes that know them, such as `device`; its own options go before them.
 
         Raises:
             InputError: see `check`, and what the class raises.
         """
-        return self[self.check(component).name](**dict(component.options))
+        kind = self[self.check(component).name]
+        known = inspect.signature(kind).parameters
+        taken = {name: value for name, value in shared.items() if name in known}
+        return kind(**{**taken, **dict(component.options)})
 
 
 def choose_among(name: str, choices: Collection[str]) -> str:

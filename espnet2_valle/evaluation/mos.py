@@ -81,6 +81,7 @@ class TorchHubScorer(AbsQualityScorer):
         repo: of GitHub, or a folder with hubconf.py; the default holds UTMOS (Saeki et al., 2022).
         model: in its hubconf.py.
         key: of the metric in scores.json.
+        device: where it computes: cpu, cuda, cuda:N.
 
     Raises:
         InputError: the model cannot be had.
@@ -89,14 +90,19 @@ class TorchHubScorer(AbsQualityScorer):
     name = "torch.hub"
 
     def __init__(
-        self, repo: str = "tarepan/SpeechMOS:v1.2.0", model: str = "utmos22_strong", key: str = "utmos"
+        self,
+        repo: str = "tarepan/SpeechMOS:v1.2.0",
+        model: str = "utmos22_strong",
+        key: str = "utmos",
+        device: str = "cpu",
     ):
         import torch
 
         self.key = key
+        self._device = device
         source = "local" if Path(repo).is_dir() else "github"
         self._model = load_model(
-            lambda: torch.hub.load(repo, model, source=source, trust_repo=True),
+            lambda: torch.hub.load(repo, model, source=source, trust_repo=True).to(device),
             "torch.hub",
             f"{repo} {model}",
         )
@@ -106,7 +112,8 @@ class TorchHubScorer(AbsQualityScorer):
         import torch
 
         with torch.inference_mode():
-            return float(self._model(torch.from_numpy(np.ascontiguousarray(wav))[None], rate)[0])
+            samples = torch.from_numpy(np.ascontiguousarray(wav)).to(self._device)
+            return float(self._model(samples[None], rate)[0])
 
 
 def open_model(file: str) -> Any:

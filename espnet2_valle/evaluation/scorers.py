@@ -103,11 +103,13 @@ class DefaultPlan(AbsScorerPlan):
         judge_dir: of a trained `CTCRecognizer`, or None.
         vocabulary: all words there are, for pocketsphinx's grammar; empty means any English.
         settings: the configuration.
+        device: where those compute that can choose: cpu, cuda, cuda:N. It changes rounding alone.
     """
 
     judge_dir: str | None = None
     vocabulary: tuple[str, ...] = ()
     settings: Settings = Settings()
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         if self.judge_dir is not None and not Path(self.judge_dir).is_dir():
@@ -179,14 +181,14 @@ class DefaultPlan(AbsScorerPlan):
 
     def build(self) -> Scorers:
         """See AbsScorerPlan."""
-        recognizers = [RECOGNIZERS.build(recognizer) for recognizer in self._recognizers()]
-        settings = self.settings
+        settings, where = self.settings, {"device": self.device}
+        recognizers = [RECOGNIZERS.build(recognizer, **where) for recognizer in self._recognizers()]
         return Scorers(
             recognizers[0],
             recognizers[1] if len(recognizers) > 1 else None,
-            SPEAKER_ENCODERS.build(settings.speaker),
+            SPEAKER_ENCODERS.build(settings.speaker, **where),
             DNSMOSScorer(),
-            tuple(QUALITY_SCORERS.build(quality) for quality in settings.quality),
+            tuple(QUALITY_SCORERS.build(quality, **where) for quality in settings.quality),
             signal_metrics if settings.signal else None,
             str if settings.normaliser == "basic" else NORMALISERS[settings.normaliser],
         )

@@ -36,14 +36,18 @@ def similarity(one: np.ndarray, other: np.ndarray) -> float:
 
 
 class ResemblyzerEncoder(AbsSpeakerEncoder):
-    """Resemblyzer's GE2E speaker encoder; its weights come with its wheel."""
+    """Resemblyzer's GE2E speaker encoder; its weights come with its wheel.
+
+    Args:
+        device: where it computes: cpu, cuda, cuda:N.
+    """
 
     name = "Resemblyzer"
 
-    def __init__(self) -> None:
+    def __init__(self, device: str = "cpu") -> None:
         resemblyzer = import_extra("resemblyzer", "speaker similarity")
         self._preprocess = resemblyzer.preprocess_wav
-        self._encoder = resemblyzer.VoiceEncoder(device="cpu", verbose=False)
+        self._encoder = resemblyzer.VoiceEncoder(device=device, verbose=False)
 
     def embed(self, wav: np.ndarray, rate: int) -> np.ndarray:
         """See the base class. Long pauses are cut, unless nothing would be left."""
@@ -59,6 +63,7 @@ class ESPnetEncoder(AbsSpeakerEncoder):
     Args:
         model: a model tag, such as espnet/voxcelebs12_rawnet3, or a training directory with config.yaml.
         model_file: in that directory.
+        device: where it computes: cpu, cuda, cuda:N.
 
     Raises:
         InputError: the model cannot be had.
@@ -66,7 +71,12 @@ class ESPnetEncoder(AbsSpeakerEncoder):
 
     name = "ESPnet-SPK"
 
-    def __init__(self, model: str = "espnet/voxcelebs12_rawnet3", model_file: str = "valid.eer.best.pth"):
+    def __init__(
+        self,
+        model: str = "espnet/voxcelebs12_rawnet3",
+        model_file: str = "valid.eer.best.pth",
+        device: str = "cpu",
+    ):
         from espnet2.bin.spk_inference import Speech2Embedding
 
         if Path(model).is_dir():
@@ -74,10 +84,10 @@ class ESPnetEncoder(AbsSpeakerEncoder):
             for path in (config, weights):
                 if not path.is_file():
                     raise InputError(path, "no such file of the speaker model", "Correct model or model_file")
-            self._embed = Speech2Embedding(train_config=str(config), model_file=str(weights), device="cpu")
+            self._embed = Speech2Embedding(train_config=str(config), model_file=str(weights), device=device)
         else:
             self._embed = load_model(
-                lambda: Speech2Embedding.from_pretrained(model, device="cpu"), "ESPnet-SPK", model
+                lambda: Speech2Embedding.from_pretrained(model, device=device), "ESPnet-SPK", model
             )
 
     def embed(self, wav: np.ndarray, rate: int) -> np.ndarray:
@@ -91,6 +101,7 @@ class WavLMEncoder(AbsSpeakerEncoder):
 
     Args:
         model: name on the hub or a folder.
+        device: where it computes: cpu, cuda, cuda:N.
 
     Raises:
         InputError: transformers is not installed, or the model cannot be had.
@@ -98,7 +109,7 @@ class WavLMEncoder(AbsSpeakerEncoder):
 
     name = "WavLM"
 
-    def __init__(self, model: str = "microsoft/wavlm-base-plus-sv"):
+    def __init__(self, model: str = "microsoft/wavlm-base-plus-sv", device: str = "cpu"):
         transformers = import_extra("transformers", "the speaker encoder wavlm", "transformers")
         self._features = load_model(
             lambda: transformers.AutoFeatureExtractor.from_pretrained(model), self.name, model
@@ -106,7 +117,8 @@ class WavLMEncoder(AbsSpeakerEncoder):
         self._model = load_model(
             lambda: transformers.WavLMForXVector.from_pretrained(model), self.name, model
         )
-        self._model.eval()
+        self._model.to(device).eval()
+        self._device = device
 
     def embed(self, wav: np.ndarray, rate: int) -> np.ndarray:
         """See the base class."""
@@ -115,7 +127,7 @@ class WavLMEncoder(AbsSpeakerEncoder):
         mono = np.asarray(resample(wav, rate, MODEL_RATE), dtype=np.float32)
         inputs = self._features(mono, sampling_rate=MODEL_RATE, return_tensors="pt")
         with torch.inference_mode():
-            return _unit(self._model(inputs.input_values).embeddings.numpy())
+            return _unit(self._model(inputs.input_values.to(self._device)).embeddings.cpu().numpy())
 
 
 def _unit(vector: np.ndarray) -> np.ndarray:

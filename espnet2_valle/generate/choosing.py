@@ -19,13 +19,13 @@ def check_chooser(component: Component) -> None:
     CHOOSERS.check(component)
 
 
-def build_scorer(component: Component | None) -> Scorer | None:
-    """Load the recogniser that compares candidates; None where none does.
+def build_scorer(component: Component | None, device: str = "cpu") -> Scorer | None:
+    """Load the recogniser that compares candidates, on a device if it can choose; None where none does.
 
     Raises:
         InputError: it cannot be had.
     """
     if component is None:
         return None
-    chosen = CHOOSERS.build(component)
+    chosen = CHOOSERS.build(component, device=device)
     return WordScorer(chosen) if isinstance(chosen, AbsRecognizer) else chosen

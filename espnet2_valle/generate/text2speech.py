@@ -64,7 +64,7 @@ class Text2Speech:
         self.device = models.device
         self.codec = codec
         self.tokenizer = tokenizer
-        self.scorer = scorer or build_scorer(self.options.component)
+        self.scorer = scorer or build_scorer(self.options.component, str(self.device))
         prepare_ar(self.ar, self.options.dtype, self.options.native, self.options.cuda_graphs)
         prepare_nar(self.nar, self.options.dtype)
 

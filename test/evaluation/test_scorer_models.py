@@ -1,5 +1,6 @@
 """Scorers whose models are not here, by fakes of their libraries; and choosing scorers by name."""
 
+import inspect
 import sys
 from types import ModuleType, SimpleNamespace
 
@@ -9,7 +10,7 @@ import torch
 
 from espnet2_valle.asr.normalise import NORMALISERS, characters
 from espnet2_valle.asr.pretrained import ESPnetRecognizer, HuggingFaceRecognizer, WhisperRecognizer
-from espnet2_valle.asr.registry import RECOGNIZERS
+from espnet2_valle.asr.registry import CHOOSERS, RECOGNIZERS
 from espnet2_valle.common.conf import CONF
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.registry import Component
@@ -37,8 +38,8 @@ def test_faster_whisper(monkeypatch):
     seen = {}
 
     class WhisperModel:
-        def __init__(self, model, device, compute_type):
-            seen["model"] = (model, device, compute_type)
+        def __init__(self, model, **options):
+            seen["model"] = (model, options)
 
         def transcribe(self, wav, condition_on_previous_text, language, beam_size):
             seen["call"] = (len(wav), wav.dtype, condition_on_previous_text, language, beam_size)
@@ -47,9 +48,11 @@ def test_faster_whisper(monkeypatch):
     install(monkeypatch, "faster_whisper", WhisperModel=WhisperModel)
     judge = WhisperRecognizer("tiny", language="", beam_size=2)
     assert judge.transcribe(SECOND, RATE) == "Hello, world."
-    assert seen["model"] == ("tiny", "cpu", "int8")
+    assert seen["model"] == ("tiny", {"device": "cpu", "compute_type": "int8"})
     assert seen["call"] == (16000, np.float32, False, None, 2)  # resampled to what Whisper hears
     assert judge.transcribe(SECOND[:10], RATE) == ""
+    WhisperRecognizer("tiny", device="cuda:1")
+    assert seen["model"] == ("tiny", {"device": "cuda", "device_index": 1, "compute_type": "float16"})
 
 
 def test_openai_whisper_serves_where_only_that_is_installed(monkeypatch):
@@ -75,6 +78,8 @@ def test_a_missing_extra_is_named(monkeypatch, build, gone, extra):
 
 
 def fake_transformers(monkeypatch):
+    moved = []
+
     class Processor:
         def __call__(self, wav, sampling_rate, return_tensors):
             assert (sampling_rate, return_tensors, wav.shape) == (16000, "pt", (16000,))
@@ -85,6 +90,10 @@ def fake_transformers(monkeypatch):
             return ["SEVEN TWO"]
 
     class Model:
+        def to(self, device):
+            moved.append(device)
+            return self
+
         def eval(self):
             return self
 
@@ -104,6 +113,7 @@ def fake_transformers(monkeypatch):
         monkeypatch, "transformers", AutoProcessor=processors, AutoFeatureExtractor=processors,
         AutoModelForCTC=models, WavLMForXVector=models,
     )  # fmt: skip
+    return moved
 
 
 def test_huggingface_ctc_and_wavlm(monkeypatch):
@@ -112,6 +122,21 @@ def test_huggingface_ctc_and_wavlm(monkeypatch):
     assert judge.transcribe(SECOND, RATE) == "SEVEN TWO"
     assert judge.transcribe(SECOND[:10], RATE) == ""
     assert WavLMEncoder("m").embed(SECOND, RATE) == pytest.approx([0.6, 0.8])
+
+
+def test_models_go_to_the_device_of_their_plan(monkeypatch):
+    moved = fake_transformers(monkeypatch)
+    for registry, name in ((RECOGNIZERS, "huggingface"), (SPEAKER_ENCODERS, "wavlm")):
+        registry.build(Component(name, (("model", "m"),)), device="cuda:1")
+    assert moved == ["cuda:1", "cuda:1"]
+    RECOGNIZERS.build(Component("none"), device="cuda:1")  # which computes nothing, and takes none
+
+
+def test_all_that_compute_with_torch_take_a_device():
+    on_the_cpu = {"none", "pocketsphinx", "dnsmos", "dnsmos_p808"}
+    for registry in (RECOGNIZERS, CHOOSERS, SPEAKER_ENCODERS, QUALITY_SCORERS):
+        for name in set(registry) - on_the_cpu:
+            assert "device" in inspect.signature(registry[name]).parameters, name
 
 
 @pytest.mark.parametrize("build", [HuggingFaceRecognizer, WavLMEncoder])
@@ -161,7 +186,8 @@ def test_espnet_models_by_folder_and_tag(monkeypatch, tmp_path):
 
 def test_a_predictor_of_torch_hub(tmp_path):
     (tmp_path / "hubconf.py").write_text(
-        "import torch\n\ndef level(**_):\n    return lambda wav, rate: wav.abs().amax(dim=1) * rate\n"
+        "import torch\n\nclass Level(torch.nn.Module):\n    def forward(self, wav, rate):\n"
+        "        return wav.abs().amax(dim=1) * rate\n\ndef level(**_):\n    return Level()\n"
     )
     scorer = TorchHubScorer(str(tmp_path), "level", key="level")
     assert scorer.score(np.array([0.1, -0.5], dtype=np.float32), 10) == pytest.approx(5)
@@ -184,7 +210,7 @@ def test_unknown_names_and_options_are_refused():
     for choices, name in ((RECOGNIZERS, "siri"), (SPEAKER_ENCODERS, "x"), (QUALITY_SCORERS, "x")):
         with pytest.raises(InputError, match=f"there is no '{name}'. Choose among"):
             choices.check(Component(name))
-    with pytest.raises(InputError, match="no option 'size'. Choose among beam_size, language, model"):
+    with pytest.raises(InputError, match="no option 'size'. Choose among beam_size, device, language, model"):
         DefaultPlan(settings=Settings(judge=Component.parse({"name": "whisper", "size": 3}, "conf")))
 
 
