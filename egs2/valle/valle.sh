@@ -113,7 +113,7 @@ if wanted 4; then
         step "${codes}/${set}/.done" "${codes}/${set}/codes.scp" "${raw}/${set}/.done" "${token}/${set}/.done" "${exp}/codec/.done" -- \
             "${PYTHON}" -m espnet2_valle.bin.codec_tokenize --codec_config "${exp}/codec/codec.yaml" \
             --wav_scp "${raw}/${set}/wav.scp" --only "${token}/${set}/token_int" --output_dir "${codes}/${set}" \
-            --max_bad "${max_bad}" "${workers[@]}"
+            --max_bad "${max_bad}" --device "${device}" --batch_size "${batch_size}" "${workers[@]}"
     done
     for set in ${train_set} ${valid_set}; do make_index "${set}" "${index}/${set}"; done
 fi
@@ -168,12 +168,12 @@ if wanted 7; then
     step "${decode}/.done" "${decode}/wav.scp" "${raw}/${test_sets}/.done" ${model_done[@]+"${model_done[@]}"} ${chooser:+"${chooser}/.done"} -- \
         "${PYTHON}" -m espnet2_valle.bin.valle_inference --config "${inference_config}" "${model_options[@]}" \
         --pairs "${raw}/${test_sets}/${pairs}" --data_dir "${raw}/${test_sets}" --output_dir "${decode}" \
-        "${inference_workers[@]}" --device "${device}" ${inference_options[@]+"${inference_options[@]}"} \
+        "${inference_workers[@]}" --device "${device}" --batch_size "${batch_size}" ${inference_options[@]+"${inference_options[@]}"} \
         ${chooser:+--chooser phones --chooser_conf "judge_dir=${chooser}"}
     step "${resynthesis}/.done" "${resynthesis}/wav.scp" "${raw}/${test_sets}/.done" ${codec_done[@]+"${codec_done[@]}"} -- \
         "${PYTHON}" -m espnet2_valle.bin.codec_resynthesize "${codec_options[@]}" \
         --wav_scp "${raw}/${test_sets}/wav.scp" --pairs "${raw}/${test_sets}/${pairs}" \
-        --output_dir "${resynthesis}" "${inference_workers[@]}"
+        --output_dir "${resynthesis}" --device "${device}" "${inference_workers[@]}"
     [ -z "${baseline}" ] || decode_baselines
 fi
 
@@ -197,7 +197,7 @@ if wanted 8; then
         --training valle=train_ar,train_nar ${compared_scored[@]+"${compared_scored[@]}"} \
         --config "${score_config}" ${prompts:+--prompt_resynthesis "${prompts}"} --outcomes "valle=${decode}/outcomes" \
         ${vocabulary:+--judge "${exp}/judge" --vocabulary "${vocabulary}"} --stage_times "${stage_times}" \
-        --output_dir "${results}" --max_bad "${max_bad}" "${inference_workers[@]}"
+        --output_dir "${results}" --max_bad "${max_bad}" --device "${device}" "${inference_workers[@]}"
 fi
 
 if wanted 9; then

@@ -15,7 +15,7 @@ from espnet2_valle.common.audio import read_audio
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.espnet_imports import import_espnet_quietly
 from espnet2_valle.data.datadir import read_scp, write_scp
-from espnet2_valle.jobs.pool import parallel_map
+from espnet2_valle.jobs.pool import parallel_map, use_cluster
 from espnet2_valle.jobs.shards import cut
 
 BATCH_SIZE = 16
@@ -42,21 +42,22 @@ class Timed:
 
 
 @lru_cache(maxsize=1)
-def _open_teacher(config: str, model_file: str) -> tuple[Any, Any]:
+def _open_teacher(config: str, model_file: str, device: str) -> tuple[Any, Any]:
     """The model in evaluation, and what makes batches for it."""
     from espnet2.tasks.tts import TTSTask
 
-    model, args = TTSTask.build_model_from_file(config, model_file, "cpu")
+    model, args = TTSTask.build_model_from_file(config, model_file, device)
     return model.eval(), TTSTask.build_collate_fn(args, False)
 
 
-def _time_batch(config: str, model_file: str, batch: Sequence[Spoken]) -> list[Timed]:
+def _time_batch(config: str, model_file: str, device: str, batch: Sequence[Spoken]) -> list[Timed]:
     """Attention of the teacher, forced along the recordings."""
     import_espnet_quietly()
     import torch
+    from espnet2.torch_utils.device_funcs import to_device
     from espnet2.tts.utils import DurationCalculator
 
-    model, collate = _open_teacher(config, model_file)
+    model, collate = _open_teacher(config, model_file, device)
     items = [
         (
             spoken.key,
@@ -68,7 +69,7 @@ def _time_batch(config: str, model_file: str, batch: Sequence[Spoken]) -> list[T
         )
         for spoken in batch
     ]
-    _, inputs = collate(items)
+    inputs = to_device(collate(items)[1], device)
     kept: list[Any] = []
     hook = model.tts.dec.register_forward_hook(lambda module, given, outputs: kept.append(outputs[3]))
     try:
@@ -79,7 +80,7 @@ def _time_batch(config: str, model_file: str, batch: Sequence[Spoken]) -> list[T
         hook.remove()
     calculator = DurationCalculator()
     timed = []
-    for spoken, attention, length in zip(batch, kept[0], frames.tolist()):
+    for spoken, attention, length in zip(batch, kept[0].cpu(), frames.tolist()):
         own = attention[: length // model.tts.reduction_factor, : len(spoken.ids) + 1]  # 1: the end
         steps, focus = calculator(own)
         timed.append(Timed(spoken.key, tuple(steps.tolist()), float(focus)))
@@ -94,6 +95,7 @@ def write_durations(
     spembs: str,
     output_dir: Path,
     nj: int = 1,
+    device: str = "cpu",
 ) -> None:
     """Write durations and focus_rates of a set, see `time_tokens`.
 
@@ -103,6 +105,7 @@ def write_durations(
         wav_scp, token_int, spembs: files of the set.
         output_dir: where the two files go.
         nj: processes.
+        device: where the teacher computes, see `jobs.pool.use_cluster`.
 
     Raises:
         InputError: a file of the teacher is not there, or the set has no utterance.
@@ -113,12 +116,15 @@ def write_durations(
     utterances = spoken_utterances(read_scp(wav_scp), read_scp(token_int), read_scp(spembs))
     if not utterances:
         raise InputError(token_int, f"and {wav_scp} share no utterance", "Give files of one set")
-    timed = time_tokens(train_config, model_file, utterances, nj)
+    with use_cluster(device=device):
+        timed = time_tokens(train_config, model_file, utterances, nj, device)
     write_scp(output_dir / "focus_rates", {one.key: f"{one.focus:.5f}" for one in timed})
     write_scp(output_dir / DURATIONS, {one.key: " ".join(map(str, one.steps)) for one in timed})
 
 
-def time_tokens(config: str, model_file: str, utterances: Sequence[Spoken], nj: int = 1) -> list[Timed]:
+def time_tokens(
+    config: str, model_file: str, utterances: Sequence[Spoken], nj: int = 1, device: str = "cpu"
+) -> list[Timed]:
     """Durations of utterances by the attention of a Tacotron 2 (argmax, as ESPnet's DurationCalculator).
 
     Args:
@@ -126,13 +132,14 @@ def time_tokens(config: str, model_file: str, utterances: Sequence[Spoken], nj: 
         model_file: its weights.
         utterances: what is said in them.
         nj: processes.
+        device: where the teacher computes.
 
     Returns:
         One a utterance, sorted by key; a warning is logged where the attention is not clear.
     """
     ordered = sorted(utterances, key=lambda spoken: len(spoken.ids), reverse=True)  # as its encoder wants it
     batches = cut(ordered, BATCH_SIZE)
-    work = partial(_time_batch, config, model_file)
+    work = partial(_time_batch, config, model_file, device)
     timed = [one for batch in parallel_map(work, batches, nj, "durations") for one in batch]
     focus = float(np.mean([one.focus for one in timed]))
     logging.info("focus rate of the teacher's attention: %.3f", focus)

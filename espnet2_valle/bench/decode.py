@@ -4,7 +4,7 @@ import argparse
 import copy
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def measure(args: argparse.Namespace) -> list[Metric]:
-    """All metrics; takes some minutes for `paper` on two cores."""
+    """All metrics; takes a quarter of an hour for `paper` on two cores."""
     torch.set_num_threads(args.num_threads)
     torch.manual_seed(0)
     group_1 = build(args, "ar", group_size=1)
@@ -59,8 +59,10 @@ def measure(args: argparse.Namespace) -> list[Metric]:
         metrics += length_metrics(args, model, dtype)
         if dtype != "float32":
             metrics += bandwidth_metrics(args, model, dtype)
+        if dtype == "float32":
+            metrics += prefill_metrics(args, model)
     del group_1, model
-    return metrics + real_time_metrics(args)
+    return metrics + nar_batch_metrics(args) + real_time_metrics(args)
 
 
 def build(args: argparse.Namespace, name: str, **valle_conf: int) -> Any:
@@ -170,6 +172,69 @@ def batch_metrics(args: argparse.Namespace, model: VALLEAR, dtype: str) -> list[
         Metric("decode.batch_over_single", args.batch_size * one / many, "ratio", ">= 4", setting),
         Metric("decode.batch_tokens", args.batch_size / many, "tokens/s", "", setting),
         Metric("decode.single_tokens", 1 / one, "tokens/s", "", setting),
+    ]
+
+
+def unlike(args: argparse.Namespace) -> list[Utterance]:
+    """A batch as decoding cuts it, of utterances of nearly one length: the longest is a quarter longer."""
+    prompt, text, frames = typical(args, ENCODEC_RATE)
+    shares = [1 - 0.2 * place / args.batch_size for place in range(args.batch_size)]
+    return [
+        utterance(round(share * prompt), round(share * text), round(share * frames), args.device)
+        for share in shares
+    ]
+
+
+def one_by_one(
+    work: Callable[[Sequence[Utterance]], object], batch: Sequence[Utterance]
+) -> tuple[float, float]:
+    """Seconds that the utterances of a batch take one after the other, and together."""
+
+    def each() -> None:
+        for one in batch:
+            work([one])
+
+    return median_seconds(each, repeats=1), median_seconds(lambda: work(batch), repeats=1)
+
+
+def prefill_metrics(args: argparse.Namespace, model: VALLEAR) -> list[Metric]:
+    """Reading of texts and prompts in a batch over one by one."""
+    batch = unlike(args)
+    alone, together = one_by_one(lambda some: ARDecoder(model, some, options()), batch)
+    positions = sum(len(one.text) + 1 + len(one.prompt) for one in batch)
+    setting = config(args, "float32", group=1, batch=len(batch), positions=positions)
+    return [
+        Metric("decode.prefill_batch_over_single", alone / together, "ratio", "", setting),
+        Metric("decode.prefill_batch", positions / together, "positions/s", "", setting),
+        Metric("decode.prefill_single", positions / alone, "positions/s", "", setting),
+    ]
+
+
+def nar_batch_metrics(args: argparse.Namespace) -> list[Metric]:
+    """Frames completed by the NAR model in a batch over one by one."""
+    nar = build(args, "nar")
+    prepare_nar(nar, "float32")
+    batch = unlike(args)
+    generator = torch.Generator(args.device).manual_seed(0)
+
+    def draw(*shape: int) -> torch.Tensor:
+        return torch.randint(0, CODEBOOK_SIZE, shape, generator=generator, device=args.device)
+
+    prompts = {id(one): draw(len(one.prompt), CODEBOOKS) for one in batch}
+    firsts = {id(one): draw(one.limits.max_frames) for one in batch}
+
+    def complete(some: Sequence[Utterance]) -> None:
+        texts, keys = [one.text for one in some], [id(one) for one in some]
+        found = nar.generate(texts, [prompts[key] for key in keys], [firsts[key] for key in keys])
+        found[-1].sum().item()  # a GPU has to be waited for
+
+    alone, together = one_by_one(complete, batch)
+    frames = sum(one.limits.max_frames for one in batch)
+    setting = config(args, "float32", batch=len(batch), frames=frames)
+    return [
+        Metric("decode.nar_batch_over_single", alone / together, "ratio", "", setting),
+        Metric("decode.nar_batch", frames / together, "frames/s", "", setting),
+        Metric("decode.nar_single", frames / alone, "frames/s", "", setting),
     ]
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from espnet2_valle.baseline.durations import write_durations
 from espnet2_valle.common.cli import parse, run_command
+from espnet2_valle.jobs.config import add_device_argument
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -20,6 +21,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--spembs", required=True, help="spembs.scp")
     parser.add_argument("--output_dir", type=Path, required=True, help="gets durations and focus_rates")
     parser.add_argument("--nj", type=int, default=1, help="processes")
+    add_device_argument(parser, "the teacher")
     return parser
 
 

@@ -7,6 +7,8 @@ from espnet2_valle.baseline.synthesis import MODEL_FILES, jobs_of, read_model, s
 from espnet2_valle.common.cli import parse, run_command
 from espnet2_valle.data.datadir import read_scp
 from espnet2_valle.data.pairs import read_pairs
+from espnet2_valle.jobs.config import add_device_argument
+from espnet2_valle.jobs.pool import use_cluster
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -21,7 +23,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--vocoder_file", help="a vocoder trained with parallel_wavegan, for mel spectrograms"
     )
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:N")
+    add_device_argument(parser, "the system")
     parser.add_argument("--pairs", required=True, help="lines `pair_id prompt_utt target_utt other_utt`")
     parser.add_argument("--token_int", required=True, help="token ids of the targets")
     parser.add_argument("--spembs", required=True, help="spembs.scp of the prompts")
@@ -36,7 +38,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     files = {name: getattr(args, name) for name in MODEL_FILES if getattr(args, name)}
     model = {**read_model(files, args.config), "device": args.device}
     jobs = jobs_of(read_pairs(args.pairs), read_scp(args.token_int), read_scp(args.spembs))
-    synthesise(model, jobs, args.output_dir, args.nj)
+    with use_cluster(device=args.device):
+        synthesise(model, jobs, args.output_dir, args.nj)
 
 
 if __name__ == "__main__":

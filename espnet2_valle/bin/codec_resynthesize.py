@@ -7,7 +7,7 @@ from pathlib import Path
 from espnet2_valle.common.cli import parse, run_command
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.data.resynthesis import resynthesise_set
-from espnet2_valle.jobs.config import add_worker_arguments
+from espnet2_valle.jobs.config import add_device_argument, add_worker_arguments
 from espnet2_valle.zoo.load import unpack
 
 
@@ -27,6 +27,7 @@ def get_parser() -> argparse.ArgumentParser:
         help="gets wav/ and wav.scp; with --pairs also prompts/ and prompts.scp, by utterance",
     )
     parser.add_argument("--codebooks", type=int, help="decode only the first so many codebooks; default all")
+    add_device_argument(parser, "a codec that can")
     add_worker_arguments(parser)
     return parser
 
@@ -38,7 +39,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise InputError("--codec_config", "and --model_tag: one of them is needed", "Give one")
     codec_config = args.codec_config or unpack(args.model_tag)["codec_config"]
     resynthesise_set(
-        codec_config, args.wav_scp, args.output_dir, args.pairs, args.codebooks, args.nj, args.cluster
+        codec_config,
+        args.wav_scp,
+        args.output_dir,
+        args.pairs,
+        args.codebooks,
+        args.nj,
+        args.cluster,
+        args.device,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from espnet2_valle.common.cli import parse, run_command
 from espnet2_valle.data.code_files import SHARD_SIZE, encode_set
 from espnet2_valle.data.setaside import MAX_BAD
-from espnet2_valle.jobs.config import add_worker_arguments
+from espnet2_valle.jobs.config import add_device_argument, add_worker_arguments
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -22,7 +22,7 @@ def get_parser() -> argparse.ArgumentParser:
         "--shard_size", type=int, default=SHARD_SIZE, help="utterances an ark, the unit of resuming"
     )
     parser.add_argument("--batch_size", type=int, default=1, help="utterances of a shard encoded at once")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:N: where a worker's codec computes")
+    add_device_argument(parser, "a codec that can")
     parser.add_argument(
         "--max_bad", type=float, default=MAX_BAD, help="share of bad files left out with a warning"
     )

@@ -17,7 +17,7 @@ from espnet2_valle.evaluation.run import ScoringInputs, score_run, write_scores
 from espnet2_valle.evaluation.scorers import DefaultPlan
 from espnet2_valle.evaluation.settings import read_settings
 from espnet2_valle.evaluation.table import score_table
-from espnet2_valle.jobs.config import add_worker_arguments
+from espnet2_valle.jobs.config import add_device_argument, add_worker_arguments
 from espnet2_valle.jobs.pool import use_cluster
 
 
@@ -81,6 +81,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--max_bad", type=float, default=MAX_BAD, help="share of unreadable outputs that count as silence"
     )
+    add_device_argument(parser, "recognisers, speaker encoder and estimators of opinions that can")
     add_worker_arguments(parser)
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
     return parser
@@ -90,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     args = parse(get_parser(), argv)
     settings = read_settings(args.config)
-    plan = DefaultPlan(args.judge, read_vocabulary(args.vocabulary), settings)
+    plan = DefaultPlan(args.judge, read_vocabulary(args.vocabulary), settings, args.device)
     inputs = ScoringInputs(
         output_dir=args.output_dir,
         systems=named_files(args.system, "--system"),
@@ -106,7 +107,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         seed=args.seed,
         nj=args.nj,
     )
-    with use_cluster(args.cluster):
+    with use_cluster(args.cluster, args.device):
         scores = score_run(inputs, plan, settings)
     write_scores(scores, args.output_dir, f"valle evaluate {shlex.join(given_options(get_parser(), args))}")
     print(score_table(scores["systems"]), end="")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from espnet2_valle.common.cli import parse, run_command
 from espnet2_valle.evaluation.speaker_embeddings import embed_set
-from espnet2_valle.jobs.config import add_worker_arguments
+from espnet2_valle.jobs.config import add_device_argument, add_worker_arguments
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -18,6 +18,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--encoder", default="resemblyzer", help="speaker encoder, by its name in conf/score")
     parser.add_argument("--seconds", type=float, help="embed so much of each beginning; default: all of it")
     parser.add_argument("--shard_size", type=int, default=256, help="utterances an ark, the unit of resuming")
+    add_device_argument(parser, "the encoder")
     add_worker_arguments(parser)
     return parser
 

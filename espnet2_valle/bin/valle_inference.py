@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     model = model_spec(args)
     if args.pairs:
         require(args, "data_dir", "output_dir")
-        with use_cluster(args.cluster):
+        with use_cluster(args.cluster, args.device):
             synthesise_pairs(
                 model, args.pairs, args.data_dir, args.output_dir, args.nj, args.batch_size, args.streaming
             )

@@ -43,6 +43,7 @@ class AbsCodec(ABC):
     """
 
     spec: CodecSpec
+    on_gpu: bool = False  # if it computes there, too
 
     # Seconds of codes that a piece of an utterance is decoded with before and behind it (CodecStream).
     left_context: float = 0.5
@@ -92,6 +93,10 @@ class AbsCodec(ABC):
         """Rows of codes for `num_samples` samples: every sample belongs to a row (rounded up)."""
         return int(np.ceil(num_samples / self.hop_length))
 
+    def nearest(self, device: str) -> str:
+        """`device`, as torch names it, if this codec can compute there, else the CPU."""
+        return device if self.on_gpu else "cpu"
+
     def to(self, device: str) -> "AbsCodec":
         """Compute on `device`, as torch names it, from now on.
 
@@ -113,6 +118,10 @@ class AbsCodec(ABC):
     @abstractmethod
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """Decode `codes` (T, q), the first q <= Q codebooks, to a waveform (S,) float32."""
+
+    def decode_batch(self, batch: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Decode each codes (T, q) of `batch` to (S,), the same as one by one, at once where that pays."""
+        return [self.decode(codes) for codes in batch]
 
     def decode_part(self, codes: np.ndarray, utterance: np.ndarray) -> np.ndarray:
         """Decode `codes` (t, q), some frames of an utterance.

@@ -1,6 +1,7 @@
 """Codecs by name, and codec.yaml, the file that the rest of the system opens a codec by."""
 
 import dataclasses
+import logging
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,19 @@ def load_codec(config: str | Path) -> AbsCodec:
                 config, f"says {key} {expected}, but {model or 'the codec'} has {found}", "Run stage 4 again"
             )
     return codec
+
+
+def codec_device(config: str, device: str) -> str:
+    """Where the codec of a codec.yaml computes: on `device` if it can, else on the CPU, and the log says so.
+
+    Raises:
+        InputError: see `load_codec`.
+    """
+    codec = open_codec(config, "cpu")
+    found = codec.nearest(device)
+    if found != device:
+        logging.info("codec %s computes on the CPU", codec.spec.name)
+    return found
 
 
 @lru_cache(maxsize=1)

@@ -23,9 +23,9 @@ REMEDY = f"Download {URL} where there is a network and give it as --codec_model 
 class EncodecCodec(AbsCodec):
     """The `encodec` package's 24 kHz model.
 
-    It is causal: silence behind an utterance changes none of its codes, so that utterances of different
-    lengths are encoded at once. A last frame that is not full is filled with silence, where the package
-    mirrors the signal.
+    It is causal: what follows an utterance changes none of its codes and samples, so that utterances of
+    different lengths are encoded, and decoded, at once. A last frame that is not full is filled with silence,
+    where the package mirrors the signal.
 
     Args:
         model: file with its weights.
@@ -34,6 +34,8 @@ class EncodecCodec(AbsCodec):
     Raises:
         InputError: package or weights missing or unusable, or an unknown bandwidth.
     """
+
+    on_gpu = True
 
     def __init__(self, model: Path, bandwidth: float = DEFAULT_BANDWIDTH):
         import torch
@@ -109,11 +111,26 @@ class EncodecCodec(AbsCodec):
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """Decode `codes` (T, q), q <= Q, to (T * 320,) float32."""
         codes = self.check_codes(codes)
-        if len(codes) == 0:
-            return np.zeros(0, dtype=np.float32)
+        return self._decode([codes])[0] if len(codes) else np.zeros(0, dtype=np.float32)
+
+    def decode_batch(self, batch: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """See AbsCodec: one pass of the model for all of as many codebooks, but for the shortest."""
+        checked = [self.check_codes(codes) for codes in batch]
+        found: dict[int, np.ndarray] = {}
+        for width in {codes.shape[1] for codes in checked}:
+            alike = [n for n, codes in enumerate(checked) if codes.shape[1] == width]
+            together = [n for n in alike if len(checked[n]) > MIRRORED_FRAMES]
+            if together:
+                found |= dict(zip(together, self._decode([checked[n] for n in together]), strict=True))
+        return [found[n] if n in found else self.decode(codes) for n, codes in enumerate(checked)]
+
+    def _decode(self, batch: Sequence[np.ndarray]) -> list[np.ndarray]:
+        padded = np.zeros((len(batch), batch[0].shape[1], max(map(len, batch))), dtype=np.int64)
+        for row, codes in zip(padded, batch):
+            row[:, : len(codes)] = codes.T
         with self.torch.inference_mode():
-            wav = self.model.decode([(self._tensor(codes.T.copy())[None], None)])
-        return wav[0, 0].clamp(-1, 1).cpu().numpy()
+            wavs = self.model.decode([(self._tensor(padded), None)])[:, 0].clamp(-1, 1).cpu().numpy()
+        return [wav[: round(len(codes) * self.hop_length)] for wav, codes in zip(wavs, batch, strict=True)]
 
     def codewords(self) -> list[np.ndarray]:
         """See `AbsCodec.codewords`: the residual quantiser's codebooks, (1024, 128) each."""

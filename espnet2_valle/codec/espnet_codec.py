@@ -28,6 +28,8 @@ class ESPnetCodec(AbsCodec):
         InputError: files missing, unusable, or not belonging together.
     """
 
+    on_gpu = True
+
     def __init__(self, model: Path, train_config: Mapping[str, Any] | str | None = None):
         import torch
 
@@ -62,22 +64,30 @@ class ESPnetCodec(AbsCodec):
             options["train_config"] = read_train_config(Path(model), options.get("train_config"))
         return model, options
 
+    def to(self, device: str) -> "ESPnetCodec":
+        """See AbsCodec."""
+        if device.startswith("cuda") and not self.torch.cuda.is_available():
+            raise InputError("--device", f"{device}: torch finds no GPU here", "Leave it out")
+        self.coding.model.to(device)
+        self.coding.device = device
+        return self
+
     def encode(self, wav: np.ndarray) -> np.ndarray:
         """Encode `wav` (S,) to codes (T, Q) int16, T = ceil(S / hop)."""
         wav = self.check_wav(wav)
         hop = round(self.hop_length)
         padded = np.pad(wav, (0, -len(wav) % hop))
         codes = self.coding(self.torch.from_numpy(padded), encode_only=True)["codes"]
-        return codes[:, 0].T.numpy().astype(np.int16)[: self.num_frames(len(wav))]
+        return codes[:, 0].T.cpu().numpy().astype(np.int16)[: self.num_frames(len(wav))]
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """Decode `codes` (T, q), q <= Q, to (T * hop,) float32."""
         codes = self.check_codes(codes)
         if len(codes) == 0:
             return np.zeros(0, dtype=np.float32)
-        streams = self.torch.from_numpy(codes.T.copy())[:, None]
+        streams = self.torch.from_numpy(codes.T.copy())[:, None].to(self.coding.device)
         wav = self.coding.decode(streams)["resyn_audio"]
-        return wav.reshape(-1).clamp(-1, 1).numpy()
+        return wav.reshape(-1).clamp(-1, 1).cpu().numpy()
 
 
 def read_train_config(model: Path, path: str | None = None) -> dict[str, Any]:

@@ -213,7 +213,10 @@ def check_options(args: argparse.Namespace, **more: Check) -> None:
     Raises:
         InputError: at the first that cannot be.
     """
+    elsewhere = {"device"} if getattr(args, "cluster", None) else set()  # where the workers run
     for name, check in {**CHECKS, **more}.items():
+        if name in elsewhere:
+            continue
         for value in _values(getattr(args, name, None)):
             check(value, f"--{name}")
 

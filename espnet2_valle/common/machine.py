@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 COMPILER, COMPILER_VARIABLE = "c++", "CXX"
 X86 = ("x86_64", "amd64", "i386", "i686")
 FLOAT16_CAPABILITY = (7, 0)  # of GPUs from Volta on: most have matrix units for it
+ALL_GPUS = "cuda"  # as the device of many workers: each has its own among those that are visible
+VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
 WORKER_BYTES = 1.5 * 2**30  # what a worker of the data stages, of decoding or of scoring may need
 # OpenMP's threads soon sleep while they wait (GNU's not at once, which would make each waking cost):
 # spinning takes the core from whom they wait for.
@@ -54,6 +56,25 @@ def memory() -> int:
 def workers() -> int:
     """Workers that cores and memory are enough for, at least one."""
     return max(1, min(cores(), math.floor(memory() / WORKER_BYTES)))
+
+
+def is_gpu(device: str) -> bool:
+    """Tell devices that are GPUs, cuda and cuda:N, from the CPU."""
+    return device.partition(":")[0] == ALL_GPUS
+
+
+def gpus(device: str = ALL_GPUS) -> list[str]:
+    """Names of the GPUs that `device` stands for, all or one, as CUDA_VISIBLE_DEVICES has them.
+
+    Nothing is started on them.
+    """
+    import torch
+
+    count = torch.cuda.device_count()
+    visible = os.environ.get(VISIBLE_GPUS, "").split(",")
+    names = ([name.strip() for name in visible if name.strip()] or list(map(str, range(count))))[:count]
+    number = device.partition(":")[2]
+    return names[int(number) :][:1] if number else names
 
 
 def compiler() -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from espnet2_valle.codec.build import open_codec, read_codec_config
+from espnet2_valle.codec.build import codec_device, open_codec, read_codec_config
 from espnet2_valle.common.audio import audio_seconds, read_audio
 from espnet2_valle.common.errors import InputError, work_errors
 from espnet2_valle.common.resume import digest
@@ -39,7 +39,7 @@ def encode_set(
         wav_scp: sound files by utterance.
         output_dir: where the codes go.
         only: file of two columns; utterances that are not in it are left out.
-        device: where a worker's codec computes.
+        device: where the codec computes, if it can, see `jobs.pool.use_cluster`.
         shard_size: utterances of an ark.
         batch_size: utterances of a shard that are encoded at once.
         max_bad: share of the sound files that may be unusable.
@@ -54,7 +54,8 @@ def encode_set(
             raise InputError(f"--{option}", f"{value} is not a positive number", "Give 1 or more")
     sounds = chosen_sounds(wav_scp, only)
     aside = SetAside(len(sounds), max_bad, wav_scp)
-    with use_cluster(cluster):
+    device = codec_device(codec_config, device)
+    with use_cluster(cluster, device):
         encode_files(
             codec_config,
             sounds,
@@ -97,7 +98,7 @@ def encode_files(
     Raises:
         InputError: no such codec, or a bad sound file.
     """
-    open_codec(codec_config, device)  # any error comes now, once, and not from every worker
+    open_codec(codec_config, "cpu")  # any error comes now, once, and not from every worker
     ShardedCodes(output_dir).fill(
         wavs,
         codec_state(codec_config),

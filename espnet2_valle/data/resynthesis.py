@@ -3,7 +3,7 @@
 from functools import partial
 from pathlib import Path
 
-from espnet2_valle.codec.build import open_codec
+from espnet2_valle.codec.build import codec_device, open_codec
 from espnet2_valle.common.audio import read_audio, write_audio
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open, remove_unfinished
@@ -20,6 +20,7 @@ def resynthesise_set(
     codebooks: int | None = None,
     nj: int = 1,
     cluster: str | None = None,
+    device: str = "cpu",
 ) -> None:
     """Encode and decode utterances: wav/ and wav.scp.
 
@@ -32,11 +33,13 @@ def resynthesise_set(
         codebooks: decode only the first so many; None for all.
         nj: workers.
         cluster: where they are, see `jobs.config.ClusterConfig`.
+        device: where the codec computes, if it can, see `jobs.pool.use_cluster`.
 
     Raises:
         InputError: the codec has fewer codebooks, or see `targets`.
     """
-    codec = open_codec(codec_config)
+    codec = open_codec(codec_config, "cpu")
+    device = codec_device(codec_config, device)
     if codebooks is not None and not 1 <= codebooks <= codec.num_codebooks:
         raise InputError("--codebooks", f"{codebooks} is not in 1..{codec.num_codebooks}", "Correct it")
     wavs = read_scp(wav_scp)
@@ -46,8 +49,8 @@ def resynthesise_set(
     voice_paths = {key: output_dir / "prompts" / f"{key}.wav" for key in voices}
     jobs = [(source, paths[key]) for key, source in wanted.items()]
     jobs += [(source, voice_paths[key]) for key, source in voices.items()]
-    work = partial(resynthesise, codec_config, codebooks)
-    with use_cluster(cluster):
+    work = partial(resynthesise, codec_config, device, codebooks)
+    with use_cluster(cluster, device):
         for _ in parallel_map(work, jobs, nj=nj, title="resynthesise"):
             pass
     remove_unfinished(output_dir / "wav", output_dir / "prompts")
@@ -81,9 +84,9 @@ def targets(pairs: str, wavs: dict[str, str]) -> dict[str, str]:
     return found
 
 
-def resynthesise(codec_config: str, codebooks: int | None, job: tuple[str, Path]) -> None:
+def resynthesise(codec_config: str, device: str, codebooks: int | None, job: tuple[str, Path]) -> None:
     """Read job[0], encode, decode, write job[1]."""
     source, output = job
-    codec = open_codec(codec_config)
+    codec = open_codec(codec_config, device)
     wav, _ = read_audio(source, codec.sample_rate)
     write_audio(output, codec.decode(codec.encode(wav)[:, :codebooks]), codec.sample_rate)

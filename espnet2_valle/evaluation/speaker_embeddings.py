@@ -23,6 +23,7 @@ def embed_set(
     shard_size: int = 256,
     nj: int = 1,
     cluster: str | None = None,
+    device: str = "cpu",
 ) -> None:
     """Write spembs.scp, spembs_shape and arks of a set. Goes on where it was.
 
@@ -34,6 +35,7 @@ def embed_set(
         shard_size: utterances of an ark.
         nj: workers.
         cluster: where they are, see `jobs.config.ClusterConfig`.
+        device: where the encoder computes, see `jobs.pool.use_cluster`.
 
     Raises:
         InputError: no such encoder, a number out of range, or a sound file without a voice.
@@ -41,18 +43,18 @@ def embed_set(
     if shard_size < 1:
         raise InputError("--shard_size", f"{shard_size} is not a positive number", "Give 1 or more")
     component = SPEAKER_ENCODERS.check(Component(encoder))
-    with use_cluster(cluster):
+    with use_cluster(cluster, device):
         ShardedArks(output_dir, "spembs").fill(
             read_scp(wav_scp),
             component.identity() if seconds is None else f"{component.identity()} {seconds}",
-            partial(embed_files, component, seconds),
+            partial(embed_files, component, device, seconds),
             nj=nj,
             title="embed speakers",
             shard_size=shard_size,
         )
 
 
-def embed_files(encoder: Component, seconds: float | None, sounds: Sequence[Source]) -> Made:
+def embed_files(encoder: Component, device: str, seconds: float | None, sounds: Sequence[Source]) -> Made:
     """The embedding (dimensions,) float32 of each sound file's first `seconds`.
 
     Raises:
@@ -60,7 +62,7 @@ def embed_files(encoder: Component, seconds: float | None, sounds: Sequence[Sour
     """
     embedded: Made = {}
     for key, path in sounds:
-        vector = _open_encoder(encoder).embed(*read_first_seconds(path, seconds))
+        vector = _open_encoder(encoder, device).embed(*read_first_seconds(path, seconds))
         if not np.isfinite(vector).all():
             raise InputError(path, "no voice can be made out in it", "Remove the utterance")
         embedded[key] = vector.astype(np.float32)
@@ -68,5 +70,5 @@ def embed_files(encoder: Component, seconds: float | None, sounds: Sequence[Sour
 
 
 @lru_cache(maxsize=1)
-def _open_encoder(encoder: Component) -> AbsSpeakerEncoder:
-    return SPEAKER_ENCODERS.build(encoder)
+def _open_encoder(encoder: Component, device: str) -> AbsSpeakerEncoder:
+    return SPEAKER_ENCODERS.build(encoder, device=device)

@@ -1,8 +1,10 @@
 """Text and prompt -> codebook 1, one group after another, for several utterances at once."""
 
+from bisect import bisect
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 
@@ -32,6 +34,10 @@ class Utterance:
     generator: torch.Generator
     prompt_tokens: int = 0
 
+    def begins_as(self, other: "Utterance") -> bool:
+        """Tell whether text and prompt are the very same tensors."""
+        return self.text is other.text and self.prompt is other.prompt
+
 
 @dataclass(frozen=True)
 class Decoded:
@@ -46,6 +52,22 @@ class Decoded:
     codes: torch.Tensor
     outcome: Outcome
     log_probability: float
+
+
+class _Prefixes(NamedTuple):
+    """Texts and prompts as the model has read them.
+
+    Attributes:
+        caches: of each.
+        logits: (N, G, classes) of the next group.
+        rates: (N,), see `VALLEAR.position_rates`.
+        prompts: codes of each one's whole groups.
+    """
+
+    caches: list[KVCache]
+    logits: torch.Tensor
+    rates: torch.Tensor
+    prompts: list[list[int]]
 
 
 class _Row:
@@ -104,24 +126,18 @@ class ARDecoder:
         self.model = model
         self.options = options
         self.results: list[Decoded | None] = [None] * len(utterances)
-        parts: list[KVCache] = []
-        logits: list[torch.Tensor] = []
-        rates: list[torch.Tensor] = []
-        rows = []
-        last: Utterance | None = None
-        for index, utterance in enumerate(utterances):
-            if last is None or utterance.text is not last.text or utterance.prompt is not last.prompt:
-                part, predicted, prompt, rate = self._prefill(utterance)
-            last = utterance
-            parts.append(part)
-            logits.append(predicted)
-            rates.append(rate)
-            rows.append(_Row(index, utterance, prompt, model.group_size, options.repetition_window))
+        first = [n for n, one in enumerate(utterances) if n == 0 or not one.begins_as(utterances[n - 1])]
+        prefixes = self._prefill([utterances[n] for n in first])
+        of_row = [bisect(first, n) - 1 for n in range(len(utterances))]
+        rows = [
+            _Row(n, one, prefixes.prompts[of_row[n]], model.group_size, options.repetition_window)
+            for n, one in enumerate(utterances)
+        ]
         self._rows = rows
         room = max(row.max_frames for row in rows) // model.group_size
-        self._cache = KVCache.stack(parts, room)
-        self._logits = torch.cat(logits)
-        self._rates = torch.cat(rates)
+        self._cache = KVCache.stack([prefixes.caches[n] for n in of_row], room)
+        self._logits = prefixes.logits[of_row]
+        self._rates = prefixes.rates[of_row]
         for row in rows:
             row.end_group()  # where nothing at all may be said
         self._leave()
@@ -146,15 +162,22 @@ class ARDecoder:
             self._logits = self._predict()
         return {row.index: row.codes[before[row.index] :] for row in rows}
 
-    def _prefill(self, utterance: Utterance) -> tuple[KVCache, torch.Tensor, list[int], torch.Tensor]:
-        """Cache, logits (1, G, classes), codes of the prompt's whole groups, and position rate (1,)."""
-        prompt = utterance.prompt
-        length = torch.tensor([len(prompt)], device=prompt.device)
-        groups, count = self.model.group(prompt.unsqueeze(0), length)
-        rates = self.model.position_rates(torch.full_like(count, utterance.prompt_tokens), count)
-        cache = self.model.new_cache(1, len(utterance.text) + 1 + groups.shape[1])
-        logits = self.model.prefill(utterance.text.unsqueeze(0), groups, cache, rates)
-        return cache, logits, groups.flatten().tolist(), rates
+    def _prefill(self, utterances: Sequence[Utterance]) -> "_Prefixes":
+        """Read texts and prompts, all at once."""
+        model, texts = self.model, [one.text for one in utterances]
+        device = texts[0].device
+        grouped = [
+            model.group(one.prompt[None], torch.tensor([len(one.prompt)], device=device))
+            for one in utterances
+        ]
+        groups = [one[0] for one, _ in grouped]
+        tokens = torch.tensor([one.prompt_tokens for one in utterances], device=device)
+        rates = model.position_rates(tokens, torch.cat([count for _, count in grouped]))
+        lengths = [len(text) + 1 + len(group) for text, group in zip(texts, groups)]
+        cache = model.new_cache(len(utterances), max(lengths))
+        logits = model.prefill(texts, groups, cache, rates)
+        prompts = [group.flatten().tolist() for group in groups]
+        return _Prefixes(cache.split(lengths), logits, rates, prompts)
 
     def _draw_group(self) -> None:
         """Draw G codes for each row, or the end."""

@@ -22,7 +22,9 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--model_tag", help="a packed model (zip) or a model-zoo name, in place of the files")
     for option in MODEL_FILES:
         group.add_argument(f"--{option}")
-    group.add_argument("--device", default=ModelSpec.device, help="cpu, cuda, cuda:N")
+    group.add_argument(
+        "--device", default=ModelSpec.device, help="cpu, cuda, cuda:N; pairs on cuda: all GPUs"
+    )
     group = parser.add_argument_group("decoding")
     for one in fields(DecodingOptions):
         kind, about = kinds(DecodingOptions)[one.name], one.metadata["help"]

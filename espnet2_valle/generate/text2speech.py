@@ -273,16 +273,14 @@ class Text2Speech:
             for candidate in range(count)
         ]
         decoded = decode_ar(self.ar, utterances, self.options)
-        results = []
-        for place, each in enumerate(prepared):
-            candidates = decoded[place * count : (place + 1) * count]
-            if self.scorer is None:
-                best = max(candidates, key=lambda one: rank(one.outcome, one.log_probability))
-                results.append(self._finish(each, best))
-            else:
-                heard = [self._scored(self._finish(each, one), each, self.scorer) for one in candidates]
-                results.append(max(heard, key=lambda one: one.rank))
-        return results
+        candidates = [decoded[place : place + count] for place in range(0, len(decoded), count)]
+        if self.scorer is None:
+            best = [max(row, key=lambda one: rank(one.outcome, one.log_probability)) for row in candidates]
+            return self._finish(prepared, best)
+        # The first of each, then the second of each, so that no batch has more rows than were asked for.
+        sounds = zip(*(self._finish(prepared, column) for column in zip(*candidates)))
+        heard = [[self._scored(one, each, self.scorer) for one in row] for each, row in zip(prepared, sounds)]
+        return [max(row, key=lambda one: one.rank) for row in heard]
 
     def _scored(self, speech: Speech, prepared: Prepared, scorer: Scorer) -> Speech:
         """The candidate with its score."""
@@ -290,13 +288,29 @@ class Text2Speech:
         score = float("-inf") if silent else scorer(speech.wav, self.fs, prepared.request.text)
         return replace(speech, score=score)
 
-    def _finish(self, prepared: Prepared, decoded: Decoded) -> Speech:
-        """Codebook 1 to sound."""
-        if decoded.outcome is Outcome.NO_SPEECH:
-            return replace(self._silence(decoded.outcome), log_probability=decoded.log_probability)
-        codes = self.nar.generate(prepared.text[None], prepared.prompt[None], decoded.codes[None])[0].cpu()
-        speech, outcome = finish(self.codec.decode(codes.numpy()), decoded.outcome)
-        return Speech(torch.from_numpy(speech), codes, outcome, decoded.log_probability)
+    def _finish(self, prepared: Sequence[Prepared], decoded: Sequence[Decoded]) -> list[Speech]:
+        """Codebook 1 to sound, all at once."""
+        spoken = [pair for pair in zip(prepared, decoded) if pair[1].outcome is not Outcome.NO_SPEECH]
+        sounds = iter(self._sounds(spoken))
+        return [
+            replace(self._silence(one.outcome), log_probability=one.log_probability)
+            if one.outcome is Outcome.NO_SPEECH
+            else next(sounds)
+            for one in decoded
+        ]
+
+    def _sounds(self, spoken: Sequence[tuple[Prepared, Decoded]]) -> list[Speech]:
+        """The sounds of codes of codebook 1, of which there are some in each."""
+        if not spoken:
+            return []
+        texts, prompts = ([getattr(each, name) for each, _ in spoken] for name in ("text", "prompt"))
+        codes = [one.cpu() for one in self.nar.generate(texts, prompts, [one.codes for _, one in spoken])]
+        sounds = []
+        wavs = self.codec.decode_batch([one.numpy() for one in codes])
+        for wav, of_wav, (_, one) in zip(wavs, codes, spoken, strict=True):
+            speech, outcome = finish(wav, one.outcome)
+            sounds.append(Speech(torch.from_numpy(speech), of_wav, outcome, one.log_probability))
+        return sounds
 
     def _silence(self, outcome: Outcome) -> Speech:
         return Speech(torch.empty(0), torch.empty(0, self.codec.num_codebooks, dtype=torch.long), outcome)

@@ -6,11 +6,12 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.machine import ALL_GPUS, VISIBLE_GPUS, gpus
 from espnet2_valle.common.options import check_keys
 from espnet2_valle.jobs.config import LOCAL, PBS, SLURM, SSH, ClusterConfig
 
@@ -37,10 +38,16 @@ MEMORY = {f"distributed.worker.memory.{name}": False for name in ("target", "spi
 
 
 @contextmanager
-def open_client(config: ClusterConfig, n_workers: int) -> Iterator["Client"]:
+def open_client(config: ClusterConfig, n_workers: int, device: str = "cpu") -> Iterator["Client"]:
     """Start a scheduler in this process and `n_workers` workers of one thread; end them with the block.
 
     A worker that dies is replaced where it ran, with a word in the log; a job that ends is not.
+
+    Args:
+        config: where they run.
+        n_workers: how many.
+        device: where their work computes. On `cuda` each sees one GPU, so that this is its own: on this
+            machine and by SSH they take turns at the GPUs; a job has those that the batch system gave it.
 
     Raises:
         InputError: options that the cluster does not take, a missing package or command, or no worker starts.
@@ -59,7 +66,7 @@ def open_client(config: ClusterConfig, n_workers: int) -> Iterator["Client"]:
         from distributed import Client
 
         try:
-            cluster = BUILDERS[config.env](config, n_workers)
+            cluster = BUILDERS[config.env](config, n_workers, device)
         except (TypeError, ValueError, RuntimeError, OSError) as error:
             raise InputError(
                 config.path,
@@ -84,7 +91,7 @@ def _quiet() -> Iterator[None]:
             logging.getLogger(name).setLevel(level)
 
 
-def _local(config: ClusterConfig, n_workers: int) -> Any:
+def _local(config: ClusterConfig, n_workers: int, device: str) -> Any:
     """Processes of this machine, reachable from this machine only."""
     from distributed import LocalCluster, Nanny, Worker
 
@@ -98,7 +105,30 @@ def _local(config: ClusterConfig, n_workers: int) -> Any:
         "silence_logs": logging.CRITICAL,
         **config.options,
     }
-    return LocalCluster(n_workers=n_workers, threads_per_worker=1, processes=True, **options)
+    kind = _with_gpus(LocalCluster, gpus()) if device == ALL_GPUS else LocalCluster
+    return kind(n_workers=n_workers, threads_per_worker=1, processes=True, **options)
+
+
+def _with_gpus(kind: Any, visible: Sequence[str]) -> Any:
+    """The class LocalCluster for workers that see one GPU each, of those in `visible` in turn.
+
+    They do so before they load torch, and keep it when they are replaced. RAPIDS' dask-cuda goes the same
+    way, and brings much that is not needed here.
+    """
+
+    class GPUCluster(kind):
+        def __init__(self, n_workers: int, **options: Any):
+            super().__init__(n_workers=0, **options)  # whose workers would all be alike
+            self.scale(n_workers)
+            self.sync(self._correct_state)  # waits until they are there
+
+        def new_worker_spec(self) -> dict[int, Any]:
+            [(number, spec)] = super().new_worker_spec().items()
+            options = spec["options"]
+            environment = {**options.get("env", {}), VISIBLE_GPUS: visible[number % len(visible)]}
+            return {number: {**spec, "options": {**options, "env": environment}}}
+
+    return GPUCluster
 
 
 def _queue(config: ClusterConfig, n_workers: int, name: str, command: str) -> Any:
@@ -137,15 +167,15 @@ def _queue(config: ClusterConfig, n_workers: int, name: str, command: str) -> An
     return cluster
 
 
-def _slurm(config: ClusterConfig, n_workers: int) -> Any:
+def _slurm(config: ClusterConfig, n_workers: int, device: str) -> Any:
     return _queue(config, n_workers, "SLURMCluster", "sbatch")
 
 
-def _pbs(config: ClusterConfig, n_workers: int) -> Any:
+def _pbs(config: ClusterConfig, n_workers: int, device: str) -> Any:
     return _queue(config, n_workers, "PBSCluster", "qsub")
 
 
-def _ssh(config: ClusterConfig, n_workers: int) -> Any:
+def _ssh(config: ClusterConfig, n_workers: int, device: str) -> Any:
     """Processes of machines that share this one's files; the scheduler runs on the first of them."""
     _import(config, "asyncssh")
     from distributed import SSHCluster
@@ -155,7 +185,12 @@ def _ssh(config: ClusterConfig, n_workers: int) -> Any:
     hosts = given.pop("hosts")
     each = -(-n_workers // len(hosts))
     workers = {"nthreads": 1, "n_workers": each, "memory_limit": 0, "dashboard": False}
-    python = f"env PYTHONPATH={shlex.quote(os.environ.get('PYTHONPATH', ''))} {sys.executable}"
+    own = f"env PYTHONPATH={shlex.quote(os.environ.get('PYTHONPATH', ''))} {sys.executable}"
+    python: Any = given.pop("remote_python", own)
+    if device == ALL_GPUS:  # each has a connection of its own, which says what it sees
+        hosts = [host for host in hosts for _ in range(each)]
+        workers["n_workers"] = 1
+        python = [python, *(f"env {VISIBLE_GPUS}={n % each} {python}" for n in range(len(hosts)))]
     options = {
         "remote_python": python,
         **given,
@@ -165,7 +200,7 @@ def _ssh(config: ClusterConfig, n_workers: int) -> Any:
     return SSHCluster([hosts[0], *hosts], **options)
 
 
-BUILDERS: dict[str, Callable[[ClusterConfig, int], Any]] = {
+BUILDERS: dict[str, Callable[[ClusterConfig, int, str], Any]] = {
     LOCAL: _local,
     SLURM: _slurm,
     PBS: _pbs,

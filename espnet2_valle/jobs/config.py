@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.machine import gpus, is_gpu
 from espnet2_valle.common.options import load
 
 LOCAL, SLURM, PBS, SSH = "local", "slurm", "pbs", "ssh"
@@ -23,6 +24,10 @@ class ClusterConfig:
         allowed_failures: an item is given up when more than so many workers have died while working on it.
         no_workers_timeout: seconds without any worker after which the work is given up.
         options: of Dask's LocalCluster, SSHCluster, or dask-jobqueue's SLURMCluster and PBSCluster.
+        gpu_workers: how many where the work is on GPUs; None is `n_workers`, on this machine one for each
+            GPU that is visible. More than those share them. By SSH each machine needs a GPU for each of its
+            workers.
+        gpu_options: of the same, in place of those of `options`, where the work is on GPUs.
         path: the file, for errors.
     """
 
@@ -31,12 +36,15 @@ class ClusterConfig:
     allowed_failures: int = 2
     no_workers_timeout: float = 300.0
     options: Mapping[str, Any] = field(default_factory=dict)
+    gpu_workers: int | None = None
+    gpu_options: Mapping[str, Any] = field(default_factory=dict)
     path: str = "--cluster"
 
     def __post_init__(self) -> None:
         if self.env not in ENVS:
             raise InputError(self.path, f"there is no env '{self.env}'", f"Choose among {', '.join(ENVS)}")
-        for name, least in (("n_workers", 1), ("allowed_failures", 0), ("no_workers_timeout", 1)):
+        bounds = {"n_workers": 1, "gpu_workers": 1, "allowed_failures": 0, "no_workers_timeout": 1}
+        for name, least in bounds.items():
             value = getattr(self, name)
             if value is not None and value < least:
                 raise InputError(self.path, f"{name} is {value!r}", f"Give a number from {least} on")
@@ -53,12 +61,24 @@ class ClusterConfig:
             InputError: no such file, not YAML, an unknown key or a value that cannot be.
         """
         config = load(cls, path, "--cluster", path=str(path))
-        given = {name: value for name, value in config.options.items() if value is not None}
-        return replace(config, options=given)  # null stands for Dask's default
+        return replace(config, options=_given(config.options), gpu_options=_given(config.gpu_options))
 
-    def workers(self, nj: int) -> int:
-        """Number of workers, where the command asks for `nj`."""
+    def workers(self, nj: int, device: str = "cpu") -> int:
+        """Number of workers, where the command asks for `nj`, and they compute on `device`."""
+        if is_gpu(device) and self.gpu_workers:
+            return self.gpu_workers
+        if is_gpu(device) and self.env == LOCAL:
+            return len(gpus(device))
         return self.n_workers or max(1, nj)
+
+    def on(self, device: str) -> "ClusterConfig":
+        """The same, with its options for workers that compute on `device`."""
+        return replace(self, options={**self.options, **self.gpu_options}) if is_gpu(device) else self
+
+
+def _given(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options without those that are null, which stands for Dask's default."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def add_worker_arguments(parser: argparse.ArgumentParser | argparse._ArgumentGroup) -> None:
@@ -66,4 +86,13 @@ def add_worker_arguments(parser: argparse.ArgumentParser | argparse._ArgumentGro
     parser.add_argument("--nj", type=int, default=1, help="workers; one works in the command's own process")
     parser.add_argument(
         "--cluster", help="where they run, conf/cluster/*.yaml; without it as processes of this machine"
+    )
+
+
+def add_device_argument(parser: argparse.ArgumentParser | argparse._ArgumentGroup, what: str) -> None:
+    """The option --device of a command with parallel work; `what` computes there."""
+    parser.add_argument(
+        "--device",
+        default="cpu",
+        help=f"of {what}: cpu, cuda (a worker on each GPU that is visible, in place of --nj), cuda:N",
     )

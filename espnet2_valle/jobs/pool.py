@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tqdm import tqdm
 
+from espnet2_valle.common.checks import check_device
 from espnet2_valle.common.errors import InputError, WorkError
 from espnet2_valle.jobs.config import LOCAL, SSH, ClusterConfig
 
@@ -32,10 +33,21 @@ SHOWN = 3  # items named in an error
 
 
 class Workers:
-    """Workers of one configuration, started when they are first needed and kept until the end."""
+    """Workers of one configuration, started when they are first needed and kept until the end.
 
-    def __init__(self, config: ClusterConfig):
-        self.config = config
+    Args:
+        config: where they run.
+        device: where their work computes, see `open_client`.
+
+    Raises:
+        InputError: they would run on this machine, which has no such device.
+    """
+
+    def __init__(self, config: ClusterConfig, device: str = "cpu"):
+        if config.env == LOCAL and device != "cpu":
+            check_device(device, "--device")
+        self.config = config.on(device)
+        self.device = device
         self.running = ExitStack()
         self.client: Client | None = None
         self.n_workers = 0
@@ -45,7 +57,7 @@ class Workers:
         if self.client is None:
             from espnet2_valle.jobs.cluster import open_client
 
-            self.client = self.running.enter_context(open_client(self.config, n_workers))
+            self.client = self.running.enter_context(open_client(self.config, n_workers, self.device))
         elif n_workers > self.n_workers and self.config.env != SSH:
             self.client.cluster.scale(n_workers)
         self.n_workers = max(n_workers, self.n_workers)
@@ -63,18 +75,20 @@ _current: Workers | None = None
 
 
 @contextmanager
-def use_cluster(path: str | None = None) -> Iterator[None]:
+def use_cluster(path: str | None = None, device: str = "cpu") -> Iterator[None]:
     """Within the block `parallel_map` works where a file of conf/cluster says, on workers it starts once.
 
     Args:
         path: the file; None is processes of this machine.
+        device: where the work computes. On `cuda`, all GPUs, there is a worker for each and nj counts not;
+            `cuda` is its own GPU to each of them. On `cuda:N` there is one worker.
 
     Raises:
-        InputError: a file at fault, see `ClusterConfig`.
+        InputError: a file at fault, see `ClusterConfig`, or no such device on this machine.
     """
     global _current
     outer = _current
-    with Workers(ClusterConfig.load(path) if path else ClusterConfig()) as _current:
+    with Workers(ClusterConfig.load(path) if path else ClusterConfig(), device) as _current:
         try:
             yield
         finally:
@@ -98,7 +112,7 @@ def parallel_map(
     Args:
         function: picklable (a module's function or functools.partial of one).
         items: what to work on; a sequence lets the bar know its end.
-        nj: number of workers, where the cluster's configuration does not say.
+        nj: number of workers, where neither the cluster's configuration nor the number of GPUs says it.
         title: what the bar says.
         worth: so many items are worth a worker of their own, which takes seconds to start.
         keep_errors: yield an InputError in its item's place rather than raise it.
@@ -121,7 +135,7 @@ def _results(
     function: Callable[[Item], Result], items: Sequence[Item], nj: int, worth: int, title: str
 ) -> Iterator[Result | InputError]:
     workers = _current or Workers(ClusterConfig())
-    wanted = min(workers.config.workers(nj), -(-len(items) // worth))
+    wanted = min(workers.config.workers(nj, workers.device), -(-len(items) // worth))
     if len(items) <= worth or (wanted == 1 and workers.config.env == LOCAL):
         yield from (_attempt(function, item) for item in items)
         return

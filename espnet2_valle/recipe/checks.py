@@ -46,6 +46,15 @@ def check_settings(settings: Settings) -> None:
             )
     if options.phone_chooser:
         check_candidates(settings)
+    if options.gpu_inference and not options.cluster:
+        from espnet2_valle.common.machine import gpus  # which asks torch
+
+        if not gpus():
+            raise InputError(
+                "--gpu_inference",
+                "torch finds no GPU here",
+                "Leave it out, or say where GPUs are by --cluster",
+            )
     if not options.train_set and not options.download_model and options.stop_stage > 2:
         raise InputError(
             f"--corpus {options.corpus}",

@@ -50,7 +50,12 @@ class Options:
     cluster: str = _general(
         "", "where workers run, ../../conf/cluster/*.yaml; default: processes of this machine"
     )
-    gpu_inference: bool = _general(False, "decode on a GPU")
+    gpu_inference: bool = _general(
+        False, "codec, decoding, baselines and scores on GPUs: a worker on each that is visible, not nj"
+    )
+    batch_size: str = _general(
+        "", "utterances at once in a worker, of codec and decoding; default: 1, with gpu_inference 16"
+    )
     datadir: str = _general("data", "where the corpus is described")
     dumpdir: str = _general("dump", "where formatted data goes")
     expdir: str = _general("exp", "where models and results go")

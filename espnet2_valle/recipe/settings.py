@@ -13,6 +13,7 @@ FIRST, LAST = 1, 10
 DATA_STAGES, TRAINING_STAGES, EVALUATION_STAGES, PACK = (1, 2, 3, 4), (5, 6), (7, 8, 9), 10
 # What a packed model needs no stage for: its codec and tokens are in it.
 TEXT, CODEC, SCORE = 3, 4, 8
+GPU_BATCH_SIZE = "16"
 MODELS = ("ar", "nar")
 
 
@@ -55,6 +56,11 @@ class Settings(Names):
     def inference_nj(self) -> str:
         """Number of workers of decoding and scoring."""
         return self.options.inference_nj or self.nj
+
+    @property
+    def batch_size(self) -> str:
+        """Utterances at once in a worker, of codec and decoding."""
+        return self.options.batch_size or (GPU_BATCH_SIZE if self.options.gpu_inference else "1")
 
     @property
     def text_options(self) -> list[str]:
@@ -163,5 +169,5 @@ _DERIVED = (
     *("train_set", "voiced_set", "sets", "train_index", "inference_tag", "pairs_suffix"),
     *("ar_config", "nar_config", "codec_config", "score_config", "baseline_conf"),
     *("model_options", "codec_options", "model_done", "codec_done"),
-    *("nj", "inference_nj", "text_options", "phone_options", "loads_scorers"),
+    *("nj", "inference_nj", "batch_size", "text_options", "phone_options", "loads_scorers"),
 )

@@ -18,7 +18,7 @@ from espnet2_valle.recipe.begun import SETTINGS, changed, goes_on, settings_of, 
 
 STARTED = ".started"  # in a training directory: fingerprint of what it was begun with
 # Options that change no result, each with one value.
-FREE = ("--nj", "--cluster", "--ngpu", "--num_nodes", "--device", "--max_unknown")
+FREE = ("--nj", "--cluster", "--ngpu", "--num_nodes", "--device", "--batch_size", "--max_unknown")
 Runner = Callable[[Sequence[str]], None]
 
 

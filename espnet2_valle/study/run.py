@@ -26,6 +26,7 @@ from espnet2_valle.evaluation.utterance import Trial
 from espnet2_valle.generate.arguments import add_model_arguments, model_spec
 from espnet2_valle.generate.decode_pairs import synthesise_pairs
 from espnet2_valle.generate.opening import ModelSpec
+from espnet2_valle.jobs.pool import use_cluster
 from espnet2_valle.study.config import REFERENCE, RUNS, Study, read_study
 from espnet2_valle.study.making import Maker, overlay
 from espnet2_valle.study.plot import draw
@@ -150,7 +151,8 @@ def run_study(
 
     def decode(model: dict[str, Any], pairs: Path, data_dir: Path, folder: Path) -> None:
         spec = ModelSpec.from_dict(model)
-        synthesise_pairs(spec, pairs, data_dir, folder, options.nj, options.batch_size)
+        with use_cluster(device=options.device):
+            synthesise_pairs(spec, pairs, data_dir, folder, options.nj, options.batch_size)
 
     decoding = read_decoding(options.decode_config, options.device)
     maker = Maker(test.pairs, test.data, output, decoding, decode, options.inference_model, options.nj)

@@ -1,8 +1,11 @@
 """The autoregressive model: text, then codebook 1 (VALL-E, sec. 4.2.1; groups: VALL-E 2, sec. 3.2)."""
 
+from collections.abc import Iterable
+
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
 from typeguard import typechecked
 
 from espnet2_valle.valle.abs_valle import AbsVALLE, Lengths, Prediction
@@ -159,23 +162,39 @@ class VALLEAR(AbsVALLE):
 
     @torch.no_grad()
     def prefill(
-        self, text: torch.Tensor, groups: torch.Tensor, cache: KVCache, rates: torch.Tensor | None = None
+        self,
+        text: Iterable[torch.Tensor],
+        groups: Iterable[torch.Tensor],
+        cache: KVCache,
+        rates: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Read the text and the prompt into an empty cache.
 
+        Rows begin together. What the cache holds behind the end of a shorter one is padding, see
+        `KVCache.split`.
+
         Args:
-            text: (batch, text_time), without padding.
-            groups: (batch, prompt_groups, G), may be empty.
-            cache: from `new_cache`.
+            text: (text_time,) of each row.
+            groups: (prompt_groups, G) of each row, may be empty.
+            cache: from `new_cache`, for the longest row.
             rates: (batch,) from `position_rates`; None means `position_rate` for all.
 
         Returns:
             logits of the next group, (batch, G, codebook_size + 1).
         """
-        lengths = torch.full((text.shape[0],), text.shape[1], dtype=torch.long, device=text.device)
-        embedded_text, _ = self.text(text, lengths)
-        x = torch.cat([embedded_text, self._embed(groups, rates=rates).to(embedded_text.dtype)], dim=1)
-        return self._predict(self.transformer(x, causal=True, cache=cache, last=1))[:, 0]
+        texts = list(text)
+        each = [None] * len(texts) if rates is None else rates.split(1)
+        rows = [self._row(*row) for row in zip(texts, groups, each, strict=True)]
+        x = pad_sequence(rows, batch_first=True)
+        if all(len(row) == x.shape[1] for row in rows):
+            return self._predict(self.transformer(x, causal=True, cache=cache, last=1))[:, 0]
+        hidden = self.transformer(x, causal=True, cache=cache)  # no row sees what is behind it
+        return self._predict(torch.stack([one[len(row) - 1 :][:1] for one, row in zip(hidden, rows)]))[:, 0]
+
+    def _row(self, text: torch.Tensor, groups: torch.Tensor, rate: torch.Tensor | None) -> torch.Tensor:
+        """(text_time,) and (groups, G) -> (text_time + 1 + groups, width), as the Transformer reads them."""
+        embedded, _ = self.text(text[None], torch.tensor([len(text)], device=text.device))
+        return torch.cat([embedded, self._embed(groups[None], rates=rate).to(embedded.dtype)], dim=1)[0]
 
     @torch.no_grad()
     def step(

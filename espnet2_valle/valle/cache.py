@@ -1,5 +1,6 @@
 """The state that incremental decoding carries from step to step."""
 
+import copy
 from collections.abc import Sequence
 
 import torch
@@ -56,6 +57,16 @@ class KVCache:
             stacked.buffer[:, :, row, :, start:length] = part.buffer[:, :, 0, :, : part.length]
         stacked._mask = stacked._hide_before_start()
         return stacked
+
+    def split(self, lengths: Sequence[int]) -> list["KVCache"]:
+        """Rows that begin at the first position and end at these, as caches of one row in the same memory."""
+        parts = []
+        for row, length in enumerate(lengths):
+            part = copy.copy(self)
+            part.buffer = self.buffer[:, :, row : row + 1]
+            part.length, part.starts, part._mask = length, [0], None
+            parts.append(part)
+        return parts
 
     @property
     def batch(self) -> int:

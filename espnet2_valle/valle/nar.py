@@ -1,9 +1,12 @@
 """The non-autoregressive model: codebooks 2..Q, one stage each (VALL-E, sec. 4.2.2)."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import nn
+from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
 from typeguard import typechecked
 
 from espnet2_valle.valle.abs_valle import AbsVALLE, Lengths, Prediction
@@ -183,45 +186,45 @@ class VALLENAR(AbsVALLE):
     @torch.no_grad()
     def generate(
         self,
-        text: torch.Tensor,
-        prompt: torch.Tensor,
-        first_codes: torch.Tensor,
+        text: Iterable[torch.Tensor],
+        prompt: Iterable[torch.Tensor],
+        first_codes: Iterable[torch.Tensor],
         chunks: Chunks | None = None,
-    ) -> torch.Tensor:
-        """Fill in codebooks 2..Q greedily, stage by stage.
+    ) -> list[torch.Tensor]:
+        """Fill in codebooks 2..Q greedily, stage by stage; rows are padded so that they end together.
 
         Args:
-            text: (batch, text_time), without padding: prompt text and text.
-            prompt: (batch, prompt_time, Q).
-            first_codes: (batch, time), codebook 1 of the target.
+            text: (text_time,) of each row: prompt text and text.
+            prompt: (prompt_time, Q) of each row.
+            first_codes: (time,) of each row, codebook 1 of the target.
             chunks: how much of the target a frame sees; None for all of it.
 
         Returns:
-            (batch, time, Q)
+            (time, Q) of each row.
         """
-        batch, time = first_codes.shape
-        text_lengths = torch.full((batch,), text.shape[1], device=text.device)
-        embedded_text, _ = self.text(text, text_lengths)
-        audio = torch.cat(
-            [
-                self.codes.sum(prompt, torch.full_like(text_lengths, self.num_codebooks)),
-                self.codes.embed(first_codes, 0),
-            ],
-            dim=1,
-        )
-        x = torch.cat([embedded_text, self._place(audio, 0)], dim=1)
-        mask = None
-        if chunks is not None:
-            ranks = chunks.ranks(time, text.device).expand(batch, -1)
-            lengths = torch.full_like(text_lengths, x.shape[1])
-            mask = _chunk_mask(_shift(ranks, lengths - time, x.shape[1]), lengths, x)
-        codes = [first_codes]
+        targets = list(first_codes)
+        rows = [self._row(*row) for row in zip(text, prompt, targets, strict=True)]
+        x = pad_sequence(rows, batch_first=True, padding_side="left")
+        mask = _mask_of_rows(x, rows, targets, chunks)
+        codes = [pad_sequence(targets, batch_first=True, padding_side="left")]
+        batch, time = codes[0].shape
+        frames = torch.tensor([len(target) for target in targets], device=x.device)
+        inside = length_mask(frames, time).flip(1).unsqueeze(2)
         # Text and prompt are embedded once; each stage only adds its codebook to the target.
         for stage in range(1, self.num_codebooks):
             hidden = self.transformer(x, causal=False, mask=mask, stage=stage - 1, last=time)
-            codes.append(self.codes.logits(hidden, torch.full_like(text_lengths, stage)).argmax(-1))
-            x[:, -time:] += self.codes.embed(codes[-1], stage)
-        return torch.stack(codes, dim=2)
+            codes.append(self.codes.logits(hidden, torch.full_like(frames, stage)).argmax(-1))
+            x[:, -time:] += torch.where(inside, self.codes.embed(codes[-1], stage), 0)
+        filled = torch.stack(codes, dim=2)
+        return [row[time - len(target) :] for row, target in zip(filled, targets)]
+
+    def _row(self, text: torch.Tensor, prompt: torch.Tensor, first_codes: torch.Tensor) -> torch.Tensor:
+        """Text, text end, prompt and codebook 1 as the Transformer reads them, (positions, width)."""
+        length = torch.tensor([len(text)], device=text.device)
+        embedded_text, _ = self.text(text[None], length)
+        sound = self.codes.sum(prompt[None], torch.full_like(length, self.num_codebooks))
+        audio = torch.cat([sound, self.codes.embed(first_codes[None], 0)], dim=1)
+        return torch.cat([embedded_text, self._place(audio, 0)], dim=1)[0]
 
     @torch.no_grad()
     def prefill(self, text: torch.Tensor, prompt: torch.Tensor) -> NARContext:
@@ -298,6 +301,29 @@ def _cut(codes: torch.Tensor, start: torch.Tensor, length: torch.Tensor, step: i
     frames = torch.arange(round_up(int(length.max()), step), device=codes.device)
     index = (start.unsqueeze(1) + frames).clamp(max=codes.shape[1] - 1)
     return codes.gather(1, index.unsqueeze(2).expand(-1, -1, codes.shape[2]))
+
+
+def _mask_of_rows(
+    x: torch.Tensor, rows: Sequence[torch.Tensor], targets: Sequence[torch.Tensor], chunks: Chunks | None
+) -> torch.Tensor | None:
+    """Additive mask of rows that are padded to `x` (batch, time, width) on the left; None: all see all.
+
+    Args:
+        x: all rows.
+        rows: (positions, width) of each.
+        targets: (frames,) at the end of each.
+        chunks: see `VALLENAR.generate`.
+    """
+    time = x.shape[1]
+    if chunks is None and all(len(row) == time for row in rows):
+        return None
+    lengths = torch.tensor([len(row) for row in rows], device=x.device)
+    visible = length_mask(lengths, time).flip(1)[:, None]
+    if chunks is not None:
+        each = [chunks.ranks(len(target), x.device)[0] for target in targets]
+        ranks = torch.stack([F.pad(one, (time - len(one), 0)) for one in each])
+        visible = visible & (ranks.unsqueeze(1) <= ranks.unsqueeze(2))
+    return x.new_zeros(visible.shape).masked_fill(~visible, float("-inf")).unsqueeze(1)
 
 
 def _padding_mask(lengths: torch.Tensor, x: torch.Tensor) -> torch.Tensor | None:

@@ -94,7 +94,7 @@ def open_trained(files: ModelFiles, device: str = "cpu") -> Trained:
 
     Args:
         files: of one run.
-        device: cpu, cuda, cuda:N.
+        device: cpu, cuda, cuda:N; a codec that knows the CPU only stays there.
 
     Raises:
         InputError: missing files, or models and codec that do not belong together.
@@ -109,6 +109,7 @@ def open_trained(files: ModelFiles, device: str = "cpu") -> Trained:
         _expect(VALLENAR, nar_model.valle, "--nar_model_file"),
     )
     codec = load_codec(files.codec_config)
+    codec.to(codec.nearest(device))
     for args, option in ((ar_args, "--ar_model_file"), (nar_args, "--nar_model_file")):
         if codec_spec(args) != codec.spec:
             raise InputError(

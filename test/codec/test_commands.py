@@ -209,6 +209,20 @@ def test_options_that_cannot_be(fitted, short, tmp_path, options, message):
         tokenise(fitted, short, tmp_path / "codes", *options)
 
 
+def test_a_codec_that_knows_the_cpu_only_stays_there(fitted, short, tmp_path, monkeypatch, caplog):
+    caplog.set_level("INFO")
+    tokenise(fitted, short, tmp_path / "cpu")
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    tokenise(fitted, short, tmp_path / "cuda", "--device", "cuda")
+    assert contents(tmp_path / "cuda").keys() == contents(tmp_path / "cpu").keys()
+    assert "codec world computes on the CPU" in caplog.text
+    config = str(fitted / "codec" / "codec.yaml")
+    codec_resynthesize.main(
+        ["--codec_config", config, "--wav_scp", short, "--output_dir", str(tmp_path / "out")]
+        + ["--device", "cuda"]
+    )
+
+
 def test_other_rates_are_resampled(fitted, tmp_path):
     scp = write_scp(tmp_path, [vowel(0.5, 120, rate=8000)], rate=8000)
     tokenise(fitted, scp, tmp_path / "codes")

@@ -84,6 +84,18 @@ def test_a_batch_has_the_codes_of_its_utterances(codec, seconds):
     assert codec.encode_batch([]) == []
 
 
+@pytest.mark.parametrize("frames", [(75, 30, 53), (4, 75, 2)])  # the shortest are mirrored
+def test_a_batch_has_the_sound_of_its_utterances(codec, frames):
+    rng = np.random.default_rng(0)
+    batch = [rng.integers(0, 1024, (count, 8)) for count in frames]
+    batch += [batch[0][:, :3], batch[0][:0]]
+    together = codec.decode_batch(batch)
+    assert [len(wav) for wav in together] == [len(codes) * HOP for codes in batch]
+    for codes, wav in zip(batch, together):
+        np.testing.assert_allclose(wav, codec.decode(codes), atol=1e-5)
+    assert codec.decode_batch([]) == []
+
+
 def test_a_gpu_that_is_not_there_is_told(codec):
     if torch.cuda.is_available():
         pytest.skip("there is a GPU here")

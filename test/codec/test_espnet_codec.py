@@ -93,6 +93,22 @@ def test_encoding_is_deterministic_and_uses_its_codebooks(codec):
     assert len(np.unique(codes)) > 4
 
 
+def test_it_goes_to_a_device_with_all_that_it_computes(codec, monkeypatch):
+    wav = np.random.default_rng(0).standard_normal(640).astype(np.float32) / 10
+    codes = codec.encode(wav)
+    moved = []
+    with monkeypatch.context() as fake:
+        fake.setattr(torch.cuda, "is_available", lambda: True)
+        fake.setattr(codec.coding.model, "to", moved.append)
+        assert codec.nearest("cuda:1") == "cuda:1"
+        assert codec.to("cuda:1").coding.device == "cuda:1"
+    assert moved == ["cuda:1"]
+    if not torch.cuda.is_available():
+        with pytest.raises(InputError, match="cuda: torch finds no GPU here"):
+            codec.to("cuda")
+    np.testing.assert_array_equal(codec.to("cpu").encode(wav), codes)
+
+
 def test_the_codec_yaml_of_the_command_and_the_model_are_all_it_needs(codec, model_file, tmp_path):
     codec_fit.main(
         ["--codec", "espnet", "--codec_model", str(model_file), "--output_dir", str(tmp_path / "codec")]

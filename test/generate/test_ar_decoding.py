@@ -121,11 +121,13 @@ def test_a_finished_row_leaves_the_batch(model):
 def test_candidates_that_share_a_prefix_are_read_once(model, monkeypatch):
     calls = []
     prefill = model.prefill
-    monkeypatch.setattr(model, "prefill", lambda *given: (calls.append(1), prefill(*given))[1])
+    monkeypatch.setattr(
+        model, "prefill", lambda texts, *more: (calls.append(len(texts)), prefill(texts, *more))[1]
+    )
     options, limits = SamplingOptions(temperature=2.0), Limits(6, 6)
     utterances = [Utterance(TEXT, PROMPT, limits, torch.Generator().manual_seed(n)) for n in range(3)]
     drawn = [one.codes.tolist() for one in decode_ar(model, utterances, options)]
-    assert len(calls) == 1
+    assert calls == [1]
     alone = [decode(model, limits, options, seed)[0].tolist() for seed in range(3)]
     assert drawn == alone
     assert drawn[0] != drawn[1]

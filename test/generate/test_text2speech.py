@@ -11,6 +11,7 @@ import yaml
 
 from espnet2_valle.asr.recognizer import AbsRecognizer
 from espnet2_valle.bin import pack, valle_inference, valle_stream
+from espnet2_valle.codec.world import WorldCodec
 from espnet2_valle.common.audio import write_audio
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.registry import Registry
@@ -19,6 +20,8 @@ from espnet2_valle.generate.decoding_folder import DecodingFolder, wav_path
 from espnet2_valle.generate.outcome import Outcome
 from espnet2_valle.generate.request import Request
 from espnet2_valle.generate.text2speech import Text2Speech
+from espnet2_valle.zoo import trained
+from espnet2_valle.zoo.trained import ModelFiles, open_trained
 
 from .conftest import RATE, buzz, write_model
 
@@ -246,6 +249,41 @@ def test_the_likeliest_candidate_is_kept_or_the_scorers(files):
     assert float(chosen["wav"].square().mean()) == max(one[0] for one in heard)
     tied = Text2Speech.from_files(**files, **ratios, best_of=4, scorer=lambda *_: 0.0)(*given)
     assert torch.equal(tied["codes"], Text2Speech.from_files(**files, **ratios, best_of=4)(*given)["codes"])
+
+
+@pytest.mark.parametrize("candidates", [1, 3])
+def test_a_batch_goes_through_each_model_and_the_codec_at_once(files, monkeypatch, candidates):
+    scorer = None if candidates == 1 else lambda *_: 0.0
+    text2speech = Text2Speech.from_files(**files, best_of=candidates, scorer=scorer)
+    rows = {"prefill": [], "generate": [], "decode_batch": []}
+
+    def count(of, name):
+        work = getattr(of, name)
+        monkeypatch.setattr(
+            of, name, lambda given, *more: (rows[name].append(len(given)), work(given, *more))[1]
+        )
+
+    count(text2speech.ar, "prefill")
+    count(text2speech.nar, "generate")
+    count(text2speech.codec, "decode_batch")
+    voices = [buzz(110, 1.0), buzz(220, 1.3), buzz(160, 0.8)]
+    text2speech.batch([Request("a b c"[: 1 + 2 * n], voice, "b c", RATE) for n, voice in enumerate(voices)])
+    assert rows["prefill"] == [3]
+    # Candidates are not more rows at once than there are requests.
+    assert len(rows["generate"]) == len(rows["decode_batch"]) == candidates
+    assert max(rows["generate"]) <= 3
+    assert rows["generate"] == rows["decode_batch"]
+
+
+@pytest.mark.parametrize(("on_gpu", "device"), [(True, "cuda:1"), (False, "cpu")])
+def test_a_codec_goes_to_the_device_of_its_models_if_it_can(files, monkeypatch, on_gpu, device):
+    moved = []
+    load = trained.load_model
+    monkeypatch.setattr(trained, "load_model", lambda config, weights, _: load(config, weights, "cpu"))
+    monkeypatch.setattr(WorldCodec, "on_gpu", on_gpu)
+    monkeypatch.setattr(WorldCodec, "to", lambda codec, where: moved.append(where) or codec)
+    open_trained(ModelFiles(**files), "cuda:1")
+    assert moved == [device]
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "int8"])

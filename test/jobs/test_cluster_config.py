@@ -22,7 +22,15 @@ def test_each_env_has_a_file(env):
 def test_the_local_file_is_the_default():
     config = ClusterConfig.load(FOLDER / "local.yaml")
     default = ClusterConfig()
-    for name in ("env", "n_workers", "allowed_failures", "no_workers_timeout", "options"):
+    for name in (
+        "env",
+        "n_workers",
+        "allowed_failures",
+        "no_workers_timeout",
+        "options",
+        "gpu_workers",
+        "gpu_options",
+    ):
         assert getattr(config, name) == getattr(default, name)
     assert (config.workers(3), config.workers(0)) == (3, 1)
     assert ClusterConfig(n_workers=5).workers(3) == 5
@@ -40,6 +48,8 @@ def written(tmp_path, **content):
         ({"evn": "local"}, "there is no key 'evn'. Choose among allowed_failures, env"),
         ({"env": "moon"}, "there is no env 'moon'. Choose among local, slurm, pbs, ssh"),
         ({"n_workers": 0}, "n_workers is 0. Give a number from 1 on"),
+        ({"gpu_workers": 0}, "gpu_workers is 0. Give a number from 1 on"),
+        ({"gpu_options": 3}, "gpu_options is 3"),
         ({"n_workers": "many"}, "n_workers is 'many'"),
         ({"allowed_failures": True}, "allowed_failures is True"),
         ({"allowed_failures": None}, "allowed_failures is None"),

@@ -3,7 +3,14 @@ from pathlib import Path
 import pytest
 
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.recipe.checks import check_candidates, check_codec, check_language, check_stage, needs
+from espnet2_valle.recipe.checks import (
+    check_candidates,
+    check_codec,
+    check_language,
+    check_settings,
+    check_stage,
+    needs,
+)
 from espnet2_valle.recipe.options import Options
 from espnet2_valle.recipe.settings import Settings
 
@@ -20,6 +27,17 @@ def speech(tmp_path):
         return Settings(Options(**folders, **options))
 
     return make
+
+
+def test_gpus_are_looked_for_before_the_run(speech, monkeypatch):
+    monkeypatch.chdir(Path(__file__).parents[2] / "egs2" / "valle")
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    with pytest.raises(InputError, match="--gpu_inference: torch finds no GPU here. Leave it out"):
+        check_settings(speech(gpu_inference=True))
+    check_settings(speech(gpu_inference=True, cluster="../../conf/cluster/slurm.yaml"))
+    check_settings(speech())
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    check_settings(speech(gpu_inference=True))
 
 
 def languages(settings, language):

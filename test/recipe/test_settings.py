@@ -11,6 +11,17 @@ def test_workers_are_those_of_the_machine_unless_they_are_given():
     assert settings.variables()["workers"] == ["--nj", "3", "--cluster", "slurm.yaml"]
 
 
+def test_gpus_are_used_in_batches_unless_another_size_is_given():
+    def of(**options):
+        found = Settings(Options(**options)).variables()
+        return found["device"], found["batch_size"]
+
+    assert of() == ("cpu", "1")
+    assert of(gpu_inference=True) == ("cuda", "16")
+    assert of(gpu_inference=True, batch_size="64") == ("cuda", "64")
+    assert of(batch_size="4") == ("cpu", "4")
+
+
 def test_a_share_has_two_models_and_nothing_else():
     settings = Settings(Options(train_share="0.25"))
     assert (settings.exp, settings.whole_exp) == ("exp/mini_0.25", "exp/mini")

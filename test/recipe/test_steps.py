@@ -52,7 +52,7 @@ def test_a_fingerprint_is_that_of_finished_runs():
         "two words",
         "",
     ]
-    words += ["ü", "--device", "cuda", "--cluster", "x.yaml", "last", "--ngpu"]
+    words += ["ü", "--device", "cuda", "--batch_size", "16", "--cluster", "x.yaml", "last", "--ngpu"]
     assert fingerprint(["a", "b"], words) == DIGEST
     assert fingerprint([], ["only", "words"]) == DIGEST_OF_WORDS
 

@@ -145,6 +145,23 @@ def test_cached_decoding_equals_uncached(own, rate, group_size, prompt, new, tex
     torch.testing.assert_close(torch.stack(steps, 1), full[:, prompt:].detach(), atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize("group_size", [1, 2])
+def test_rows_of_unlike_lengths_are_read_as_each_alone(sizes, group_size):
+    model = build(sizes, group_size)
+    lengths = [(5, 3), (2, 7), (9, 0)]
+    texts = [torch.randint(0, 11, (text,)) for text, _ in lengths]
+    groups = [torch.randint(0, 16, (count, group_size)) for _, count in lengths]
+    rates, positions = torch.tensor([0.5, 1.0, 2.0]), [text + 1 + count for text, count in lengths]
+    cache = model.new_cache(3, max(positions))
+    logits = model.prefill(texts, groups, cache, rates)
+    for row, part in enumerate(cache.split(positions)):
+        alone = model.new_cache(1, positions[row])
+        expected = model.prefill([texts[row]], [groups[row]], alone, rates[row : row + 1])
+        torch.testing.assert_close(logits[row : row + 1], expected, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(part.buffer[..., : part.length, :], alone.buffer, atol=1e-5, rtol=1e-4)
+        assert (part.length, part.batch) == (alone.length, 1)
+
+
 def test_a_full_cache_says_so(sizes):
     model = build(sizes, 1)
     cache = model.new_cache(1, 4)

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from espnet2_valle.valle import nar
+from espnet2_valle.valle.chunks import Chunks
 from espnet2_valle.valle.espnet_model import ESPnetVALLEModel
 from espnet2_valle.valle.nar import VALLENAR
 from espnet2_valle.valle.transformer import AdaptiveLayerNorm
@@ -152,7 +153,7 @@ def test_generate_fills_codebooks_greedily(sizes, batch):
     model = build(sizes)
     text, prompt = batch["text"][:1], batch["codes"][:1, :5]
     first = batch["codes"][:1, 5:, 0]
-    codes = model.generate(text, prompt, first)
+    codes = torch.stack(model.generate(text, prompt, first))
     assert torch.equal(codes[..., 0], first)
     sizes_of = [torch.tensor([part.shape[1]]) for part in (text, prompt, codes)]
     for stage in (1, 2, 3):
@@ -160,6 +161,24 @@ def test_generate_fills_codebooks_greedily(sizes, batch):
             text, sizes_of[0], prompt, sizes_of[1], codes, sizes_of[2], torch.tensor([stage])
         )
         assert torch.equal(logits.argmax(-1), codes[..., stage])
+
+
+@pytest.mark.parametrize("chunks", [None, Chunks(2, 3)])
+def test_rows_of_unlike_lengths_are_generated_as_each_alone(sizes, chunks):
+    """In float64, where sums in another order decide nothing."""
+    model = build(sizes).double()
+    lengths = [(3, 4, 9), (7, 2, 5), (1, 6, 1), (4, 1, 12)]
+    texts, prompts, firsts = (
+        [torch.randint(0, 11, (row[0],)) for row in lengths],
+        [torch.randint(0, 16, (row[1], 4)) for row in lengths],
+        [torch.randint(0, 16, (row[2],)) for row in lengths],
+    )
+    together = model.generate(texts, prompts, firsts, chunks)
+    for place, codes in enumerate(together):
+        alone = [rows[place : place + 1] for rows in (texts, prompts, firsts)]
+        assert torch.equal(codes, model.generate(*alone, chunks)[0])
+        assert torch.equal(codes[:, 0], firsts[place])
+    assert len({len(codes) for codes in together}) == 4
 
 
 def test_bad_options(sizes):

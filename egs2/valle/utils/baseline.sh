@@ -7,7 +7,7 @@ embed() {
     local set=$1 folder=$2
     shift 2
     step "${folder}/.done" "${folder}/spembs.scp" "${raw}/${set}/.done" -- \
-        "${PYTHON}" -m espnet2_valle.bin.speaker_embed --wav_scp "${raw}/${set}/wav.scp" "$@"
+        "${PYTHON}" -m espnet2_valle.bin.speaker_embed --wav_scp "${raw}/${set}/wav.scp" --device "${device}" "$@"
 }
 
 # train_baselines: part of stage 6.
@@ -30,7 +30,7 @@ train_baseline() {
         step "${durations}/${set}/.done" "${durations}/${set}/durations" "${exp}/${teacher}/.done" -- \
             "${PYTHON}" -m espnet2_valle.bin.baseline_durations --train_config "${exp}/${teacher}/config.yaml" \
             --model_file "${exp}/${teacher}/$(recipe model_file "${teacher}")" --wav_scp "${raw}/${set}/wav.scp" \
-            --token_int "${token}/${set}/token_int" --spembs "${spembs}/${set}/spembs.scp" --output_dir "${durations}/${set}" --nj "${nj}"
+            --token_int "${token}/${set}/token_int" --spembs "${spembs}/${set}/spembs.scp" --output_dir "${durations}/${set}" --nj "${nj}" --device "${device}"
         done_files+=("${durations}/${set}/.done")
         files+=("${durations}/${set}/durations")
     done
