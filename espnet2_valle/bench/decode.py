@@ -16,8 +16,9 @@ from espnet2_valle.bench.metric import Metric, median_seconds
 from espnet2_valle.bench.speech import speech_codec, voice
 from espnet2_valle.common.conf import CONF
 from espnet2_valle.common.machine import bfloat16
-from espnet2_valle.generate.ar_decoding import ARDecoder, Utterance, decode_ar
+from espnet2_valle.generate.ar_decoding import ARDecoder, decode_ar
 from espnet2_valle.generate.options import SamplingOptions
+from espnet2_valle.generate.prefill import Utterance, read_prefixes
 from espnet2_valle.generate.stopping import Limits
 from espnet2_valle.tasks.planned import build_planned
 from espnet2_valle.valle.ar import VALLEAR
@@ -200,7 +201,11 @@ def one_by_one(
 def prefill_metrics(args: argparse.Namespace, model: VALLEAR) -> list[Metric]:
     """Reading of texts and prompts in a batch over one by one."""
     batch = unlike(args)
-    alone, together = one_by_one(lambda some: ARDecoder(model, some, options()), batch)
+
+    def read(some: Sequence[Utterance]) -> None:
+        read_prefixes(model, some).logits.sum().item()  # a GPU has to be waited for
+
+    alone, together = one_by_one(read, batch)
     positions = sum(len(one.text) + 1 + len(one.prompt) for one in batch)
     setting = config(args, "float32", group=1, batch=len(batch), positions=positions)
     return [

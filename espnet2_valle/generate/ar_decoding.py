@@ -4,39 +4,16 @@ from bisect import bisect
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 
 from espnet2_valle.generate.options import SamplingOptions
 from espnet2_valle.generate.outcome import Outcome
+from espnet2_valle.generate.prefill import Utterance, at_once, joined, read_prefixes
 from espnet2_valle.generate.sampling import draw_codes
-from espnet2_valle.generate.stopping import Limits, RepetitionTrap
+from espnet2_valle.generate.stopping import RepetitionTrap
 from espnet2_valle.valle.ar import VALLEAR
 from espnet2_valle.valle.cache import KVCache
-
-
-@dataclass(frozen=True)
-class Utterance:
-    """A request to the AR model.
-
-    Attributes:
-        text: (text_time,) ids of prompt text and text together.
-        prompt: (prompt_time,) codebook 1 of the prompt.
-        limits: when to stop it.
-        generator: its own source of randomness.
-        prompt_tokens: how many of the ids are the prompt's: over its groups, the speaking rate. 0: not known.
-    """
-
-    text: torch.Tensor
-    prompt: torch.Tensor
-    limits: Limits
-    generator: torch.Generator
-    prompt_tokens: int = 0
-
-    def begins_as(self, other: "Utterance") -> bool:
-        """Tell whether text and prompt are the very same tensors."""
-        return self.text is other.text and self.prompt is other.prompt
 
 
 @dataclass(frozen=True)
@@ -52,22 +29,6 @@ class Decoded:
     codes: torch.Tensor
     outcome: Outcome
     log_probability: float
-
-
-class _Prefixes(NamedTuple):
-    """Texts and prompts as the model has read them.
-
-    Attributes:
-        caches: of each.
-        logits: (N, G, classes) of the next group.
-        rates: (N,), see `VALLEAR.position_rates`.
-        prompts: codes of each one's whole groups.
-    """
-
-    caches: list[KVCache]
-    logits: torch.Tensor
-    rates: torch.Tensor
-    prompts: list[list[int]]
 
 
 class _Row:
@@ -127,7 +88,8 @@ class ARDecoder:
         self.options = options
         self.results: list[Decoded | None] = [None] * len(utterances)
         first = [n for n, one in enumerate(utterances) if n == 0 or not one.begins_as(utterances[n - 1])]
-        prefixes = self._prefill([utterances[n] for n in first])
+        parts = at_once([utterances[n] for n in first], utterances[0].text.device)
+        prefixes = joined([read_prefixes(model, part) for part in parts])
         of_row = [bisect(first, n) - 1 for n in range(len(utterances))]
         rows = [
             _Row(n, one, prefixes.prompts[of_row[n]], model.group_size, options.repetition_window)
@@ -161,23 +123,6 @@ class ARDecoder:
         if survivors:
             self._logits = self._predict()
         return {row.index: row.codes[before[row.index] :] for row in rows}
-
-    def _prefill(self, utterances: Sequence[Utterance]) -> "_Prefixes":
-        """Read texts and prompts, all at once."""
-        model, texts = self.model, [one.text for one in utterances]
-        device = texts[0].device
-        grouped = [
-            model.group(one.prompt[None], torch.tensor([len(one.prompt)], device=device))
-            for one in utterances
-        ]
-        groups = [one[0] for one, _ in grouped]
-        tokens = torch.tensor([one.prompt_tokens for one in utterances], device=device)
-        rates = model.position_rates(tokens, torch.cat([count for _, count in grouped]))
-        lengths = [len(text) + 1 + len(group) for text, group in zip(texts, groups)]
-        cache = model.new_cache(len(utterances), max(lengths))
-        logits = model.prefill(texts, groups, cache, rates)
-        prompts = [group.flatten().tolist() for group in groups]
-        return _Prefixes(cache.split(lengths), logits, rates, prompts)
 
     def _draw_group(self) -> None:
         """Draw G codes for each row, or the end."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from espnet2_valle.generate.ar_decoding import Utterance
+from espnet2_valle.generate.prefill import Utterance
 from espnet2_valle.generate.prompt import Prompt
 from espnet2_valle.generate.stopping import Limits
 from espnet2_valle.text.unknown import name_words

@@ -17,6 +17,7 @@ from espnet2_valle.generate.choosing import Scorer, build_scorer
 from espnet2_valle.generate.options import DecodingOptions
 from espnet2_valle.generate.outcome import Outcome, rank
 from espnet2_valle.generate.postprocess import finish
+from espnet2_valle.generate.prefill import at_once
 from espnet2_valle.generate.prompt import Prompt, Sound, load_prompt, open_prompt
 from espnet2_valle.generate.request import Prepared, Request
 from espnet2_valle.generate.speech import Speech
@@ -289,9 +290,9 @@ class Text2Speech:
         return replace(speech, score=score)
 
     def _finish(self, prepared: Sequence[Prepared], decoded: Sequence[Decoded]) -> list[Speech]:
-        """Codebook 1 to sound, all at once."""
+        """Codebook 1 to sound."""
         spoken = [pair for pair in zip(prepared, decoded) if pair[1].outcome is not Outcome.NO_SPEECH]
-        sounds = iter(self._sounds(spoken))
+        sounds = iter([one for part in at_once(spoken, self.device) for one in self._sounds(part)])
         return [
             replace(self._silence(one.outcome), log_probability=one.log_probability)
             if one.outcome is Outcome.NO_SPEECH
@@ -300,7 +301,7 @@ class Text2Speech:
         ]
 
     def _sounds(self, spoken: Sequence[tuple[Prepared, Decoded]]) -> list[Speech]:
-        """The sounds of codes of codebook 1, of which there are some in each."""
+        """The sounds of codes of codebook 1, of which there are some in each, in one pass."""
         if not spoken:
             return []
         texts, prompts = ([getattr(each, name) for each, _ in spoken] for name in ("text", "prompt"))

@@ -1,9 +1,11 @@
 import pytest
 import torch
 
-from espnet2_valle.generate.ar_decoding import ARDecoder, Utterance, decode_ar
+from espnet2_valle.generate import ar_decoding
+from espnet2_valle.generate.ar_decoding import ARDecoder, decode_ar
 from espnet2_valle.generate.options import SamplingOptions
 from espnet2_valle.generate.outcome import Outcome
+from espnet2_valle.generate.prefill import Utterance, at_once
 from espnet2_valle.generate.stopping import Limits
 from espnet2_valle.valle.ar import VALLEAR
 
@@ -92,6 +94,13 @@ def ragged(model, seeds):
     return utterances
 
 
+@pytest.fixture(params=["cpu", "cuda"])
+def read_as_on(request, monkeypatch):
+    """Texts and prompts are read as on such a device."""
+    monkeypatch.setattr(ar_decoding, "at_once", lambda rows, _: at_once(rows, torch.device(request.param)))
+
+
+@pytest.mark.usefixtures("read_as_on")
 @pytest.mark.parametrize("options", [GREEDY, SamplingOptions(top_p=0.9, repetition_window=5)])
 def test_batch_equals_single(model, options):
     """In float64, where sums in another order decide nothing; rows end at different steps."""

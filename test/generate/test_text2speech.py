@@ -15,9 +15,11 @@ from espnet2_valle.codec.world import WorldCodec
 from espnet2_valle.common.audio import write_audio
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.registry import Registry
-from espnet2_valle.generate import choosing, decode_pairs
+from espnet2_valle.generate import ar_decoding, choosing, decode_pairs
+from espnet2_valle.generate import text2speech as synthesis
 from espnet2_valle.generate.decoding_folder import DecodingFolder, wav_path
 from espnet2_valle.generate.outcome import Outcome
+from espnet2_valle.generate.prefill import at_once
 from espnet2_valle.generate.request import Request
 from espnet2_valle.generate.text2speech import Text2Speech
 from espnet2_valle.zoo import trained
@@ -251,10 +253,15 @@ def test_the_likeliest_candidate_is_kept_or_the_scorers(files):
     assert torch.equal(tied["codes"], Text2Speech.from_files(**files, **ratios, best_of=4)(*given)["codes"])
 
 
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
 @pytest.mark.parametrize("candidates", [1, 3])
-def test_a_batch_goes_through_each_model_and_the_codec_at_once(files, monkeypatch, candidates):
+def test_on_a_gpu_a_batch_goes_through_each_model_and_the_codec_at_once(
+    files, monkeypatch, candidates, device
+):
     scorer = None if candidates == 1 else lambda *_: 0.0
     text2speech = Text2Speech.from_files(**files, best_of=candidates, scorer=scorer)
+    for module in (ar_decoding, synthesis):
+        monkeypatch.setattr(module, "at_once", lambda rows, _: at_once(rows, torch.device(device)))
     rows = {"prefill": [], "generate": [], "decode_batch": []}
 
     def count(of, name):
@@ -267,12 +274,15 @@ def test_a_batch_goes_through_each_model_and_the_codec_at_once(files, monkeypatc
     count(text2speech.nar, "generate")
     count(text2speech.codec, "decode_batch")
     voices = [buzz(110, 1.0), buzz(220, 1.3), buzz(160, 0.8)]
-    text2speech.batch([Request("a b c"[: 1 + 2 * n], voice, "b c", RATE) for n, voice in enumerate(voices)])
-    assert rows["prefill"] == [3]
-    # Candidates are not more rows at once than there are requests.
-    assert len(rows["generate"]) == len(rows["decode_batch"]) == candidates
-    assert max(rows["generate"]) <= 3
+    said = [Request("a b c"[: 1 + 2 * n], voice, "b c", RATE) for n, voice in enumerate(voices)]
+    together = text2speech.batch(said)
+    assert rows["prefill"] == ([3] if device == "cuda" else [1, 1, 1])
     assert rows["generate"] == rows["decode_batch"]
+    if device == "cuda":  # candidates are not more rows at once than there are requests
+        assert len(rows["generate"]) == candidates
+        assert max(rows["generate"]) <= 3
+    for request, speech in zip(said, together):
+        assert torch.equal(speech.codes, text2speech.batch([request])[0].codes)
 
 
 @pytest.mark.parametrize(("on_gpu", "device"), [(True, "cuda:1"), (False, "cpu")])

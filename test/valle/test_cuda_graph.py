@@ -6,8 +6,9 @@ import logging
 import pytest
 import torch
 
-from espnet2_valle.generate.ar_decoding import Utterance, decode_ar
+from espnet2_valle.generate.ar_decoding import decode_ar
 from espnet2_valle.generate.options import SamplingOptions
+from espnet2_valle.generate.prefill import Utterance
 from espnet2_valle.generate.stopping import Limits
 from espnet2_valle.valle import cuda_graph
 from espnet2_valle.valle.ar import VALLEAR

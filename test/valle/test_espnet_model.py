@@ -24,9 +24,10 @@ def test_loss_is_finite_and_reaches_every_parameter(sizes, batch, kind, bf16):
 @pytest.mark.parametrize("group_size", [1, 2])
 def test_overfit_ar_repeats_its_training_codes(sizes, group_size):
     """Four utterances, learnt by heart: greedy decoding gives back every code, and stops in time."""
-    from espnet2_valle.generate.ar_decoding import Utterance, decode_ar
+    from espnet2_valle.generate.ar_decoding import decode_ar
     from espnet2_valle.generate.options import SamplingOptions
     from espnet2_valle.generate.outcome import Outcome
+    from espnet2_valle.generate.prefill import Utterance
     from espnet2_valle.generate.stopping import Limits
 
     torch.manual_seed(0)

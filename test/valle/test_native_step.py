@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from espnet2_valle.common import compiled
 from espnet2_valle.common.compiled import CompileError
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.generate.ar_decoding import ARDecoder, Utterance, decode_ar
+from espnet2_valle.generate.ar_decoding import ARDecoder, decode_ar
 from espnet2_valle.generate.options import SamplingOptions
+from espnet2_valle.generate.prefill import Utterance
 from espnet2_valle.generate.stopping import Limits
 from espnet2_valle.valle import decode_steps
 from espnet2_valle.valle.ar import VALLEAR

@@ -1,0 +1,91 @@
+"""Texts and prompts as the AR model has read them, several at once where that pays."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+
+from espnet2_valle.generate.stopping import Limits
+from espnet2_valle.valle.ar import VALLEAR
+from espnet2_valle.valle.cache import KVCache
+
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """A request to the AR model.
+
+    Attributes:
+        text: (text_time,) ids of prompt text and text together.
+        prompt: (prompt_time,) codebook 1 of the prompt.
+        limits: when to stop it.
+        generator: its own source of randomness.
+        prompt_tokens: how many of the ids are the prompt's: over its groups, the speaking rate. 0: not known.
+    """
+
+    text: torch.Tensor
+    prompt: torch.Tensor
+    limits: Limits
+    generator: torch.Generator
+    prompt_tokens: int = 0
+
+    def begins_as(self, other: "Utterance") -> bool:
+        """Tell whether text and prompt are the very same tensors."""
+        return self.text is other.text and self.prompt is other.prompt
+
+
+@dataclass(frozen=True)
+class Prefixes:
+    """Texts and prompts as the model has read them.
+
+    Attributes:
+        caches: of one row each.
+        logits: (N, G, classes) of the next group.
+        rates: (N,), see `VALLEAR.position_rates`.
+        prompts: codes of each one's whole groups.
+    """
+
+    caches: list[KVCache]
+    logits: torch.Tensor
+    rates: torch.Tensor
+    prompts: list[list[int]]
+
+
+def at_once(rows: Sequence[Row], device: torch.device) -> list[Sequence[Row]]:
+    """The rows that one pass over whole sequences takes: all of them on a GPU, one at a time on a CPU.
+
+    A sequence keeps a CPU busy by itself, and padding costs: `valle benchmark decode` compares both.
+    """
+    return [[row] for row in rows] if device.type == "cpu" else [rows]
+
+
+def read_prefixes(model: VALLEAR, utterances: Sequence[Utterance]) -> Prefixes:
+    """Read texts and prompts in one pass.
+
+    Args:
+        model: in evaluation mode.
+        utterances: at least one.
+    """
+    texts = [one.text for one in utterances]
+    device = texts[0].device
+    lengths = [torch.tensor([len(one.prompt)], device=device) for one in utterances]
+    grouped = [model.group(one.prompt[None], length) for one, length in zip(utterances, lengths)]
+    groups = [one[0] for one, _ in grouped]
+    tokens = torch.tensor([one.prompt_tokens for one in utterances], device=device)
+    rates = model.position_rates(tokens, torch.cat([count for _, count in grouped]))
+    positions = [len(text) + 1 + len(group) for text, group in zip(texts, groups)]
+    cache = model.new_cache(len(utterances), max(positions))
+    logits = model.prefill(texts, groups, cache, rates)
+    return Prefixes(cache.split(positions), logits, rates, [group.flatten().tolist() for group in groups])
+
+
+def joined(parts: Sequence[Prefixes]) -> Prefixes:
+    """The prefixes of several passes, behind one another."""
+    return Prefixes(
+        [cache for part in parts for cache in part.caches],
+        torch.cat([part.logits for part in parts]),
+        torch.cat([part.rates for part in parts]),
+        [prompt for part in parts for prompt in part.prompts],
+    )
