@@ -43,15 +43,13 @@ class _Row:
         self.recent = deque(prompt, maxlen=window)
         self.trap = RepetitionTrap(utterance.limits.max_repeat_frames)
         self.codes: list[int] = []
-        self.log_probability = 0.0
         self.draws = 0
         self.stuck = False
         self.outcome: Outcome | None = None
 
-    def add(self, code: int, is_end: bool, log_probability: float) -> None:
+    def add(self, code: int, is_end: bool) -> None:
         """Take a drawn code."""
         self.draws += 1
-        self.log_probability += log_probability
         if is_end:
             self.outcome = Outcome.OK if self.codes else Outcome.NO_SPEECH
             return
@@ -100,6 +98,8 @@ class ARDecoder:
         self._cache = KVCache.stack([prefixes.caches[n] for n in of_row], room)
         self._logits = prefixes.logits[of_row]
         self._rates = prefixes.rates[of_row]
+        # Of the codes drawn so far, in float64: summed where they are, so that no step waits for them.
+        self._log_probabilities = self._rates.new_zeros(len(rows), dtype=torch.float64)
         for row in rows:
             row.end_group()  # where nothing at all may be said
         self._leave()
@@ -128,9 +128,9 @@ class ARDecoder:
         """Draw G codes for each row, or the end."""
         end = self.model.end
         self._logits[:, 1:, end] = float("-inf")
-        for place, row in enumerate(self._rows):
-            if len(row.codes) < row.limits.min_frames:
-                self._logits[place, 0, end] = float("-inf")
+        early = [n for n, row in enumerate(self._rows) if len(row.codes) < row.limits.min_frames]
+        if early:
+            self._logits[early, 0, end] = float("-inf")
         for member in range(self.model.group_size):
             going = [place for place, row in enumerate(self._rows) if row.outcome is None]
             if not going:
@@ -143,8 +143,9 @@ class ARDecoder:
             )
             chosen = torch.tensor(codes, device=logits.device).unsqueeze(1)
             scores = logits.float().log_softmax(-1).gather(1, chosen)
-            for row, code, score in zip(rows, codes, scores.flatten().tolist(), strict=True):
-                row.add(code, code == end, score)
+            self._log_probabilities[going] += scores.flatten().double()
+            for row, code in zip(rows, codes, strict=True):
+                row.add(code, code == end)
         for row in self._rows:
             row.end_group()
 
@@ -152,15 +153,15 @@ class ARDecoder:
         """Take finished rows out of the batch; returns those that stay."""
         staying = [place for place, row in enumerate(self._rows) if row.outcome is None]
         if len(staying) < len(self._rows):
-            for row in self._rows:
+            for row, total in zip(self._rows, self._log_probabilities.tolist(), strict=True):
                 if row.outcome is not None:
                     codes = torch.tensor(row.codes, dtype=torch.long, device=self._logits.device)
-                    mean = row.log_probability / max(1, row.draws)
-                    self.results[row.index] = Decoded(codes, row.outcome, mean)
+                    self.results[row.index] = Decoded(codes, row.outcome, total / max(1, row.draws))
             self._rows = [self._rows[place] for place in staying]
             self._cache.keep(staying)
             self._logits = self._logits[staying]
             self._rates = self._rates[staying]
+            self._log_probabilities = self._log_probabilities[staying]
         return self._rows
 
     def _predict(self) -> torch.Tensor:

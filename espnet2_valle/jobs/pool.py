@@ -29,6 +29,7 @@ Placed = tuple[int, Any]  # an item's place, and the item
 TASK_SECONDS = 0.5  # items are handed out in tasks of about this length: Dask takes some ms for each
 LONGEST_TASK = 1024  # items
 TASKS_A_WORKER = 2  # one at work and one that waits there, so that no worker waits for a busy driver
+GPU_IS_FULL = "OutOfMemoryError"  # torch's, which is not loaded for work that needs none
 SHOWN = 3  # items named in an error
 
 
@@ -150,6 +151,14 @@ def _attempt(function: Callable[[Item], Result], item: Item) -> Result | InputEr
         return function(item)
     except InputError as error:
         return error
+    except RuntimeError as error:
+        if type(error).__name__ != GPU_IS_FULL:
+            raise
+        return WorkError(
+            "--device",
+            f"the GPU's memory does not suffice for {_names([item])} ({str(error).splitlines()[0]})",
+            "Give a smaller --batch_size, or fewer gpu_workers in the file of --cluster, and run again",
+        )
 
 
 def _work(

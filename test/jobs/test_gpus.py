@@ -14,7 +14,7 @@ from gpu_tasks import visible
 
 from espnet2_valle.common import machine
 from espnet2_valle.common.conf import CONF
-from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.errors import InputError, WorkError
 from espnet2_valle.jobs import cluster
 from espnet2_valle.jobs.config import ClusterConfig
 from espnet2_valle.jobs.pool import Workers, parallel_map, use_cluster
@@ -99,6 +99,21 @@ def test_a_gpu_that_is_not_here_is_told_before_the_work(monkeypatch, device):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     with pytest.raises(InputError, match=f"--device: there is no {device} here"), use_cluster(device=device):
         pass
+
+
+def fill_the_gpu(number: int) -> int:
+    if number == 2:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB\nGPU 0 has ...")
+    return number
+
+
+def test_a_batch_that_a_gpu_has_no_room_for_is_told_and_can_be_done_again(two_gpus):
+    with use_cluster(device="cuda"):
+        done = list(parallel_map(fill_the_gpu, range(4), keep_errors=True))
+    assert [one for one in done if not isinstance(one, InputError)] == [0, 1, 3]
+    assert isinstance(done[2], WorkError)
+    assert str(done[2]).startswith("--device: the GPU's memory does not suffice for 2 (CUDA out of memory.")
+    assert "Give a smaller --batch_size" in str(done[2])
 
 
 def test_how_many_workers(two_gpus):
