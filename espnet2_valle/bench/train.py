@@ -84,6 +84,7 @@ def measure_steps(
     model, options = build_planned(config, VOCAB_SIZE, FRAME_RATE, CODEBOOKS, CODEBOOK_SIZE)
     model.compute_dtype = getattr(torch, dtype)
     model.to(device).train()
+    options.batch_bins = batch_bins
     (optimizer,) = VALLETask.build_optimizers(options, model)
     rule = BatchRule(batch_bins, SHAPE_STEP, model.valle.positions)
     factory = IndexIterFactory(

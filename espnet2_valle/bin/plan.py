@@ -1,6 +1,6 @@
 """Plan of the training of a config: parameters, memory a GPU, tokens a second, days.
 
-The formulae are those of `espnet2_valle/tasks/plan.py`.
+The formulae are those of `espnet2_valle/tasks/plan.py` and `espnet2_valle/train/memory.py`.
 """
 
 import argparse
@@ -19,6 +19,7 @@ def get_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--config", required=True, help="training config, such as conf/train_ar_12b.yaml")
     parser.add_argument("--num_gpus", type=int, nargs="+", default=[8, 64, 256])
+    parser.add_argument("--memory", type=float, default=80.0, help="GiB of a GPU, for --batch_bins auto")
     parser.add_argument("--peak_tflops", type=float, default=989.0, help="of a GPU in bfloat16; an H100's")
     parser.add_argument("--mfu", type=float, default=0.4, help="share of the peak that training reaches")
     parser.add_argument("--hours", type=float, default=60000.0, help="of speech in the corpus")
@@ -34,7 +35,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Print the plan."""
-    print(plan(PlanOptions(**vars(parse(get_parser(), argv, peak_tflops=positive)))))
+    print(plan(PlanOptions(**vars(parse(get_parser(), argv, peak_tflops=positive, memory=positive)))))
 
 
 if __name__ == "__main__":

@@ -1,32 +1,31 @@
 """Plan of the training of a config: parameters, memory a GPU, tokens a second, days.
 
-The model is built on the meta device: no number of it is computed or stored. Formulae, for P parameters, B of
-them in a block, L blocks, width d, feed-forward width f, C classes, t positions of a GPU at a step, N GPUs:
+The model is built on the meta device: no number of it is computed or stored. Formulae, for L blocks, width d,
+C classes, N GPUs:
 
-    states       16 P / N bytes: weights, gradients and AdamW's two moments in float32, sharded by FSDP
-    gathered     2 (2 B + P - L B) bytes, in bfloat16: a block in use, the next one, and what is in no block
-    activations  t L (18 d + 4 f) bytes (Korthikanti et al., 2022, eq. 1, without the attention scores, which
-                 flash attention does not keep); with activation checkpointing t (4 L d + 18 d + 4 f)
-    logits       10 t C bytes: in bfloat16, and with their gradient in float32
+    memory       see `espnet2_valle/train/memory.py`; products in bfloat16
     operations   3 x forward; forward of s positions: 2 s W + 4 L s^2 d (half where causal) + 2 s C d, for W
                  weights of linear layers; what checkpointing computes twice is counted once
     tokens/s     N x peak x MFU / operations a position
     days         passes x positions of all hours / (tokens/s) / 86400
 """
 
+import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 
+from espnet2_valle.common.errors import InputError
 from espnet2_valle.tasks.planned import build_planned
+from espnet2_valle.train.memory import AUTO, Setting, memory_of
 from espnet2_valle.train.throughput import FlopCounter
+from espnet2_valle.valle.espnet_model import ESPnetVALLEModel
 
 GIB = 2**30
 TERA = 1e12
 HOUR = 3600
 DAY = 86400
-STATES = 16  # bytes a parameter
 
 
 @dataclass(frozen=True)
@@ -36,6 +35,7 @@ class PlanOptions:
     Attributes:
         config: training config.
         num_gpus: numbers of GPUs, a row each.
+        memory: GiB of a GPU.
         peak_tflops: of a GPU in bfloat16.
         mfu: share of the peak that training reaches.
         hours: of speech in the corpus.
@@ -48,6 +48,7 @@ class PlanOptions:
 
     config: str
     num_gpus: Sequence[int] = (8, 64, 256)
+    memory: float = 80.0
     peak_tflops: float = 989.0
     mfu: float = 0.4
     hours: float = 60000.0
@@ -64,21 +65,24 @@ def plan(options: PlanOptions) -> str:
     """Plan of a training as text, with a Markdown table.
 
     Raises:
-        InputError: see `build_planned`.
+        InputError: see `build_planned` and `render`.
     """
     sizes = (options.vocab_size, options.frame_rate, options.num_codebooks, options.codebook_size)
     with torch.device("meta"):
         model, config = build_planned(options.config, *sizes)
-    return render(options, model, config.batch_bins)
+    return render(options, model, config)
 
 
-def render(options: PlanOptions, model: torch.nn.Module, batch_bins: int) -> str:
+def render(options: PlanOptions, model: ESPnetVALLEModel, config: argparse.Namespace) -> str:
     """The plan as text.
 
     Args:
         options: what is trained on what.
         model: on the meta device.
-        batch_bins: positions of a batch, over all GPUs.
+        config: of the training.
+
+    Raises:
+        InputError: `--batch_bins auto`, and a GPU that has no room for one position.
     """
     valle = model.valle
     blocks = valle.transformer.blocks
@@ -95,33 +99,28 @@ def render(options: PlanOptions, model: torch.nn.Module, batch_bins: int) -> str
         f"{options.config}: {parameters / 1e9:.2f} billion parameters, "
         f"{len(blocks)} blocks of {block / 1e6:.1f} million",
         f"utterances of {options.seconds:g} s: {length} positions, {operations / 1e9:.2f} GFLOP a position",
-        f"{options.hours:g} hours, {options.passes:g} passes, batches of {batch_bins} positions, "
+        f"{options.hours:g} hours, {options.passes:g} passes, batches of {config.batch_bins} positions, "
         f"{options.peak_tflops:g} TFLOP/s a GPU at MFU {options.mfu:g}",
+        f"states {'divided by the GPUs (--fsdp)' if config.fsdp else 'whole on each GPU (no --fsdp)'}; "
+        f"--batch_bins auto fills GPUs of {options.memory:g} GiB",
         "",
-        "| GPUs | GiB a GPU | states | gathered | activations | logits | tokens/s | days |",
-        "|---|---|---|---|---|---|---|---|",
+        "| GPUs | GiB a GPU | states | weights | activations | logits | auto | tokens/s | days |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     positions = length * options.hours * HOUR / options.seconds * options.passes
     for gpus in options.num_gpus:
-        parts = memory(valle, parameters, block, batch_bins / gpus, gpus)
+        taken = memory_of(model, Setting(gpus, config.fsdp, config.ema_decay > 0))
+        room = gpus * taken.positions(options.memory * GIB)
+        if config.batch_bins == AUTO and room <= 0:
+            raise InputError(
+                options.config,
+                f"{gpus} GPUs of {options.memory:g} GiB have no room for it",
+                "Give more or larger ones (--num_gpus, --memory), or --fsdp true in the training",
+            )
+        share = (room if config.batch_bins == AUTO else config.batch_bins) / gpus
+        parts = (taken.states, taken.weights, share * taken.activations, share * taken.logits)
         rate = gpus * options.peak_tflops * TERA * options.mfu / operations
-        cells = [sum(parts), *parts]
-        numbers = " | ".join(f"{size / GIB:.1f}" for size in cells)
-        lines.append(f"| {gpus} | {numbers} | {rate:.4g} | {positions / rate / DAY:.3g} |")
+        numbers = " | ".join(f"{size / GIB:.1f}" for size in (sum(parts), *parts))
+        fits = str(room) if room > 0 else "none fits"
+        lines.append(f"| {gpus} | {numbers} | {fits} | {rate:.4g} | {positions / rate / DAY:.3g} |")
     return "\n".join(lines)
-
-
-def memory(
-    valle: torch.nn.Module, parameters: int, block: int, positions: float, gpus: int
-) -> tuple[float, float, float, float]:
-    """Bytes on a GPU: states, gathered weights, activations, logits."""
-    transformer = valle.transformer
-    layers, width = len(transformer.blocks), transformer.width
-    feed_forward = transformer.blocks[0].expand.out_features
-    of_block = 18 * width + 4 * feed_forward
-    if transformer.activation_checkpointing:
-        activations = positions * (4 * layers * width + of_block)
-    else:
-        activations = positions * layers * of_block
-    gathered = 2 * (2 * block + parameters - layers * block)
-    return STATES * parameters / gpus, gathered, activations, 10 * positions * valle.codes.size

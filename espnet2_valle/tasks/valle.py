@@ -4,6 +4,7 @@ import argparse
 import logging
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -16,13 +17,14 @@ from espnet2.utils.get_default_kwargs import get_default_kwargs
 from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import str2bool, str_or_none
 
-from espnet2_valle.codec.build import load_codec
 from espnet2_valle.common.checks import TOKEN_LIST
 from espnet2_valle.common.config_parser import ConfigParser, with_bases_read
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.lock import only_one
 from espnet2_valle.common.machine import cores, describe
 from espnet2_valle.tasks.adapter import check_adapter, keep_apart
+from espnet2_valle.tasks.batch_size import accept_auto, choose_batch_bins
+from espnet2_valle.tasks.codewords import use_codewords
 from espnet2_valle.text.tokenizer import TOKEN_TYPES
 from espnet2_valle.text.tokens import TokenIDs
 from espnet2_valle.train.batches import BatchRule
@@ -33,7 +35,7 @@ from espnet2_valle.train.preprocessor import VALLEPreprocessor
 from espnet2_valle.train.sharding import shard
 from espnet2_valle.train.trainer import VALLETrainer
 from espnet2_valle.valle.abs_valle import AbsVALLE
-from espnet2_valle.valle.embeddings import SHAPE_STEP, neighbourhoods
+from espnet2_valle.valle.embeddings import SHAPE_STEP
 from espnet2_valle.valle.espnet_model import ESPnetVALLEModel
 from espnet2_valle.zoo.checkpoint import MODELS, build_model, codec_spec, load_model, token_list
 
@@ -69,6 +71,7 @@ class VALLETask(AbsTask):
         required = parser.get_default("required")
         required += ["token_list", "codec_config"]
         parser.set_defaults(iterator_type="task", num_att_plot=0)
+        accept_auto(parser)
         group.add_argument(
             "--token_list", type=str_or_none, default=None, help="Token list, one token a line"
         )
@@ -95,6 +98,12 @@ class VALLETask(AbsTask):
             type=float,
             default=0.0,
             help="share each target with codes around it, in distances between codewords; 0: not",
+        )
+        group.add_argument(
+            "--codeword_smoothing_mass",
+            type=float,
+            default=1.0,
+            help="the same by what is left to the right code, 0.5 to 1, whatever the codec; 1: all",
         )
         group.add_argument(
             "--join_seconds",
@@ -151,14 +160,18 @@ class VALLETask(AbsTask):
     def build_optimizers(
         cls, args: argparse.Namespace, model: torch.nn.Module
     ) -> list[torch.optim.Optimizer]:
-        """ESPnet calls this when adapters, if any, have just been put in.
+        """ESPnet calls this when the model is on its device and adapters, if any, have just been put in.
 
         Adam goes over weights and moments once instead of a dozen times, unless `optim_conf` says how.
+
+        Raises:
+            InputError: see `choose_batch_bins`.
         """
         if args.use_adapter:
             keep_apart(model)
             if args.base_token_list:
                 model.valle.text.adapt_rows(_base_size(args))
+        args.batch_bins = choose_batch_bins(args, cast(ESPnetVALLEModel, model))
         if args.optim in FUSED and not args.optim_conf.keys() & {"fused", "foreach"}:
             args = argparse.Namespace(**{**vars(args), "optim_conf": {**args.optim_conf, "fused": True}})
         return super().build_optimizers(args, model)
@@ -254,7 +267,7 @@ class VALLETask(AbsTask):
         if getattr(args, "base_token_list", None):
             model.valle.text.grow_from(_base_size(args))
         if isinstance(codec_config, str):  # of a training, with the codec at hand
-            _use_codewords(model, codec_config, args)
+            use_codewords(model, codec_config, args)
         if sharded:
             shard(model, device)
         return model
@@ -284,27 +297,3 @@ def _base_size(args: argparse.Namespace) -> int:
             "Run stage 3 again with --add_tokens true",
         )
     return len(base)
-
-
-def _use_codewords(model: ESPnetVALLEModel, codec_config: str, args: argparse.Namespace) -> None:
-    """Give the model what `--codeword_init` and `--codeword_smoothing` ask for."""
-    if args.codeword_smoothing < 0:
-        raise InputError("--codeword_smoothing", f"{args.codeword_smoothing} is negative", "Give 0 or more")
-    if not args.codeword_init and not args.codeword_smoothing:
-        return
-    found = load_codec(codec_config).codewords()
-    if found is None:
-        raise InputError(
-            "--codeword_init, --codeword_smoothing",
-            f"the codec of {codec_config} does not tell its codewords",
-            "Set them to false and 0",
-        )
-    codewords = [torch.from_numpy(points) for points in found]
-    if args.codeword_init:
-        model.valle.codes.start_from(codewords)
-    if args.codeword_smoothing:
-        if model.valle.codes.size != len(codewords[0]):
-            raise InputError(
-                "--codeword_smoothing", f"--valle {args.valle} also predicts the end", "It is for --valle nar"
-            )
-        model.smooth_targets(neighbourhoods(codewords, args.codeword_smoothing))

@@ -12,6 +12,11 @@ from torch.nn import functional as F
 SHAPE_STEP = 16
 
 
+# Of the widths that a given share of a target may take, in nearest and in longest distances of codewords.
+NARROWEST, WIDEST = 1e-3, 1e2
+HALVINGS = 40
+
+
 def round_up(length: int, step: int) -> int:
     """The smallest multiple of `step` that is not below `length`."""
     return -(-length // step) * step
@@ -112,8 +117,41 @@ def neighbourhoods(codewords: Sequence[torch.Tensor], width: float) -> torch.Ten
     shares = []
     for points in codewords:
         distances = _distances(points)
-        shares.append((-0.5 * (distances / (width * _nearest(distances))) ** 2).softmax(1))
+        shares.append(_gaussian(distances, width * _nearest(distances)))
     return torch.stack(shares).float()
+
+
+def neighbourhoods_by_mass(codewords: Sequence[torch.Tensor], mass: float) -> torch.Tensor:
+    """The same with so much of the target left to the code itself, however codewords lie around it.
+
+    Each code has a Gaussian as wide as that takes. Of codes that stand for the same, each gets an equal share
+    of what is left to them, even if that is less.
+
+    Args:
+        codewords: (size, dim) of each codebook, as many rows in all of them.
+        mass: above 0, below 1.
+
+    Returns:
+        (Q, size, size) float32; row k sums to 1 and has its largest entry at k.
+    """
+    return torch.stack([_shares_by_mass(_distances(points), mass) for points in codewords]).float()
+
+
+def _shares_by_mass(distances: torch.Tensor, mass: float) -> torch.Tensor:
+    """Halve, for each row of (N, N), an interval of widths that are too narrow and too wide."""
+    narrow = torch.full((len(distances), 1), _nearest(distances).item() * NARROWEST)
+    wide = torch.full_like(narrow, distances.max().item() * WIDEST)
+    narrow, wide = narrow.to(distances).log(), wide.to(distances).log()
+    for _ in range(HALVINGS):
+        middle = (narrow + wide) / 2
+        shares = _gaussian(distances, middle.exp())
+        too_narrow = shares.diagonal().unsqueeze(1) > mass
+        narrow, wide = torch.where(too_narrow, middle, narrow), torch.where(too_narrow, wide, middle)
+    return _gaussian(distances, narrow.exp())
+
+
+def _gaussian(distances: torch.Tensor, width: torch.Tensor) -> torch.Tensor:
+    return (-0.5 * (distances / width) ** 2).softmax(1)
 
 
 class TextEmbedding(nn.Module):

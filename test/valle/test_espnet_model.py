@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from espnet2_valle.valle.ar import VALLEAR
-from espnet2_valle.valle.embeddings import neighbourhoods
+from espnet2_valle.valle.embeddings import neighbourhoods, neighbourhoods_by_mass
 from espnet2_valle.valle.espnet_model import ESPnetVALLEModel
 from espnet2_valle.valle.nar import VALLENAR
 
@@ -116,3 +116,12 @@ def test_a_target_shares_most_with_itself_and_with_what_is_near():
     assert shares.argmax(1).tolist() == [0, 1, 2, 3]
     assert shares[0].tolist() == sorted(shares[0].tolist(), reverse=True)
     assert float(shares[3, 3]) > 0.98
+
+
+def test_codes_that_stand_for_the_same_share_their_target():
+    points = torch.tensor([[0.0], [0.0], [2.0], [5.0], [5.5]])
+    shares = neighbourhoods_by_mass([points], 0.8)[0]
+    torch.testing.assert_close(shares.sum(1), torch.ones(5))
+    torch.testing.assert_close(shares[0], torch.tensor([0.5, 0.5, 0.0, 0.0, 0.0]), atol=1e-4, rtol=0)
+    torch.testing.assert_close(shares.diagonal()[2:], torch.full((3,), 0.8), atol=1e-3, rtol=0)
+    assert shares[3, 4] > shares[3, 2] > shares[3, 0]
