@@ -130,7 +130,7 @@ train_model() {
         "${valid_index}/index.json" "${valid_index}/frames.npy" "${valid_index}/tokens.npy" ${init_model:+"${base}/${kind}.pth"} -- \
         "${PYTHON}" -m espnet2_valle.bin.valle_train --valle "${kind}" --config "${config}" \
         --codec_config "${exp}/codec/codec.yaml" --token_list "${token}/tokens.txt" "${text_options[@]}" \
-        --join_seconds "${join_seconds}" --output_dir "${dir}" --resume true \
+        ${join_seconds:+--join_seconds "${join_seconds}"} --output_dir "${dir}" --resume true \
         --train_data_path_and_name_and_type "${train_index},index,valle_index" \
         --valid_data_path_and_name_and_type "${valid_index},index,valle_index" \
         ${init_model:+--init_param "${base}/${kind}.pth"} "$@"

@@ -37,6 +37,8 @@ class ModelSpec:
             del options["chooser"]
         else:
             options["chooser"] = {"name": options["chooser"], **conf}
+        if options["trim_prompt"]:  # as it was before this could be chosen: folders made then stay of use
+            del options["trim_prompt"]
         first = {"device": self.device, "seed": options.pop("seed")}
         return {**self.files.given(), **first, **options}
 

@@ -81,6 +81,9 @@ class DecodingOptions(SamplingOptions):
     max_repeat_seconds: float = option(
         0.0, "repeating the same codes for this long ends an utterance as `stuck`; 0: never", not_negative
     )
+    trim_prompt: bool = option(
+        True, "cut the silent edges of a prompt: one that ends in silence reads as one that has ended"
+    )
     best_of: int = option(
         1, "candidates drawn for each utterance, of which one is kept", lambda value: value >= 1
     )

@@ -67,7 +67,7 @@ def check_codes(codes: torch.Tensor, num_codebooks: int, codebook_size: int) -> 
     return codes.long()
 
 
-def load_prompt(prompt: Sound, prompt_fs: int | None, sample_rate: int) -> np.ndarray:
+def load_prompt(prompt: Sound, prompt_fs: int | None, sample_rate: int, trim: bool = True) -> np.ndarray:
     """Bring a prompt to the codec's rate and check that it can be used.
 
     Args:
@@ -75,9 +75,10 @@ def load_prompt(prompt: Sound, prompt_fs: int | None, sample_rate: int) -> np.nd
             are averaged.
         prompt_fs: rate of the samples in Hz; not needed for a file.
         sample_rate: the codec's, in Hz.
+        trim: cut its silent edges.
 
     Returns:
-        wav (S,) float32, silent edges trimmed.
+        wav (S,) float32.
 
     Raises:
         InputError: missing or unreadable file, samples without a rate, silent, clipped or too short.
@@ -99,7 +100,8 @@ def load_prompt(prompt: Sound, prompt_fs: int | None, sample_rate: int) -> np.nd
         where = str(prompt)
         channels, rate = read_channels(prompt)
         wav = resample(_mixed(where, channels), rate, sample_rate)
-    return _trim(_check(where, wav, sample_rate), sample_rate)
+    wav = _check(where, wav, sample_rate)
+    return _trim(wav, sample_rate) if trim else wav
 
 
 def _to_mono(wav: np.ndarray) -> np.ndarray:
@@ -225,7 +227,9 @@ class PreparedPrompt:
 Prompt: TypeAlias = Sound | PreparedPrompt
 
 
-def open_prompt(speech: Prompt, text: str | None, fs: int | None, codec: AbsCodec) -> PreparedPrompt:
+def open_prompt(
+    speech: Prompt, text: str | None, fs: int | None, codec: AbsCodec, trim: bool = True
+) -> PreparedPrompt:
     """Make a voice ready, whatever it is given as.
 
     Args:
@@ -234,6 +238,7 @@ def open_prompt(speech: Prompt, text: str | None, fs: int | None, codec: AbsCode
         text: what is said in it; a prepared prompt knows.
         fs: rate of the samples in Hz, when samples are given.
         codec: the model's.
+        trim: cut the silent edges of what is not prepared yet.
 
     Raises:
         InputError: a prompt that cannot be used, or no text.
@@ -249,7 +254,7 @@ def open_prompt(speech: Prompt, text: str | None, fs: int | None, codec: AbsCode
     if isinstance(speech, (str, Path)) and Path(speech).suffix == SUFFIX:
         return PreparedPrompt.load(speech, codec)
     text = require_text(text)
-    return PreparedPrompt.encode(load_prompt(speech, fs, codec.sample_rate), text, codec)
+    return PreparedPrompt.encode(load_prompt(speech, fs, codec.sample_rate, trim), text, codec)
 
 
 def require_text(text: str | None) -> str:

@@ -70,7 +70,7 @@ def read_aloud(
     check_characters(text, str(text_file))
     sentences = split_text(text, options.pauses, options.language, options.max_words)
     text2speech = open_text2speech(model)
-    voice = open_prompt(prompt, prompt_text, None, text2speech.codec)
+    voice = open_prompt(prompt, prompt_text, None, text2speech.codec, text2speech.options.trim_prompt)
     return speak(text2speech, sentences, voice, options, output)
 
 
@@ -119,7 +119,7 @@ def stream(
         raise InputError("--chunk_seconds", str(error), f"Give at least {1 / rate:g} s") from error
     streamer = Streamer.of(text2speech, chunks)
     check_sentences(text2speech, sentences)
-    voice = open_prompt(prompt, prompt_text, None, text2speech.codec)
+    voice = open_prompt(prompt, prompt_text, None, text2speech.codec, text2speech.options.trim_prompt)
     begun = time.perf_counter()
     first, samples = None, 0
     with open_sink(output, text2speech.fs, stdout) as write:

@@ -213,7 +213,7 @@ class Text2Speech:
         Raises:
             InputError: a prompt that cannot be used.
         """
-        wav = load_prompt(prompt_speech, prompt_fs, self.fs)
+        wav = load_prompt(prompt_speech, prompt_fs, self.fs, self.options.trim_prompt)
         return torch.from_numpy(self.codec.encode(wav).astype(np.int64))
 
     def prepare(self, request: Request) -> Prepared:
@@ -224,7 +224,13 @@ class Text2Speech:
         """
         text = request.text
         ids = self.tokenizer.encode(text)
-        voice = open_prompt(request.prompt_speech, request.prompt_text, request.prompt_fs, self.codec)
+        voice = open_prompt(
+            request.prompt_speech,
+            request.prompt_text,
+            request.prompt_fs,
+            self.codec,
+            self.options.trim_prompt,
+        )
         prompt = torch.from_numpy(voice.codes.astype(np.int64)).to(self.device)
         prompt_ids = self.tokenizer.encode(voice.text, "prompt_text")
         both = torch.tensor(self.tokenizer.encode(f"{voice.text} {text}"), device=self.device)

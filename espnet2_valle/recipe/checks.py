@@ -9,12 +9,13 @@ from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import read_text
 from espnet2_valle.recipe.baselines import baseline_names, trained_baselines
 from espnet2_valle.recipe.names import CONF, PAIRS
-from espnet2_valle.recipe.settings import SCORE, Settings
+from espnet2_valle.recipe.settings import CODEC, SCORE, Settings
 
 SEVERAL = re.compile(r"^best_of: *([2-9]|[1-9][0-9])", re.MULTILINE)
 BEST_OF = re.compile(r"(^| )--best_of[ =]")
 ENGLISH_G2P = re.compile(r"g2p_en|espeak_ng_english|none")
 ENGLISH_SPEECH = re.compile(r"en|und", re.IGNORECASE)
+CODEC_TYPE = re.compile(r"^type: *([a-z]+)", re.MULTILINE)
 SAMPLE_RATE = re.compile(
     r"^sample_rate: *([0-9]+)", re.MULTILINE
 )  # not indented: not that of a codec's training
@@ -55,6 +56,7 @@ def check_settings(settings: Settings) -> None:
                 "torch finds no GPU here",
                 "Leave it out, or say where GPUs are by --cluster",
             )
+    check_begun_codec(settings)
     if not options.train_set and not options.download_model and options.stop_stage > 2:
         raise InputError(
             f"--corpus {options.corpus}",
@@ -74,10 +76,26 @@ def _check_config(file: str) -> None:
         raise InputError(file, f"no such config (relative to {Path.cwd()})", "Correct the path")
 
 
+def check_begun_codec(settings: Settings) -> None:
+    """Raise InputError if stage 4 would put the default codec in the place of another, unasked."""
+    options = settings.options
+    path = Path(settings.exp, "codec", "codec.yaml")
+    if options.codec or options.init_model or CODEC not in settings.stages or not path.is_file():
+        return
+    found = CODEC_TYPE.search(read_text(path))
+    if found and found[1] != settings.codec:
+        raise InputError(
+            "--codec",
+            f"{settings.exp} was begun with {found[1]}, and --model_size {options.model_size} means "
+            f"{settings.codec}",
+            f"Add --codec {found[1]} to go on with it, or give another --tag",
+        )
+
+
 def check_candidates(settings: Settings) -> None:
     """Raise InputError if there would be nothing for the chooser of candidates to choose from."""
     options = settings.options  # valle_inference looks at the number
-    if BEST_OF.search(options.inference_args) or SEVERAL.search(read_text(options.inference_config)):
+    if BEST_OF.search(options.inference_args) or SEVERAL.search(read_text(settings.inference_config)):
         return
     raise InputError(
         "--phone_chooser", "a single candidate leaves it no choice", 'Add --inference_args "--best_of 8"'

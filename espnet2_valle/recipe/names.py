@@ -7,6 +7,7 @@ from espnet2_valle.recipe.options import Options
 
 CONF = "../../conf"  # from the recipe's folder
 PAIRS = "pairs"
+MINI = "mini"  # the smallest model size
 
 
 @dataclass(frozen=True)
@@ -147,9 +148,24 @@ class Names:
         return given or options.train_config or f"{CONF}/train_{kind}_{options.model_size}.yaml"
 
     @property
+    def _mini(self) -> bool:
+        return self.options.model_size == MINI
+
+    @property
+    def codec(self) -> str:
+        """The codec: the papers' for the papers' sizes, and for mini the one that needs no download."""
+        return self.options.codec or ("world" if self._mini else "encodec")
+
+    @property
+    def inference_config(self) -> str:
+        """How to decode: as the papers do, or as is best for mini."""
+        usual = "decode" if self._mini else "decode_paper"
+        return self.options.inference_config or f"{CONF}/{usual}.yaml"
+
+    @property
     def codec_config(self) -> str:
         """Of the codec; empty where it has none."""
-        usual = f"{CONF}/codec/{self.options.codec}.yaml"
+        usual = f"{CONF}/codec/{self.codec}.yaml"
         return self.options.codec_config or (usual if Path(usual).is_file() else "")
 
     @property
@@ -161,13 +177,13 @@ class Names:
     @property
     def baseline_conf(self) -> str:
         """Folder of the baselines' configs."""
-        size = "mini" if self.options.model_size == "mini" else "full"
+        size = "mini" if self._mini else "full"
         return self.options.baseline_conf or f"{CONF}/baseline/{size}"
 
     @property
     def configs(self) -> list[str]:
         """Configurations of all stages."""
         options = self.options
-        files = [self.ar_config, self.nar_config, options.inference_config, options.judge_config]
+        files = [self.ar_config, self.nar_config, self.inference_config, options.judge_config]
         files += [self.score_config, options.finetune_config, options.phone_chooser_config]
         return files + [file for file in (self.codec_config, options.cluster) if file]

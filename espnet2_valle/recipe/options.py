@@ -96,14 +96,20 @@ class Options:
         "0.01", "share of the training texts' tokens that a model to be fine-tuned may lack"
     )
 
-    codec: str = _codec("world", "world, encodec or espnet")
+    codec: str = _codec(
+        "", "world, encodec or espnet; default: world for model_size mini, encodec for base and paper"
+    )
     codec_config: str = _codec("", "default: ../../conf/codec/CODEC.yaml if there is one")
     codec_model: str = _codec("", "weights of a trained codec")
 
     join_seconds: str = _training(
-        "8", "longest training utterance made by joining two of a speaker; 0 makes none"
+        "",
+        "longest training utterance made by joining two of a speaker, 0 for none; default: as the training "
+        "config says (8 for mini, 0 for base and paper)",
     )
-    model_size: str = _training("mini", "mini, base or paper: chooses the two configs")
+    model_size: str = _training(
+        "mini", "mini, base or paper: chooses the two configs, and the defaults of codec and decoding"
+    )
     ar_config: str = _training("", "default: ../../conf/train_ar_MODEL_SIZE.yaml")
     nar_config: str = _training("", "default: ../../conf/train_nar_MODEL_SIZE.yaml")
     train_config: str = _training("", "one config for both, in place of the two")
@@ -141,7 +147,9 @@ class Options:
         "", 'others\' outputs for the same pairs: "NAME=FOLDER NAME=FOLDER", sound files named by pair'
     )
 
-    inference_config: str = _decoding("../../conf/decode.yaml", "how to decode")
+    inference_config: str = _decoding(
+        "", "how to decode; default: ../../conf/decode.yaml for mini, ../../conf/decode_paper.yaml for larger"
+    )
     inference_args: str = _decoding("", 'options of valle_inference, such as "--top_p 0.9"')
     phone_chooser: bool = _decoding(
         False,

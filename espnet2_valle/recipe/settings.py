@@ -167,7 +167,8 @@ _DERIVED = (
         "stage_times",
     ),
     *("train_set", "voiced_set", "sets", "train_index", "inference_tag", "pairs_suffix"),
-    *("ar_config", "nar_config", "codec_config", "score_config", "baseline_conf"),
+    *("ar_config", "nar_config", "codec", "codec_config", "score_config", "baseline_conf"),
+    "inference_config",
     *("model_options", "codec_options", "model_done", "codec_done"),
     *("nj", "inference_nj", "batch_size", "text_options", "phone_options", "loads_scorers"),
 )

@@ -26,11 +26,11 @@ class NARContext:
 
     Attributes:
         caches: one for each stage, of batch 1.
-        frames: audio frames so far, the prompt's included.
+        position: of the next frame.
     """
 
     caches: list[GrowingCache]
-    frames: int
+    position: int
 
 
 class VALLENAR(AbsVALLE):
@@ -50,6 +50,9 @@ class VALLENAR(AbsVALLE):
             second part is the target (VALL-E 2); for short utterances, where "random" would let the model
             copy the answer from the prompt.
         max_prompt_frames: longest training prompt, 3 s in the paper.
+        restart_positions: the target's positions begin at zero, as the prompt's do (VALL-E, sec. 4.2.2: they
+            are computed separately for prompts and the acoustic sequence). Otherwise both are counted through
+            (VALL-E 2, sec. 3.3.2).
         layers, width, heads, feed_forward, dropout, attention_dropout: of the Transformer.
         chunk_frames: length of a chunk in training; 0 trains with full attention alone, as the papers do.
         mask_mix: share of each kind of mask in training (full, causal, chunk, two_chunks); all alike by
@@ -69,6 +72,7 @@ class VALLENAR(AbsVALLE):
         codebook_size: int,
         prompt_mode: str = "random",
         max_prompt_frames: int = 225,
+        restart_positions: bool = False,
         layers: int = 12,
         width: int = 1024,
         heads: int = 16,
@@ -93,6 +97,7 @@ class VALLENAR(AbsVALLE):
         self.num_codebooks = num_codebooks
         self.prompt_mode = prompt_mode
         self.max_prompt_frames = max_prompt_frames
+        self.restart_positions = restart_positions
         self.text = TextEmbedding(vocab_size, width)
         self.codes = CodeTables(num_codebooks, codebook_size, width)
         self.dropout = nn.Dropout(dropout)
@@ -163,13 +168,16 @@ class VALLENAR(AbsVALLE):
         batch, time = target.shape[:2]
         all_codebooks = torch.full_like(stage, self.num_codebooks)
         embedded_text, embedded_lengths = self.text(text, text_lengths)
-        audio, audio_lengths = join(
-            [
-                (self.codes.sum(prompt, all_codebooks), prompt_lengths),
-                (self.codes.sum(target, stage), target_lengths),
-            ]
-        )
-        parts = [(embedded_text, embedded_lengths), (self._place(audio, 0), audio_lengths)]
+        parts = [
+            (self.codes.sum(prompt, all_codebooks), prompt_lengths),
+            (self.codes.sum(target, stage), target_lengths),
+        ]
+        if self.restart_positions:
+            parts = [(self._place(each, 0), its_lengths) for each, its_lengths in parts]
+        audio, audio_lengths = join(parts)
+        if not self.restart_positions:
+            audio = self._place(audio, 0)
+        parts = [(embedded_text, embedded_lengths), (audio, audio_lengths)]
         x, lengths = join(parts, self.shape_step)
         first = embedded_lengths + prompt_lengths
         if ranks is not None:
@@ -222,9 +230,9 @@ class VALLENAR(AbsVALLE):
         """Text, text end, prompt and codebook 1 as the Transformer reads them, (positions, width)."""
         length = torch.tensor([len(text)], device=text.device)
         embedded_text, _ = self.text(text[None], length)
-        sound = self.codes.sum(prompt[None], torch.full_like(length, self.num_codebooks))
-        audio = torch.cat([sound, self.codes.embed(first_codes[None], 0)], dim=1)
-        return torch.cat([embedded_text, self._place(audio, 0)], dim=1)[0]
+        read = self._place(self.codes.sum(prompt[None], torch.full_like(length, self.num_codebooks)), 0)
+        said = self._place(self.codes.embed(first_codes[None], 0), self._first_position(len(prompt)))
+        return torch.cat([embedded_text, read, said], dim=1)[0]
 
     @torch.no_grad()
     def prefill(self, text: torch.Tensor, prompt: torch.Tensor) -> NARContext:
@@ -242,7 +250,8 @@ class VALLENAR(AbsVALLE):
         x = torch.cat([embedded_text, audio.to(embedded_text.dtype)], dim=1).expand(len(stages), -1, -1)
         cache = self.transformer.new_cache(len(stages), ROOM * x.shape[1])
         self.transformer(x, causal=False, stage=stages, cache=cache, last=0)
-        return NARContext([GrowingCache(cache, row) for row in range(len(stages))], len(prompt))
+        caches = [GrowingCache(cache, row) for row in range(len(stages))]
+        return NARContext(caches, self._first_position(len(prompt)))
 
     @torch.no_grad()
     def extend(self, first_codes: torch.Tensor, context: NARContext) -> torch.Tensor:
@@ -255,20 +264,24 @@ class VALLENAR(AbsVALLE):
         Returns:
             (time, Q)
         """
-        x = self._place(self.codes.embed(first_codes[None], 0), context.frames)
+        x = self._place(self.codes.embed(first_codes[None], 0), context.position)
         codes = [first_codes]
         for stage in range(1, self.num_codebooks):
             hidden = self.transformer(x, causal=False, stage=stage - 1, cache=context.caches[stage - 1])
             codebook = torch.tensor([stage], device=first_codes.device)
             codes.append(self.codes.logits(hidden, codebook).argmax(-1)[0])
             x = x + self.codes.embed(codes[-1][None], stage)
-        context.frames += len(first_codes)
+        context.position += len(first_codes)
         return torch.stack(codes, dim=1)
 
     def _place(self, audio: torch.Tensor, first_position: int) -> torch.Tensor:
         """Add the positions from `first_position` on to embeddings (batch, time, width)."""
         positions = torch.arange(first_position, first_position + audio.shape[1], device=audio.device)
         return audio + sinusoids(positions, audio.shape[2])
+
+    def _first_position(self, prompt_frames: int) -> int:
+        """Position of the target's first frame."""
+        return 0 if self.restart_positions else prompt_frames
 
     def _draw_stages(self, lengths: torch.Tensor, numbers: torch.Tensor | None = None) -> torch.Tensor:
         """A stage 1..Q-1 for each row, at random or by the row's number."""

@@ -15,7 +15,7 @@ from espnet2_valle.common.registry import Component, Registry
 from espnet2_valle.generate import choosing
 from espnet2_valle.generate.arguments import add_model_arguments, model_spec
 from espnet2_valle.generate.opening import ModelSpec
-from espnet2_valle.generate.options import DecodingOptions
+from espnet2_valle.generate.options import DecodingOptions, SamplingOptions
 from espnet2_valle.zoo.trained import ModelFiles
 
 CONF = find("decode.yaml")
@@ -58,6 +58,7 @@ OTHER = {  # of each option a value that is not its default
     "min_duration_ratio": 0.5,
     "max_duration_ratio": 2.0,
     "max_repeat_seconds": 1.5,
+    "trim_prompt": False,
     "best_of": 4,
     "retries": 2,
     "dtype": "int8",
@@ -79,10 +80,21 @@ def test_yaml_command_line_and_python_say_the_same(deaf, tmp_path):
     assert model_spec(parse(*plain, "--chooser_conf", "ears=3")).options == python
 
 
-def test_the_shipped_configuration_names_every_option():
-    given = yaml.safe_load(CONF.read_text())
+@pytest.mark.parametrize("name", ["decode.yaml", "decode_paper.yaml"])
+def test_shipped_configurations_name_every_option(name):
+    given = yaml.safe_load(find(name).read_text())
     assert given.keys() == {one.name for one in fields(DecodingOptions)}
-    assert model_spec(parse(f"--config={CONF}")).options == DecodingOptions(**given)
+    assert model_spec(parse(f"--config={find(name)}")).options == DecodingOptions(**given)
+
+
+def test_the_papers_decoding_is_sampling_and_nothing_else():
+    """VALL-E, sec. 4.3; the rest is what Python's defaults leave alone, or was tuned on mini."""
+    options = model_spec(parse(f"--config={find('decode_paper.yaml')}")).options
+    assert options.sampling == SamplingOptions(
+        temperature=1.0, top_k=0, top_p=1.0, min_p=0.0, repetition_window=0
+    )
+    assert (options.best_of, options.retries, options.max_repeat_seconds) == (1, 0, 0.0)
+    assert (options.min_duration_ratio, options.trim_prompt) == (0.0, False)
 
 
 def test_it_is_found_from_any_folder(tmp_path, monkeypatch):

@@ -69,6 +69,17 @@ def test_silent_edges_are_trimmed_to_a_margin():
     wav = buzz(120, 1.0)
     padded = np.concatenate([np.zeros(RATE), wav, np.zeros(RATE)]).astype(np.float32)
     assert 1.0 <= len(load_prompt(padded, RATE, RATE)) / RATE <= 1.15
+    np.testing.assert_array_equal(load_prompt(padded, RATE, RATE, trim=False), padded)
+
+
+def test_a_model_that_is_to_leave_them_hears_the_whole_prompt(files):
+    wav = buzz(120, 1.0)
+    padded = np.concatenate([np.zeros(RATE), wav, np.zeros(RATE)]).astype(np.float32)
+    trimmed, whole = (Text2Speech.from_files(**files, trim_prompt=trim) for trim in (True, False))
+    length = len(whole.encode_prompt(padded, RATE))
+    assert length == pytest.approx(3 * whole.codec.frame_rate, abs=1)
+    assert len(trimmed.encode_prompt(padded, RATE)) < length / 2
+    assert len(whole.prepare(Request("c", padded, "a b", RATE)).prompt) == length
 
 
 @pytest.mark.parametrize(

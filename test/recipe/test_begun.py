@@ -46,6 +46,15 @@ def test_a_comment_or_more_epochs_in_the_config_go_on(folder):
     begin()
 
 
+def test_what_an_option_said_the_config_may_say(folder):
+    begin("--join_seconds", "8")
+    (folder / "c.yaml").write_text(f"{CONFIG}join_seconds: 8\n")
+    begin()
+    (folder / "c.yaml").write_text(CONFIG)
+    with pytest.raises(InputError, match=r"join_seconds: 8\.0 -> unset"):
+        begin()
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [

@@ -1,3 +1,6 @@
+import pytest
+from miniature import RUN
+
 from espnet2_valle.recipe.names import Names
 from espnet2_valle.recipe.options import Options
 
@@ -13,6 +16,19 @@ def test_names_follow_from_the_options():
     assert (more.train_set, more.voiced_set) == ("train_sp_ra", "train_sp")
     assert more.sets.split() == ["train_sp_ra", "valid", "test"]
     assert (more.results, more.baseline_conf) == ("exp/mini/decode_t", "../../conf/baseline/full")
+
+
+@pytest.mark.parametrize("size", ["base", "paper"])
+def test_the_papers_sizes_have_the_papers_codec_and_decoding(size, monkeypatch):
+    monkeypatch.chdir(RUN.parent)
+    mini, large = Names(Options()), Names(Options(model_size=size))
+    assert (mini.codec, mini.codec_config) == ("world", "../../conf/codec/world.yaml")
+    assert mini.inference_config == "../../conf/decode.yaml"
+    assert (large.codec, large.codec_config) == ("encodec", "../../conf/codec/encodec.yaml")
+    assert large.inference_config == "../../conf/decode_paper.yaml"
+    chosen = Names(Options(model_size=size, codec="world", inference_config="mine.yaml"))
+    assert (chosen.codec, chosen.inference_config) == ("world", "mine.yaml")
+    assert chosen.codec_config == "../../conf/codec/world.yaml"
 
 
 def test_a_list_of_pairs_has_results_and_scores_of_its_own():

@@ -4,6 +4,7 @@ import pytest
 
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.recipe.checks import (
+    check_begun_codec,
     check_candidates,
     check_codec,
     check_language,
@@ -100,6 +101,26 @@ def test_the_language_is_looked_at_before_anything_is_made_of_the_corpus(speech,
         check_stage(speech(), 2)
     check_stage(speech(stop_stage=7), 2)
     check_stage(speech(), 1)
+
+
+def test_a_codec_that_a_run_was_begun_with_is_not_replaced_unasked(speech, tmp_path):
+    codec = tmp_path / "exp" / "mini" / "codec"
+    codec.mkdir(parents=True)
+    (codec / "codec.yaml").write_text("type: world\nmodel: codec.npz\n")
+    begun = {"model_size": "base"}
+    with pytest.raises(
+        InputError, match="begun with world, and --model_size base means encodec.*Add --codec world"
+    ):
+        check_begun_codec(speech(**begun))
+    for may in (
+        {"codec": "world"},
+        {"codec": "encodec"},
+        {"stage": 5},
+        {"init_model": "m.zip"},
+        {"tag": "new"},
+    ):
+        check_begun_codec(speech(**begun, **may))
+    check_begun_codec(speech())
 
 
 @pytest.mark.parametrize(

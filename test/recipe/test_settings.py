@@ -22,6 +22,13 @@ def test_gpus_are_used_in_batches_unless_another_size_is_given():
     assert of(batch_size="4") == ("cpu", "4")
 
 
+def test_the_shell_is_told_what_follows_from_the_model_size():
+    said = Settings(Options(model_size="paper")).variables()
+    assert (said["codec"], said["inference_config"]) == ("encodec", "../../conf/decode_paper.yaml")
+    assert said["join_seconds"] == ""  # as the training config says
+    assert Settings(Options()).variables()["codec"] == "world"
+
+
 def test_a_share_has_two_models_and_nothing_else():
     settings = Settings(Options(train_share="0.25"))
     assert (settings.exp, settings.whole_exp) == ("exp/mini_0.25", "exp/mini")

@@ -60,7 +60,7 @@ class Codewords:
 def test_embeddings_may_start_from_the_codecs_codewords(archive, monkeypatch, valle):
     points = [np.random.default_rng(level).standard_normal((16, 3)).astype(np.float32) for level in range(4)]
     points[0][1] = points[0][0]  # two codes of one sound
-    monkeypatch.setattr("espnet2_valle.tasks.valle.load_codec", lambda config: Codewords(points))
+    monkeypatch.setattr("espnet2_valle.tasks.codewords.load_codec", lambda config: Codewords(points))
     command = options(archive, valle)
     tables = {}
     for wanted in ("true", "false"):
@@ -71,7 +71,7 @@ def test_embeddings_may_start_from_the_codecs_codewords(archive, monkeypatch, va
 
 
 def test_a_codec_without_codewords_cannot_give_embeddings(archive, monkeypatch):
-    monkeypatch.setattr("espnet2_valle.tasks.valle.load_codec", lambda config: Codewords(None))
+    monkeypatch.setattr("espnet2_valle.tasks.codewords.load_codec", lambda config: Codewords(None))
     with pytest.raises(InputError, match="does not tell its codewords"):
         VALLETask.main(cmd=options(archive, "ar", "--codeword_init=true"))
 
@@ -95,7 +95,7 @@ def test_every_config_builds_its_model(archive, path):
 
 
 def test_paper_size_with_the_papers_codec(archive):
-    """EnCodec's eight codebooks of 1 024: AR and NAR have about the paper's 151 M parameters each."""
+    """EnCodec's eight codebooks of 1 024: 151 M weights of linear layers each, and what is beside them."""
     (archive / "codec.yaml").write_text(
         yaml.safe_dump({**SPEC, "num_codebooks": 8, "codebook_size": 1024, "frame_rate": 75.0})
     )
@@ -104,8 +104,12 @@ def test_paper_size_with_the_papers_codec(archive):
         args = VALLETask.get_parser().parse_args([*command, f"--config={CONF}/train_{valle}_paper.yaml"])
         with torch.device("meta"):
             model = VALLETask.build_model(args)
-        transformer = sum(p.numel() for p in model.valle.transformer.parameters())
-        assert transformer == pytest.approx(151e6, rel=0.01)
+        total = sum(p.numel() for p in model.parameters())
+        assert total == pytest.approx({"ar": 152.3e6, "nar": 160.0e6}[valle], rel=0.001)
+        linear = [
+            m.weight.numel() for m in model.valle.transformer.modules() if isinstance(m, torch.nn.Linear)
+        ]
+        assert sum(linear) == pytest.approx(151e6, rel=0.001)
 
 
 @pytest.mark.parametrize(
@@ -178,3 +182,12 @@ def test_adam_goes_over_the_weights_once(words, fused):
     (optimizer,) = VALLETask.build_optimizers(args, torch.nn.Linear(2, 2))
     assert optimizer.defaults["fused"] is fused
     assert "fused" not in args.optim_conf
+
+
+@pytest.mark.parametrize("path", TRAINED, ids=lambda path: path.stem)
+def test_utterances_are_joined_for_mini_alone(archive, path):
+    """As the configs say, with the papers' sizes as in the papers."""
+    args = VALLETask.get_parser().parse_args([f"--config={path}", "--output_dir=unused"])
+    assert args.join_seconds == (8 if "mini" in path.name else 0)
+    fine = VALLETask.get_parser().parse_args([f"--config={CONF}/finetune_lora.yaml", "--output_dir=unused"])
+    assert fine.join_seconds == 8

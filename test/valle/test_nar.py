@@ -3,6 +3,7 @@ import torch
 
 from espnet2_valle.valle import nar
 from espnet2_valle.valle.chunks import Chunks
+from espnet2_valle.valle.embeddings import sinusoids
 from espnet2_valle.valle.espnet_model import ESPnetVALLEModel
 from espnet2_valle.valle.nar import VALLENAR
 from espnet2_valle.valle.transformer import AdaptiveLayerNorm
@@ -149,8 +150,30 @@ def test_random_prompts_stay_inside_the_utterance(sizes):
         assert (length <= 6).all()
 
 
-def test_generate_fills_codebooks_greedily(sizes, batch):
-    model = build(sizes)
+@pytest.mark.parametrize("restarted", [False, True])
+def test_positions_of_the_target_go_on_behind_the_prompt_or_begin_anew(sizes, batch, restarted):
+    model = build(sizes, restart_positions=restarted)
+    given, seen = inputs(batch, 1), []
+    model.transformer.register_forward_pre_hook(
+        lambda module, args, kwargs: seen.append(args[0]), with_kwargs=True
+    )
+    model.logits(**given)
+    embedded = model.codes.sum(given["target"], given["stage"])
+    for row in range(3):
+        text, prompt, length = (int(given[f"{name}_lengths"][row]) for name in ("text", "prompt", "target"))
+        start = text + 1 + prompt
+        first = 0 if restarted else prompt
+        torch.testing.assert_close(
+            seen[0][row, start : start + length] - embedded[row, :length],
+            sinusoids(torch.arange(first, first + length), 32),
+            atol=1e-5,
+            rtol=0,
+        )
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_generate_fills_codebooks_greedily(sizes, batch, restarted):
+    model = build(sizes, restart_positions=restarted)
     text, prompt = batch["text"][:1], batch["codes"][:1, :5]
     first = batch["codes"][:1, 5:, 0]
     codes = torch.stack(model.generate(text, prompt, first))
