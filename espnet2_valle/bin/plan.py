@@ -6,6 +6,8 @@ The formulae are those of `espnet2_valle/tasks/plan.py` and `espnet2_valle/train
 import argparse
 from collections.abc import Sequence
 
+from espnet2.utils.types import str2bool
+
 from espnet2_valle.common.checks import positive
 from espnet2_valle.common.cli import parse, run_command
 from espnet2_valle.tasks.plan import PlanOptions, plan
@@ -20,6 +22,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--config", required=True, help="training config, such as conf/train_ar_12b.yaml")
     parser.add_argument("--num_gpus", type=int, nargs="+", default=[8, 64, 256])
     parser.add_argument("--memory", type=float, default=80.0, help="GiB of a GPU, for --batch_bins auto")
+    parser.add_argument("--fsdp", type=str2bool, help="shard states over GPUs; default: as the config says")
     parser.add_argument("--peak_tflops", type=float, default=989.0, help="of a GPU in bfloat16; an H100's")
     parser.add_argument("--mfu", type=float, default=0.4, help="share of the peak that training reaches")
     parser.add_argument("--hours", type=float, default=60000.0, help="of speech in the corpus")

@@ -36,6 +36,7 @@ class PlanOptions:
         config: training config.
         num_gpus: numbers of GPUs, a row each.
         memory: GiB of a GPU.
+        fsdp: states in shards; None: as the config says.
         peak_tflops: of a GPU in bfloat16.
         mfu: share of the peak that training reaches.
         hours: of speech in the corpus.
@@ -49,6 +50,7 @@ class PlanOptions:
     config: str
     num_gpus: Sequence[int] = (8, 64, 256)
     memory: float = 80.0
+    fsdp: bool | None = None
     peak_tflops: float = 989.0
     mfu: float = 0.4
     hours: float = 60000.0
@@ -94,6 +96,7 @@ def render(options: PlanOptions, model: ESPnetVALLEModel, config: argparse.Names
             torch.tensor([options.seconds * options.frame_rate]).long(),
         )
     )
+    sharded = config.fsdp if options.fsdp is None else options.fsdp
     operations = FlopCounter(valle).step(torch.tensor([length]), length) / length
     lines = [
         f"{options.config}: {parameters / 1e9:.2f} billion parameters, "
@@ -101,7 +104,7 @@ def render(options: PlanOptions, model: ESPnetVALLEModel, config: argparse.Names
         f"utterances of {options.seconds:g} s: {length} positions, {operations / 1e9:.2f} GFLOP a position",
         f"{options.hours:g} hours, {options.passes:g} passes, batches of {config.batch_bins} positions, "
         f"{options.peak_tflops:g} TFLOP/s a GPU at MFU {options.mfu:g}",
-        f"states {'divided by the GPUs (--fsdp)' if config.fsdp else 'whole on each GPU (no --fsdp)'}; "
+        f"states {'divided by the GPUs (--fsdp)' if sharded else 'whole on each GPU (no --fsdp)'}; "
         f"--batch_bins auto fills GPUs of {options.memory:g} GiB",
         "",
         "| GPUs | GiB a GPU | states | weights | activations | logits | auto | tokens/s | days |",
@@ -109,13 +112,13 @@ def render(options: PlanOptions, model: ESPnetVALLEModel, config: argparse.Names
     ]
     positions = length * options.hours * HOUR / options.seconds * options.passes
     for gpus in options.num_gpus:
-        taken = memory_of(model, Setting(gpus, config.fsdp, config.ema_decay > 0))
+        taken = memory_of(model, Setting(gpus, sharded, config.ema_decay > 0))
         room = gpus * taken.positions(options.memory * GIB)
         if config.batch_bins == AUTO and room <= 0:
             raise InputError(
                 options.config,
                 f"{gpus} GPUs of {options.memory:g} GiB have no room for it",
-                "Give more or larger ones (--num_gpus, --memory), or --fsdp true in the training",
+                "Give more or larger ones (--num_gpus, --memory), or --fsdp true",
             )
         share = (room if config.batch_bins == AUTO else config.batch_bins) / gpus
         parts = (taken.states, taken.weights, share * taken.activations, share * taken.logits)

@@ -42,9 +42,12 @@ def test_checkpointing_and_passes_count(tmp_path, capsys):
 
 
 def test_without_fsdp_each_gpu_holds_all_states(capsys):
+    plan.main([f"--config={CONF}/train_ar_paper.yaml", "--num_gpus", "8", "16", "--fsdp=true"])
+    sharded = rows(capsys.readouterr().out)
     plan.main([f"--config={CONF}/train_ar_paper.yaml", "--num_gpus", "8", "16"])
     printed = capsys.readouterr().out
     assert "whole on each GPU (no --fsdp)" in printed
+    assert [row[2] for row in sharded] == pytest.approx([152.3e6 * 16 / n / 2**30 for n in (8, 16)], abs=0.1)
     few, many = rows(printed)
     assert few[2] == many[2] == pytest.approx(152.3e6 * 20 / 2**30, abs=0.1)
     # 42 d bytes a position in each of twelve blocks, for 16 GPUs of the paper.
