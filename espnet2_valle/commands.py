@@ -55,6 +55,7 @@ COMMANDS = (
     Command("data mini", "prepare_mini", "generate the embedded corpus `mini`", "valle_prepare_mini"),
     Command("data folder", "prepare_folder", "prepare any folder of recordings", "valle_prepare_folder"),
     Command("data corpus", "prepare_corpus", "prepare a named corpus, or fetch it", "valle_prepare_corpus"),
+    Command("data combine", "combine_data", "put the sets of several corpora together"),
     Command("data format", "format_data", "make every recording mono FLAC at one rate", "valle_format_data"),
     Command("data perturb", "perturb_speed", "add copies at other speeds", "valle_perturb_speed"),
     Command("data read-aloud", "read_aloud", "add sentences that espeak-ng reads", "valle_read_aloud"),

@@ -49,6 +49,8 @@ def test_a_command_and_its_old_name_show_its_help(command, monkeypatch, capsys):
     said = capsys.readouterr()
     assert said.out.startswith(f"usage: valle {command.words} ")
     assert "is called" not in said.err
+    if not command.old:
+        return
     assert called(monkeypatch, *old_words(command)) == 0
     again = capsys.readouterr()
     assert again.out == said.out

@@ -12,3 +12,5 @@ LIBRIHEAVY=downloads
 LIBRILIGHT=downloads
 AISHELL3=downloads
 EMOVDB=downloads
+AN4=downloads
+SPEECHOCEAN762=downloads

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # From recordings to a scored, packed zero-shot TTS model. Without options: the embedded corpus, on this machine.
-#   ./run.sh [--corpus NAME] [--db DIR] [--tag NAME] [options of valle.sh]      all of them: ./run.sh --help
+#   ./run.sh [--corpus "NAME ..."] [--db "DIR ..."] [--tag NAME] [options of valle.sh]      all of them: ./run.sh --help
 set -euo pipefail
 called_from=$(pwd)
 cd "$(dirname "${BASH_SOURCE[0]}")"

@@ -36,14 +36,25 @@ if "${loads_scorers}"; then
     recipe scorers "${score_config}"
 fi
 
+# prepare CORPUS DB FOLDER TEST_SET DOWNLOAD [OPTION...]: FOLDER gets the data directories of a corpus.
+prepare() {
+    local corpus=$1 db=$2 folder=$3 test_set=$4 download=$5 command
+    shift 5
+    command=(local/data.sh --corpus "${corpus}" ${db:+--db "${db}"} --output_dir "${folder}" --nj "${nj}" "$@")
+    # By itself, and before the corpus is listed: the step below is done again when the list is another.
+    if "${download}"; then "${command[@]}" --download only; fi
+    mkdir -p "${folder}"
+    recipe list ${db:+"${db}"} >"${folder}/.corpus"
+    step "${folder}/.done" "${folder}/${test_set}/pairs" "${folder}/.corpus" -- "${command[@]}"
+}
+
 if wanted 1; then
     begin_stage 1 data
-    prepare=(local/data.sh --corpus "${corpus}" ${db:+--db "${db}"} --output_dir "${data}" --nj "${nj}" ${data_options[@]+"${data_options[@]}"})
-    # By itself, and before the corpus is listed: the step below is done again when the list is another.
-    if "${download}"; then "${prepare[@]}" --download only; fi
-    mkdir -p "${data}"
-    recipe list ${db:+"${db}"} >"${data}/.corpus"
-    step "${data}/.done" "${data}/${test_sets}/pairs" "${data}/.corpus" -- "${prepare[@]}"
+    eval "${preparations}"
+    if [ ${#parts[@]} -gt 0 ]; then
+        step "${data}/.done" "${data}/${test_sets}/pairs" "${part_done[@]}" -- \
+            "${PYTHON}" -m espnet2_valle.bin.combine_data "${parts[@]}" --output_dir "${data}"
+    fi
 fi
 
 if wanted 2; then

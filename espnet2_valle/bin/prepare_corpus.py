@@ -39,8 +39,23 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--max_pause", type=float, default=limits.pause, help="long recordings: longest pause in one, seconds"
     )
+    parser.add_argument(
+        "--corpus_conf",
+        type=_key_and_number,
+        action="append",
+        metavar="NAME=NUMBER",
+        help="what is taken of a corpus with a choice: speechocean762: min_accuracy=7, min_test_age=18",
+    )
     add_preparation_arguments(parser)
     return parser
+
+
+def _key_and_number(word: str) -> tuple[str, float]:
+    name, _, value = word.partition("=")
+    try:
+        return name, float(value)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{word}' is not NAME=NUMBER") from None
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -50,7 +65,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise InputError(
             "--min_cut", f"{args.min_cut:g} and --max_cut {args.max_cut:g}", "Give the lesser first"
         )
-    corpus = make_corpus(args.corpus, Limits(args.min_cut, args.max_cut, args.max_pause))
+    limits = Limits(args.min_cut, args.max_cut, args.max_pause)
+    corpus = make_corpus(args.corpus, limits, dict(args.corpus_conf or ()))
     parts = choose_parts(corpus, args.parts)
     if args.download != "false":
         fetch(corpus.archives(parts), args.db, args.mirror)

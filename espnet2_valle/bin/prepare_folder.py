@@ -2,10 +2,12 @@
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from espnet2_valle.common.cli import parse, run_command
 from espnet2_valle.corpus.folder import LAYOUTS
+from espnet2_valle.corpus.letters import as_letters
 from espnet2_valle.corpus.prepare import add_preparation_arguments
 from espnet2_valle.corpus.prepare_folder import prepare_folder
 from espnet2_valle.corpus.split import read_splits
@@ -32,6 +34,12 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--max_vocabulary", type=int, default=100, help="words that auto still takes as closed"
     )
+    parser.add_argument(
+        "--spelled_letters",
+        choices=("true", "false"),
+        default="false",
+        help="a lone `a` is the letter, as all lone letters are, and not the article",
+    )
     add_preparation_arguments(parser)
     return parser
 
@@ -42,6 +50,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     splits = read_splits(
         args.db, args.num_test_speakers, args.test_share, args.valid_share, args.max_bad, args.seed
     )
+    if args.spelled_letters == "true":
+        splits = {
+            name: [replace(r, text=as_letters(r.text)) for r in recordings]
+            for name, recordings in splits.items()
+        }
     make = PairChoice(args.num_pairs, args.seed, args.min_prompt, args.max_prompt)
     prepare_folder(splits, args.output_dir, make, args.vocabulary, args.max_vocabulary, args.nj)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from zlib import crc32
 
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.options import check_keys
 from espnet2_valle.common.sound_files import SoundFolder
 from espnet2_valle.common.sound_formats import PREFERRED
 from espnet2_valle.common.walk import nfc, walk
@@ -18,6 +19,7 @@ from espnet2_valle.data.datadir import DataDir
 from espnet2_valle.data.pairs import PAIRS, Pair, PairMaker
 
 VALID_SHARE = 0.01  # of the training texts, where a corpus has no validation set of its own
+VALID_SPEAKERS = 0.05  # of the training speakers, where validation is to have voices of its own
 WHOLE = ("all",)  # the one part of a corpus without parts
 
 
@@ -33,9 +35,14 @@ class AbsCorpus(ABC):
         default_parts: those that are prepared unless others are asked for.
         sizes: part -> utterances of the release, where that is known.
         recipe_defaults: options of valle.sh that differ for it, as a user in egs2/valle would write them.
+        options: numbers that say what is taken of it, and their defaults.
 
     Args:
         limits: how long recordings are cut, in a corpus of such.
+        conf: values for some of its `options`.
+
+    Raises:
+        InputError: it has no such option.
     """
 
     title: str
@@ -46,9 +53,12 @@ class AbsCorpus(ABC):
     default_parts: Sequence[str] = WHOLE
     sizes: Mapping[str, int] = {}
     recipe_defaults: Mapping[str, str] = {}
+    options: Mapping[str, float] = {}
 
-    def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
+    def __init__(self, limits: Limits = DEFAULT_LIMITS, conf: Mapping[str, float] | None = None) -> None:
+        check_keys(f"--corpus_conf of {self.title}", conf or {}, self.options, "option")
         self.limits = limits
+        self.conf = {**self.options, **(conf or {})}
 
     @abstractmethod
     def archives(self, parts: Sequence[str]) -> list[Archive]:
@@ -135,6 +145,17 @@ def split_by_name(found: Mapping[str, list[Recording]], seed: int) -> Splits:
             splits[name] = chosen
     if "train" in splits and "valid" not in splits:
         splits["train"], splits["valid"] = hold_out_texts(splits["train"], VALID_SHARE, random.Random(seed))
+    return splits
+
+
+def split_by_speaker(found: Mapping[str, list[Recording]]) -> Splits:
+    """The parts `train` and `test` as they are, but for whole speakers of `train` who are the validation."""
+    splits = {name: list(found[name]) for name in ("train", "test") if name in found}
+    if "train" in splits:
+        speakers = sorted({r.speaker for r in splits["train"]}, key=lambda name: (crc32(name.encode()), name))
+        held_out = set(speakers[: max(1, round(VALID_SPEAKERS * len(speakers)))])
+        splits["valid"] = [r for r in splits["train"] if r.speaker in held_out]
+        splits["train"] = [r for r in splits["train"] if r.speaker not in held_out]
     return splits
 
 

@@ -1,6 +1,5 @@
 """One utterance of a corpus, and what reading a corpus has found."""
 
-import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -10,10 +9,7 @@ from espnet2_valle.common.audio import Span
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.walk import nfc
 from espnet2_valle.data.datadir import DataDir
-
-LONGEST_ID = 200  # bytes; file systems take names of 255
-LONGEST_SPEAKER = 100  # bytes
-DIGEST = 10  # characters
+from espnet2_valle.data.ids import LONGEST_ID, LONGEST_SPEAKER, shortened
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,23 +61,14 @@ def make_recording(
 
     Ids become names of files, with something before and behind them: too long ones are cut.
     """
-    speaker, name = _shortened(_clean_name(speaker), LONGEST_SPEAKER), _clean_name(name)
-    utterance = _shortened(name if name.startswith(speaker) else f"{speaker}-{name}", LONGEST_ID)
+    speaker, name = shortened(_clean_name(speaker), LONGEST_SPEAKER), _clean_name(name)
+    utterance = shortened(name if name.startswith(speaker) else f"{speaker}-{name}", LONGEST_ID)
     return Recording(utterance, speaker, " ".join(text.split()), str(wav.absolute()), language, emotion, span)
 
 
 def _clean_name(name: str) -> str:
     """A name without spaces, slashes and leading dots, in composed form: it becomes a key and a file name."""
     return re.sub(r"[\s/]+", "-", nfc(name).strip()).lstrip(".")
-
-
-def _shortened(name: str, longest: int) -> str:
-    """A name of at most so many bytes; what is cut off is told apart by a digest of the whole."""
-    whole = name.encode()
-    if len(whole) <= longest:
-        return name
-    digest = hashlib.sha256(whole).hexdigest()[:DIGEST]
-    return f"{whole[: longest - DIGEST - 1].decode(errors='ignore')}-{digest}"
 
 
 def join(

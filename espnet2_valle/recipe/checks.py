@@ -8,7 +8,7 @@ from espnet2_valle.common.checks import check_output_folder
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import read_text
 from espnet2_valle.recipe.baselines import baseline_names, trained_baselines
-from espnet2_valle.recipe.names import CONF, PAIRS
+from espnet2_valle.recipe.names import CONF, PAIRS, TEST
 from espnet2_valle.recipe.settings import CODEC, SCORE, Settings
 
 SEVERAL = re.compile(r"^best_of: *([2-9]|[1-9][0-9])", re.MULTILINE)
@@ -45,6 +45,8 @@ def check_settings(settings: Settings) -> None:
                 f"{path}: no such folder or wav.scp (relative to {Path.cwd()})",
                 "Correct the path",
             )
+    if settings.sources:
+        check_tested(settings)
     if options.phone_chooser:
         check_candidates(settings)
     if options.gpu_inference and not options.cluster:
@@ -68,6 +70,17 @@ def check_settings(settings: Settings) -> None:
             "--train_share",
             f"{settings.whole_exp} has no codec yet",
             "Run stages 1 to 4 without --train_share first",
+        )
+
+
+def check_tested(settings: Settings) -> None:
+    """Raise InputError if several corpora have no such test set."""
+    sets = [TEST, *(f"{TEST}_{source.name}" for source in settings.sources)]
+    if settings.options.test_sets not in sets:
+        raise InputError(
+            "--test_sets",
+            f"the corpora have no test set '{settings.options.test_sets}'",
+            f"Choose among {' '.join(sets)}",
         )
 
 

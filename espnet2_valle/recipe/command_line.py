@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import read_text
 from espnet2_valle.recipe.baselines import comparison, trained_baselines
 from espnet2_valle.recipe.checks import check_settings
@@ -45,18 +46,38 @@ def _settings_as_given(words: Sequence[str]) -> Settings:
 
 
 def corpus_defaults(corpus: str) -> dict[str, str]:
-    """Options that a corpus wants otherwise than others do.
+    """Options that a corpus, or one of several, wants otherwise than others do.
 
     Raises:
-        InputError: there is no such corpus.
+        InputError: there is no such corpus, or two want different values.
     """
     if corpus == MINI:
         return {"local_data_opts": f"--config {CONF}/mini.yaml"}
-    if corpus == FOLDER:
-        return {}
+    wanted: dict[str, str] = {}
+    names = corpus.split()
+    for name in names:
+        defaults = {} if name in (FOLDER, MINI) else _named_defaults(name)
+        if len(names) > 1 and "train_set" in defaults:
+            raise InputError(
+                "--corpus",
+                f"{name} has a test set only",
+                f'Leave it out; with --local_data_opts "NAME: --test_corpus {name} --test_db DIR" '
+                "another tests on it",
+            )
+        for option, value in defaults.items():
+            if wanted.setdefault(option, value) != value:
+                raise InputError(
+                    "--corpus",
+                    f"{name} wants --{option} {value}, and another of '{corpus}' {wanted[option]}",
+                    "Train them apart",
+                )
+    return wanted
+
+
+def _named_defaults(name: str) -> dict[str, str]:
     from espnet2_valle.corpus.named.registry import recipe_defaults  # the packages of a corpus may be many
 
-    return recipe_defaults(corpus)
+    return recipe_defaults(name)
 
 
 def with_base(settings: Settings) -> Settings:

@@ -15,6 +15,8 @@ usage: ./run.sh [--corpus NAME] [--db DIR] [--tag NAME] [--option value] ...
   --corpus NAME      taken from --db DIR or from where db.sh says, else downloaded; NAME is one of
 {corpora}
                      (librispeech_test is LibriSpeech test-clean, to score a model: give --download_model too)
+  --corpus folder --db "DIR DIR", --corpus "NAME folder" --db DIR
+                     several in one training: a folder for each, or for those called folder
   --tag NAME         name of the run: data/NAME, dump/NAME, exp/NAME; default: the corpus, or the folder's
 stages: {stages}
 options and their defaults:

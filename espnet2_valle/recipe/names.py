@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from espnet2_valle.recipe.corpora import Source, sources
 from espnet2_valle.recipe.options import Options
 
 CONF = "../../conf"  # from the recipe's folder
 PAIRS = "pairs"
 MINI = "mini"  # the smallest model size
+TEST = "test"
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,10 @@ class Names:
     def data(self) -> str:
         """Kaldi data directories of the corpus as it is."""
         return f"{self.options.datadir}/{self.options.tag}"
+
+    def data_of(self, source: Source) -> str:
+        """Data directories of one of several corpora."""
+        return f"{self.data}/corpora/{source.name}"
 
     @property
     def dump(self) -> str:
@@ -121,15 +127,26 @@ class Names:
         return f"{self.index}/{self.train_set}" + (f"_{share}" if share else "")
 
     @property
+    def sources(self) -> list[Source]:
+        """The corpora of a run of several; none where there is but one."""
+        return sources(self.options.corpus, self.options.db)
+
+    @property
+    def tested_corpus(self) -> str:
+        """Of several corpora, the one whose test set is taken alone; else empty."""
+        return self.options.test_sets.removeprefix(TEST).removeprefix("_") if self.sources else ""
+
+    @property
     def pairs_suffix(self) -> str:
-        """Ending of outputs for a list other than `pairs`, such as `_continuation`."""
-        return self.options.pairs.removeprefix(PAIRS)
+        """Ending of outputs for other pairs than those of `pairs` and `test`, such as `_continuation`."""
+        tested = self.tested_corpus
+        return self.options.pairs.removeprefix(PAIRS) + (f"_{tested}" if tested else "")
 
     @property
     def inference_tag(self) -> str:
-        """Of the decoding; a list of pairs has its own unless one is given."""
+        """Of the decoding; pairs other than the usual have their own unless one is given."""
         own = "" if self.options.pairs == PAIRS else self.options.pairs.removeprefix(f"{PAIRS}_")
-        return self.options.inference_tag or own
+        return self.options.inference_tag or "_".join(filter(None, (own, self.tested_corpus)))
 
     # Configurations
 

@@ -61,16 +61,20 @@ class Options:
     expdir: str = _general("exp", "where models and results go")
     python: str = _general("", "default: the environment that path.sh chooses")
 
-    corpus: str = _data("mini", "which corpus stage 1 prepares")
-    db: str = _data("", "folder of the corpus, if it has one")
+    corpus: str = _data("mini", "which corpus stage 1 prepares; several with spaces between")
+    db: str = _data(
+        "", "folder of the corpus, if it has one; of several, one each, names with spaces in quotes"
+    )
     tag: str = _data(
         "mini", "name of the run: data/TAG, dump/TAG, exp/TAG; run.sh takes the corpus' name, or the folder's"
     )
     download: bool = _data(False, "fetch the corpus into db first, unless it is there")
-    local_data_opts: str = _data("", "more options of local/data.sh")
+    local_data_opts: str = _data(
+        "", "more options of local/data.sh; of several corpora, those behind `NAME:` are for that one"
+    )
     train_set: str = _data("train", "name of the training set")
     valid_set: str = _data("valid", "name of the validation set")
-    test_sets: str = _data("test", "name of the test set: there is one")
+    test_sets: str = _data("test", "name of the test set; of several corpora, test_NAME is that of one alone")
     pairs: str = _data(
         "pairs", "list of the test set: pairs, or pairs_continuation where the corpus has one (LibriSpeech)"
     )
@@ -106,6 +110,11 @@ class Options:
         "",
         "longest training utterance made by joining two of a speaker, 0 for none; default: as the training "
         "config says (8 for mini, 0 for base and paper)",
+    )
+    corpus_weights: str = _training(
+        "",
+        'of several corpora: "NAME=2 NAME=0.5", how often a pass over the training set draws an utterance of '
+        "each; default: once",
     )
     model_size: str = _training(
         "mini", "mini, base or paper: chooses the two configs, and the defaults of codec and decoding"

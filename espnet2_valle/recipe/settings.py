@@ -1,12 +1,18 @@
 """Settings of a run: its names, its stages, and the words of its commands."""
 
+import json
+import os
+import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.machine import workers
-from espnet2_valle.recipe.names import Names
+from espnet2_valle.recipe.corpora import DOWNLOADS, MINI, Source
+from espnet2_valle.recipe.names import TEST, Names
 from espnet2_valle.recipe.options import FIELDS
 
 FIRST, LAST = 1, 10
@@ -15,6 +21,7 @@ DATA_STAGES, TRAINING_STAGES, EVALUATION_STAGES, PACK = (1, 2, 3, 4), (5, 6), (7
 TEXT, CODEC, SCORE = 3, 4, 8
 GPU_BATCH_SIZE = "16"
 MODELS = ("ar", "nar")
+WEIGHT = re.compile(r"[0-9]+\.?[0-9]*|\.[0-9]+")
 
 
 @dataclass(frozen=True)
@@ -113,14 +120,89 @@ class Settings(Names):
         return ["--nj", number, *(["--cluster", cluster] if cluster else [])]
 
     @property
-    def data_options(self) -> list[str]:
-        """Options of local/data.sh. The recordings of mini are made: none is bad."""
-        max_bad = [] if self.options.corpus == "mini" else ["--max_bad", self.options.max_bad]
-        return max_bad + self.options.local_data_opts.split()
+    def preparations(self) -> str:
+        """Commands of valle.sh that prepare the corpora, one a line.
+
+        Raises:
+            InputError: see `data_options`.
+        """
+        options = self.options
+        if not self.sources:
+            one = (options.corpus, options.db, self.data, options.test_sets, options.download)
+            return _command("prepare", *one, *self.data_options())
+        return "".join(
+            _command(
+                "prepare",
+                *(source.corpus, source.db, self.data_of(source), TEST, self._is_fetched(source)),
+                *self.data_options(source.name),
+            )
+            for source in self.sources
+        )
+
+    def _is_fetched(self, source: Source) -> bool:
+        """Tell whether a corpus lies where the recipe downloads it to."""
+        folder = Path(source.db)
+        fetched = folder.name == source.corpus and folder.parent.name == DOWNLOADS
+        return self.options.download and fetched and os.path.realpath(folder.parent.parent) == os.getcwd()
+
+    def data_options(self, name: str = "") -> list[str]:
+        """Options of local/data.sh. The recordings of mini are made: none is bad.
+
+        Args:
+            name: of one of several corpora, which gets those for all and those behind its name.
+
+        Raises:
+            InputError: options are for a corpus that is none of the run's.
+        """
+        words = [] if self.options.corpus == MINI else ["--max_bad", self.options.max_bad]
+        names = {source.name for source in self.sources}
+        meant = name
+        for word in self.options.local_data_opts.split():
+            if names and word.endswith(":"):
+                meant = word[:-1]
+                if meant not in names:
+                    raise InputError(
+                        "--local_data_opts",
+                        f"'{meant}' is none of the corpora",
+                        f"Write one of {' '.join(sorted(names))} before the colon",
+                    )
+            elif meant == name:
+                words.append(word)
+        return words
+
+    @property
+    def parts(self) -> list[str]:
+        """Options that name several corpora, to be put together."""
+        return [w for source in self.sources for w in ("--part", f"{source.name}={self.data_of(source)}")]
+
+    @property
+    def corpus_weights(self) -> dict[str, float]:
+        """Of several corpora: name -> how often a pass of training draws an utterance.
+
+        Raises:
+            InputError: a word is no weight, or of no corpus.
+        """
+        names = [source.name for source in self.sources]
+        weights = {}
+        for word in self.options.corpus_weights.split():
+            name, _, value = word.rpartition("=")
+            if name not in names or not WEIGHT.fullmatch(value):
+                raise InputError(
+                    "--corpus_weights",
+                    f"'{word}' is not NAME=NUMBER of one of several corpora",
+                    f"Give such as {names[0]}=2; the corpora are {' '.join(names)}"
+                    if names
+                    else "Leave it out: it is for several corpora",
+                )
+            weights[name] = float(value)
+        return weights
 
     def training_options(self, own: str) -> list[str]:
-        """Options of valle_train of the user's, for both models and for one, and of tokens that are added."""
+        """Options of valle_train: of added tokens, of weights, the user's for both models and for one."""
         added = ["--base_token_list", f"{self.base}/tokens.txt"] if self.options.add_tokens else []
+        weights = self.corpus_weights
+        if weights:
+            added += ["--corpus_weights", json.dumps(weights)]
         return added + f"{self.options.train_args} {own}".split()
 
     def variables(self) -> dict[str, str | bool | Sequence[str]]:
@@ -134,7 +216,9 @@ class Settings(Names):
             "init_model_done": _if_file(options.init_model),
             "recorded_set": options.train_set,
             "stages": " ".join(map(str, self.stages)),
-            "data_options": self.data_options,
+            "preparations": self.preparations,
+            "parts": self.parts,
+            "part_done": [f"{self.data_of(source)}/.done" for source in self.sources],
             "ar_options": self.training_options(options.ar_args),
             "nar_options": self.training_options(options.nar_args),
             "inference_options": options.inference_args.split(),
@@ -143,6 +227,10 @@ class Settings(Names):
             "inference_workers": self._workers(self.inference_nj),
             "device": "cuda" if options.gpu_inference else "cpu",
         }
+
+
+def _command(*words: str | bool) -> str:
+    return shlex.join(str(word).lower() if isinstance(word, bool) else word for word in words) + "\n"
 
 
 def _if_file(name: str) -> list[str]:

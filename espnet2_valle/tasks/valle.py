@@ -29,6 +29,7 @@ from espnet2_valle.text.tokenizer import TOKEN_TYPES
 from espnet2_valle.text.tokens import TokenIDs
 from espnet2_valle.train.batches import BatchRule
 from espnet2_valle.train.compute_dtype import choose_dtype
+from espnet2_valle.train.corpus_weights import check_weights
 from espnet2_valle.train.index import TrainingIndex, read_head
 from espnet2_valle.train.iterator import IndexedUtterances, IndexIterFactory
 from espnet2_valle.train.preprocessor import VALLEPreprocessor
@@ -112,6 +113,13 @@ class VALLETask(AbsTask):
             help="longest training utterance made by laying two of a speaker behind one another; 0: none",
         )
         group.add_argument(
+            "--corpus_weights",
+            action=NestedDictAction,
+            default={},
+            help="of several corpora: how often a pass over the training index draws an utterance of each, "
+            "such as NAME=2; default: once",
+        )
+        group.add_argument(
             "--base_token_list",
             type=str_or_none,
             default=None,
@@ -146,10 +154,17 @@ class VALLETask(AbsTask):
         """Check what is known before any work; ESPnet calls it first.
 
         Raises:
-            InputError: there is no such token list or training index, or see `check_adapter`.
+            InputError: there is no such token list or training index, a weight is none; see `check_adapter`.
         """
         super().check_required_command_args(args)
         check_adapter(args)
+        check_weights(args.corpus_weights)
+        if args.corpus_weights and args.iterator_type != "task":
+            raise InputError(
+                "--corpus_weights",
+                f"is not for --iterator_type {args.iterator_type}",
+                "Choose --iterator_type task",
+            )
         if isinstance(args.token_list, str):
             TOKEN_LIST(args.token_list, "--token_list")
         for path, _, kind in args.train_data_path_and_name_and_type + args.valid_data_path_and_name_and_type:
@@ -232,6 +247,7 @@ class VALLETask(AbsTask):
             world_size=torch.distributed.get_world_size() if distributed else 1,
             max_join_frames=int(join_seconds * codec_spec(args).frame_rate),
             separator=tokens.index(SPACE) if SPACE in tokens else None,
+            weights=args.corpus_weights if train else {},
         )
         return IndexIterFactory(
             IndexedUtterances(TrainingIndex(data[0][0]), iter_options.preprocess_fn, rule.separator),

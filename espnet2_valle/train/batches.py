@@ -5,13 +5,14 @@ changes from pass to pass, and so does the order of the batches. Every rank gets
 same length at each step, so that none waits for another and none ends before another.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.train.concatenate import ALONE, choose_companions
+from espnet2_valle.train.corpus_weights import draw, weights_of
 from espnet2_valle.train.index import TrainingIndex
 
 Positions = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -29,6 +30,8 @@ class BatchRule:
         world_size: ranks.
         max_join_frames: utterances are also laid behind one another up to this length; 0: not at all.
         separator: token between the texts of two joined utterances; None: nothing.
+        weights: of several corpora: name -> how often a pass has an utterance, alone and joined, on average.
+            Those that are not named come once.
     """
 
     bins: int
@@ -37,6 +40,7 @@ class BatchRule:
     world_size: int = 1
     max_join_frames: int = 0
     separator: int | None = None
+    weights: Mapping[str, float] = field(default_factory=dict)
 
     def padded(self, tokens: np.ndarray, frames: np.ndarray) -> np.ndarray:
         """Lengths in units of `step`, rounded up; uint16, which numpy sorts in linear time."""
@@ -54,7 +58,7 @@ class BatchPlan:
         shuffle: without it the batches come in falling length, the same in every pass.
 
     Raises:
-        InputError: the index is empty.
+        InputError: the index is empty, or its speakers are not of the corpora that have weights.
     """
 
     def __init__(self, index: TrainingIndex, rule: BatchRule, seed: tuple[int, ...], shuffle: bool = True):
@@ -69,8 +73,10 @@ class BatchPlan:
             self.companions = choose_companions(index, rule.max_join_frames, rng)
             lengths = np.concatenate([lengths, self._joined_lengths(index)])
             self.joined = np.flatnonzero(self.companions != ALONE).astype(np.int32)
-        self.starts = cut(np.bincount(lengths), rule)
         items = np.arange(len(lengths), dtype=np.int32)
+        if rule.weights:
+            items = np.repeat(items, self._draws(index, rng))
+        self.starts = cut(np.bincount(lengths[items]), rule)
         rng.shuffle(items)
         by_length = np.argsort(lengths[items], kind="stable")[::-1]
         self.items = items[by_length]
@@ -82,6 +88,13 @@ class BatchPlan:
         second = self.companions[first]
         tokens = index.tokens[first] + index.tokens[second] + (self.rule.separator is not None)
         return self.rule.padded(tokens, index.frames[first] + index.frames[second])
+
+    def _draws(self, index: TrainingIndex, rng: np.random.Generator) -> np.ndarray:
+        """Draw the number of times that each item comes in this pass, (items,) int64."""
+        weights = weights_of(index, self.rule.weights)
+        if self.companions is not None:
+            weights = np.concatenate([weights, weights[self.joined]])
+        return draw(weights, rng)
 
     def __len__(self) -> int:
         return len(self.starts) - 1

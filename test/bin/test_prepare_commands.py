@@ -70,6 +70,19 @@ def test_the_same_command_gives_the_same_files(tmp_path):
     assert first == {path: path.read_bytes() for path in (tmp_path / "data").rglob("*") if path.is_file()}
 
 
+def test_letters_are_spelled_if_it_is_said(tmp_path):
+    db = write_corpus(tmp_path / "db")
+    metadata = (db / "metadata.csv").read_text().replace("please", "a g")
+    (db / "metadata.csv").write_text(metadata)
+    for spelled, text in (("false", "yes a g"), ("true", "yes a- g")):
+        prepare(tmp_path, "--spelled_letters", spelled)
+        assert set(read_scp(tmp_path / "data" / "train" / "text").values()) == {
+            text,
+            text.replace("yes", "no"),
+        }
+        assert (tmp_path / "data" / "vocabulary").read_text() == "a\ng\nno\nyes\n"
+
+
 @pytest.mark.parametrize(("choice", "expected"), [("none", None), ("words", "up\ndown\n")])
 def test_the_vocabulary_can_be_said(tmp_path, choice, expected):
     write_corpus(tmp_path / "db")

@@ -10,13 +10,14 @@ import soundfile
 
 RATE = 8000
 SPEAKERS = ("100", "101", "102")
+FORMATS = {".sph": "NIST"}  # of libsndfile
 
 
 @lru_cache
 def encoded(suffix, seconds):
     stream = io.BytesIO()
     wave = 0.2 * np.sin(np.arange(int(seconds * RATE)) / 5)
-    soundfile.write(stream, wave, RATE, format=suffix[1:], subtype="PCM_16")
+    soundfile.write(stream, wave, RATE, format=FORMATS.get(suffix, suffix[1:].lower()), subtype="PCM_16")
     return stream.getvalue()
 
 
@@ -176,6 +177,53 @@ def librilight(db):
     return root
 
 
+AN4_TEXTS = ("R G M E X T", "RUBOUT A G SEVEN", "START", "JULY FIRST")
+
+
+def an4(db):
+    """Lines of the training part are between <s> and </s>, those of the test are not."""
+    root = db / "an4"
+    parts = {"train": ("an4_clstk", ("fash", "mgah", "mskh")), "test": ("an4test_clstk", ("fcaw", "mmkw"))}
+    for part, (folder, speakers) in parts.items():
+        lines, ids = [], []
+        for speaker in speakers:
+            for n, text in enumerate(AN4_TEXTS):
+                name = f"an{250 + n}-{speaker}-b"
+                sound(root / "wav" / folder / speaker / f"{name}.sph")
+                text = f"<s> {text} </s>" if part == "train" else text
+                lines.append(f"{text} ({name})\n")
+                ids.append(f"{folder}/{speaker}/{name}\n")
+        write(root / "etc" / f"an4_{part}.transcription", "".join(lines))
+        write(root / "etc" / f"an4_{part}.fileids", "".join(ids))
+    write(root / "README", "")
+    return root
+
+
+def speechocean762(db):
+    """Of each part a child of six and adults; the second clip of each speaker is scored 6, the others 9."""
+    root = db / "speechocean762"
+    scores = {}
+    parts = {"train": {"0001": 6, "0003": 30, "0005": 41}, "test": {"0002": 6, "1156": 33, "1160": 18}}
+    for part, ages in parts.items():
+        rows = {name: [] for name in ("text", "wav.scp", "utt2spk")}
+        for speaker in ages:
+            for n in range(4):
+                name = f"0{speaker}00{n}1"
+                wav = f"WAVE/SPEAKER{speaker}/{name}.WAV"
+                sound(root / wav)
+                rows["text"].append(f"{name}\tWE CALL IT BEAR {n}\n")
+                rows["wav.scp"].append(f"{name}\t{wav}\n")
+                rows["utt2spk"].append(f"{name}\t{speaker}\n")
+                accuracy = 6 if n == 1 else 9
+                scores[name] = {"text": f"WE CALL IT BEAR {n}", "accuracy": accuracy, "total": 8, "words": []}
+        for name, lines in rows.items():
+            write(root / part / name, "".join(lines))
+        write(root / part / "spk2age", "".join(f"{speaker}\t{age}\n" for speaker, age in ages.items()))
+        write(root / part / "spk2gender", "".join(f"{speaker}\tm\n" for speaker in ages))
+    write(root / "resource" / "scores.json", json.dumps(scores))
+    return root
+
+
 LAYOUTS = {
     "ljspeech": ljspeech,
     "vctk": vctk,
@@ -187,4 +235,6 @@ LAYOUTS = {
     "librilight": librilight,
     "aishell3": aishell3,
     "emovdb": emovdb,
+    "an4": an4,
+    "speechocean762": speechocean762,
 }

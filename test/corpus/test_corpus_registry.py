@@ -83,6 +83,7 @@ def test_the_recipe_takes_it_with_its_defaults(toy):
 def test_only_corpora_are_listed():
     assert named.corpus_names() == [
         "aishell3",
+        "an4",
         "emovdb",
         "libriheavy",
         "librilight",
@@ -91,6 +92,7 @@ def test_only_corpora_are_listed():
         "libritts",
         "libritts_r",
         "ljspeech",
+        "speechocean762",
         "vctk",
     ]
 

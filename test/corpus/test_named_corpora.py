@@ -6,6 +6,7 @@ from collections import Counter
 
 import corpus_layouts
 import pytest
+import soundfile
 from corpus_layouts import LAYOUTS, recording_of, sound, write
 
 from espnet2_valle.common.errors import InputError
@@ -172,6 +173,78 @@ def test_emovdb_in_sorted_folders(tmp_path):
     assert "does not tell speaker" in str(found.bad["who/Angry/anger_0003.wav"])
 
 
+def test_an4(tmp_path):
+    root = LAYOUTS["an4"](tmp_path)
+    train = read("an4", root, "train")
+    one = train["mgah-an253-mgah-b"]
+    assert (one.speaker, one.text, one.language) == ("mgah", "july first", "en")
+    assert one.wav == str(root / "wav" / "an4_clstk" / "mgah" / "an253-mgah-b.sph")
+    assert soundfile.info(one.wav).format == "NIST"
+    assert train["mgah-an251-mgah-b"].text == "rubout a- g seven"  # which is the letter
+    assert read("an4", root, "test")["fcaw-an252-fcaw-b"].text == "start"
+
+
+def test_an4_with_a_line_of_another_form(tmp_path):
+    root = LAYOUTS["an4"](tmp_path)
+    write(root / "etc" / "an4_test.transcription", "START (an1-fcaw-b)\nSTOP an2-fcaw-b\n")
+    with pytest.raises(InputError, match="an4_test.transcription:2: 'STOP an2-fcaw-b' is not `TEXT"):
+        make_corpus("an4").read(root, "test")
+
+
+@pytest.mark.parametrize("name", ["an4", "speechocean762"])
+def test_each_set_has_speakers_of_its_own(tmp_path, name):
+    splits = split(name, LAYOUTS[name](tmp_path))
+    speakers = {name: {r.speaker for r in recordings} for name, recordings in splits.items()}
+    assert {name: len(each) for name, each in speakers.items()} == {"train": 2, "valid": 1, "test": 2}
+    assert len(set.union(*speakers.values())) == 5
+
+
+def choose(root, part, **conf):
+    found = make_corpus("speechocean762", conf=conf).read(root, part)
+    assert found.bad == {}
+    return {r.utterance: r for r in found.recordings}
+
+
+def test_speechocean762_without_what_is_mispronounced_and_children_in_the_test(tmp_path):
+    root = LAYOUTS["speechocean762"](tmp_path)
+    train, test = choose(root, "train"), choose(root, "test")
+    one = train["0001-000010021"]
+    assert (one.speaker, one.text, one.language) == ("0001", "we call it bear 2", "en")
+    assert one.wav == str(root / "WAVE" / "SPEAKER0001" / "000010021.WAV")
+    assert Counter(r.speaker for r in train.values()) == {"0001": 3, "0003": 3, "0005": 3}
+    assert Counter(r.speaker for r in test.values()) == {"1156": 3, "1160": 3}
+
+
+def test_speechocean762_as_it_is(tmp_path):
+    root = LAYOUTS["speechocean762"](tmp_path)
+    assert len(choose(root, "train", min_accuracy=0)) == 12
+    assert len(choose(root, "train", min_accuracy=9.5)) == 0
+    assert {r.speaker for r in choose(root, "test", min_test_age=0).values()} == {"0002", "1156", "1160"}
+    assert {r.speaker for r in choose(root, "test", min_test_age=20).values()} == {"1156"}
+
+
+def test_speechocean762_without_scores_or_ages_says_how_to_go_on(tmp_path):
+    root = LAYOUTS["speechocean762"](tmp_path)
+    write(root / "test" / "spk2age", "0002\t6\n")
+    with pytest.raises(InputError, match="spk2age: does not tell the age .*--corpus_conf min_test_age=0"):
+        choose(root, "test")
+    (root / "resource" / "scores.json").rename(root / "scores.json")
+    assert len(choose(root, "train")) == 9
+    write(root / "scores.json", "{}")
+    with pytest.raises(InputError, match="scores.json: does not tell the accuracy .*min_accuracy=0"):
+        choose(root, "train")
+    (root / "scores.json").unlink()
+    with pytest.raises(InputError, match="resource/scores.json: no such file. Unpack it, or take all clips"):
+        choose(root, "train")
+
+
+def test_a_corpus_has_only_its_own_options():
+    with pytest.raises(InputError, match="--corpus_conf of VCTK: there is no option 'min_accuracy'"):
+        make_corpus("vctk", conf={"min_accuracy": 7})
+    with pytest.raises(InputError, match="there is no option 'accuracy'. Choose among min_accuracy, min_tes"):
+        make_corpus("speechocean762", conf={"accuracy": 7})
+
+
 def test_libriheavy_joins_sentences_for_training_only(tmp_path):
     root = LAYOUTS["libriheavy"](tmp_path)
     train = list(read("libriheavy", root, "small").values())
@@ -264,12 +337,14 @@ def test_parts_are_chosen_by_name():
             choose_parts(corpus, given)
 
 
-@pytest.mark.parametrize("name", ["ljspeech", "vctk", "libritts", "librispeech", "aishell3", "emovdb"])
+@pytest.mark.parametrize(
+    "name", ["ljspeech", "vctk", "libritts", "librispeech", "aishell3", "emovdb", "an4", "speechocean762"]
+)
 def test_a_copy_as_people_keep_it_is_read_as_the_released_one(tmp_path, name):
     root = LAYOUTS[name](tmp_path)
     part = make_corpus(name).default_parts[0]
     released = read(name, root, part)
-    sounds = [path for path in sorted(root.rglob("*")) if path.suffix in (".wav", ".flac")]
+    sounds = [path for path in sorted(root.rglob("*")) if path.suffix.lower() in (".wav", ".flac", ".sph")]
     for number, path in enumerate(sounds):
         path.with_name(f"._{path.name}").write_bytes(b"\0\5\x16\7")  # macOS was here
         if number % 3 == 0:

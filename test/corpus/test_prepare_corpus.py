@@ -57,6 +57,16 @@ def test_a_corpus_becomes_data_directories_and_pairs(tmp_path, name):
     assert (tmp_path / "data" / "set_aside").read_text() == ""
 
 
+def test_a_number_says_what_is_taken(tmp_path):
+    LAYOUTS["speechocean762"](tmp_path / "db")
+    prepare(tmp_path, "speechocean762", "--corpus_conf", "min_accuracy=0", "--corpus_conf", "min_test_age=0")
+    assert len(DataDir.load(tmp_path / "data" / "test").wavs) == 12
+    prepare(tmp_path, "speechocean762")
+    assert len(DataDir.load(tmp_path / "data" / "test").wavs) == 6
+    with pytest.raises(SystemExit):
+        prepare(tmp_path, "speechocean762", "--corpus_conf", "min_accuracy=good")
+
+
 def test_the_same_command_gives_the_same_files(tmp_path):
     LAYOUTS["vctk"](tmp_path / "db")
     prepare(tmp_path, "vctk")

@@ -79,7 +79,8 @@ def check_recipe(words, where):
         if value.startswith("../../conf/"):
             assert (RECIPE / value).is_file(), f"{where}: there is no {value} in {RECIPE}"
         if name == "corpus":
-            assert value in ("mini", "folder", *corpus_names()), f"{where}: there is no corpus {value}"
+            known = {"mini", "folder", *corpus_names()}
+            assert {*value.split()} <= known, f"{where}: there is no corpus {value}"
         if name in PASSED_ON:
             check_options_of(PASSED_ON[name], value, where)
 

@@ -49,6 +49,15 @@ def test_a_corpus_has_defaults_and_the_user_the_last_word():
     assert settings_of(["--corpus", "folder"]).options.local_data_opts == ""
 
 
+def test_several_corpora_have_the_defaults_of_each():
+    mandarin = settings_of(["--corpus", "aishell3 folder", "--db", "/a /b"])
+    assert mandarin.options.g2p == "pypinyin_g2p_phone_without_prosody"
+    assert (
+        settings_of(["--corpus", "vctk folder", "--db", "/a /b"]).options
+        == settings_of(["--corpus", "vctk folder", "--db", "/a /b", "--local_data_opts", ""]).options
+    )
+
+
 def test_finetuning_needs_more_installed_and_goes_by_the_packed_model(recipe):
     assert extras([]) == "espeak,score"
     words = ["--init_model", "zoo/name", "--expdir", str(recipe)]
@@ -83,6 +92,20 @@ def test_finetuning_needs_more_installed_and_goes_by_the_packed_model(recipe):
             "/no/such/mini has no codec yet. Run stages 1 to 4",
         ),
         (["--corpus", "nothing"], "nothing"),
+        (["--corpus", "vctk nothing", "--db", "/a /b"], "nothing"),
+        (
+            ["--corpus", "vctk an4", "--db", "/a"],
+            "--db: names 1, and the corpora are 2: vctk an4. Name a folder",
+        ),
+        (
+            ["--corpus", "vctk librispeech_test", "--db", "/a /b"],
+            "--corpus: librispeech_test has a test set only. Leave it out; with --local_data_opts",
+        ),
+        (
+            ["--corpus", "vctk an4", "--db", "/a /b", "--test_sets", "test_mini"],
+            "--test_sets: the corpora have no test set 'test_mini'. Choose among test test_vctk test_an4",
+        ),
+        (["--corpus_weights", "mini=2"], "--corpus_weights: 'mini=2' is not NAME=NUMBER of one of several"),
         (["--expdir", "/proc/exp"], "--expdir: /proc/exp cannot be written"),
         (["--dumpdir", "/dev/null/dump"], "--dumpdir: /dev/null/dump cannot be written"),
         (["--datadir", __file__], f"--datadir: {__file__} is no folder"),

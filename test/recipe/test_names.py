@@ -37,3 +37,15 @@ def test_a_list_of_pairs_has_results_and_scores_of_its_own():
     assert settings.resynthesis == "exp/mini/resynthesis_continuation"
     assert settings.score_config == "../../conf/score/continuation.yaml"
     assert Names(Options(pairs="pairs_continuation", inference_tag="t")).decode == "exp/mini/decode_t"
+
+
+def test_the_test_set_of_one_of_several_corpora_has_results_of_its_own():
+    several = {"corpus": "folder folder", "db": "/a /b", "tag": "t"}
+    whole, one = Names(Options(**several)), Names(Options(**several, test_sets="test_b"))
+    assert (whole.tested_corpus, whole.decode, whole.results) == ("", "exp/t/decode", "exp/t")
+    assert (one.tested_corpus, one.decode, one.results) == ("b", "exp/t/decode_b", "exp/t/decode_b")
+    assert (one.resynthesis, one.score_config) == ("exp/t/resynthesis_b", "../../conf/score/default.yaml")
+    assert one.sets.split() == ["train", "valid", "test_b"]
+    continued = Names(Options(**several, test_sets="test_b", pairs="pairs_continuation"))
+    assert (continued.decode, continued.pairs_suffix) == ("exp/t/decode_continuation_b", "_continuation_b")
+    assert Names(Options(test_sets="test_b")).decode == "exp/mini/decode"  # of one corpus, as ever

@@ -53,6 +53,45 @@ def test_a_share_of_bad_entries_is_allowed_in_stage_1_too(tmp_path):
     assert done.returncode == 0, done.stdout
 
 
+def recordings(folder, words):
+    """Train and test folders, two speakers in each, who are called alike in every corpus."""
+    for name, speakers in (("train", "ab"), ("test", "cd")):
+        rows = [f"{speaker}{n}|{speaker}|{word}\n" for speaker in speakers for n, word in enumerate(words)]
+        for row in rows:
+            sound(folder / name / "wav" / f"{row.split('|')[0]}.wav", 2.0)
+        (folder / name / "metadata.csv").write_text("".join(["id|speaker|text\n", *rows]))
+
+
+def test_several_corpora_are_one_training_with_speakers_apart(tmp_path):
+    recordings(tmp_path / "x-1", ["one", "two", "one two"])
+    recordings(tmp_path / "my y", ["two", "six", "six two"])
+    words = ["--corpus", "folder", "--tag", "t", "--stop_stage", "2", "--max_bad", "0"]
+    words += ["--db", f"{tmp_path}/x-1 '{tmp_path}/my y'", "--local_data_opts", "my_y: --valid_share 0.3"]
+    done = run(*options(tmp_path, *words))
+    assert done.returncode == 0, done.stdout
+    raw = tmp_path / "dump" / "t" / "raw"
+    speakers = {name: set((raw / name / "spk2utt").read_text().split()[::1]) for name in ("train", "test")}
+    assert {"x_1-a", "x_1-b", "my_y-a", "my_y-b"} <= speakers["train"]
+    assert {"x_1-c", "x_1-d", "my_y-c", "my_y-d"} <= speakers["test"]
+    assert len((raw / "valid" / "text").read_text().splitlines()) == 1 + 2
+    pairs = [line.split()[1:3] for line in (raw / "test" / "pairs").read_text().splitlines()]
+    assert {prompt.partition("-")[0] for prompt, _ in pairs} == {"x_1", "my_y"}
+    assert all(prompt.split("-")[:1] == target.split("-")[:1] for prompt, target in pairs)
+
+    again = run(*options(tmp_path, *words))
+    assert again.stdout.count("done before") == 3 + 3
+    one = run(*options(tmp_path, *words, "--test_sets", "test_my_y"))
+    assert one.stdout.count("done before") == 3 + 2
+    assert {line.partition("-")[0] for line in (raw / "test_my_y" / "text").open()} == {"my_y"}
+
+    (tmp_path / "x-1" / "train" / "metadata.csv").write_text(
+        "id|speaker|text\na0|a|one\nb0|b|two\nb1|b|two\n"
+    )
+    less = run(*options(tmp_path, *words))
+    assert less.stdout.count("done before") == 1, less.stdout  # the other corpus as it is
+    assert len((raw / "train" / "text").read_text().splitlines()) == 2 + 4
+
+
 @pytest.fixture
 def mirror(tmp_path):
     """URL of a folder with an archive of LibriSpeech's that is not the real one."""

@@ -1,5 +1,8 @@
+import shlex
+
 import pytest
 
+from espnet2_valle.common.errors import InputError
 from espnet2_valle.recipe.options import Options
 from espnet2_valle.recipe.settings import Settings
 
@@ -82,3 +85,57 @@ def test_scorers_are_loaded_before_models_are_trained_for_them(tmp_path):
         (tmp_path / "mini" / kind).mkdir(parents=True)
         (tmp_path / "mini" / kind / ".done").touch()
     assert not loads(score_config="mine.yaml")
+
+
+def preparations(**options):
+    return [shlex.split(line) for line in Settings(Options(**options)).preparations.splitlines()]
+
+
+def test_one_corpus_is_prepared_where_it_is_read():
+    assert preparations(local_data_opts="--config mini.yaml") == [
+        ["prepare", "mini", "", "data/mini", "test", "false", "--config", "mini.yaml"]
+    ]
+    one = {"corpus": "folder", "db": "/my x", "tag": "x", "test_sets": "other", "local_data_opts": "--seed 1"}
+    words = ["prepare", "folder", "/my x", "data/x", "other", "false", "--max_bad", "0.01", "--seed", "1"]
+    assert preparations(**one) == [words]
+    assert Settings(Options(**one)).parts == []
+
+
+def test_each_of_several_corpora_is_prepared_by_itself():
+    several = {"corpus": "folder vctk", "db": "'/my x' /y", "tag": "t"}
+    options = "--seed 1 my_x: --num_test_speakers 2 vctk: --nothing"
+    found = preparations(**several, local_data_opts=options)
+    common = ["test", "false", "--max_bad", "0.01", "--seed", "1"]
+    assert found == [
+        ["prepare", "folder", "/my x", "data/t/corpora/my_x", *common, "--num_test_speakers", "2"],
+        ["prepare", "vctk", "/y", "data/t/corpora/vctk", *common, "--nothing"],
+    ]
+    settings = Settings(Options(**several))
+    assert settings.parts == ["--part", "my_x=data/t/corpora/my_x", "--part", "vctk=data/t/corpora/vctk"]
+    assert settings.variables()["part_done"] == ["data/t/corpora/my_x/.done", "data/t/corpora/vctk/.done"]
+    with pytest.raises(
+        InputError, match="--local_data_opts: 'x' is none of the corpora. Write one of my_x vctk"
+    ):
+        preparations(**several, local_data_opts="x: --seed 1")
+
+
+def test_of_several_corpora_those_in_the_recipes_folder_are_downloaded(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    db = f"{tmp_path}/downloads/vctk /elsewhere/downloads/an4"
+    for download in (True, False):
+        found = preparations(corpus="vctk an4", db=db, download=download)
+        assert [words[5] for words in found] == [str(download).lower(), "false"]
+
+
+def test_weights_of_corpora_go_to_both_models():
+    several = {"corpus": "folder vctk", "db": "/x /y"}
+    weighted = Settings(Options(**several, corpus_weights="x=2 vctk=.5"))
+    assert weighted.training_options("--a")[:2] == ["--corpus_weights", '{"x": 2.0, "vctk": 0.5}']
+    assert Settings(Options(**several)).training_options("--a") == ["--a"]
+    for wrong in ("z=2", "x", "x=-1", "=2", "x=two"):
+        with pytest.raises(
+            InputError, match=r"is not NAME=NUMBER .*Give such as x=2; the corpora are x vctk"
+        ):
+            _ = Settings(Options(**several, corpus_weights=wrong)).corpus_weights
+    with pytest.raises(InputError, match="Leave it out: it is for several corpora"):
+        _ = Settings(Options(corpus_weights="mini=2")).corpus_weights

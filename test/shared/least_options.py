@@ -63,6 +63,7 @@ LEAST = {
     "data mini": ["--config {conf}/mini.yaml --output_dir {out}/mini"],
     "data folder": ["--db {in}/data --output_dir {out}/data"],
     "data corpus": ["--corpus ljspeech --db {in}/data --output_dir {out}/data"],
+    "data combine": ["--part ours={in}/data --output_dir {out}/data"],
     "data format": ["--data_dir {in}/data --output_dir {out}/raw --fs 8000"],
     "data perturb": ["--data_dir {in}/data --recorded_dir {in}/data --output_dir {out}/sp --factors 0.9"],
     "data read-aloud": [

@@ -1,6 +1,6 @@
 """The named corpora. A new one is a file in this folder: `NAME.py` with a class `Corpus`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.registry import Registry
@@ -26,13 +26,15 @@ def recipe_defaults(name: str) -> dict[str, str]:
     return dict(CORPORA[name].recipe_defaults)
 
 
-def make_corpus(name: str, limits: Limits = DEFAULT_LIMITS) -> AbsCorpus:
-    """Build the corpus called `name`; `limits` are for those of long recordings.
+def make_corpus(
+    name: str, limits: Limits = DEFAULT_LIMITS, conf: Mapping[str, float] | None = None
+) -> AbsCorpus:
+    """Build the corpus called `name`; `limits` are for those of long recordings, `conf` for its `options`.
 
     Raises:
-        InputError: there is none.
+        InputError: there is none, or none with such an option.
     """
-    return CORPORA[name](limits)
+    return CORPORA[name](limits, conf)
 
 
 def choose_parts(corpus: AbsCorpus, given: str | None) -> Sequence[str]:
