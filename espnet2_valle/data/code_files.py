@@ -1,6 +1,7 @@
 """Codes of sound files, by many workers; a killed run goes on where it was."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 from espnet2_valle.codec.build import codec_device, open_codec, read_codec_config
 from espnet2_valle.common.audio import audio_seconds, read_audio
 from espnet2_valle.common.errors import InputError, work_errors
+from espnet2_valle.common.machine import is_gpu
 from espnet2_valle.common.resume import digest
 from espnet2_valle.data.arks import Made, Source
 from espnet2_valle.data.codes import INDEX, ShardedCodes, read_codes
@@ -17,6 +19,7 @@ from espnet2_valle.data.setaside import MAX_BAD, SetAside
 from espnet2_valle.jobs.pool import use_cluster
 from espnet2_valle.jobs.shards import cut
 
+READERS = 8  # sound files that a worker on a GPU reads at once
 SHARD_SIZE = 256  # utterances an ark, the unit of resuming
 
 
@@ -120,15 +123,27 @@ def encode_batch(codec_config: str, device: str, batch: Sequence[Source]) -> Mad
     """
     with work_errors():
         codec = open_codec(codec_config, device)
-    wavs: dict[str, np.ndarray] = {}
-    encoded: Made = {}
-    for key, path in batch:
-        try:
-            wavs[key], _ = read_audio(path, codec.sample_rate)
-        except InputError as error:
-            encoded[key] = error
+    read = dict(zip((key for key, _ in batch), _read_all(batch, codec.sample_rate, device), strict=True))
+    wavs = {key: sound for key, sound in read.items() if not isinstance(sound, InputError)}
+    encoded: Made = {key: sound for key, sound in read.items() if isinstance(sound, InputError)}
     encoded.update(zip(wavs, codec.encode_batch(list(wavs.values())), strict=True))
     return encoded
+
+
+def _read_all(batch: Sequence[Source], rate: int, device: str) -> list[np.ndarray | InputError]:
+    """The sounds of a batch. A worker on the CPU is one thread; a GPU would wait for one that reads."""
+    if not is_gpu(device):
+        return [_read(rate, sound) for sound in batch]
+    with ThreadPoolExecutor(READERS) as readers:
+        return list(readers.map(partial(_read, rate), batch))
+
+
+def _read(rate: int, sound: Source) -> np.ndarray | InputError:
+    """Samples (S,) at `rate` Hz, or what is wrong with the file."""
+    try:
+        return read_audio(sound[1], rate)[0]
+    except InputError as error:
+        return error
 
 
 def make_batches(shard: Sequence[Source], size: int) -> list[Sequence[Source]]:

@@ -1,4 +1,6 @@
 import shutil
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -207,6 +209,28 @@ def test_only_some_utterances(fitted, short, tmp_path):
 def test_options_that_cannot_be(fitted, short, tmp_path, options, message):
     with pytest.raises(InputError, match=message):
         tokenise(fitted, short, tmp_path / "codes", *options)
+
+
+def test_a_batch_of_a_gpu_is_read_by_several_threads(fitted, short, tmp_path, monkeypatch):
+    config = str(fitted / "codec" / "codec.yaml")
+    (tmp_path / "utt2.wav").write_bytes(b"not sound")
+    batch = [(f"utt{i}", str(tmp_path / f"utt{i}.wav")) for i in range(6)]
+    alone = code_files.encode_batch(config, "cpu", batch)
+    threads, read = set(), code_files.read_audio
+
+    def read_slowly(*given):
+        threads.add(threading.get_ident())
+        time.sleep(0.05)
+        return read(*given)
+
+    monkeypatch.setattr(code_files, "read_audio", read_slowly)
+    monkeypatch.setattr(code_files, "open_codec", lambda path, device: load_codec(path))
+    together = code_files.encode_batch(config, "cuda", batch)
+    assert len(threads) > 1
+    assert together.keys() == alone.keys()
+    assert isinstance(together.pop("utt2"), InputError)
+    for key, codes in together.items():
+        np.testing.assert_array_equal(codes, alone[key])
 
 
 def test_a_codec_that_knows_the_cpu_only_stays_there(fitted, short, tmp_path, monkeypatch, caplog):
