@@ -92,7 +92,7 @@ def load_codec(config: str | Path) -> AbsCodec:
 
 
 def codec_device(config: str, device: str) -> str:
-    """Where the codec of a codec.yaml computes: on `device` if it can, else on the CPU, and the log says so.
+    """Device of the codec of a codec.yaml: `device` if it can compute there, else the CPU; the log says so.
 
     Raises:
         InputError: see `load_codec`.

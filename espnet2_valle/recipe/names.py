@@ -175,7 +175,7 @@ class Names:
 
     @property
     def inference_config(self) -> str:
-        """How to decode: as the papers do, or as is best for mini."""
+        """Of decoding: the papers' way, or what is best for mini."""
         usual = "decode" if self._mini else "decode_paper"
         return self.options.inference_config or f"{CONF}/{usual}.yaml"
 

@@ -61,7 +61,7 @@ def choose_batch_bins(args: argparse.Namespace, model: ESPnetVALLEModel) -> int:
         raise InputError(
             f"{OPTION} {AUTO}",
             f"{size / 2**30:.1f} GiB of the GPU's {total / 2**30:.1f} are free, no room for this model",
-            "Free it of other processes, or train with --fsdp true on several",
+            'Free it of other processes, or shard the model over several (run.sh --train_args "--fsdp true")',
         )
     logging.info(f"{OPTION} {AUTO}: {bins} positions for {size / 2**30:.1f} GiB on each of {setting.devices}")
     return bins

@@ -54,7 +54,11 @@ def use_codewords(model: ESPnetVALLEModel, codec_config: str, args: argparse.Nam
         return
     option = WIDTH if width else MASS
     if model.valle.codes.size != len(codewords[0]):
-        raise InputError(option, f"--valle {args.valle} also predicts the end", "It is for --valle nar")
+        raise InputError(
+            option,
+            f"--valle {args.valle} also predicts the end",
+            "It is for the NAR model: run.sh --nar_args",
+        )
     shares = neighbourhoods(codewords, width) if width else neighbourhoods_by_mass(codewords, mass)
     left = shares.diagonal(dim1=1, dim2=2).mean(1)
     told = ", ".join(f"{each:.1%}" for each in left.tolist())
@@ -62,7 +66,7 @@ def use_codewords(model: ESPnetVALLEModel, codec_config: str, args: argparse.Nam
         raise InputError(
             f"{WIDTH} {width}",
             f"would leave the right codes {told} of their targets, by codebook",
-            f"Give {WIDTH} 0 and {MASS} 0.8",
+            'Give run.sh --nar_args "--codeword_smoothing 0 --codeword_smoothing_mass 0.8"',
         )
     logging.info(f"{option}: targets keep {told} for the right code, the mean of each codebook")
     model.smooth_targets(shares)

@@ -38,7 +38,7 @@ MARGIN = 0.9  # of a device: allocators leave gaps, and lengths in a batch diffe
 
 @dataclass(frozen=True)
 class Setting:
-    """How a model is trained, as far as its memory goes.
+    """Conditions of a training that its memory depends on.
 
     Attributes:
         devices: how many train it.
