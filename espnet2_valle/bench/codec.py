@@ -1,21 +1,24 @@
 """Fit a world codec and measure it on held-out speakers and on recordings unlike those it was fitted on.
 
 Measured are similarity to the original (Resemblyzer) and DNSMOS of WORLD without quantisation, of the codec,
-of its first codebook alone, and of the codec when the input is 12 dB louder or weaker; and how far each
-system's DNSMOS is from that of WORLD on the same utterances, with a 95 % interval.
+of its first codebook alone, and of the codec when the input is 12 dB louder or weaker, and of other codecs
+on the same recordings; and how far each system's DNSMOS is from that of WORLD on the same utterances, with a
+95 % interval.
 """
 
 import argparse
 import csv
 import random
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 
 from espnet2_valle.bench.metric import Metric
+from espnet2_valle.codec.abs_codec import AbsCodec
+from espnet2_valle.codec.build import load_codec
 from espnet2_valle.codec.world import WorldCodec
 from espnet2_valle.common.audio import read_audio
 from espnet2_valle.common.conf import find, read_yaml
@@ -40,6 +43,13 @@ def scorers() -> tuple[AbsSpeakerEncoder, AbsQualityScorer]:
     return ResemblyzerEncoder(), DNSMOSScorer()
 
 
+@lru_cache(maxsize=1)
+def other_codecs(configs: Sequence[str]) -> dict[str, AbsCodec]:
+    """Codecs of codec.yaml files by what tells them apart, opened once a process."""
+    codecs = [load_codec(config) for config in configs]
+    return {f"{codec.spec.name}, {codec.num_codebooks} x {codec.codebook_size}": codec for codec in codecs}
+
+
 def world_resynthesis(wav: np.ndarray, rate: int) -> np.ndarray:
     """`wav` (S,) through WORLD as it comes, nothing coded: harvest, CheapTrick, D4C."""
     import pyworld
@@ -51,13 +61,14 @@ def world_resynthesis(wav: np.ndarray, rate: int) -> np.ndarray:
     return pyworld.synthesize(f0, envelope, aperiodicity, rate, WORLD_PERIOD).astype(np.float32)
 
 
-def score_file(model: str, seconds: float, path: str) -> Scores:
+def score_file(model: str, others: Sequence[str], seconds: float, path: str) -> Scores:
     """Similarity to the original and DNSMOS of every system for one sound file.
 
     A shift of level is taken back before scoring, since both scorers hear level.
 
     Args:
         model: a world codec (.npz).
+        others: codec.yaml files of further codecs.
         seconds: of the sound file that are used.
         path: the sound file.
     """
@@ -65,21 +76,25 @@ def score_file(model: str, seconds: float, path: str) -> Scores:
     rate = codec.sample_rate
     wav = read_audio(path, rate)[0][: round(seconds * rate)]
     codes = codec.encode(wav)
-    sounds = {
+    unshifted = {
         "original": wav,
         "WORLD": world_resynthesis(wav, rate),
         "WORLD, our frames": codec.features.synthesise(codec.features.analyse(wav)),
         "codec": codec.decode(codes),
         "codebook 1": at_level_of(wav, codec.decode(codes[:, :1])),
     }
+    sounds = {name: (sound, rate) for name, sound in unshifted.items()}
     for shift in SHIFTS:
         gain = np.float32(10 ** (shift / 20))
-        sounds[f"codec {shift:+.0f} dB"] = codec.decode(codec.encode(wav * gain)) / gain
+        sounds[f"codec {shift:+.0f} dB"] = codec.decode(codec.encode(wav * gain)) / gain, rate
+    for name, other in other_codecs(tuple(others)).items():
+        own = read_audio(path, other.sample_rate)[0][: round(seconds * other.sample_rate)]
+        sounds[name] = other.decode(other.encode(own)), other.sample_rate
     encoder, quality = scorers()
     voice = encoder.embed(wav, rate)
     return {
-        name: (similarity(voice, encoder.embed(sound, rate)), quality.score(sound, rate))
-        for name, sound in sounds.items()
+        name: (similarity(voice, encoder.embed(sound, hz)), quality.score(sound, hz))
+        for name, (sound, hz) in sounds.items()
     }
 
 
@@ -104,6 +119,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--num_utterances", type=int, default=25, help="tested of each corpus")
     parser.add_argument("--seconds", type=float, default=10.0, help="tested of each utterance")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--codec_config",
+        action="append",
+        default=[],
+        help="codec.yaml of another codec, measured beside it; may be repeated",
+    )
     parser.add_argument("--model", help="write the fitted codec here (.npz), or use it if it is there")
     parser.add_argument("--nj", type=int, default=1, help="processes")
 
@@ -157,14 +178,14 @@ def dnsmos_differences(rows: list[Scores]) -> dict[str, Interval]:
     """DNSMOS of each system less that of WORLD on the same utterances (`rows`: one each), with interval."""
     return {
         system: ratio_metric([row[system][1] - row[REFERENCE][1] for row in rows])
-        for system in SYSTEMS
+        for system in rows[0]
         if system != REFERENCE
     }
 
 
 def metrics_of(corpus: str, rows: list[Scores]) -> Iterator[Metric]:
     """Means over the utterances of a corpus (`rows`: one each), and differences, a metric a system."""
-    for system in SYSTEMS:
+    for system in rows[0]:
         about = {"corpus": corpus, "system": system}
         likeness, dnsmos = np.mean([row[system] for row in rows], axis=0)
         yield Metric("codec.similarity", float(likeness), "cosine", "", about)
@@ -178,13 +199,14 @@ def metrics_of(corpus: str, rows: list[Scores]) -> Iterator[Metric]:
 
 def measure(args: argparse.Namespace) -> list[Metric]:
     """Fit the codec, or take it where it is there, and score it on each corpus."""
+    other_codecs(tuple(args.codec_config))  # a bad one is told before the long work
     fit, tests = choose_sets(args)
     with tempfile.TemporaryDirectory() as folder:
         model = Path(args.model or f"{folder}/codec.npz")
         if not model.is_file():
             run = partial(parallel_map, nj=args.nj, title="analyse")
             WorldCodec.fit_files(read_yaml(args.config, "--config"), args.config, fit, run).save(model)
-        work = partial(score_file, str(model), args.seconds)
+        work = partial(score_file, str(model), args.codec_config, args.seconds)
         return [
             metric
             for name, wavs in tests.items()

@@ -6,6 +6,10 @@ from codec_samples import OPTIONS, RATE, vowel
 
 from espnet2_valle.bench import codec as benchmark_codec
 from espnet2_valle.bench.codec import SYSTEMS
+from espnet2_valle.codec.build import save_codec_config
+from espnet2_valle.codec.world import WorldCodec
+from espnet2_valle.codec.world_config import WorldConfig
+from espnet2_valle.codec.world_fit import build_features
 from espnet2_valle.common.audio import write_audio
 from espnet2_valle.common.errors import InputError
 
@@ -28,13 +32,24 @@ def options(*words):
     return parser.parse_args(words)
 
 
-def test_every_metric_is_there(tmp_path):
+@pytest.fixture
+def other(tmp_path):
+    """codec.yaml of another codec, at another rate."""
+    other = {**OPTIONS, "sample_rate": 24000, "codebook_size": 16}
+    analyse = build_features(WorldConfig.from_dict(other, "test")).analyse
+    codec = WorldCodec.fit(other, [analyse(vowel(2.0, f0, rate=24000)) for f0 in (100, 140, 180)])
+    codec.save(tmp_path / "other.npz")
+    save_codec_config(tmp_path / "codec.yaml", codec, "other.npz", {})
+    return str(tmp_path / "codec.yaml")
+
+
+def test_every_metric_is_there(tmp_path, other):
     (tmp_path / "world.yaml").write_text(yaml.safe_dump(OPTIONS))
     metrics = benchmark_codec.measure(
         options(
             *["--config", str(tmp_path / "world.yaml"), "--fit_dir", corpus(tmp_path / "voices", 6, 90)],
             *["--hold_out", "1", "--test_dir", corpus(tmp_path / "others", 1, 150)],
-            *["--model", str(tmp_path / "codec.npz")],
+            *["--model", str(tmp_path / "codec.npz"), "--codec_config", other],
         )
     )
     by_name = {}
@@ -43,7 +58,8 @@ def test_every_metric_is_there(tmp_path):
     for name in ("voices (held out)", "others"):
         value = {key[::2]: one.value for key, one in by_name.items() if key[1] == name}
         assert value["similarity", "original"] == pytest.approx(1, abs=1e-5)
-        assert {system for _, system in value} == set(SYSTEMS)
+        assert {system for _, system in value} == {*SYSTEMS, "world, 3 x 16"}
+        assert 0.5 < value["similarity", "world, 3 x 16"] < 1
         likeness, dnsmos = value["similarity", "codec"], value["dnsmos", "codec"]
         assert 0.5 < likeness < 1  # of a buzz, so the order of near values means nothing
         for shift in ("+12", "-12"):
