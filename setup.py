@@ -47,6 +47,7 @@ EXTRAS = {
     "whisper": ["faster-whisper>=1.0", "whisper-normalizer>=0.1"],
     "transformers": ["transformers>=4.40"],
     "finetune": ["loralib>=0.1.2"],
+    "lyra": ["ai-edge-litert>=2.3"],  # runs the networks of TensorFlow Lite
     "longform": ["sentencex>=1.0"],
     "cluster": ["dask-jobqueue>=0.9", "asyncssh>=2.14"],
     "test": ["pytest>=8", "pytest-xdist>=3.7", "hypothesis>=6.100"],

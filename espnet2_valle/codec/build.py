@@ -21,6 +21,7 @@ CODECS: Registry[type[AbsCodec]] = Registry(
         "world": "espnet2_valle.codec.world:WorldCodec",
         "encodec": "espnet2_valle.codec.encodec:EncodecCodec",
         "espnet": "espnet2_valle.codec.espnet_codec:ESPnetCodec",
+        "lyra": "espnet2_valle.codec.lyra:LyraCodec",
     },
 )
 FIELDS = {"type", "model", "options", *(field.name for field in dataclasses.fields(CodecSpec))} - {"name"}

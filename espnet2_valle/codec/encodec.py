@@ -9,6 +9,7 @@ import numpy as np
 
 from espnet2_valle.codec.abs_codec import AbsCodec, CodecSource
 from espnet2_valle.codec.spec import CodecSpec
+from espnet2_valle.codec.weights import fetch_weights
 from espnet2_valle.common.errors import InputError
 
 CHECKPOINT = "encodec_24khz-d7cc33bc.th"
@@ -73,7 +74,7 @@ class EncodecCodec(AbsCodec):
         Raises:
             InputError: no network.
         """
-        return super().prepare(replace(given, model=given.model or fetch_weights()))
+        return super().prepare(replace(given, model=given.model or published_weights()))
 
     def to(self, device: str) -> "EncodecCodec":
         """See AbsCodec."""
@@ -165,20 +166,11 @@ def read_weights(path: Path, expected: dict) -> dict:
     return weights
 
 
-def fetch_weights() -> Path:
+def published_weights() -> Path:
     """Path of EnCodec's weights in torch's cache, downloaded on first use.
 
     Raises:
         InputError: no network.
     """
-    import torch
-
-    target = Path(torch.hub.get_dir()) / "checkpoints" / CHECKPOINT
-    if not target.is_file():
-        checksum = CHECKPOINT.split("-")[1].removesuffix(".th")
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            torch.hub.download_url_to_file(URL, str(target), hash_prefix=checksum)
-        except (OSError, RuntimeError) as error:
-            raise InputError("encodec", f"its weights could not be downloaded ({error})", REMEDY) from error
-    return target
+    checksum = CHECKPOINT.split("-")[1].removesuffix(".th")
+    return fetch_weights(URL, checksum, CHECKPOINT, "encodec", REMEDY)

@@ -28,7 +28,8 @@ def extras(words: Sequence[str]) -> str:
         InputError: an option is wrong.
     """
     options = make_options(read_words(words))
-    return ALWAYS_INSTALLED + (",finetune" if options.init_model else "")
+    more = [("finetune", bool(options.init_model)), ("lyra", options.codec == "lyra")]
+    return ",".join([ALWAYS_INSTALLED, *(extra for extra, needed in more if needed)])
 
 
 def settings_of(words: Sequence[str]) -> Settings:

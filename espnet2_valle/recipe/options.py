@@ -101,10 +101,12 @@ class Options:
     )
 
     codec: str = _codec(
-        "", "world, encodec or espnet; default: world for model_size mini, encodec for base and paper"
+        "",
+        "world, encodec, espnet or lyra (with fs 16000); default: world for model_size mini, encodec for "
+        "base and paper",
     )
     codec_config: str = _codec("", "default: ../../conf/codec/CODEC.yaml if there is one")
-    codec_model: str = _codec("", "weights of a trained codec")
+    codec_model: str = _codec("", "weights of a trained codec: a file; for lyra a folder")
 
     join_seconds: str = _training(
         "",

@@ -59,5 +59,5 @@ def test_a_missing_or_broken_codec_yaml(tmp_path):
 
 
 def test_an_unknown_codec():
-    with pytest.raises(InputError, match="Use one of world, encodec, espnet"):
+    with pytest.raises(InputError, match="Use one of world, encodec, espnet, lyra"):
         build_codec("opus", None, {})

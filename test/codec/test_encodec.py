@@ -132,7 +132,7 @@ def test_weights_in_torchs_cache_are_used(tmp_path, monkeypatch, weights_file):
     cached = tmp_path / "checkpoints" / encodec.CHECKPOINT
     cached.parent.mkdir()
     cached.write_bytes(weights_file.read_bytes())
-    assert encodec.fetch_weights() == cached
+    assert encodec.published_weights() == cached
 
 
 def test_a_missing_file_is_named(tmp_path):

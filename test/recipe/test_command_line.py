@@ -62,6 +62,7 @@ def test_finetuning_needs_more_installed_and_goes_by_the_packed_model(recipe):
     assert extras([]) == "espeak,score"
     words = ["--init_model", "zoo/name", "--expdir", str(recipe)]
     assert extras(words) == "espeak,score,finetune"
+    assert extras(["--codec", "lyra"]) == "espeak,score,lyra"
     assert settings_of(words).options.token_type == "phn"
     base = recipe / "mini" / "base"
     base.mkdir(parents=True)
