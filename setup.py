@@ -45,6 +45,7 @@ EXTRAS = {
         "scikit-learn>=1.3",
     ],
     "whisper": ["faster-whisper>=1.0", "whisper-normalizer>=0.1"],
+    "distillmos": ["distillmos>=0.9"],
     "transformers": ["transformers>=4.40"],
     "finetune": ["loralib>=0.1.2"],
     "lyra": ["ai-edge-litert>=2.3"],  # runs the networks of TensorFlow Lite

@@ -3,6 +3,8 @@
 import re
 import unicodedata
 from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
 
 from espnet2_valle.common.extras import import_extra
 from espnet2_valle.common.registry import Registry
@@ -34,7 +36,22 @@ def whisper_english(text: str) -> str:
         InputError: the package whisper-normalizer is not installed.
     """
     module = import_extra("whisper_normalizer.english", "the normaliser whisper_english", "whisper")
-    return basic(module.EnglishTextNormalizer()(text))
+    return basic(_normaliser_of(module)(text))
+
+
+@lru_cache(maxsize=1)
+def _normaliser_of(module: Any) -> Callable[[str], str]:
+    normaliser: Callable[[str], str] = module.EnglishTextNormalizer()  # which reads a table of spellings
+    return normaliser
+
+
+def spelled_english(text: str) -> str:
+    """As `whisper_english`, then each character is a word and 0 is the letter o.
+
+    For spelled names and strings of digits (AN4): recognisers write `t e e`, `T-E-E` or `tee`, `five oh` or
+    `50`, and none of these is an error.
+    """
+    return " ".join(whisper_english(text).replace(" ", "").replace("0", "o"))
 
 
 NORMALISERS: Registry[Callable[[str], str]] = Registry(
@@ -42,6 +59,7 @@ NORMALISERS: Registry[Callable[[str], str]] = Registry(
     {
         "basic": basic,
         "characters": characters,
+        "spelled_english": spelled_english,
         "whisper_english": whisper_english,
     },
 )

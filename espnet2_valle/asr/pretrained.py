@@ -1,5 +1,6 @@
 """Recognisers that need a model from elsewhere: ESPnet ASR, Whisper, CTC models of HuggingFace."""
 
+import logging
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from espnet2_valle.common.extras import import_extra, load_model
 
 MODEL_RATE = 16000
 MIN_SAMPLES = 400  # one window of 25 ms: convolutional front ends fail on less
+CTRANSLATE2_FILE = "model.bin"  # of a model's folder
+WHISPER_SECONDS = 30.0  # which Whisper hears at once
 
 
 class ESPnetRecognizer(AbsRecognizer):
@@ -67,22 +70,31 @@ class ESPnetRecognizer(AbsRecognizer):
 
 
 class WhisperRecognizer(AbsRecognizer):
-    """Whisper through faster-whisper, or through openai-whisper where only that is installed.
+    """Whisper (Radford et al., 2022) through faster-whisper, or openai-whisper where only that is installed.
+
+    It searches at temperature 0 and never samples, so that two runs hear the same.
 
     Args:
-        model: name or path, `large-v3` in Seed-TTS-eval.
+        model: name (`large-v3` in Seed-TTS-eval) or, without a network, a folder with a model of CTranslate2;
+            of openai-whisper a file.
         language: spoken; "" lets Whisper guess, which short utterances do not survive.
         beam_size: of the search.
-        device: where it computes: cpu (faster-whisper then in int8), cuda, cuda:N (in float16).
+        device: where it computes: cpu, cuda or cuda:N.
+        compute_type: of CTranslate2; "" is int8 on a CPU and float16 on a GPU.
 
     Raises:
         InputError: neither package is installed, or the model cannot be had.
     """
 
     def __init__(
-        self, model: str = "large-v3", language: str = "en", beam_size: int = 5, device: str = "cpu"
+        self,
+        model: str = "large-v3",
+        language: str = "en",
+        beam_size: int = 5,
+        device: str = "cpu",
+        compute_type: str = "",
     ):
-        self._options = {"language": language or None, "beam_size": beam_size}
+        self._options = {"language": language or None, "beam_size": beam_size, "temperature": 0.0}
         self._fast = True
         try:
             package = import_extra("faster_whisper", "the recogniser whisper", "whisper")
@@ -92,30 +104,44 @@ class WhisperRecognizer(AbsRecognizer):
             except InputError:
                 raise missing from None
             self._fast = False
+        if self._fast and Path(model).is_dir() and not (Path(model) / CTRANSLATE2_FILE).is_file():
+            raise InputError(
+                model,
+                f"has no {CTRANSLATE2_FILE}, so it is no model of CTranslate2",
+                "Convert one: ct2-transformers-converter --model openai/whisper-small.en --output_dir DIR "
+                "--copy_files tokenizer.json preprocessor_config.json",
+            )
         load = (
-            (lambda: package.WhisperModel(model, **_for_ctranslate2(device)))
+            (lambda: package.WhisperModel(model, **_for_ctranslate2(device, compute_type)))
             if self._fast
             else (lambda: package.load_model(model, device=device))
         )
         self._model = load_model(load, "Whisper", model)
+        logging.getLogger("faster_whisper").setLevel(logging.WARNING)  # a line an utterance, else
 
     def transcribe(self, wav: np.ndarray, rate: int) -> str:
         """See AbsRecognizer. What was heard before does not change what is heard now."""
         wav = resample(np.asarray(wav, dtype=np.float32), rate, MODEL_RATE)
         if len(wav) < MIN_SAMPLES:
             return ""
-        result = self._model.transcribe(wav, condition_on_previous_text=False, **self._options)
+        result = self._model.transcribe(
+            wav,
+            condition_on_previous_text=False,
+            # Timestamps are only needed to go on where 30 seconds ended, and cost words.
+            without_timestamps=len(wav) <= WHISPER_SECONDS * MODEL_RATE,
+            **self._options,
+        )
         if self._fast:
             return " ".join(segment.text.strip() for segment in result[0])
         return str(result["text"]).strip()
 
 
-def _for_ctranslate2(device: str) -> dict[str, Any]:
-    """The options by which faster-whisper names a device, and the type of number that is fast there."""
+def _for_ctranslate2(device: str, compute_type: str) -> dict[str, Any]:
+    """The options by which faster-whisper names a device; compute_type "" is what is fast there."""
     kind, _, index = device.partition(":")
     if kind == "cpu":
-        return {"device": kind, "compute_type": "int8"}
-    return {"device": kind, "device_index": int(index or 0), "compute_type": "float16"}
+        return {"device": kind, "compute_type": compute_type or "int8"}
+    return {"device": kind, "device_index": int(index or 0), "compute_type": compute_type or "float16"}
 
 
 class HuggingFaceRecognizer(AbsRecognizer):

@@ -7,6 +7,7 @@ from typing import Any
 
 from espnet2_valle.asr.wer import ErrorCounts, count_characters, count_words
 from espnet2_valle.evaluation.bootstrap import Metric, ratio_metric
+from espnet2_valle.evaluation.table import SECOND
 from espnet2_valle.evaluation.utterance import UtteranceScore
 
 MIN_SPEAKERS = 2  # of one speaker nothing can be drawn
@@ -55,24 +56,34 @@ class Ratios:
 def measure(rows: Iterable[UtteranceScore]) -> dict[str, Ratios]:
     """Every figure's ratios: wer, cer, sim_prompt, sim_other, prompt_beats_other, dnsmos and the extra ones.
 
-    A row without audio counts in wer and cer, with all words deleted, and in no other metric.
+    A row without audio counts in wer and cer, with all words deleted, and in no other metric. Those of the
+    second recogniser and of the second speaker encoder have SECOND before their names.
     """
     names = ("wer", "cer", "sim_prompt", "sim_other", "prompt_beats_other", "dnsmos")
     measured = {name: Ratios() for name in names}
     for row in rows:
-        words, characters = count_words(row.text, row.heard), count_characters(row.text, row.heard)
-        measured["wer"].add(row.pair_id, words.errors, words.length)
-        measured["cer"].add(row.pair_id, characters.errors, characters.length)
-        for name, value in _values(row).items():
+        for mark, heard in (("", row.heard), (SECOND, row.second_heard)):
+            if heard is not None:
+                words, characters = count_words(row.text, heard), count_characters(row.text, heard)
+                for name, count in ((f"{mark}wer", words), (f"{mark}cer", characters)):
+                    measured.setdefault(name, Ratios()).add(row.pair_id, count.errors, count.length)
+        for name, value in plain_values(row).items():
             measured.setdefault(name, Ratios()).add(row.pair_id, value)
     return measured
 
 
-def _values(row: UtteranceScore) -> dict[str, float]:
+def plain_values(row: UtteranceScore) -> dict[str, float]:
     """Figures of one row that are plain numbers."""
-    values = {"sim_prompt": row.sim_prompt, "sim_other": row.sim_other, "dnsmos": row.dnsmos, **row.extra}
-    if row.sim_prompt is not None and row.sim_other is not None:
-        values["prompt_beats_other"] = float(row.sim_prompt > row.sim_other)
+    values: dict[str, float | None] = {
+        "sim_prompt": row.sim_prompt,
+        "sim_other": row.sim_other,
+        "dnsmos": row.dnsmos,
+        **row.extra,
+    }
+    for mark in ("", SECOND):
+        prompt, other = values.get(f"{mark}sim_prompt"), values.get(f"{mark}sim_other")
+        if prompt is not None and other is not None:
+            values[f"{mark}prompt_beats_other"] = float(prompt > other)
     return {name: value for name, value in values.items() if value is not None}
 
 

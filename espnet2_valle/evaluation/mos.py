@@ -1,6 +1,8 @@
 """Quality of speech: estimates of a listener's mean opinion, from the waveform alone."""
 
+import io
 from abc import ABC, abstractmethod
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ import numpy as np
 from espnet2_valle.common.audio import resample
 from espnet2_valle.common.extras import import_extra, load_model
 
-DNSMOS_RATE = 16000
+DNSMOS_RATE = MODEL_RATE = 16000
 WINDOW_SECONDS = 9.01  # what the network was trained on
 WINDOW_SAMPLES = int(WINDOW_SECONDS * DNSMOS_RATE)
 OVERALL_OUTPUT = 2  # of signal, background, overall
@@ -72,6 +74,34 @@ class DNSMOSP808Scorer(AbsQualityScorer):
             features = self._spectrum(None, audio=window[:-P808_TAIL]).astype(np.float32)
             scores.append(self._session.run(None, {"input_1": features[None]})[0][0][0])
         return float(np.mean(scores))
+
+
+class DistillMOSScorer(AbsQualityScorer):
+    """DistillMOS (Stahl and Gamper, 2025): learnt from a larger predictor; its weights come with the package.
+
+    Args:
+        device: cpu, cuda or cuda:N.
+
+    Raises:
+        InputError: the package is not installed.
+    """
+
+    name = "DistillMOS"
+    key = "distillmos"
+
+    def __init__(self, device: str = "cpu") -> None:
+        package = import_extra("distillmos", "DistillMOS", "distillmos")
+        with redirect_stdout(io.StringIO()):  # it says which weights it reads
+            self._model = package.ConvTransformerSQAModel().eval().to(device)
+        self._device = device
+
+    def score(self, wav: np.ndarray, rate: int) -> float:
+        """See the base class."""
+        import torch
+
+        mono = np.asarray(resample(wav, rate, MODEL_RATE), dtype=np.float32)
+        with torch.inference_mode():
+            return float(self._model(torch.from_numpy(mono)[None].to(self._device))[0])
 
 
 class TorchHubScorer(AbsQualityScorer):

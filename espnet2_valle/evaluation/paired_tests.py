@@ -9,9 +9,17 @@ from scipy.stats import permutation_test
 
 from espnet2_valle.evaluation.aggregate import MIN_SPEAKERS, Ratios
 from espnet2_valle.evaluation.bootstrap import CHUNK_ELEMENTS, group_sums, ratio_metric
+from espnet2_valle.evaluation.table import SECOND
 
 NUM_FLIPS = 9999
-COMPARED = ("wer", "cer", "sim_prompt", "dnsmos")
+COMPARED = (
+    "wer",
+    "cer",
+    "sim_prompt",
+    "dnsmos",
+    *(f"{SECOND}{name}" for name in ("wer", "cer", "sim_prompt")),
+    "distillmos",
+)
 
 
 def paired_tests(

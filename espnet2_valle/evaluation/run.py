@@ -17,7 +17,7 @@ from espnet2_valle.evaluation.scorers import AbsScorerPlan
 from espnet2_valle.evaluation.settings import CONTINUATION, Settings
 from espnet2_valle.evaluation.speaker_verification import speaker_reference
 from espnet2_valle.evaluation.systems import score_system, write_rows
-from espnet2_valle.evaluation.table import TRAINING_MINUTES, results_markdown
+from espnet2_valle.evaluation.table import SECOND, TRAINING_MINUTES, results_markdown
 from espnet2_valle.evaluation.versa import read_versa, with_versa
 
 
@@ -101,8 +101,7 @@ def score_run(inputs: ScoringInputs, plan: AbsScorerPlan, settings: Settings | N
         minutes = training_minutes(stages.split(","), times)
         if minutes is not None:
             scores["systems"][name][TRAINING_MINUTES] = {"value": minutes, "low": None, "high": None}
-    reference = _speaker_reference(asked, plan, settings, inputs.seed, inputs.nj)
-    return scores | ({"speaker_reference": reference} if reference else {})
+    return scores | _speaker_references(asked, plan, settings, inputs.seed, inputs.nj)
 
 
 def rows_file(name: str, sample: int) -> str:
@@ -145,11 +144,18 @@ def write_scores(scores: Mapping[str, Any], output_dir: Path, command: str) -> N
         stream.write(results_markdown(scores, f"Scores of {output_dir.name}", command))
 
 
-def _speaker_reference(
+def _speaker_references(
     asked: Asked, plan: AbsScorerPlan, settings: Settings, seed: int, nj: int
-) -> dict[str, Any] | None:
-    """Similarity of real recordings, where the data directory tells who speaks in them."""
+) -> dict[str, Any]:
+    """Similarity of real recordings by each encoder, where the data directory tells who speaks in them."""
     if not settings.reference_utterances or not asked.speakers:
-        return None
+        return {}
     wavs = {key: asked.wavs[key] for key in asked.speakers}
-    return speaker_reference(wavs, asked.speakers, plan, settings.reference_utterances, seed, nj)
+    marks = ("", SECOND) if plan.second_speaker_name else ("",)
+    found = {
+        f"{mark}speaker_reference": speaker_reference(
+            wavs, asked.speakers, plan, settings.reference_utterances, seed, nj, encoder
+        )
+        for encoder, mark in enumerate(marks)
+    }
+    return {name: reference for name, reference in found.items() if reference}

@@ -12,7 +12,8 @@ import numpy as np
 from espnet2_valle.evaluation.aggregate import Ratios, badness, measure
 from espnet2_valle.evaluation.paired_tests import paired_tests
 from espnet2_valle.evaluation.scorers import AbsScorerPlan
-from espnet2_valle.evaluation.systems import compare_words, count_outcomes, second_metrics, summarise
+from espnet2_valle.evaluation.systems import compare_words, count_outcomes, summarise
+from espnet2_valle.evaluation.table import SECOND, WORD_MEASURES
 from espnet2_valle.evaluation.utterance import UtteranceScore
 
 GROUND_TRUTH, CODEC = "ground_truth", "codec"
@@ -90,19 +91,33 @@ def assemble(
         "seconds_by_stage": dict(times),
         "paired_tests": paired_tests(measured, speakers, seed),
     }
-    base = systems.get(CODEC)
-    if base is not None:
-        scores["relative_word_accuracy"] = {
-            name: compare_words(scored.rows, base.rows, seed)
-            for name, scored in systems.items()
-            if name not in (GROUND_TRUTH, CODEC)
-        }
+    scores |= _relative_word_accuracy(systems, seed)
+    if plan.second_speaker_name:
+        scores["second_speaker_encoder"] = plan.second_speaker_name
     if plan.second_name:
+        keys = [measure.key for measure in WORD_MEASURES]
         scores["second_judge"] = {
             "name": plan.second_name,
-            "systems": {name: second_metrics(scored.rows, seed) for name, scored in systems.items()},
+            "systems": {
+                name: {key: summary[SECOND + key] for key in keys}
+                for name, summary in scores["systems"].items()
+            },
+            **_relative_word_accuracy(systems, seed, SECOND),
         }
     return scores
+
+
+def _relative_word_accuracy(systems: Mapping[str, Scored], seed: int, mark: str = "") -> dict[str, Any]:
+    """Word accuracy of each system over that of codec resynthesis, {} without one; SECOND: by the second."""
+    base = systems.get(CODEC)
+    if base is None:
+        return {}
+    relative = {
+        name: compare_words(scored.rows, base.rows, seed, mark)
+        for name, scored in systems.items()
+        if name not in (GROUND_TRUTH, CODEC)
+    }
+    return {"relative_word_accuracy": relative}
 
 
 def summarise_samples(scored: Scored, seed: int, speakers: Mapping[str, str]) -> dict[str, Any]:

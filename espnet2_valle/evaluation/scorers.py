@@ -33,6 +33,7 @@ class Scorers:
         quality: rates the sound.
         more_quality: rate it too.
         signal: compares the signal with a reference recording; None where that is not wanted.
+        second_speaker: compares voices independently; None when there is one encoder only.
         normalise: a text before words are counted (they are counted after `words.normalise` in any case).
     """
 
@@ -43,6 +44,12 @@ class Scorers:
     more_quality: tuple[AbsQualityScorer, ...] = ()
     signal: SignalMetrics | None = None
     normalise: Callable[[str], str] = str
+    second_speaker: AbsSpeakerEncoder | None = None
+
+    @property
+    def encoders(self) -> tuple[AbsSpeakerEncoder, ...]:
+        """The speaker encoder and, if there is one, the second."""
+        return (self.speaker,) if self.second_speaker is None else (self.speaker, self.second_speaker)
 
 
 class AbsScorerPlan(ABC):
@@ -62,6 +69,11 @@ class AbsScorerPlan(ABC):
     def speaker_name(self) -> str:
         """Name of the speaker encoder, for tables."""
         return ResemblyzerEncoder.name
+
+    @property
+    def second_speaker_name(self) -> str | None:
+        """Name of the second speaker encoder, or None."""
+        return None
 
     @abstractmethod
     def identity(self) -> str:
@@ -116,7 +128,8 @@ class DefaultPlan(AbsScorerPlan):
             raise InputError(self.judge_dir, "no such recogniser", "Train it (stage 8) or leave out --judge")
         for recognizer in self._recognizers():
             RECOGNIZERS.check(recognizer)
-        SPEAKER_ENCODERS.check(self.settings.speaker)
+        for encoder in self._encoders():
+            SPEAKER_ENCODERS.check(encoder)
         for quality in self.settings.quality:
             QUALITY_SCORERS.check(quality)
         if self._wants_sphinx_second() and unknown_words(self.vocabulary):
@@ -156,7 +169,7 @@ class DefaultPlan(AbsScorerPlan):
         if self.judge_dir:
             files = sorted(path for pattern in MODEL_FILES for path in Path(self.judge_dir).glob(pattern))
             contents += [part for path in files for part in (path.name, path.read_bytes())]
-        chosen = [*self._named(), self.settings.speaker, *self.settings.quality]
+        chosen = [*self._named(), *self._encoders(), *self.settings.quality]
         parts = [component.identity() for component in chosen]
         parts += [
             self.recognizer_name,
@@ -168,8 +181,18 @@ class DefaultPlan(AbsScorerPlan):
     @property
     def speaker_name(self) -> str:
         """See AbsScorerPlan."""
-        component = self.settings.speaker
-        return super().speaker_name if component.name == "resemblyzer" else str(component)
+        return _encoder_title(self.settings.speaker)
+
+    @property
+    def second_speaker_name(self) -> str | None:
+        """See AbsScorerPlan."""
+        second = self.settings.second_speaker
+        return None if second is None else _encoder_title(second)
+
+    def _encoders(self) -> list[Component]:
+        """The speaker encoder and, if there is one, the second."""
+        second = self.settings.second_speaker
+        return [self.settings.speaker] if second is None else [self.settings.speaker, second]
 
     def _named(self) -> list[Component]:
         """Recognisers that the configuration names: the others are known by content, wherever they lie."""
@@ -183,15 +206,22 @@ class DefaultPlan(AbsScorerPlan):
         """See AbsScorerPlan."""
         settings, where = self.settings, {"device": self.device}
         recognizers = [RECOGNIZERS.build(recognizer, **where) for recognizer in self._recognizers()]
+        encoders = [SPEAKER_ENCODERS.build(encoder, **where) for encoder in self._encoders()]
         return Scorers(
             recognizers[0],
             recognizers[1] if len(recognizers) > 1 else None,
-            SPEAKER_ENCODERS.build(settings.speaker, **where),
+            encoders[0],
             DNSMOSScorer(),
             tuple(QUALITY_SCORERS.build(quality, **where) for quality in settings.quality),
             signal_metrics if settings.signal else None,
             str if settings.normaliser == "basic" else NORMALISERS[settings.normaliser],
+            encoders[1] if len(encoders) > 1 else None,
         )
+
+
+def _encoder_title(encoder: Component) -> str:
+    """Name of a speaker encoder for tables."""
+    return ResemblyzerEncoder.name if encoder.name == "resemblyzer" else str(encoder)
 
 
 def _recognizer_title(recognizer: Component) -> str:

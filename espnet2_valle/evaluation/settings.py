@@ -20,6 +20,7 @@ class Settings:
         judge: recogniser; None takes the trained recogniser if one is given, else pocketsphinx.
         second_judge: another recogniser, None takes pocketsphinx beside a trained recogniser, else none.
         speaker: speaker encoder.
+        second_speaker: another one, whose similarities stand beside; None for none.
         quality: estimators of a listener's opinion, beside DNSMOS P.835.
         signal: measure against the reference recording, where there is one.
         normaliser: of texts before words are counted, see `normalise.py`.
@@ -32,6 +33,7 @@ class Settings:
     judge: Component | None = None
     second_judge: Component | None = None
     speaker: Component = Component("resemblyzer")
+    second_speaker: Component | None = None
     quality: tuple[Component, ...] = ()
     signal: bool = False
     normaliser: str = "basic"

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,7 +10,11 @@ from espnet2_valle.common.audio import resample
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.extras import import_extra, load_model
 
+if TYPE_CHECKING:
+    import torch
+
 RESEMBLYZER_RATE = MODEL_RATE = 16000
+SHORTEST_SECONDS = 0.1  # of which CAM++ can take a deviation over time
 
 
 class AbsSpeakerEncoder(ABC):
@@ -128,6 +133,48 @@ class WavLMEncoder(AbsSpeakerEncoder):
         inputs = self._features(mono, sampling_rate=MODEL_RATE, return_tensors="pt")
         with torch.inference_mode():
             return _unit(self._model(inputs.input_values.to(self._device)).embeddings.cpu().numpy())
+
+
+class CAMPPlusEncoder(AbsSpeakerEncoder):
+    """CAM++ of 3D-Speaker, trained on other data and features than Resemblyzer.
+
+    Args:
+        model: file of its published weights, see `campplus.SOURCE`.
+        device: cpu, cuda or cuda:N.
+
+    Raises:
+        InputError: the weights cannot be had.
+    """
+
+    name = "CAM++"
+
+    def __init__(self, model: str = "", device: str = "cpu"):
+        from espnet2_valle.evaluation.campplus import SOURCE, load_campplus
+
+        if not model:
+            raise InputError("the speaker encoder campplus", "has no model", f"{SOURCE}: model: FILE")
+        self._model = load_campplus(model).to(device)
+        self._device = device
+
+    def embed(self, wav: np.ndarray, rate: int) -> np.ndarray:
+        """See the base class. What is shorter than SHORTEST_SECONDS is repeated."""
+        import torch
+
+        mono = np.asarray(resample(wav, rate, MODEL_RATE), dtype=np.float32)
+        mono = np.resize(mono, max(len(mono), round(SHORTEST_SECONDS * MODEL_RATE)))
+        with torch.inference_mode():
+            features = log_mel(torch.from_numpy(mono)).to(self._device)
+            return _unit(self._model(features[None]).cpu().numpy())
+
+
+def log_mel(wav: "torch.Tensor") -> "torch.Tensor":
+    """Kaldi's log mel energies, each bin with a mean of 0: (samples,) at MODEL_RATE to (T, MEL_BINS)."""
+    from torchaudio.compliance.kaldi import fbank
+
+    from espnet2_valle.evaluation.campplus import MEL_BINS
+
+    features: torch.Tensor = fbank(wav[None], num_mel_bins=MEL_BINS, sample_frequency=MODEL_RATE, dither=0.0)
+    return features - features.mean(dim=0)
 
 
 def _unit(vector: np.ndarray) -> np.ndarray:

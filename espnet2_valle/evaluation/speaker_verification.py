@@ -26,6 +26,7 @@ def speaker_reference(
     limit: int,
     seed: int,
     nj: int = 1,
+    encoder: int = 0,
 ) -> dict[str, Any] | None:
     """Similarities between real recordings of the same and of different speakers.
 
@@ -36,6 +37,7 @@ def speaker_reference(
         limit: most recordings that are compared; speakers take turns.
         seed: of their choice and of the intervals.
         nj: number of processes.
+        encoder: 0 for the plan's speaker encoder, 1 for its second.
 
     Returns:
         `same` and `other` speaker (means with intervals over speakers), `eer`: the error rate of telling by
@@ -46,7 +48,8 @@ def speaker_reference(
     chosen = choose(wavs, speakers, limit, seed)
     if len({speakers[key] for key in chosen}) < 2:
         return None
-    voices = list(parallel_map(partial(_embed, plan=plan), [wavs[key] for key in chosen], nj, "real voices"))
+    embed = partial(_embed, plan=plan, encoder=encoder)
+    voices = list(parallel_map(embed, [wavs[key] for key in chosen], nj, "real voices"))
     same: list[Comparison] = []
     other: list[Comparison] = []
     for (one, voice), (two, second) in combinations(zip(chosen, voices), 2):
@@ -78,8 +81,8 @@ def choose(wavs: Iterable[str], speakers: Mapping[str, str], limit: int, seed: i
     return [key for _, key in sorted(ranked)[:limit]]
 
 
-def _embed(path: str, plan: AbsScorerPlan) -> np.ndarray:
-    return load_scorers(plan).speaker.embed(*read_audio(path))
+def _embed(path: str, plan: AbsScorerPlan, encoder: int) -> np.ndarray:
+    return load_scorers(plan).encoders[encoder].embed(*read_audio(path))
 
 
 def equal_error_rate(

@@ -4,7 +4,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,9 @@ from espnet2_valle.common.fileio import remove_unfinished
 from espnet2_valle.common.resume import Journal
 from espnet2_valle.data.setaside import MAX_BAD, SetAside
 from espnet2_valle.evaluation.aggregate import count_errors, measure, worst
-from espnet2_valle.evaluation.bootstrap import complement, relative_accuracy
+from espnet2_valle.evaluation.bootstrap import Metric, complement, relative_accuracy
 from espnet2_valle.evaluation.scorers import AbsScorerPlan, ScorersError
+from espnet2_valle.evaluation.table import SECOND
 from espnet2_valle.evaluation.utterance import (
     Task,
     Trial,
@@ -162,7 +163,8 @@ def summarise(
     errors over reference length, summed over the list. A pair without audio counts with all its words and
     characters deleted. Similarities, prompt_beats_other (share of pairs whose output is nearer to its own
     prompt than to another speaker's utterance) and dnsmos are means over the pairs that have audio, of which
-    there are `n_audio`; so are further metrics, where they were measured. word_errors counts by kind.
+    there are `n_audio`; so are further metrics, where they were measured. Those of the second recogniser and
+    of the second speaker encoder have SECOND before their names. word_errors counts by kind.
 
     Args:
         rows: of all pairs; several of a pair where it was sampled several times.
@@ -172,10 +174,8 @@ def summarise(
             speakers in place of pairs.
     """
     measured = measure(rows)
-    metrics = {name: ratios.metric(seed) for name, ratios in measured.items()}
     summary: dict[str, Any] = {
-        "word_accuracy": complement(metrics["wer"]),
-        **metrics,
+        **_with_accuracy({name: ratios.metric(seed) for name, ratios in measured.items()}),
         "n": len(rows),
         "n_audio": sum(row.has_audio for row in rows),
         "outcomes": count_outcomes(rows, outcomes),
@@ -186,22 +186,31 @@ def summarise(
         clustered = {name: ratios.metric_by_speaker(speakers, seed) for name, ratios in measured.items()}
         by_speaker = {name: metric for name, metric in clustered.items() if metric is not None}
         if "wer" in by_speaker:
-            summary["by_speaker"] = {"word_accuracy": complement(by_speaker["wer"]), **by_speaker}
+            summary["by_speaker"] = _with_accuracy(by_speaker)
             summary["n_speakers"] = len(set(speakers.values()))
     return summary
 
 
-def second_metrics(rows: Sequence[UtteranceScore], seed: int = 0) -> dict[str, Any]:
-    """word_accuracy, wer and cer by the second recogniser; samples of a pair are drawn together."""
-    measured = measure(replace(row, heard=row.second_heard or "") for row in rows)
-    wer = measured["wer"].metric(seed)
-    return {"word_accuracy": complement(wer), "wer": wer, "cer": measured["cer"].metric(seed)}
+def _with_accuracy(metrics: Mapping[str, Metric]) -> dict[str, Metric]:
+    """The metrics behind the word accuracy by each recogniser."""
+    rates = {mark: metrics.get(f"{mark}wer") for mark in ("", SECOND)}
+    accuracies = {
+        f"{mark}word_accuracy": complement(rate) for mark, rate in rates.items() if rate is not None
+    }
+    return {**accuracies, **metrics}
 
 
 def compare_words(
-    rows: Sequence[UtteranceScore], base: Sequence[UtteranceScore], seed: int = 0
+    rows: Sequence[UtteranceScore], base: Sequence[UtteranceScore], seed: int = 0, mark: str = ""
 ) -> dict[str, float | None]:
-    """Word accuracy over that of `base`, on the same pairs; of several samples of a pair the mean counts."""
-    words, base_words = (measure(of)["wer"].of_pairs() for of in (rows, base))
+    """Word accuracy over that of `base`, on the same pairs; of several samples of a pair the mean counts.
+
+    Args:
+        rows: of the system.
+        base: rows of the system that it is compared with.
+        seed: of the resampling.
+        mark: SECOND for the second recogniser.
+    """
+    words, base_words = (measure(of)[f"{mark}wer"].of_pairs() for of in (rows, base))
     errors, base_errors = ([word[pair][0] for pair in words] for word in (words, base_words))
     return relative_accuracy(errors, base_errors, [length for _, length in words.values()], seed)

@@ -1,7 +1,7 @@
 """The score table in Markdown, readable in a terminal too."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 
@@ -68,13 +68,25 @@ MEASURES = (
         "Estimate of how good a listener finds the sound, from 1 to 5.",
     ),
 )  # fmt: skip
+SECOND = "second_"  # begins the keys of what the second recogniser and the second speaker encoder say
+SIM_R = Measure(
+    "sim_resynthesised", "Similarity to the prompt after the codec (SIM-r)", False, 3, "higher",
+    "The same against what the codec leaves of the prompt: all that the models can know of the voice.",
+)  # fmt: skip
+WORD_MEASURES, VOICE_MEASURES = MEASURES[:3], MEASURES[3:6]
+SECOND_WORD_MEASURES = tuple(
+    replace(measure, key=SECOND + measure.key, name=f"{measure.name}, second recogniser")
+    for measure in WORD_MEASURES
+)
 # Shown where they were measured.
 MORE_MEASURES = (
-    Measure(
-        "sim_resynthesised", "Similarity to the prompt after the codec (SIM-r)", False, 3, "higher",
-        "The same against what the codec leaves of the prompt: all that the models can know of the voice.",
+    SIM_R,
+    *(
+        replace(measure, key=SECOND + measure.key, name=f"{measure.name}, second encoder")
+        for measure in (*VOICE_MEASURES, SIM_R)
     ),
     Measure("dnsmos_p808", "DNSMOS P.808", False, 2, "higher", "Another estimate of the same, from 1 to 5."),
+    Measure("distillmos", "DistillMOS", False, 2, "higher", "Another estimate of the same, from 1 to 5."),
     Measure("utmos", "UTMOS", False, 2, "higher", "Another estimate of the same, from 1 to 5."),
     Measure(
         "mcd", "Mel-cepstral distortion", False, 2, "lower",
@@ -96,7 +108,6 @@ MORE_MEASURES = (
         "By the clock of the run's machine, a teacher's too; without data preparation.",
     ),
 )  # fmt: skip
-WORD_MEASURES = MEASURES[:3]
 SMALLEST_P = 0.001
 VERSA = "versa_"  # begins the keys of metrics that VERSA measured
 PAIRED_HEADER = ("difference", "p", "p (Holm)", "p by speaker")
@@ -164,6 +175,7 @@ def results_markdown(scores: Mapping[str, Any], title: str, command: str = "") -
     facts = [
         f"{scores['pairs']} pairs",
         f"judge: {scores['judge']}",
+        *encoder_facts(scores),
         f"commit: {scores['commit'] or 'unknown'}",
     ]
     parts = [
@@ -171,12 +183,8 @@ def results_markdown(scores: Mapping[str, Any], title: str, command: str = "") -
         ", ".join(facts) + ". In brackets: 95 % bootstrap interval.\n",
         score_table(systems),
     ]
-    parts += [
-        _relative_line(name, metric) for name, metric in scores.get("relative_word_accuracy", {}).items()
-    ]
-    reference = scores.get("speaker_reference")
-    if reference:
-        parts += [reference_line(reference) + "\n"]
+    parts += _relative_lines(scores)
+    parts += [line + "\n" for line in reference_lines(scores)]
     if any("by_speaker" in system for system in systems.values()):
         spread = {name: {**system, **system.get("by_speaker", {})} for name, system in systems.items()}
         counts = sorted({system["n_speakers"] for system in systems.values() if "n_speakers" in system})
@@ -192,6 +200,7 @@ def results_markdown(scores: Mapping[str, Any], title: str, command: str = "") -
     second = scores.get("second_judge")
     if second:
         parts += [f"Second recogniser, {second['name']}:\n", score_table(second["systems"], WORD_MEASURES)]
+        parts += _relative_lines(second)
     parts += ["Outcomes:\n", outcome_table(systems)]
     if scores["seconds_by_stage"]:
         rows = [[stage, f"{seconds:.0f}"] for stage, seconds in scores["seconds_by_stage"].items()]
@@ -201,11 +210,23 @@ def results_markdown(scores: Mapping[str, Any], title: str, command: str = "") -
     return "\n".join(parts)
 
 
-def reference_line(reference: Mapping[str, Any]) -> str:
-    """Describe the similarities of real recordings in words."""
+def encoder_facts(scores: Mapping[str, Any]) -> list[str]:
+    """Names of the speaker encoders where there are two."""
+    second = scores.get("second_speaker_encoder")
+    return [f"speaker encoders: {scores['speaker_encoder']}", f"second {second}"] if second else []
+
+
+def reference_lines(scores: Mapping[str, Any]) -> list[str]:
+    """Describe the similarities of real recordings by each speaker encoder; none where none were compared."""
+    encoders = {"speaker_reference": "", "second_speaker_reference": scores.get("second_speaker_encoder", "")}
+    return [_reference_line(scores[key], name) for key, name in encoders.items() if scores.get(key)]
+
+
+def _reference_line(reference: Mapping[str, Any], encoder: str) -> str:
     same, other = reference["same"], reference["other"]
+    on = f"By {encoder}, on" if encoder else "On"
     return (
-        f"On {reference['n_utterances']} real recordings of {reference['n_speakers']} speakers the "
+        f"{on} {reference['n_utterances']} real recordings of {reference['n_speakers']} speakers the "
         f"similarity is {same['value']:.3f} ({same['low']:.3f} to {same['high']:.3f}) within a speaker and "
         f"{other['value']:.3f} ({other['low']:.3f} to {other['high']:.3f}) between speakers; told apart at "
         f"{reference['threshold']:.3f}, {reference['eer'] * 100:.1f} % are mistaken (equal error rate)."
@@ -219,7 +240,7 @@ def paired_table(tests: Sequence[Mapping[str, Any]]) -> str:
 
 def paired_rows(tests: Sequence[Mapping[str, Any]]) -> list[list[str]]:
     """A line for each test: what is compared, and what PAIRED_HEADER names."""
-    measures = {measure.key: measure for measure in (*MEASURES, *MORE_MEASURES)}
+    measures = {measure.key: measure for measure in (*MEASURES, *MORE_MEASURES, *SECOND_WORD_MEASURES)}
     rows = []
     for test in tests:
         measure = measures[test["measure"]]
@@ -246,6 +267,10 @@ def outcome_table(systems: Mapping[str, Mapping[str, Any]]) -> str:
     kinds = sorted({kind for system in systems.values() for kind in system["outcomes"]})
     rows = [[kind, *(str(s["outcomes"].get(kind, 0)) for s in systems.values())] for kind in kinds]
     return markdown_table(["outcome", *map(system_name, systems)], rows)
+
+
+def _relative_lines(scores: Mapping[str, Any]) -> list[str]:
+    return [_relative_line(name, metric) for name, metric in scores.get("relative_word_accuracy", {}).items()]
 
 
 def _relative_line(name: str, metric: Mapping[str, float | None]) -> str:

@@ -13,6 +13,7 @@ from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.resume import digest
 from espnet2_valle.evaluation.scorers import AbsScorerPlan, Scorers, load_scorers
 from espnet2_valle.evaluation.speaker import similarity
+from espnet2_valle.evaluation.table import SECOND
 
 SILENCE_PEAK = 1e-4  # -80 dBFS: three steps of 16-bit audio
 DECIMALS = 4  # kept in rows: more would differ with the number of threads
@@ -61,7 +62,8 @@ class UtteranceScore:
         sim_prompt: cosine of output and prompt, None without audio.
         sim_other: cosine of output and the other voice, None without either.
         dnsmos: None without audio.
-        extra: further metrics by name; empty without audio.
+        extra: further metrics by name, those of the second speaker encoder with SECOND before theirs; empty
+            without audio.
     """
 
     pair_id: str
@@ -118,7 +120,7 @@ def score_recording(task: Task, plan: AbsScorerPlan) -> list[UtteranceScore]:
     for new, group in _by_new_part(wav, rate, asked):
         judged = _score_sound(new, rate, scorers)
         for trial, mark in group:
-            sims = _similarities(judged.voice, trial, plan)
+            sims = _similarities(judged.voices, trial, plan)
             rows.append(
                 UtteranceScore(
                     pair_id=trial.pair_id,
@@ -127,8 +129,8 @@ def score_recording(task: Task, plan: AbsScorerPlan) -> list[UtteranceScore]:
                     heard=scorers.normalise(heard),
                     second_heard=None if second_heard is None else scorers.normalise(second_heard),
                     seconds=round(len(wav) / rate, DECIMALS),
-                    sim_prompt=sims.pop("prompt"),
-                    sim_other=sims.pop("other"),
+                    sim_prompt=sims.pop("sim_prompt", None),
+                    sim_other=sims.pop("sim_other", None),
                     dnsmos=judged.dnsmos,
                     extra=_rounded(judged.extra | sims | _against_reference(new, rate, trial, scorers)),
                 )
@@ -145,9 +147,13 @@ def unheard(trial: Trial, mark: str, plan: AbsScorerPlan) -> UtteranceScore:
 
 @dataclass(frozen=True)
 class _Measured:
-    """Measures of a recording that need no text or reference; nothing of an empty one."""
+    """Measures of a recording that need no text or reference; nothing of an empty one.
 
-    voice: np.ndarray | None = None
+    Attributes:
+        voices: its embedding by each encoder.
+    """
+
+    voices: tuple[np.ndarray, ...] = ()
     dnsmos: float | None = None
     extra: dict[str, float | None] = field(default_factory=dict)
 
@@ -156,7 +162,7 @@ def _score_sound(wav: np.ndarray, rate: int, scorers: Scorers) -> _Measured:
     if not _is_audible(wav):
         return _Measured()
     return _Measured(
-        scorers.speaker.embed(wav, rate),
+        tuple(encoder.embed(wav, rate) for encoder in scorers.encoders),
         round(scorers.quality.score(wav, rate), DECIMALS),
         {scorer.key: scorer.score(wav, rate) for scorer in scorers.more_quality},
     )
@@ -172,17 +178,19 @@ def _by_new_part(
     return [(wav[round(skip * rate) :], group) for skip, group in groups.items()]
 
 
-def _similarities(voice: np.ndarray | None, trial: Trial, plan: AbsScorerPlan) -> dict[str, float | None]:
-    """Cosines with prompt, other voice and, where there is one, the prompt after the codec."""
-    found: dict[str, float | None] = {"prompt": None, "other": None}
-    if voice is None:
-        return found
-    found["prompt"] = round(similarity(voice, _voice(plan, trial.prompt, trial.prompt_seconds)), DECIMALS)
-    if trial.other:
-        found["other"] = round(similarity(voice, _voice(plan, trial.other, None)), DECIMALS)
-    if trial.resynthesis:
-        found["sim_resynthesised"] = similarity(voice, _voice(plan, trial.resynthesis, trial.prompt_seconds))
-    return found
+def _similarities(voices: Sequence[np.ndarray], trial: Trial, plan: AbsScorerPlan) -> dict[str, float | None]:
+    """Cosines with what there is of prompt, other voice and the prompt after the codec, by each encoder."""
+    compared = {
+        "sim_prompt": (trial.prompt, trial.prompt_seconds),
+        "sim_other": (trial.other, None),
+        "sim_resynthesised": (trial.resynthesis, trial.prompt_seconds),
+    }
+    return {
+        mark + name: round(similarity(voice, _voice(plan, path, seconds, number)), DECIMALS)
+        for number, (mark, voice) in enumerate(zip(("", SECOND), voices))
+        for name, (path, seconds) in compared.items()
+        if path
+    }
 
 
 def _against_reference(wav: np.ndarray, rate: int, trial: Trial, scorers: Scorers) -> dict[str, float | None]:
@@ -219,9 +227,9 @@ def _is_empty(path: str) -> bool:
 
 
 @lru_cache(maxsize=EMBEDDINGS_KEPT)
-def _voice(plan: AbsScorerPlan, path: str, seconds: float | None) -> np.ndarray:
-    """Embedding of a prompt: several systems and pairs share it."""
-    return load_scorers(plan).speaker.embed(*read_first_seconds(path, seconds))
+def _voice(plan: AbsScorerPlan, path: str, seconds: float | None, number: int) -> np.ndarray:
+    """Embedding of a prompt, by the encoder of this number: several systems and pairs share it."""
+    return load_scorers(plan).encoders[number].embed(*read_first_seconds(path, seconds))
 
 
 def fingerprint(trial: Trial, wav: str | None, identity: str) -> str:

@@ -15,7 +15,7 @@ from espnet2_valle.evaluation.table import (
     WORD_MEASURES,
     Measure,
     paired_rows,
-    reference_line,
+    reference_lines,
     shown_measures,
     system_name,
 )
@@ -39,6 +39,7 @@ OPINION = (1.0, 5.0)
 SCALES = {  # all others lie in 0 to 1
     "dnsmos": OPINION,
     "dnsmos_p808": OPINION,
+    "distillmos": OPINION,
     "utmos": OPINION,
     "mcd": (0.0, 12.0),
     "f0_rmse": (0.0, 1200.0),
@@ -114,9 +115,7 @@ def render(run: Run, num_examples: int = 12, seed: int = 0) -> str:
         outcomes=outcome_rows(systems),
         shares=outcome_shares(systems),
         plots=length_plots(run.rows, run.trials),
-        reference=reference_line(run.scores["speaker_reference"])
-        if "speaker_reference" in run.scores
-        else "",
+        references=reference_lines(run.scores),
         tests=paired_rows(run.scores.get("paired_tests", ())),
         listening=[listening_result(result) for result in run.listening],
         script=script,

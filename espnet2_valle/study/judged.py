@@ -13,16 +13,28 @@ from espnet2_valle.corpus.split import closed_vocabulary
 from espnet2_valle.data.code_files import encode_files
 from espnet2_valle.data.made_from import make_missing, sound_state
 from espnet2_valle.data.pairs import NO_OTHER, make_pairs
+from espnet2_valle.evaluation.aggregate import plain_values
 from espnet2_valle.evaluation.scorecard import CODEC, GROUND_TRUTH, Scored, summarise_samples
 from espnet2_valle.evaluation.scorers import AbsScorerPlan, DefaultPlan
 from espnet2_valle.evaluation.settings import Settings
 from espnet2_valle.evaluation.speaker_verification import equal_error_rate_metric, speaker_reference
 from espnet2_valle.evaluation.systems import score_system
-from espnet2_valle.evaluation.table import MEASURES, Measure, markdown_table, system_name
+from espnet2_valle.evaluation.table import (
+    MEASURES,
+    MORE_MEASURES,
+    SECOND,
+    SECOND_WORD_MEASURES,
+    Measure,
+    markdown_table,
+    system_name,
+)
 from espnet2_valle.evaluation.utterance import Trial, UtteranceScore
 from espnet2_valle.study.speech import sound_of_codes
 
-SHOWN = {"wer": "WER", "sim_prompt": "same speaker", "sim_other": "other speaker", "dnsmos": "DNSMOS"}
+WORDS = {"wer": "WER", f"{SECOND}wer": "WER, second recogniser"}
+VOICES = {"sim_prompt": "same speaker", "sim_other": "other speaker"}
+QUALITY = {"dnsmos_p808": "DNSMOS P.808", "distillmos": "DistillMOS", "utmos": "UTMOS"}  # beside DNSMOS
+ENCODERS = {"": "", SECOND: ", second encoder"}  # by what begins their keys
 EER = Measure("eer", "EER", True, 1, "lower", "Same or other speaker, told by the similarity.")
 SHORTEST, LONGEST = 1.0, 10.0  # seconds of a recording that others are compared with
 
@@ -81,11 +93,18 @@ def _write_half(job: tuple[str, int, Path]) -> int:
 
 
 def choose_plan(corpus: Corpus, settings: Settings, judge_dir: str | None) -> AbsScorerPlan:
-    """The recogniser: that of the settings; else a trained one; else pocketsphinx, if there is any text."""
+    """The recogniser: that of the settings; else a trained one; else pocketsphinx, if there is any text.
+
+    A trained one beside that of the settings is the second, unless they name it too.
+    """
     if not corpus.has_text:
-        return DefaultPlan(None, (), replace(settings, judge=Component("none")))
-    if judge_dir and settings.judge is None:
-        settings = replace(settings, judge=Component("ctc", (("judge_dir", judge_dir),)))
+        return DefaultPlan(None, (), replace(settings, judge=Component("none"), second_judge=None))
+    if judge_dir:
+        trained = Component("ctc", (("judge_dir", judge_dir),))
+        if settings.judge is None:
+            settings = replace(settings, judge=trained)
+        elif settings.second_judge is None:
+            settings = replace(settings, second_judge=trained)
     words = closed_vocabulary({"train": corpus.recordings, "valid": [], "test": corpus.recordings})
     return DefaultPlan(None, tuple(words or ()), settings)
 
@@ -113,9 +132,10 @@ def judge_corpus(
         nj: number of processes.
 
     Returns:
-        recogniser, pairs, speakers, halved, and for each of the systems ground_truth and codec the metrics of
-        `systems.summarise` and those of `reference.speaker_reference` as `voices` (None for one speaker);
-        of halves only `eer_interval` is in it, of the same comparisons as the similarities.
+        recognisers, encoders, pairs, speakers, halved, and for each of the systems ground_truth and codec the
+        metrics of `systems.summarise` and those of `reference.speaker_reference` as `voices` (None for one
+        speaker), of a second encoder too; of halves only `eer_interval` is in it, of the same comparisons as
+        the similarities.
 
     Raises:
         InputError: no two recordings can be compared, or one cannot be read.
@@ -144,14 +164,19 @@ def judge_corpus(
     scores: dict[str, Any] = {}
     for name, wavs in systems.items():
         rows = score_system(f"{corpus.name} {name}", trials, wavs, plan, folder / f"{name}.jsonl", nj)
-        if corpus.halved:
-            others = {pair.pair_id: data.speakers.get(pair.other_utt, "") for pair in pairs}
-            voices = _told_apart(rows, speakers, others, seed)
-        else:
-            voices = speaker_reference(wavs, speakers, plan, len(wavs), seed, nj)
-        scores[name] = {**summarise_samples(Scored([rows]), seed, speakers), "voices": voices}
+        scores[name] = summarise_samples(Scored([rows]), seed, speakers)
+        others = {pair.pair_id: data.speakers.get(pair.other_utt, "") for pair in pairs}
+        for number, mark in enumerate(("", SECOND) if plan.second_speaker_name else ("",)):
+            scores[name][f"{mark}voices"] = (
+                _told_apart(rows, speakers, others, seed, mark)
+                if corpus.halved
+                else speaker_reference(wavs, speakers, plan, len(wavs), seed, nj, number)
+            )
     return {
         "judge": plan.recognizer_name if corpus.has_text else None,
+        "second_judge": plan.second_name,
+        "speaker_encoder": plan.speaker_name,
+        "second_speaker_encoder": plan.second_speaker_name,
         "pairs": len(pairs),
         "speakers": len(set(speakers.values())),
         "halved": corpus.halved,
@@ -160,31 +185,55 @@ def judge_corpus(
 
 
 def _told_apart(
-    rows: Sequence[UtteranceScore], speakers: Mapping[str, str], others: Mapping[str, str], seed: int
+    rows: Sequence[UtteranceScore],
+    speakers: Mapping[str, str],
+    others: Mapping[str, str],
+    seed: int,
+    mark: str = "",
 ) -> dict[str, Any] | None:
     """Rate of confusion of the two comparisons of each recording; None without another speaker."""
     same, other = [], []
     for row in rows:
-        if row.sim_prompt is not None and row.sim_other is not None:
+        values = plain_values(row)
+        alike, unlike = values.get(f"{mark}sim_prompt"), values.get(f"{mark}sim_other")
+        if alike is not None and unlike is not None:
             who = speakers[row.pair_id]
-            same.append((who, who, row.sim_prompt))
-            other.append((who, others[row.pair_id], row.sim_other))
+            same.append((who, who, alike))
+            other.append((who, others[row.pair_id], unlike))
     return {"eer_interval": equal_error_rate_metric(same, other, seed)} if same else None
 
 
 def judged_table(judged: Mapping[str, Mapping[str, Any]]) -> str:
     """A line for each corpus and system, each metric with its 95 % interval."""
-    measures = {measure.key: measure for measure in MEASURES}
-    header = ["", "recordings", "speakers", *SHOWN.values(), EER.name]
+    measures = {m.key: m for m in (*MEASURES, *MORE_MEASURES, *SECOND_WORD_MEASURES)}
+    systems = [metrics for result in judged.values() for metrics in result["systems"].values()]
+    columns = [replace(measures[key], name=name) for key, name in WORDS.items()]
+    for mark, encoder in ENCODERS.items():
+        columns += [replace(measures[mark + key], name=name + encoder) for key, name in VOICES.items()]
+        columns += [] if mark else [measures["dnsmos"]]
+        columns.append(replace(EER, key=f"{mark}{EER.key}", name=EER.name + encoder))
+    columns += [replace(measures[key], name=name) for key, name in QUALITY.items()]
+    found = [_with_rates(metrics) for metrics in systems]
+    columns = [column for column in columns if any(column.key in metrics for metrics in found)]
+    lines = iter(found)
     rows = []
     for corpus, result in judged.items():
-        for system, metrics in result["systems"].items():
-            voices = metrics["voices"] or {}
-            cells = [_cell(measures[key], metrics[key]) for key in SHOWN]
-            cells.append(_cell(EER, voices.get("eer_interval")))
+        for system in result["systems"]:
             counts = [str(result["pairs"]), str(result["speakers"])]
+            metrics = next(lines)
+            cells = [_cell(column, metrics.get(column.key)) for column in columns]
             rows.append([f"{corpus}, {system_name(system).lower()}", *counts, *cells])
-    return markdown_table(header, rows)
+    return markdown_table(["", "recordings", "speakers", *(column.name for column in columns)], rows)
+
+
+def _with_rates(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """The metrics and the equal error rates by each encoder."""
+    rates = {
+        f"{mark}{EER.key}": (metrics[f"{mark}voices"] or {}).get("eer_interval")
+        for mark in ENCODERS
+        if f"{mark}voices" in metrics
+    }
+    return {**metrics, **rates}
 
 
 def _cell(measure: Measure, metric: Mapping[str, float | None] | None) -> str:
@@ -195,9 +244,16 @@ def _cell(measure: Measure, metric: Mapping[str, float | None] | None) -> str:
 
 def notes(judged: Mapping[str, Mapping[str, Any]]) -> Sequence[str]:
     """Notes beneath the table: recognisers, and what was halved."""
-    said = [f"{name}: {result['judge']}" for name, result in judged.items() if result["judge"]]
+    said = [
+        f"{name}: {result['judge']}"
+        + (f", second {result['second_judge']}" if result["second_judge"] else "")
+        for name, result in judged.items()
+        if result["judge"]
+    ]
     halved = [name for name, result in judged.items() if result["halved"]]
     lines = [f"Recognisers of the words: {'; '.join(said)}."] if said else []
+    encoders = {(result["speaker_encoder"], result["second_speaker_encoder"]) for result in judged.values()}
+    lines += [f"Speaker encoders: {first}, second {second}." for first, second in encoders if second]
     if halved:
         lines.append(
             f"{' and '.join(halved)}: each speaker has one recording, whose halves are compared; "

@@ -6,12 +6,23 @@ from typing import Any
 
 from espnet2_valle.evaluation.aggregate import measure
 from espnet2_valle.evaluation.paired_tests import holm, paired_tests
-from espnet2_valle.evaluation.table import MEASURES, Measure, markdown_table, show_p
+from espnet2_valle.evaluation.table import (
+    MEASURES,
+    MORE_MEASURES,
+    SECOND,
+    Measure,
+    markdown_table,
+    show_p,
+)
 from espnet2_valle.evaluation.utterance import UtteranceScore
 
 NAMES = {"wer": "WER", "sim_prompt": "similarity", "prompt_beats_other": "beats other", "dnsmos": "DNSMOS"}
 SHOWN = tuple(replace(shown, name=NAMES[shown.key]) for shown in MEASURES if shown.key in NAMES)
-TESTED = ("wer", "sim_prompt")
+# Of the second recogniser and encoder, and of a second predictor of opinions, where there are any.
+SHOWN_TOO = tuple(
+    replace(shown, key=SECOND + shown.key, name=f"{shown.name}, second") for shown in SHOWN[:-1]
+) + tuple(shown for shown in MORE_MEASURES if shown.key == "distillmos")
+TESTED = ("wer", "sim_prompt", f"{SECOND}wer", f"{SECOND}sim_prompt")
 NOT_ENDED = ("hit_length_cap", "stuck")
 Rows = Sequence[UtteranceScore]
 
@@ -69,14 +80,16 @@ def study_table(results: Sequence[Result]) -> str:
     kinds = sorted({kind for result in results for kind in result.summary["outcomes"]} | {"ok"})
     kinds.sort(key=lambda kind: kind != "ok")
     lengths = any(result.prompt_seconds is not None for result in results)
+    too = [shown for shown in SHOWN_TOO if any(shown.key in result.summary for result in results)]
+    columns = [*SHOWN, *too]
     header = ["", *(["prompt"] if lengths else [])]
-    for shown in SHOWN:
+    for shown in columns:
         header += [shown.name, *(["p"] if shown.key in TESTED else [])]
     header += [*(f"`{kind}`" for kind in kinds), "not ended"]
     rows = []
     for result in results:
         cells = [result.name, *([_seconds(result)] if lengths else [])]
-        for shown in SHOWN:
+        for shown in columns:
             cells += [_metric(shown, result), *([_p(result, shown.key)] if shown.key in TESTED else [])]
         cells += [str(result.summary["outcomes"].get(kind, 0)) for kind in kinds]
         rows.append([*cells, f"{100 * result.not_ended:.1f} %"])

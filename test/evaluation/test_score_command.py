@@ -69,6 +69,9 @@ def test_scores_json_is_what_others_read(run, capsys):
     assert scores["judge"] == "tones"
     assert scores["second_judge"]["name"] == "tones again"
     assert scores["second_judge"]["systems"]["valle"]["wer"]["value"] == pytest.approx(1 / 5)
+    assert scores["second_judge"]["relative_word_accuracy"] == scores["relative_word_accuracy"]
+    assert "second_wer" in {test["measure"] for test in scores["paired_tests"]}
+    assert "second_speaker_encoder" not in scores
     assert scores["pairs"] == 3
     assert scores["commit"] is None or len(scores["commit"]) == 40
     assert scores["seconds_by_stage"] == {"data": 1.5, "train ar": 60.0}
@@ -201,6 +204,34 @@ def test_the_real_scorers_work_together(run, tmp_path, monkeypatch):
     assert "second_judge" not in scores
     assert 1 <= scores["systems"]["valle"]["dnsmos"]["value"] <= 5
     assert 0 < scores["systems"]["valle"]["sim_prompt"]["value"] <= 1
+
+
+def test_two_speaker_encoders_stand_side_by_side(run, monkeypatch, capsys):
+    log = run["output_dir"].parent / "log"
+    monkeypatch.setattr(score, "DefaultPlan", lambda *_: StubPlan(str(log), "two", two_encoders=True))
+    (Path(run["data_dir"]) / "utt2spk").write_text(
+        "".join(f"{utterance} {utterance[0]}\n" for utterance in TEXTS)
+    )
+    config = run["output_dir"].parent / "settings.yaml"
+    config.write_text("reference_utterances: 10\n")
+    call({**run, "config": config})
+    scores = json.loads((run["output_dir"] / "scores.json").read_text())
+    assert (scores["speaker_encoder"], scores["second_speaker_encoder"]) == ("level", "peak")
+    valle = scores["systems"]["valle"]
+    for name in ("sim_prompt", "sim_other"):
+        assert valle[name]["value"] < valle[f"second_{name}"]["value"] <= 1
+    assert 0 <= valle["second_prompt_beats_other"]["value"] <= 1
+    assert "second_sim_prompt" in valle["by_speaker"]
+    assert "second_sim_prompt" in {test["measure"] for test in scores["paired_tests"]}
+    assert (
+        scores["second_speaker_reference"]["other"]["value"] > scores["speaker_reference"]["other"]["value"]
+    )
+    text = (run["output_dir"] / "RESULTS.md").read_text()
+    assert "speaker encoders: level, second peak" in text
+    assert "| Similarity to the prompt, second encoder" in text
+    assert "By peak, on" in text
+    assert "Similarity to the prompt, second encoder: " in text  # a paired test
+    assert "Similarity to the prompt, second encoder" in capsys.readouterr().out
 
 
 def test_training_times_stand_beside_the_scores(run, capsys, caplog):

@@ -1,7 +1,9 @@
 """Scorers whose models are not here, by fakes of their libraries; and choosing scorers by name."""
 
 import inspect
+import os
 import sys
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
@@ -11,16 +13,21 @@ import torch
 from espnet2_valle.asr.normalise import NORMALISERS, characters
 from espnet2_valle.asr.pretrained import ESPnetRecognizer, HuggingFaceRecognizer, WhisperRecognizer
 from espnet2_valle.asr.registry import CHOOSERS, RECOGNIZERS
+from espnet2_valle.asr.wer import count_words
+from espnet2_valle.common.audio import read_audio
 from espnet2_valle.common.conf import CONF
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.registry import Component
-from espnet2_valle.evaluation.mos import TorchHubScorer
+from espnet2_valle.corpus.folder import read_folder
+from espnet2_valle.evaluation.mos import DistillMOSScorer, TorchHubScorer
 from espnet2_valle.evaluation.registry import QUALITY_SCORERS, SPEAKER_ENCODERS
 from espnet2_valle.evaluation.scorers import DefaultPlan
 from espnet2_valle.evaluation.settings import Settings, read_settings
 from espnet2_valle.evaluation.speaker import ESPnetEncoder, WavLMEncoder
 
 RATE = 8000
+SHARED = Path(os.environ.get("ESPNET2_VALLE_SHARED", Path(__file__).resolve().parents[3] / "shared"))
+WHISPER = os.environ.get("ESPNET2_VALLE_WHISPER", "")
 SECOND = np.sin(np.arange(RATE) / 5).astype(np.float32)
 FOLDER = CONF / "score"
 
@@ -41,18 +48,50 @@ def test_faster_whisper(monkeypatch):
         def __init__(self, model, **options):
             seen["model"] = (model, options)
 
-        def transcribe(self, wav, condition_on_previous_text, language, beam_size):
+        def transcribe(
+            self, wav, condition_on_previous_text, without_timestamps, language, beam_size, temperature
+        ):
+            assert temperature == 0  # nothing is drawn at random
             seen["call"] = (len(wav), wav.dtype, condition_on_previous_text, language, beam_size)
+            seen["without_timestamps"] = without_timestamps
             return (SimpleNamespace(text=text) for text in (" Hello,", " world.")), None
 
     install(monkeypatch, "faster_whisper", WhisperModel=WhisperModel)
     judge = WhisperRecognizer("tiny", language="", beam_size=2)
     assert judge.transcribe(SECOND, RATE) == "Hello, world."
     assert seen["model"] == ("tiny", {"device": "cpu", "compute_type": "int8"})
+    assert seen["without_timestamps"]
     assert seen["call"] == (16000, np.float32, False, None, 2)  # resampled to what Whisper hears
     assert judge.transcribe(SECOND[:10], RATE) == ""
+    judge.transcribe(np.tile(SECOND, 31), RATE)
+    assert not seen["without_timestamps"]
     WhisperRecognizer("tiny", device="cuda:1")
     assert seen["model"] == ("tiny", {"device": "cuda", "device_index": 1, "compute_type": "float16"})
+    WhisperRecognizer("tiny", device="cuda", compute_type="int8_float16")
+    assert seen["model"] == ("tiny", {"device": "cuda", "device_index": 0, "compute_type": "int8_float16"})
+
+
+def test_a_folder_without_a_model_of_ctranslate2_is_refused(monkeypatch, tmp_path):
+    install(monkeypatch, "faster_whisper", WhisperModel=lambda model, **options: None)
+    with pytest.raises(InputError, match="has no model.bin.*ct2-transformers-converter"):
+        WhisperRecognizer(str(tmp_path))
+    (tmp_path / "model.bin").touch()
+    WhisperRecognizer(str(tmp_path))
+
+
+@pytest.mark.skipif(not WHISPER, reason="ESPNET2_VALLE_WHISPER names no folder of a model of CTranslate2")
+def test_a_real_whisper_in_a_folder():
+    pytest.importorskip("faster_whisper")
+    folder = SHARED / "corpora" / "ljspeech_en"
+    if not folder.is_dir():
+        pytest.skip("no real speech here: set ESPNET2_VALLE_SHARED")
+    judge, errors, words = WhisperRecognizer(WHISPER), 0, 0
+    for recording in read_folder(folder)[:5]:
+        heard = judge.transcribe(*read_audio(recording.wav))
+        assert heard == judge.transcribe(*read_audio(recording.wav))
+        count = count_words(recording.text, heard)
+        errors, words = errors + count.errors, words + count.length
+    assert errors < 0.25 * words
 
 
 def test_openai_whisper_serves_where_only_that_is_installed(monkeypatch):
@@ -68,6 +107,7 @@ def test_openai_whisper_serves_where_only_that_is_installed(monkeypatch):
         (WhisperRecognizer, ("faster_whisper", "whisper"), "whisper"),
         (HuggingFaceRecognizer, ("transformers",), "transformers"),
         (WavLMEncoder, ("transformers",), "transformers"),
+        (DistillMOSScorer, ("distillmos",), "distillmos"),
     ],
 )
 def test_a_missing_extra_is_named(monkeypatch, build, gone, extra):
@@ -184,6 +224,32 @@ def test_espnet_models_by_folder_and_tag(monkeypatch, tmp_path):
         ESPnetRecognizer("nobody/nothing")
 
 
+def test_distillmos(monkeypatch):
+    class Model:
+        def eval(self):
+            return self
+
+        def to(self, device):
+            assert device == "cpu"
+            return self
+
+        def __call__(self, wav):
+            assert wav.shape == (1, 16000)
+            return torch.tensor([3.5])
+
+    install(monkeypatch, "distillmos", ConvTransformerSQAModel=Model)
+    scorer = DistillMOSScorer()
+    assert (scorer.key, scorer.score(SECOND, RATE)) == ("distillmos", 3.5)
+
+
+def test_distillmos_hears_noise():
+    pytest.importorskip("distillmos")
+    scorer, generator = DistillMOSScorer(), np.random.default_rng(0)
+    for samples in (200, 4000, 10 * RATE):
+        sound = 0.1 * generator.standard_normal(samples).astype(np.float32)
+        assert 1 <= scorer.score(sound, RATE) < 3
+
+
 def test_a_predictor_of_torch_hub(tmp_path):
     (tmp_path / "hubconf.py").write_text(
         "import torch\n\nclass Level(torch.nn.Module):\n    def forward(self, wav, rate):\n"
@@ -210,7 +276,8 @@ def test_unknown_names_and_options_are_refused():
     for choices, name in ((RECOGNIZERS, "siri"), (SPEAKER_ENCODERS, "x"), (QUALITY_SCORERS, "x")):
         with pytest.raises(InputError, match=f"there is no '{name}'. Choose among"):
             choices.check(Component(name))
-    with pytest.raises(InputError, match="no option 'size'. Choose among beam_size, device, language, model"):
+    options = "beam_size, compute_type, device, language, model"
+    with pytest.raises(InputError, match=f"no option 'size'. Choose among {options}"):
         DefaultPlan(settings=Settings(judge=Component.parse({"name": "whisper", "size": 3}, "conf")))
 
 
@@ -219,11 +286,12 @@ def test_a_plan_is_known_by_its_scorers(tmp_path):
     others = [
         Settings(judge=Component("whisper")),
         Settings(speaker=Component("wavlm")),
+        Settings(second_speaker=Component("wavlm")),
         Settings(quality=(Component("dnsmos_p808"),)),
         Settings(signal=True),
         Settings(normaliser="characters"),
     ]
-    assert len({plain, *(DefaultPlan(settings=settings).identity() for settings in others)}) == 6
+    assert len({plain, *(DefaultPlan(settings=settings).identity() for settings in others)}) == 7
     model = Component("espnet", (("model", str(tmp_path)),))
     before = DefaultPlan(settings=Settings(judge=model)).identity()
     (tmp_path / "weights.pth").write_text("new")
@@ -237,6 +305,15 @@ def test_second_judges():
     assert DefaultPlan(settings=Settings(judge=Component("whisper"))).second_name is None
 
 
+def test_second_speaker_encoders():
+    one = DefaultPlan()
+    assert (one.speaker_name, one.second_speaker_name) == ("Resemblyzer", None)
+    two = DefaultPlan(settings=Settings(Component("none"), second_speaker=Component("wavlm")))
+    assert (two.speaker_name, two.second_speaker_name) == ("Resemblyzer", "wavlm")
+    with pytest.raises(InputError, match="there is no 'ears'"):
+        DefaultPlan(settings=Settings(second_speaker=Component("ears")))
+
+
 def test_normalisers(monkeypatch):
     assert characters("你好，世界！") == "你 好 世 界"
     install(monkeypatch, "whisper_normalizer")
@@ -245,3 +322,15 @@ def test_normalisers(monkeypatch):
         EnglishTextNormalizer=lambda: lambda text: text.replace("Mr.", "mister"),
     )  # fmt: skip
     assert NORMALISERS["whisper_english"]("Mr. Smith!") == "mister smith"
+    assert NORMALISERS["spelled_english"]("T-E-E, 50") == NORMALISERS["spelled_english"]("tee 5 o")
+    assert NORMALISERS["spelled_english"]("tee") == "t e e"
+
+
+def test_spelling_and_digits_are_heard_however_they_are_written():
+    pytest.importorskip("whisper_normalizer")
+    spelled = NORMALISERS["spelled_english"]
+    said = "rubout t g j w b seventy nine fifty nine"
+    for heard in ("Rub out T-G-J-W-B 79 59.", "Rubout TGJWB 7959", "rub out t. g. j. w. b., 79, 59"):
+        assert spelled(heard) == spelled(said)
+    assert spelled("two six oh eight") == spelled("2608") == spelled("2 6 O 8")
+    assert spelled("H.O.W.E.L.L.") == spelled("Howell") == spelled("h o w e l l")

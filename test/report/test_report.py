@@ -96,6 +96,20 @@ def make(exp, *more):
     return Page(text), text
 
 
+def test_a_second_speaker_encoder_is_shown_beside_the_first(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(score, "DefaultPlan", lambda *_: StubPlan(str(tmp_path / "log"), "two", True))
+    scp(tmp_path / "dump" / "utt2spk", {utterance: utterance[0] for utterance in TEXTS})
+    (tmp_path / "score.yaml").write_text("reference_utterances: 10\n")
+    options = ["--pairs", tmp_path / "pairs", "--data_dir", tmp_path / "dump", "--output_dir", run]
+    options += ["--system", f"valle={run}/decode/wav.scp", "--config", tmp_path / "score.yaml"]
+    score.main(list(map(str, options)))
+    page, _ = make(run)
+    assert "Similarity to the prompt, second encoder" in page.text
+    assert "By peak, on 4 real recordings of 2 speakers" in page.text
+    assert "level and peak for voices" in page.text
+    assert "WER, second recogniser: " in page.text  # a paired test; its table is apart
+
+
 def record_training(folder, epochs=5):
     writer = pytest.importorskip("torch.utils.tensorboard").SummaryWriter
     train, valid = (writer(str(folder / "tensorboard" / name)) for name in ("train", "valid"))

@@ -48,6 +48,16 @@ class LevelEncoder(AbsSpeakerEncoder):
         return np.array([np.cos(angle), np.sin(angle)])
 
 
+class PeakEncoder(AbsSpeakerEncoder):
+    """The same of the peak, half as far apart."""
+
+    name = "peak"
+
+    def embed(self, wav: np.ndarray, rate: int) -> np.ndarray:
+        angle = 0.5 * np.abs(wav).max()
+        return np.array([np.cos(angle), np.sin(angle)])
+
+
 class LevelQuality(AbsQualityScorer):
     """Louder is better."""
 
@@ -59,10 +69,11 @@ class LevelQuality(AbsQualityScorer):
 
 @dataclass(frozen=True)
 class StubPlan(AbsScorerPlan):
-    """Two judges that agree. `log` gets a line for each time the models are loaded."""
+    """Two judges that agree, of voices too if asked. `log` gets a line each time the models are loaded."""
 
     log: str
     version: str = "1"
+    two_encoders: bool = False
 
     @property
     def recognizer_name(self) -> str:
@@ -72,10 +83,21 @@ class StubPlan(AbsScorerPlan):
     def second_name(self) -> str:
         return "tones again"
 
+    @property
+    def speaker_name(self) -> str:
+        return LevelEncoder.name
+
+    @property
+    def second_speaker_name(self) -> str | None:
+        return PeakEncoder.name if self.two_encoders else None
+
     def identity(self) -> str:
         return self.version
 
     def build(self) -> Scorers:
         with open(self.log, "a") as stream:
             stream.write("built\n")
-        return Scorers(ToneRecognizer(), ToneRecognizer(), LevelEncoder(), LevelQuality())
+        second = PeakEncoder() if self.two_encoders else None
+        return Scorers(
+            ToneRecognizer(), ToneRecognizer(), LevelEncoder(), LevelQuality(), second_speaker=second
+        )

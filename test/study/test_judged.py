@@ -5,16 +5,20 @@ import json
 import numpy as np
 import pytest
 
+from espnet2_valle.asr.recognizer import AbsRecognizer
 from espnet2_valle.bin import judge_check
 from espnet2_valle.common.audio import audio_seconds, read_audio, write_audio
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.registry import Component
 from espnet2_valle.evaluation import utterance
+from espnet2_valle.evaluation.mos import AbsQualityScorer
+from espnet2_valle.evaluation.scorers import Scorers
 from espnet2_valle.evaluation.settings import Settings
 from espnet2_valle.study import judge_check as checking
 from espnet2_valle.study import judged
 
 from ..generate.conftest import RATE, buzz
-from .test_study import Plan
+from .test_study import Encoder, Judge, Plan, Quality
 
 
 @pytest.fixture
@@ -46,6 +50,64 @@ def test_two_runs_agree_to_the_last_digit(corpora, tmp_path):
     assert real["voices"]["eer"] == 0
     assert real["wer"]["value"] == pytest.approx(1 / 3)  # "a b" is heard, and a number was said too
     assert set(found["read"]["systems"]) == {"ground_truth", "codec"}
+
+
+class Deaf(AbsRecognizer):
+    def transcribe(self, wav, rate):
+        return "a"
+
+
+class Blunt(Encoder):
+    name = "blunt"
+
+    def embed(self, wav, rate):
+        return np.array([1.0, 0.0])
+
+
+class SecondQuality(AbsQualityScorer):
+    key = "distillmos"
+
+    def score(self, wav, rate):
+        return 4.0
+
+
+class TwoOfEach(Plan):
+    """Two recognisers, two encoders, two predictors of opinions."""
+
+    second_name = "deaf"
+    second_speaker_name = "blunt"
+
+    def identity(self):
+        return "two"
+
+    def build(self):
+        return Scorers(Judge(), Deaf(), Encoder(), Quality(), (SecondQuality(),), second_speaker=Blunt())
+
+
+def test_two_scorers_of_each_kind_stand_side_by_side(corpora, tmp_path, monkeypatch):
+    monkeypatch.setattr(checking, "choose_plan", lambda *_: TwoOfEach())
+    judge_check.main([*corpora, f"--output_dir={tmp_path / 'out'}"])
+    found = json.loads((tmp_path / "out" / "judged.json").read_text())
+    real = found["read"]["systems"]["ground_truth"]
+    assert found["read"]["second_judge"] == "deaf"
+    assert found["read"]["second_speaker_encoder"] == "blunt"
+    assert real["second_wer"]["value"] == pytest.approx(2 / 3)  # "a" is heard of three words
+    assert real["second_sim_prompt"]["value"] == real["second_sim_other"]["value"] == 1
+    assert real["voices"]["eer"] == 0
+    assert real["second_voices"]["eer"] == 0.5  # it tells nobody apart
+    halves = found["voices"]["systems"]["ground_truth"]
+    assert (halves["voices"]["eer_interval"]["value"], halves["second_voices"]["eer_interval"]["value"]) == (
+        0,
+        0.5,
+    )
+    text = (tmp_path / "out" / "judged.md").read_text()
+    header = next(line for line in text.splitlines() if line.startswith("|"))
+    assert [cell.strip() for cell in header.split("|")[4:-1]] == [
+        "WER", "WER, second recogniser", "same speaker", "other speaker", "DNSMOS", "EER",
+        "same speaker, second encoder", "other speaker, second encoder", "EER, second encoder", "DistillMOS",
+    ]  # fmt: skip
+    assert "Speaker encoders: Resemblyzer, second blunt." in text
+    assert "read: stub, second deaf" in text
 
 
 def test_single_recordings_are_halved_and_without_text_no_words_are_counted(corpora, tmp_path):
@@ -80,6 +142,12 @@ def test_without_text_there_is_no_judge_and_few_words_are_a_grammar(corpora, tmp
         judged.read_corpus(name, str(tmp_path / name), tmp_path / "h") for name in ("read", "voices")
     )
     assert judged.choose_plan(voices, Settings(), None).settings.judge.name == "none"
+    two = Settings(Component("whisper"), Component("pocketsphinx"))
+    assert judged.choose_plan(voices, two, None).second_name is None
+    assert judged.choose_plan(read, two, None).second_name == "pocketsphinx, free text"
+    assert judged.choose_plan(read, two, str(tmp_path)).second_name == "pocketsphinx, free text"
+    beside = judged.choose_plan(read, Settings(Component("whisper")), str(tmp_path))
+    assert (beside.recognizer_name, beside.second_name) == ("whisper", "ESPnet CTC recogniser")
     assert judged.choose_plan(read, Settings(), None).vocabulary == ()  # each word is too rare
     many = judged.Corpus("many", read.recordings * 10)
     assert judged.choose_plan(many, Settings(), None).vocabulary == ("0", "1", "a", "b")
