@@ -74,6 +74,7 @@ COMMANDS = (
     Command("listening make", "listening_make", "make a test", "valle_listening_test --make"),
     Command("listening serve", "listening_serve", "serve it", "valle_listening_test --serve"),
     Command("listening analyse", "listening_analyse", "analyse ratings", "valle_listening_test --analyse"),
+    _benchmark("bookkeeping", "stages 1 to 4 without their work: seconds and memory by utterances"),
     _benchmark("codec", "a world codec on speakers and recordings unheard", "valle_benchmark_codec"),
     _benchmark("decode", "decoding with random weights: cache, batches, memory bandwidth, real time"),
     _benchmark("index", "the training index: memory, time to open, to plan a pass, to the first batch"),

@@ -124,7 +124,7 @@ if wanted 4; then
         step "${codes}/${set}/.done" "${codes}/${set}/codes.scp" "${raw}/${set}/.done" "${token}/${set}/.done" "${exp}/codec/.done" -- \
             "${PYTHON}" -m espnet2_valle.bin.codec_tokenize --codec_config "${exp}/codec/codec.yaml" \
             --wav_scp "${raw}/${set}/wav.scp" --only "${token}/${set}/token_int" --output_dir "${codes}/${set}" \
-            --max_bad "${max_bad}" --device "${device}" --batch_size "${batch_size}" "${workers[@]}"
+            ${shard_size:+--shard_size "${shard_size}"} --max_bad "${max_bad}" --device "${device}" --batch_size "${batch_size}" "${workers[@]}"
     done
     for set in ${train_set} ${valid_set}; do make_index "${set}" "${index}/${set}"; done
 fi

@@ -9,7 +9,7 @@ from espnet2_valle.codec.abs_codec import CodecSource
 from espnet2_valle.codec.build import CODECS, build_codec, save_codec_config
 from espnet2_valle.common.cli import parse, run_command
 from espnet2_valle.common.conf import read_yaml
-from espnet2_valle.data.datadir import read_scp
+from espnet2_valle.data.tables import Table, Values
 from espnet2_valle.jobs.config import add_worker_arguments
 from espnet2_valle.jobs.pool import parallel_map, use_cluster
 
@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         read_yaml(args.config, "--config") if args.config else {},
         args.config,
         Path(args.codec_model) if args.codec_model else None,
-        list(read_scp(args.wav_scp).values()) if args.wav_scp else None,
+        Values(Table(args.wav_scp)) if args.wav_scp else None,
         partial(parallel_map, nj=args.nj, title="analyse"),
     )
     with use_cluster(args.cluster):

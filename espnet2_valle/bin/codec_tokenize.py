@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 
 from espnet2_valle.common.cli import parse, run_command
-from espnet2_valle.data.code_files import SHARD_SIZE, encode_set
+from espnet2_valle.data.code_files import SHARD_SIZES, encode_set
 from espnet2_valle.data.setaside import MAX_BAD
 from espnet2_valle.jobs.config import add_device_argument, add_worker_arguments
 
@@ -19,7 +19,10 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", help="file of two columns: utterances that are not in it are left out")
     parser.add_argument("--output_dir", required=True)
     parser.add_argument(
-        "--shard_size", type=int, default=SHARD_SIZE, help="utterances an ark, the unit of resuming"
+        "--shard_size",
+        type=int,
+        help=f"utterances an ark, the unit of resuming; default: {SHARD_SIZES[0]}, for large sets up to "
+        f"{SHARD_SIZES[-1]}",
     )
     parser.add_argument("--batch_size", type=int, default=1, help="utterances of a shard encoded at once")
     add_device_argument(parser, "a codec that can")

@@ -11,6 +11,7 @@ from espnet2_valle.codec.world_config import FitConfig, WorldConfig
 from espnet2_valle.codec.world_features import WorldFeatures
 from espnet2_valle.common.audio import audio_seconds, read_audio
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.seeds import shuffled
 
 FRAMES_A_CODEWORD = 2  # where a codebook is made smaller
 FEWEST_CODEWORDS = 16
@@ -32,11 +33,11 @@ def analyse_file(config: WorldConfig, path: str) -> np.ndarray:
 def enough_wavs(wavs: Sequence[str], seconds: float, seed: int) -> list[str]:
     """Draw sound files until they last `seconds`; analysing more would only be thrown away."""
     drawn: list[str] = []
-    for path in random.Random(seed).sample(list(wavs), len(wavs)):
+    for place in shuffled(len(wavs), random.Random(seed)):
         if seconds <= 0:
             break
-        drawn.append(path)
-        seconds -= audio_seconds(path)
+        drawn.append(wavs[place])
+        seconds -= audio_seconds(drawn[-1])
     return drawn
 
 

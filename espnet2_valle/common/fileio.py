@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import IO
 
@@ -66,8 +67,12 @@ def remove_unfinished(*folders: str | Path) -> None:
 
 
 def _remove(folder: Path, pattern: str) -> None:
-    for path in folder.glob(pattern):
-        path.unlink(missing_ok=True)
+    if not folder.is_dir():
+        return
+    with os.scandir(folder) as entries:  # one by one: there may be millions
+        names = [entry.name for entry in entries if fnmatchcase(entry.name, pattern)]
+    for name in names:
+        (folder / name).unlink(missing_ok=True)
 
 
 def read_text(path: str | Path) -> str:

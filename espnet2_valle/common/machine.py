@@ -4,9 +4,11 @@ import functools
 import math
 import os
 import platform
+import resource
 import shlex
 import shutil
 from collections.abc import MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,7 @@ X86 = ("x86_64", "amd64", "i386", "i686")
 FLOAT16_CAPABILITY = (7, 0)  # of GPUs from Volta on: most have matrix units for it
 ALL_GPUS = "cuda"  # as the device of many workers: each has its own among those that are visible
 VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
+OTHER_FILES = 512  # that a process may have open besides those of a training index
 WORKER_BYTES = 1.5 * 2**30  # what a worker of the data stages, of decoding or of scoring may need
 # OpenMP's threads soon sleep while they wait (GNU's not at once, which would make each waking cost):
 # spinning takes the core from whom they wait for.
@@ -75,6 +78,24 @@ def gpus(device: str = ALL_GPUS) -> list[str]:
     names = ([name.strip() for name in visible if name.strip()] or list(map(str, range(count))))[:count]
     number = device.partition(":")[2]
     return names[int(number) :][:1] if number else names
+
+
+def allow_open_files(wanted: int) -> int:
+    """Raise this process' limit of open files, as far as it may, for so many more.
+
+    Returns:
+        how many of them may be open at once, at least one.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    unlimited = resource.RLIM_INFINITY
+    enough = wanted + OTHER_FILES
+    most = enough if hard == unlimited else min(enough, hard)
+    if soft != unlimited and soft < most:
+        with suppress(ValueError, OSError):  # some systems allow less than they say
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+            soft = most
+    room = wanted if soft == unlimited else max(soft - OTHER_FILES, soft // 2)
+    return max(1, min(wanted, room))
 
 
 def compiler() -> list[str]:

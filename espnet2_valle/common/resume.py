@@ -7,12 +7,14 @@ as they come. Both are written so that a kill at any moment leaves what was done
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
+
+BLOCK = 1 << 16  # bytes read at once from the end of a file
 
 
 def digest(
@@ -81,27 +83,34 @@ class Journal:
         self._ensure_ascii = ensure_ascii
         self._stream: IO[str] | None = None
 
-    def lines(self) -> list[bytes]:
+    def lines(self) -> Iterator[bytes]:
         """The lines that are whole, as they are in the file."""
-        return self._whole().split(b"\n")[:-1]
+        if not self.path.is_file():
+            return
+        with open(self.path, "rb") as stream:
+            for line in stream:
+                if line.endswith(b"\n"):
+                    yield line[:-1]
 
     def rows(self) -> list[Any]:
-        """The values of the lines that are whole.
+        """The values of the lines that are whole; see `read`."""
+        return list(self.read())
+
+    def read(self) -> Iterator[Any]:
+        """The values of the lines that are whole, one by one.
 
         Raises:
             InputError: one of them is not JSON.
         """
-        found = []
         for number, line in enumerate(self.lines(), 1):
             try:
-                found.append(json.loads(line))
+                yield json.loads(line)
             except ValueError as error:
                 raise InputError(
                     f"{self.path}:{number}",
                     f"is damaged ({error})",
                     "Remove the file and run again: what it lists is made anew",
                 ) from error
-        return found
 
     def begins_with(self, row: Any) -> bool:
         """Tell whether the first row is this one; no other is read."""
@@ -121,7 +130,7 @@ class Journal:
         if self._stream is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._stream = open(self.path, "a", encoding="utf-8")  # noqa: SIM115 -- `close` does
-            os.truncate(self.path, len(self._whole()))
+            os.truncate(self.path, self._whole())
         self._stream.writelines(map(self._line, rows))
         self._stream.flush()
 
@@ -140,7 +149,15 @@ class Journal:
     def _line(self, row: Any) -> str:
         return json.dumps(row, ensure_ascii=self._ensure_ascii) + "\n"
 
-    def _whole(self) -> bytes:
-        """The content up to the last line that is whole."""
-        content = self.path.read_bytes() if self.path.is_file() else b""
-        return content[: content.rfind(b"\n") + 1]
+    def _whole(self) -> int:
+        """Bytes up to the end of the last line that is whole."""
+        with open(self.path, "rb") as stream:
+            end = stream.seek(0, os.SEEK_END)
+            while end:
+                start = max(0, end - BLOCK)
+                stream.seek(start)
+                found = stream.read(end - start).rfind(b"\n")
+                if found >= 0:
+                    return start + found + 1
+                end = start
+        return 0

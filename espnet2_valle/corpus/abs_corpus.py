@@ -143,8 +143,14 @@ def split_by_name(found: Mapping[str, list[Recording]], seed: int) -> Splits:
         chosen = [r for part, recordings in found.items() if part.startswith(prefix) for r in recordings]
         if chosen:
             splits[name] = chosen
+    return hold_out_missing(splits, seed)
+
+
+def hold_out_missing(splits: Splits, seed: int) -> Splits:
+    """The sets, with training texts held out for validation where there is training and no validation."""
     if "train" in splits and "valid" not in splits:
-        splits["train"], splits["valid"] = hold_out_texts(splits["train"], VALID_SHARE, random.Random(seed))
+        train, valid = hold_out_texts(splits["train"], VALID_SHARE, random.Random(seed))
+        return {**splits, "train": train, "valid": valid}
     return splits
 
 

@@ -2,20 +2,20 @@
 
 import argparse
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
 from espnet2_valle.common.audio import audio_seconds
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.corpus.recording import to_data_dir
-from espnet2_valle.corpus.split import Splits
+from espnet2_valle.corpus.recording import Recording, to_data_dir, write_recordings
+from espnet2_valle.corpus.spool import Spool
 from espnet2_valle.data.datadir import DataDir
 from espnet2_valle.data.pairs import Pair, write_pairs
 from espnet2_valle.data.setaside import MAX_BAD
 from espnet2_valle.jobs.pool import parallel_map
 
 HEADERS_A_WORKER = 20000  # read in less time than a worker takes to start
-# (test set, seconds of its utterances, training set) -> file name -> pairs
+# (test set, seconds of its utterances, what the training set shares with it) -> file name -> pairs
 ListMaker = Callable[[DataDir, Mapping[str, float], DataDir | None], Mapping[str, list[Pair]]]
 
 
@@ -31,7 +31,9 @@ def add_preparation_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--nj", type=int, default=1, help="processes")
 
 
-def write_splits(splits: Splits, output_dir: Path, make_lists: ListMaker, nj: int = 1) -> None:
+def write_splits(
+    splits: Mapping[str, Collection[Recording]], output_dir: Path, make_lists: ListMaker, nj: int = 1
+) -> None:
     """Write one data directory a set, and the test set's lists of pairs; nothing if no pair can be made.
 
     Args:
@@ -43,10 +45,11 @@ def write_splits(splits: Splits, output_dir: Path, make_lists: ListMaker, nj: in
     Raises:
         InputError: no pair can be made; if there are sound files that cannot be read, it names the first.
     """
-    sets = {name: to_data_dir(recordings, output_dir / name) for name, recordings in splits.items()}
-    durations, unreadable = audio_durations(sets["test"], nj)
+    test = to_data_dir(splits["test"], output_dir / "test")
+    train = to_data_dir(shared(splits["train"], test), output_dir / "train") if "train" in splits else None
+    durations, unreadable = audio_durations(test, nj)
     try:
-        lists = make_lists(sets["test"], durations, sets.get("train"))
+        lists = make_lists(test, durations, train)
     except InputError:
         if not unreadable:
             raise
@@ -57,12 +60,27 @@ def write_splits(splits: Splits, output_dir: Path, make_lists: ListMaker, nj: in
             "and no test pair can be made)",
             first.remedy,
         ) from None
-    for name, data in sets.items():
-        data.write()
-        logging.info("%s: %d utterances, %d speakers", name, len(data.wavs), len(data.by_speaker()))
+    for name, recordings in splits.items():
+        speakers = write_recordings(recordings, output_dir / name, by_id(recordings))
+        logging.info("%s: %d utterances, %d speakers", name, len(recordings), speakers)
     for name, pairs in lists.items():
         write_pairs(output_dir / "test" / name, pairs)
         logging.info("%s: %d pairs", name, len(pairs))
+
+
+def by_id(recordings: Collection[Recording]) -> Iterable[Recording]:
+    """Recordings in order of their ids."""
+    if isinstance(recordings, Spool):
+        return recordings.in_order()
+    return sorted(recordings, key=lambda recording: recording.utterance)
+
+
+def shared(train: Iterable[Recording], test: DataDir) -> list[Recording]:
+    """A recording of each speaker and of each text of the test set that the training set has too."""
+    speakers, texts = set(test.speakers.values()), set(test.texts.values())
+    of_speakers = {r.speaker: r for r in train if r.speaker in speakers}
+    of_texts = {r.text: r for r in train if r.text in texts}
+    return [*of_speakers.values(), *of_texts.values()]
 
 
 def audio_durations(data: DataDir, nj: int) -> tuple[dict[str, float], list[InputError]]:

@@ -1,7 +1,7 @@
 """One utterance of a corpus, and what reading a corpus has found."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.walk import nfc
 from espnet2_valle.data.datadir import DataDir
 from espnet2_valle.data.ids import LONGEST_ID, LONGEST_SPEAKER, shortened
+from espnet2_valle.data.utterances import Utterance, recording_names, write_utterances
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,3 +115,23 @@ def to_data_dir(recordings: Iterable[Recording], path: str | Path) -> DataDir:
         emotions={r.utterance: r.emotion for r in kept if r.emotion},
         spans={r.utterance: r.span for r in kept if r.span},
     )
+
+
+def write_recordings(
+    recordings: Collection[Recording], path: str | Path, in_order: Iterable[Recording]
+) -> int:
+    """Write the data directory of recordings; return the number of speakers.
+
+    Args:
+        recordings: all of them.
+        path: the directory.
+        in_order: the same by their ids.
+
+    Raises:
+        InputError: no recording, an id that cannot name a file, or a language, emotion or part of some only.
+    """
+    cut = {r.wav for r in recordings if r.span}
+    utterances = (
+        Utterance(r.utterance, r.speaker, r.text, r.wav, r.language, r.emotion, r.span) for r in in_order
+    )
+    return write_utterances(path, utterances, recording_names(cut) if cut else None)

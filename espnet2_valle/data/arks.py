@@ -1,6 +1,6 @@
 """Archives of arrays written shard by shard: kaldiio arks with an index and the arrays' shapes."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import kaldiio
@@ -9,10 +9,20 @@ import numpy as np
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open, atomic_path, remove_unfinished
 from espnet2_valle.data.setaside import SetAside
-from espnet2_valle.jobs.shards import Manifest, bad_row, cut, error_of, lasting, shard_state, work_on_shards
+from espnet2_valle.jobs.shards import (
+    Manifest,
+    bad_row,
+    cut,
+    error_of,
+    lasting,
+    numbered_shards,
+    shard_state,
+    work_on_shards,
+)
 
 Row = tuple[str | int, ...]  # key, offset, and the array's dimensions
 Source = tuple[str, str]  # key, and the file that its array is made from
+Batch = Sequence[Source]
 Made = dict[str, np.ndarray | InputError]  # by key
 
 
@@ -64,7 +74,7 @@ class ShardedArks:
 
     def fill(
         self,
-        files: Mapping[str, str],
+        sources: Iterable[Source],
         depends_on: str,
         work: Callable[[Sequence[Source]], Made],
         *,
@@ -72,36 +82,48 @@ class ShardedArks:
         title: str,
         shard_size: int,
         aside: SetAside | None = None,
-        batches: Callable[[Sequence[Source]], list[Sequence[Source]]] = lambda shard: cut(shard, 1),
+        batch_size: int = 1,
+        length: Callable[[Source], float] | None = None,
     ) -> None:
-        """Make an array of each file, but for shards that are done.
+        """Make an array of each source, but for shards that are done.
 
         Args:
-            files: by key.
+            sources: taken shard by shard, twice: once to see which are done.
             depends_on: what the arrays depend on besides the files.
             work: makes the arrays of a batch; picklable.
             nj: workers.
             title: of the progress bar.
             shard_size: files a shard.
             aside: takes the keys whose files are bad; without it the first of them ends the work.
-            batches: divides a shard; by default each file is a batch.
+            batch_size: sources of a shard that are worked on at once.
+            length: of a source; batches are of about the same length, since the shorter ones are padded.
 
         Raises:
             InputError: a bad file, or more of them than `aside` allows.
         """
-        shards = dict(enumerate(cut(list(files.items()), shard_size), 1))
-        marks = {number: shard_state(depends_on, shard) for number, shard in shards.items()}
-        pending: dict[int, list[Sequence[Source]]] = {}
-        for number, shard in shards.items():
-            if not self.is_done(number, marks[number]):
-                pending[number] = batches(shard)
+        marks: dict[int, str] = {}  # of shards to be done
+        total = last = 0
+        for last, sounds in numbered_shards(sources, shard_size):
+            mark = shard_state(depends_on, sounds)
+            if self.is_done(last, mark):
+                _put_aside(self.bad(last), aside)
             else:
-                _put_aside(self.bad(number), aside)
-        for number, results in work_on_shards(work, pending, nj, title):
-            arrays, bad = _divide(shards[number], pending[number], results)
+                marks[last] = mark
+                total += -(-len(sounds) // batch_size)
+
+        def pending() -> Iterator[tuple[tuple[int, Sequence[Source], Sequence[Batch]], Sequence[Batch]]]:
+            for number, shard in numbered_shards(sources, shard_size):
+                if number in marks:
+                    batches = cut(
+                        sorted(shard, key=length) if length and batch_size > 1 else shard, batch_size
+                    )
+                    yield (number, shard, batches), batches
+
+        for (number, shard, batches), results in work_on_shards(work, pending(), nj, title, total=total):
+            arrays, bad = _divide(shard, batches, results)
             self.write(number, marks[number], arrays, bad)
             _put_aside(bad, aside)
-        self.finish(len(shards))
+        self.finish(last)
 
     def write(
         self,
@@ -131,10 +153,11 @@ class ShardedArks:
             atomic_open(self.directory / f"{self.name}.scp") as scp,
         ):
             for number in range(1, num_shards + 1):
+                ark = str(self.ark(number))
                 for key, offset, *shape in self.manifest.rows(number):
                     if error_of(offset):
                         continue
-                    scp.write(f"{key} {self.ark(number)}:{offset}\n")
+                    scp.write(f"{key} {ark}:{offset}\n")
                     shapes.write(f"{key} {','.join(map(str, shape))}\n")
         extra = num_shards + 1
         while self.manifest.path(extra).is_file() or self.ark(extra).is_file():

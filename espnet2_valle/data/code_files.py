@@ -1,6 +1,6 @@
 """Codes of sound files, by many workers; a killed run goes on where it was."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -14,13 +14,13 @@ from espnet2_valle.common.machine import is_gpu
 from espnet2_valle.common.resume import digest
 from espnet2_valle.data.arks import Made, Source
 from espnet2_valle.data.codes import INDEX, ShardedCodes, read_codes
-from espnet2_valle.data.datadir import read_scp
 from espnet2_valle.data.setaside import MAX_BAD, SetAside
+from espnet2_valle.data.tables import Subset, Table
 from espnet2_valle.jobs.pool import use_cluster
-from espnet2_valle.jobs.shards import cut
 
 READERS = 8  # sound files that a worker on a GPU reads at once
-SHARD_SIZE = 256  # utterances an ark, the unit of resuming
+SHARD_SIZES = (256, 1024, 4096)  # utterances an ark, the unit of resuming: the first that gives few arks
+FEW_ARKS = 2000
 
 
 def encode_set(
@@ -29,7 +29,7 @@ def encode_set(
     output_dir: str,
     only: str | None = None,
     device: str = "cpu",
-    shard_size: int = SHARD_SIZE,
+    shard_size: int | None = None,
     batch_size: int = 1,
     max_bad: float = MAX_BAD,
     nj: int = 1,
@@ -43,7 +43,7 @@ def encode_set(
         output_dir: where the codes go.
         only: file of two columns; utterances that are not in it are left out.
         device: where the codec computes, if it can, see `jobs.pool.use_cluster`.
-        shard_size: utterances of an ark.
+        shard_size: utterances of an ark; None: see `choose_shard_size`.
         batch_size: utterances of a shard that are encoded at once.
         max_bad: share of the sound files that may be unusable.
         nj: workers.
@@ -53,23 +53,36 @@ def encode_set(
         InputError: a number is out of range, the codec cannot be opened, or too many sound files are bad.
     """
     for option, value in (("shard_size", shard_size), ("batch_size", batch_size)):
-        if value < 1:
+        if value is not None and value < 1:
             raise InputError(f"--{option}", f"{value} is not a positive number", "Give 1 or more")
     sounds = chosen_sounds(wav_scp, only)
     aside = SetAside(len(sounds), max_bad, wav_scp)
     device = codec_device(codec_config, device)
+    shards = ShardedCodes(output_dir)
     with use_cluster(cluster, device):
-        encode_files(
+        encode_sounds(
             codec_config,
             sounds,
-            output_dir,
+            shards,
             nj,
             aside=aside,
-            shard_size=shard_size,
+            shard_size=shard_size or choose_shard_size(len(sounds), shards.manifest.size()),
             batch_size=batch_size,
             device=device,
         )
     aside.report(output_dir)
+
+
+def choose_shard_size(count: int, begun: int = 0) -> int:
+    """Utterances of an ark: more for a large set, since training keeps its arks open.
+
+    Args:
+        count: utterances of the set.
+        begun: those of the first ark of an earlier run, whose size is kept so that its work is.
+    """
+    if begun in SHARD_SIZES:
+        return begun
+    return next((size for size in SHARD_SIZES if count <= FEW_ARKS * size), SHARD_SIZES[-1])
 
 
 def encode_files(
@@ -77,42 +90,58 @@ def encode_files(
     wavs: Mapping[str, str],
     output_dir: str | Path,
     nj: int = 1,
+    aside: SetAside | None = None,
+    shard_size: int = SHARD_SIZES[0],
+) -> Mapping[str, np.ndarray]:
+    """Encode a modest number of sound files by utterance; see `encode_sounds`.
+
+    Returns:
+        utterance -> codes (T, Q) int16, read lazily.
+    """
+    encode_sounds(
+        codec_config, wavs.items(), ShardedCodes(output_dir), nj, aside=aside, shard_size=shard_size
+    )
+    return read_codes(Path(output_dir) / INDEX)
+
+
+def encode_sounds(
+    codec_config: str,
+    sounds: Iterable[Source],
+    shards: ShardedCodes,
+    nj: int = 1,
     *,
     aside: SetAside | None = None,
-    shard_size: int = SHARD_SIZE,
+    shard_size: int = SHARD_SIZES[0],
     batch_size: int = 1,
     device: str = "cpu",
-) -> Mapping[str, np.ndarray]:
+) -> None:
     """Encode sound files; what the same codec made of the same file before is kept.
 
     Args:
         codec_config: codec.yaml.
-        wavs: sound file of each utterance.
-        output_dir: gets codes.scp, codes_shape, arks and manifest/.
+        sounds: utterances and their sound files; read twice.
+        shards: get codes.scp, codes_shape, arks and manifest/.
         nj: workers.
         aside: takes the utterances whose files are bad; without it the first of them ends the work.
         shard_size: utterances an ark, the unit of resuming.
-        batch_size: utterances of a shard encoded at once.
+        batch_size: utterances of a shard encoded at once, those of about the same length together.
         device: where a worker's codec computes.
-
-    Returns:
-        utterance -> codes (T, Q) int16, read lazily.
 
     Raises:
         InputError: no such codec, or a bad sound file.
     """
     open_codec(codec_config, "cpu")  # any error comes now, once, and not from every worker
-    ShardedCodes(output_dir).fill(
-        wavs,
+    shards.fill(
+        sounds,
         codec_state(codec_config),
         partial(encode_batch, codec_config, device),
         nj=nj,
         title="tokenise",
         aside=aside,
         shard_size=shard_size,
-        batches=partial(make_batches, size=batch_size),
+        batch_size=batch_size,
+        length=_seconds,
     )
-    return read_codes(Path(output_dir) / INDEX)
 
 
 def encode_batch(codec_config: str, device: str, batch: Sequence[Source]) -> Made:
@@ -146,11 +175,6 @@ def _read(rate: int, sound: Source) -> np.ndarray | InputError:
         return error
 
 
-def make_batches(shard: Sequence[Source], size: int) -> list[Sequence[Source]]:
-    """Batches of utterances of about equal length, since the shorter ones are padded."""
-    return cut(shard if size == 1 else sorted(shard, key=_seconds), size)
-
-
 def _seconds(sound: Source) -> float:
     try:
         return audio_seconds(sound[1])
@@ -165,14 +189,13 @@ def codec_state(codec_config: str | Path) -> str:
     return digest(file.read_bytes().hex() for file in files)
 
 
-def chosen_sounds(wav_scp: str, only: str | None) -> dict[str, str]:
+def chosen_sounds(wav_scp: str, only: str | None) -> Table | Subset:
     """Utterances of `wav_scp`, if they are in the file `only`, with their sound files.
 
     Raises:
         InputError: none is left.
     """
-    chosen = read_scp(only).keys() if only else None
-    sounds = {key: path for key, path in read_scp(wav_scp).items() if chosen is None or key in chosen}
-    if not sounds:
+    sounds = Subset(Table(wav_scp), Table(only)) if only else Table(wav_scp)
+    if not len(sounds):
         raise InputError(wav_scp, f"has no utterance that is in {only}", "Correct --wav_scp or --only")
     return sounds

@@ -2,9 +2,10 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from functools import partial
+from itertools import tee
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,11 +14,13 @@ import soundfile
 
 from espnet2_valle.common.audio import Span, read_audio, write_audio
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.fileio import atomic_open
 from espnet2_valle.common.walk import existing
-from espnet2_valle.data.datadir import DataDir, write_scp
 from espnet2_valle.data.made_from import MadeFrom, sound_state
 from espnet2_valle.data.pairs import PAIR_LISTS, read_pairs, write_pairs
 from espnet2_valle.data.setaside import MAX_BAD, SetAside
+from espnet2_valle.data.tables import matched
+from espnet2_valle.data.utterances import DataReader, Utterance, write_utterances
 from espnet2_valle.jobs.pool import parallel_map, use_cluster
 
 SILENCE = 1e-4  # a recording whose loudest sample is below this (-80 dBFS) has nothing in it
@@ -48,6 +51,9 @@ class Formatted:
     channels: int = 0
     rate: int = 0
     error: InputError | None = None
+
+
+Work = Callable[[Source], Formatted]
 
 
 def format_utterance(job: Source, output_dir: str | Path, sample_rate: int) -> Formatted:
@@ -81,6 +87,7 @@ def format_set(
     max_bad: float = MAX_BAD,
     nj: int = 1,
     cluster: str | None = None,
+    work: Work | None = None,
 ) -> None:
     """Write a data directory of mono 16-bit FLAC at one rate, with utt2num_samples. Goes on where it was.
 
@@ -93,27 +100,37 @@ def format_set(
         max_bad: share of the recordings that may be unusable.
         nj: workers.
         cluster: where they are, see `jobs.config.ClusterConfig`.
+        work: formats an utterance; None: `format_utterance`.
 
     Raises:
         InputError: too many recordings are bad, or none is left.
     """
-    data, output = DataDir.load(data_dir), Path(output_dir).absolute()
+    data, output = DataReader(data_dir), Path(output_dir).absolute()
     with use_cluster(cluster):
-        good = format_all(data, output, fs, max_bad, nj)
-    kept = within_duration(good, fs, min_duration, max_duration, data.path)
-    wavs = {u: str(output / "wav" / f"{u}.flac") for u in kept}
-    formatted = replace(data.subset(kept, output), wavs=wavs, spans={})
+        good = format_all(data, output, fs, max_bad, nj, work)
+    limits = DurationLimits(fs, min_duration, max_duration)
+    limits.report(good.samples(), data.path)
     for name in PAIR_LISTS:
-        keep_pairs(data.path / name, output / name, set(kept))
-    write_scp(output / "utt2num_samples", kept)
-    formatted.write()
-    hours = sum(kept.values()) / fs / 3600
-    logging.info(
-        "%s: %d of %d utterances kept, %.2f h at %d Hz", output, len(kept), len(data.wavs), hours, fs
-    )
+        keep_pairs(data.path / name, output / name, (u for u, n in good.samples() if limits.allow(n)))
+
+    wavs = output / "wav"
+
+    def kept() -> Iterator[Utterance]:
+        for one, rows in matched(data, good.samples()):
+            for utterance, samples in rows:
+                if limits.allow(samples):
+                    lengths.write(f"{utterance} {samples}\n")
+                    yield one._replace(wav=f"{wavs}/{utterance}.flac", span=None)
+
+    with atomic_open(output / "utt2num_samples") as lengths:
+        write_utterances(output, kept())
+    hours = limits.kept_samples / fs / 3600
+    logging.info("%s: %d of %d utterances kept, %.2f h at %d Hz", output, limits.kept, len(data), hours, fs)
 
 
-def format_all(data: DataDir, output_dir: Path, fs: int, max_bad: float, nj: int) -> dict[str, int]:
+def format_all(
+    data: DataReader, output_dir: Path, fs: int, max_bad: float, nj: int, work: Work | None = None
+) -> MadeFrom[Source]:
     """Format every utterance that is not done; the bad ones, and those at which workers died, are set aside.
 
     Args:
@@ -122,79 +139,134 @@ def format_all(data: DataDir, output_dir: Path, fs: int, max_bad: float, nj: int
         fs: rate in Hz.
         max_bad: share of the recordings that may be unusable.
         nj: workers.
+        work: formats an utterance; None: `format_utterance`.
 
     Returns:
-        Samples of each good utterance.
+        the good utterances.
 
     Raises:
         InputError: more than that share of them are bad.
     """
-    sources = {utt: Source(utt, wav, data.spans.get(utt)) for utt, wav in data.wavs.items()}
-    states = {utt: sound_state(source.wav, source.span, fs) for utt, source in sources.items()}
-    work = partial(format_utterance, output_dir=output_dir / "wav", sample_rate=fs)
-    aside = SetAside(len(sources), max_bad, str(data.path))
-    results = []
-    with MadeFrom(output_dir, states) as made:
-        pending = [source for utt, source in sources.items() if utt not in made.samples]
-        done = parallel_map(work, pending, nj, f"format {data.path.name}", keep_errors=True)
-        for source, result in zip(pending, done):
+    work = work or partial(format_utterance, output_dir=output_dir / "wav", sample_rate=fs)
+    aside = SetAside(len(data), max_bad, str(data.path))
+    sources = SourceCounter()
+    with MadeFrom(output_dir, _Sources(data), lambda job: sound_state(job.wav, job.span, fs)) as made:
+        pending, told = tee(made.missing())
+        done = parallel_map(
+            work,
+            (source for _, _, source in pending),
+            nj,
+            f"format {data.path.name}",
+            keep_errors=True,
+            total=made.num_missing,
+        )
+        for (utterance, state, _), result in zip(told, done):
             if isinstance(result, InputError):
-                result = Formatted(source.utterance, 0, error=result)
+                result = Formatted(utterance, 0, error=result)
             if result.error:
-                aside.extend({source.utterance: result.error})
+                aside.extend({utterance: result.error})
             else:
-                made.add(source.utterance, result.num_samples)
-            results.append(result)
+                made.add(utterance, state, result.num_samples)
+            sources.count(result)
     aside.report(output_dir)
-    log_sources(data.path, results, fs)
-    return {utt: made.samples[utt] for utt in sources if utt in made.samples}
+    sources.report(data.path, fs)
+    return made
 
 
-def log_sources(path: Path, results: Iterable[Formatted], fs: int) -> None:
-    """Tell of sound files that were mixed down or resampled."""
-    stereo = [r.utterance for r in results if r.channels > 1]
-    if stereo:
-        logging.warning(
-            "%s: %d files have several channels and were mixed down, the first '%s'",
-            path,
-            len(stereo),
-            stereo[0],
-        )
-    for rate, count in sorted(Counter(r.rate for r in results if r.rate not in (0, fs)).items()):
-        logging.info("%s: %d files resampled from %d to %d Hz", path, count, rate, fs)
+class _Sources:
+    """The sources of a data directory by utterance, as often as they are asked for."""
+
+    def __init__(self, data: DataReader):
+        self.data = data
+
+    def __iter__(self) -> Iterator[tuple[str, Source]]:
+        return ((one.utterance, Source(one.utterance, one.wav, one.span)) for one in self.data)
 
 
-def within_duration(
-    samples: dict[str, int], fs: int, min_duration: float, max_duration: float, path: Path
-) -> dict[str, int]:
-    """Utterances of an allowed length; the others are counted in the log.
+class SourceCounter:
+    """Counter of sound files that were mixed down or resampled."""
 
-    Raises:
-        InputError: none is left.
-    """
-    short = [u for u, n in samples.items() if n < min_duration * fs]
-    long = [u for u, n in samples.items() if n > max_duration * fs]
-    for dropped, what, limit in ((short, "shorter", min_duration), (long, "longer", max_duration)):
-        if dropped:
+    def __init__(self) -> None:
+        self.stereo = 0
+        self.first_stereo = ""
+        self.rates: Counter[int] = Counter()
+
+    def count(self, result: Formatted) -> None:
+        """Count one."""
+        if result.channels > 1:
+            self.first_stereo = self.first_stereo or result.utterance
+            self.stereo += 1
+        self.rates[result.rate] += 1
+
+    def report(self, path: Path, fs: int) -> None:
+        """Tell of them; `path` is of the set."""
+        if self.stereo:
             logging.warning(
-                "%s: %d utterances %s than %g s dropped, the first '%s'",
-                path,
-                len(dropped),
-                what,
-                limit,
-                dropped[0],
+                "%s: %d files have several channels and were mixed down, the first '%s'",
+                *(path, self.stereo, self.first_stereo),
             )
-    kept = {u: n for u, n in samples.items() if u not in set(short) | set(long)}
-    if not kept:
-        raise InputError(
-            path,
-            f"no utterance lasts {min_duration:g} to {max_duration:g} s",
-            "Change --min_duration or --max_duration",
-        )
-    return kept
+        for rate, count in sorted(self.rates.items()):
+            if rate not in (0, fs):
+                logging.info("%s: %d files resampled from %d to %d Hz", path, count, rate, fs)
 
 
-def keep_pairs(source: Path, target: Path, kept: set[str]) -> None:
+class DurationLimits:
+    """Lengths of utterances that are kept.
+
+    Args:
+        fs: rate in Hz.
+        shortest, longest: seconds.
+
+    Attributes:
+        kept: utterances of an allowed length, as reported.
+        kept_samples: of them.
+    """
+
+    def __init__(self, fs: int, shortest: float, longest: float):
+        self.fs = fs
+        self.shortest = shortest
+        self.longest = longest
+        self.kept = self.kept_samples = 0
+
+    def allow(self, samples: int) -> bool:
+        """Tell whether an utterance of so many samples is kept."""
+        return self.shortest * self.fs <= samples <= self.longest * self.fs
+
+    def report(self, lengths: Iterable[tuple[str, int]], path: Path) -> None:
+        """Count utterances; tell of those that are not kept.
+
+        Args:
+            lengths: samples of each utterance.
+            path: the set.
+
+        Raises:
+            InputError: none is left.
+        """
+        dropped: Counter[str] = Counter()
+        first: dict[str, str] = {}
+        for utterance, samples in lengths:
+            if self.allow(samples):
+                self.kept += 1
+                self.kept_samples += samples
+            else:
+                what = "shorter" if samples < self.shortest * self.fs else "longer"
+                dropped[what] += 1
+                first.setdefault(what, utterance)
+        for what, limit in (("shorter", self.shortest), ("longer", self.longest)):
+            if dropped[what]:
+                logging.warning(
+                    "%s: %d utterances %s than %g s dropped, the first '%s'",
+                    *(path, dropped[what], what, limit, first[what]),
+                )
+        if not self.kept:
+            raise InputError(
+                path,
+                f"no utterance lasts {self.shortest:g} to {self.longest:g} s",
+                "Change --min_duration or --max_duration",
+            )
+
+
+def keep_pairs(source: Path, target: Path, kept: Iterable[str]) -> None:
     """Copy a test set's list of pairs without those whose utterances were dropped.
 
     Raises:
@@ -203,7 +275,9 @@ def keep_pairs(source: Path, target: Path, kept: set[str]) -> None:
     if not source.is_file():
         return
     pairs = read_pairs(source)
-    usable = [p for p in pairs if {p.prompt_utt, p.target_utt, p.other_utt} <= kept | {"-"}]
+    named = {utterance for pair in pairs for utterance in pair.utterances}
+    left = named.intersection(kept)
+    usable = [pair for pair in pairs if pair.utterances <= left]
     if not usable:
         raise InputError(
             source, "every pair has an utterance that was dropped", "Change the limits, or stage 1's prompts"

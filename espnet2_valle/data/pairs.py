@@ -2,9 +2,10 @@
 
 import logging
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
-from itertools import zip_longest
+from itertools import chain, islice, zip_longest
 from pathlib import Path
 
 from espnet2_valle.common.errors import InputError
@@ -38,6 +39,11 @@ class Pair:
     prompt_utt: str
     target_utt: str
     other_utt: str
+
+    @property
+    def utterances(self) -> set[str]:
+        """Those that it needs."""
+        return {self.prompt_utt, self.target_utt, self.other_utt} - {NO_OTHER}
 
 
 def read_pairs(path: str | Path) -> list[Pair]:
@@ -108,7 +114,15 @@ def make_pairs(
         speaker: [u for u in group if min_prompt <= durations[u] <= max_prompt]
         for speaker, group in utterances.items()
     }
-    ranked = {u: _ranked_prompts(u, test, durations, prompts, rng) for u in _targets(test, train, rng)}
+    near = {
+        speaker: sorted(group, key=lambda u: (abs(durations[u] - PROMPT_SECONDS), u))
+        for speaker, group in prompts.items()
+    }
+    texts = {speaker: Counter(test.texts[u] for u in group) for speaker, group in near.items()}
+    ranked = {
+        u: _ranked_prompts(u, test.texts, near[test.speakers[u]], texts[test.speakers[u]], rng)
+        for u in _targets(test, train, rng)
+    }
     chosen: list[Pair] = []
     rounds = zip_longest(*ranked.values()) if ranked else iter(())
     for number, row in enumerate(rounds):
@@ -137,26 +151,30 @@ def _targets(test: DataDir, train: DataDir | None, rng: random.Random) -> list[s
     targets = sorted(test.wavs)
     targets = [u for u in targets if test.speakers[u] not in seen_speakers] or targets
     targets = [u for u in targets if test.texts[u] not in seen_texts] or targets
-    groups = [[u for u in group if u in set(targets)] for group in test.by_speaker().values()]
+    wanted = set(targets)
+    groups = [[u for u in group if u in wanted] for group in test.by_speaker().values()]
     for group in groups:
         rng.shuffle(group)
     return [u for turn in zip_longest(*groups) for u in turn if u is not None]
 
 
 def _ranked_prompts(
-    target: str,
-    test: DataDir,
-    durations: Mapping[str, float],
-    prompts: Mapping[str, Sequence[str]],
-    rng: random.Random,
-) -> list[str]:
-    """Prompts for `target`, best first: near 3 s, not of the same text unless nothing else is there."""
-    rest = [u for u in prompts[test.speakers[target]] if u != target]
-    rest = [u for u in rest if test.texts[u] != test.texts[target]] or rest
-    rest.sort(key=lambda u: (abs(durations[u] - PROMPT_SECONDS), u))
-    good, others = rest[:GOOD_PROMPTS], rest[GOOD_PROMPTS:]
+    target: str, texts: Mapping[str, str], near: Sequence[str], counts: Mapping[str, int], rng: random.Random
+) -> Iterator[str]:
+    """Prompts for `target`, best first: near 3 s, not of the same text unless nothing else is there.
+
+    Args:
+        target: the utterance.
+        texts: of all.
+        near: prompts of its speaker, the nearest to 3 s first.
+        counts: prompts of each text among them.
+        rng: puts the best in order.
+    """
+    own = texts[target] if counts[texts[target]] < len(near) else None
+    rest = (u for u in near if u != target and texts[u] != own)
+    good = list(islice(rest, GOOD_PROMPTS))
     rng.shuffle(good)
-    return good + others
+    return chain(good, rest)
 
 
 def _other_utterance(

@@ -2,17 +2,18 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.common.fileio import remove_unfinished
+from espnet2_valle.common.fileio import atomic_open, remove_unfinished
 from espnet2_valle.common.resume import digest
-from espnet2_valle.data.datadir import read_scp, write_scp
 from espnet2_valle.data.setaside import MAX_BAD, SetAside
+from espnet2_valle.data.tables import Table
 from espnet2_valle.jobs.pool import use_cluster
-from espnet2_valle.jobs.shards import Manifest, bad_row, cut, error_of, lasting, work_on_shards
+from espnet2_valle.jobs.shards import Manifest, bad_row, error_of, lasting, numbered_shards, work_on_shards
 from espnet2_valle.text.bpe import train_bpe
 from espnet2_valle.text.language import check_language, foreign_words
 from espnet2_valle.text.reading import CURRENT, ESPNET, keep_reading, reading_of
@@ -22,6 +23,7 @@ from espnet2_valle.text.unknown import SHOWN, name_words, unknown_words
 
 TEXTS_A_WORKER = 5000  # done in less time than a worker takes to start
 SHARD_TEXTS = 5000  # the unit of resuming
+MOST_BPE_TEXTS = 2_000_000  # from which a BPE model is fitted; sentencepiece keeps them all in memory
 MAX_UNKNOWN = 0.01  # the default of --max_unknown
 
 
@@ -58,91 +60,106 @@ def tokenize_set(
         InputError: no such tokenizer, texts of another language than it reads, too many bad texts, or too
             many unknown tokens.
     """
-    texts = read_scp(Path(data_dir) / "text")
+    where = f"{data_dir}/text"
+    texts = Table(where)
     token_type, g2p, _, bpemodel = choice
     if token_type == "phn":
-        refuse_language(texts, g2p, f"{data_dir}/text", max_bad)
+        refuse_language(texts, g2p, where, max_bad)
         report_foreign(data_dir, texts, g2p)
     reading = CURRENT if write_token_list else reading_of(token_list)
     choice = (*choice, reading)
     if write_token_list and token_type == "bpe":
         if not bpemodel:
             raise InputError("--bpemodel", "is missing", "Say where the sentencepiece model is to be written")
-        train_bpe(texts.values(), bpemodel, nbpe)
+        every = max(1, -(-len(texts) // MOST_BPE_TEXTS))
+        train_bpe(islice(texts.values(), None, None, every), bpemodel, nbpe)
     cached_tokenizer(*choice)  # any error comes now, once, and not from every worker
-    aside = SetAside(len(texts), max_bad, f"{data_dir}/text")
-    tokens: dict[str, list[str]] = {}
     with use_cluster(cluster):
-        for utterance, result in tokenize_all(texts, choice, output_dir, nj):
-            if isinstance(result, InputError):
-                aside.extend({utterance: result})
-            else:
-                tokens[utterance] = result
+        tokenize_all(texts, choice, output_dir, nj)
+    aside = SetAside(len(texts), max_bad, where)
+    rows = partial(read_tokens, texts, output_dir, aside)
     if write_token_list:
+        collected = TokenIDs.collect(row for _, _, row in rows())
         keep_reading(token_list, reading)
-        TokenIDs.collect(tokens.values()).write(token_list)
-    known = add_new(tokens, TokenIDs.load(add_to), token_list) if add_to else TokenIDs.load(token_list)
-    ids = encode_all(tokens, texts, known, f"{data_dir}/text", aside)
-    report_unknown(data_dir, {key: tokens[key] for key in ids}, texts, known, choice, max_unknown)
-    aside.report(output_dir)
-    write_scp(output_dir / "token_int", {u: " ".join(map(str, row)) for u, row in ids.items()})
-    write_scp(output_dir / "token_int_shape", {u: len(row) for u, row in ids.items()})
+        collected.write(token_list)
+    if add_to:
+        known = add_new((row for _, _, row in rows()), TokenIDs.load(add_to), token_list)
+    else:
+        known = TokenIDs.load(token_list)
+    unknown = UnknownTokens(known, choice)
+    with (
+        atomic_open(output_dir / "token_int") as stream,
+        atomic_open(output_dir / "token_int_shape") as shapes,
+    ):
+        for utterance, text, row in rows():
+            try:
+                ids = known.encode(row, f"{where}, utterance '{utterance}'", text)
+            except InputError as error:
+                aside.extend({utterance: error})
+                continue
+            unknown.count(text, row)
+            stream.write(f"{utterance} {' '.join(map(str, ids))}\n")
+            shapes.write(f"{utterance} {len(ids)}\n")
+        unknown.report(data_dir, max_unknown)
+        aside.report(output_dir)
 
 
-def tokenize_all(
-    texts: Mapping[str, str], choice: Choice, output_dir: Path, nj: int
-) -> Iterator[tuple[str, list[str] | InputError]]:
-    """Yield each utterance with its tokens, or with what is wrong with its text.
+def tokenize_all(texts: Iterable[tuple[str, str]], choice: Choice, output_dir: Path, nj: int) -> None:
+    """Tokenise texts shard by shard, but for those that are done; `read_tokens` gives what was made.
 
     Args:
-        texts: by utterance.
+        texts: by utterance; taken twice.
         choice: of the tokenizer.
         output_dir: gets manifest/, from which a killed run goes on, and one that lacked something.
         nj: workers.
     """
     manifest = Manifest(output_dir / "manifest")
-    shards = dict(enumerate(cut(list(texts), SHARD_TEXTS), 1))
     bpemodel = choice[3]
     model = Path(bpemodel).read_bytes().hex() if bpemodel else ""
     # Earlier versions had one reading, and did not say it.
     marked = choice[:4] if choice[4:] == (ESPNET,) else choice
-    marks = {
-        number: digest([repr(marked), model, *(f"{key} {texts[key]}" for key in shard)])
-        for number, shard in shards.items()
-    }
-    pending = {
-        number: [texts[key] for key in shard]
-        for number, shard in shards.items()
-        if not manifest.is_done(number, marks[number])
-    }
-    title = f"tokenize {output_dir.name}"
-    for number, results in work_on_shards(
-        partial(tokenize, choice=choice), pending, nj, title, TEXTS_A_WORKER
-    ):
+    marks: dict[int, str] = {}  # of shards to be done
+    total = 0
+    for number, shard in numbered_shards(texts, SHARD_TEXTS):
+        mark = digest([repr(marked), model, *(f"{key} {text}" for key, text in shard)])
+        if not manifest.is_done(number, mark):
+            marks[number] = mark
+            total += len(shard)
+    pending = (
+        (number, [text for _, text in shard])
+        for number, shard in numbered_shards(texts, SHARD_TEXTS)
+        if number in marks
+    )
+    work, title = partial(tokenize, choice=choice), f"tokenize {output_dir.name}"
+    for number, results in work_on_shards(work, pending, nj, title, TEXTS_A_WORKER, total):
         rows = [bad_row(result) if isinstance(result, InputError) else result for result in results]
         manifest.write(number, lasting(marks[number], results), rows)
     remove_unfinished(manifest.directory)
-    for number, shard in shards.items():
-        for key, row in zip(shard, manifest.rows(number), strict=True):
-            yield key, error_of(row) or row
 
 
-def encode_all(
-    tokens: Mapping[str, list[str]], texts: Mapping[str, str], known: TokenIDs, where: str, aside: SetAside
-) -> dict[str, list[int]]:
-    """Ids of each utterance's tokens; texts without one known token are set aside."""
-    ids: dict[str, list[int]] = {}
-    for utterance, row in tokens.items():
-        try:
-            ids[utterance] = known.encode(row, f"{where}, utterance '{utterance}'", texts[utterance])
-        except InputError as error:
-            aside.extend({utterance: error})
-    return ids
+def read_tokens(
+    texts: Iterable[tuple[str, str]], output_dir: Path, aside: SetAside
+) -> Iterator[tuple[str, str, list[str]]]:
+    """Yield each utterance, its text and its tokens, as `tokenize_all` made them.
+
+    Args:
+        texts: by utterance.
+        output_dir: has manifest/.
+        aside: takes the utterances whose texts are bad.
+    """
+    manifest = Manifest(output_dir / "manifest")
+    for number, shard in numbered_shards(texts, SHARD_TEXTS):
+        for (key, text), row in zip(shard, manifest.rows(number), strict=True):
+            error = error_of(row)
+            if error:
+                aside.extend({key: error})
+            else:
+                yield key, text, row
 
 
-def add_new(tokens: Mapping[str, list[str]], known: TokenIDs, token_list: str) -> TokenIDs:
+def add_new(tokens: Iterable[list[str]], known: TokenIDs, token_list: str) -> TokenIDs:
     """Write the list with the tokens that it lacks to `token_list`, and return that."""
-    longer = known.extended(tokens.values())
+    longer = known.extended(tokens)
     new = longer.tokens[len(known) - 1 : -1]
     longer.write(token_list)
     if new:
@@ -150,7 +167,7 @@ def add_new(tokens: Mapping[str, list[str]], known: TokenIDs, token_list: str) -
     return longer
 
 
-def refuse_language(texts: Mapping[str, str], g2p: str | None, where: str, max_bad: float) -> None:
+def refuse_language(texts: Table, g2p: str | None, where: str, max_bad: float) -> None:
     """Raise InputError at texts of another language than the g2p reads; warn where all texts may be bad."""
     try:
         check_language(texts.values(), g2p, where)
@@ -160,7 +177,7 @@ def refuse_language(texts: Mapping[str, str], g2p: str | None, where: str, max_b
         logging.warning("%s", error)
 
 
-def report_foreign(data_dir: str, texts: Mapping[str, str], g2p: str | None) -> None:
+def report_foreign(data_dir: str, texts: Table, g2p: str | None) -> None:
     """Warn of words in a script that the g2p does not read."""
     words = dict.fromkeys(word for text in texts.values() for word in foreign_words(text, g2p))
     if words:
@@ -170,33 +187,44 @@ def report_foreign(data_dir: str, texts: Mapping[str, str], g2p: str | None) -> 
         )
 
 
-def report_unknown(
-    data_dir: str,
-    tokens: Mapping[str, list[str]],
-    texts: Mapping[str, str],
-    known: TokenIDs,
-    choice: Choice,
-    max_unknown: float,
-) -> None:
-    """Tell which tokens the list does not have, in which words, and their share.
+class UnknownTokens:
+    """Counter of tokens that a list lacks, with the words that they are in.
 
-    Raises:
-        InputError: it is more than `max_unknown`.
+    Args:
+        known: the list.
+        choice: of the tokenizer.
     """
-    strange = Counter(token for row in tokens.values() for token in known.unknown(row))
-    if not strange:
-        return
-    share = strange.total() / sum(len(row) for row in tokens.values())
-    words: dict[str, str] = {}
-    for utterance, row in tokens.items():
-        if len(words) < SHOWN and known.unknown(row):
-            words |= unknown_words(texts[utterance], row, cached_tokenizer(*choice), known)
-    listed = " ".join(sorted(strange, key=lambda token: (-strange[token], token)))
-    problem = f"{share:.1%} of its tokens are not in {known.where} and become {UNKNOWN}: {listed}"
-    if share > max_unknown:
-        raise InputError(
-            f"{data_dir}/text",
-            f"{problem}; they are in {name_words(words)} (--max_unknown: {max_unknown:g})",
-            "Fine-tune with --add_tokens true, choose the --g2p of the model, or raise --max_unknown",
-        )
-    logging.warning("%s: %s; they are in %s", data_dir, problem, name_words(words))
+
+    def __init__(self, known: TokenIDs, choice: Choice):
+        self.known = known
+        self.choice = choice
+        self.strange: Counter[str] = Counter()
+        self.total = 0
+        self.words: dict[str, str] = {}
+
+    def count(self, text: str, tokens: list[str]) -> None:
+        """Count those of an utterance."""
+        self.total += len(tokens)
+        unknown = self.known.unknown(tokens)
+        self.strange.update(unknown)
+        if unknown and len(self.words) < SHOWN:
+            self.words |= unknown_words(text, tokens, cached_tokenizer(*self.choice), self.known)
+
+    def report(self, data_dir: str, max_unknown: float) -> None:
+        """Tell which tokens the list does not have, in which words, and their share.
+
+        Raises:
+            InputError: it is more than `max_unknown`.
+        """
+        if not self.strange:
+            return
+        share = self.strange.total() / self.total
+        listed = " ".join(sorted(self.strange, key=lambda token: (-self.strange[token], token)))
+        problem = f"{share:.1%} of its tokens are not in {self.known.where} and become {UNKNOWN}: {listed}"
+        if share > max_unknown:
+            raise InputError(
+                f"{data_dir}/text",
+                f"{problem}; they are in {name_words(self.words)} (--max_unknown: {max_unknown:g})",
+                "Fine-tune with --add_tokens true, choose the --g2p of the model, or raise --max_unknown",
+            )
+        logging.warning("%s: %s; they are in %s", data_dir, problem, name_words(self.words))

@@ -9,7 +9,7 @@ from espnet2_valle.common.audio import read_first_seconds
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.registry import Component
 from espnet2_valle.data.arks import Made, ShardedArks, Source
-from espnet2_valle.data.datadir import read_scp
+from espnet2_valle.data.tables import Table
 from espnet2_valle.evaluation.registry import SPEAKER_ENCODERS
 from espnet2_valle.evaluation.speaker import AbsSpeakerEncoder
 from espnet2_valle.jobs.pool import use_cluster
@@ -45,7 +45,7 @@ def embed_set(
     component = SPEAKER_ENCODERS.check(Component(encoder))
     with use_cluster(cluster, device):
         ShardedArks(output_dir, "spembs").fill(
-            read_scp(wav_scp),
+            Table(wav_scp),
             component.identity() if seconds is None else f"{component.identity()} {seconds}",
             partial(embed_files, component, device, seconds),
             nj=nj,

@@ -103,6 +103,7 @@ def parallel_map(
     title: str = "",
     worth: int = 1,
     keep_errors: bool = False,
+    total: int | None = None,
 ) -> Iterator[Any]:
     """Yield `function(item)` for each item, in order, while workers work ahead.
 
@@ -112,20 +113,23 @@ def parallel_map(
 
     Args:
         function: picklable (a module's function or functools.partial of one).
-        items: what to work on; a sequence lets the bar know its end.
+        items: what to work on; taken as the work goes on if they are a sequence or their number is given.
         nj: number of workers, where neither the cluster's configuration nor the number of GPUs says it.
         title: what the bar says.
         worth: so many items are worth a worker of their own, which takes seconds to start.
         keep_errors: yield an InputError in its item's place rather than raise it.
+        total: number of items.
 
     Raises:
         InputError: of `function`, or an item at which workers die, or no worker is left. Results before it
             are yielded, the remaining work is dropped.
         Exception: whatever else `function` raises.
     """
-    known: Sequence[Item] = items if isinstance(items, Sequence) else list(items)
-    with tqdm(total=len(known), desc=title or None, dynamic_ncols=True, mininterval=1.0) as bar:
-        for result in _results(function, known, nj, worth, title):
+    if total is None:
+        items = items if isinstance(items, Sequence) else list(items)
+        total = len(items)
+    with tqdm(total=total, desc=title or None, dynamic_ncols=True, mininterval=1.0) as bar:
+        for result in _results(function, items, total, nj, worth, title):
             if isinstance(result, InputError) and not keep_errors:
                 raise result
             bar.update()
@@ -133,11 +137,11 @@ def parallel_map(
 
 
 def _results(
-    function: Callable[[Item], Result], items: Sequence[Item], nj: int, worth: int, title: str
+    function: Callable[[Item], Result], items: Iterable[Item], total: int, nj: int, worth: int, title: str
 ) -> Iterator[Result | InputError]:
     workers = _current or Workers(ClusterConfig())
-    wanted = min(workers.config.workers(nj, workers.device), -(-len(items) // worth))
-    if len(items) <= worth or (wanted == 1 and workers.config.env == LOCAL):
+    wanted = min(workers.config.workers(nj, workers.device), -(-total // worth))
+    if total <= worth or (wanted == 1 and workers.config.env == LOCAL):
         yield from (_attempt(function, item) for item in items)
         return
     with ExitStack() as ending:
@@ -181,7 +185,7 @@ class _Handout:
         workers: Workers,
         n_workers: int,
         function: Callable[[Item], Result],
-        items: Sequence[Item],
+        items: Iterable[Item],
         title: str,
     ):
         from distributed import as_completed

@@ -1,6 +1,7 @@
 """Work that is cut into shards: a manifest says which are done, and a killed run goes on with the others."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,6 +11,7 @@ from espnet2_valle.common.resume import Journal, digest, file_state
 from espnet2_valle.jobs.pool import parallel_map
 
 Item = TypeVar("Item")
+Name = TypeVar("Name")
 Result = TypeVar("Result")
 BAD = "bad"
 
@@ -46,6 +48,10 @@ class Manifest:
         """The rows of a shard that is done."""
         return Journal(self.path(number)).rows()[1:]
 
+    def size(self) -> int:
+        """Rows of the first shard, which has as many as any other; 0 if it is not there."""
+        return max(0, sum(1 for _ in Journal(self.path(1)).lines()) - 1)
+
     def forget(self, number: int) -> None:
         """Shard `number` is done no more."""
         self.path(number).unlink(missing_ok=True)
@@ -56,18 +62,40 @@ def cut(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
     return [items[start : start + size] for start in range(0, len(items), size)]
 
 
+def numbered_shards(items: Iterable[Item], size: int) -> Iterator[tuple[int, list[Item]]]:
+    """Shards of `size` items, from number 1 on; the items are taken one shard at a time."""
+    rest = iter(items)
+    return enumerate(iter(lambda: list(islice(rest, size)), []), 1)
+
+
 def work_on_shards(
     function: Callable[[Item], Result],
-    shards: Mapping[int, Sequence[Item]],
+    shards: Iterable[tuple[Name, Sequence[Item]]],
     nj: int = 1,
     title: str = "",
     worth: int = 1,
-) -> Iterator[tuple[int, list[Result | InputError]]]:
-    """Yield each shard's number and results, an InputError in place of a bad item's; see `parallel_map`."""
-    items = [item for shard in shards.values() for item in shard]
-    results = iter(parallel_map(function, items, nj, title, worth, keep_errors=True))
-    for number, shard in shards.items():
-        yield number, list(islice(results, len(shard)))
+    total: int | None = None,
+) -> Iterator[tuple[Name, list[Result | InputError]]]:
+    """Yield each shard's name and results, an InputError in place of a bad item's; see `parallel_map`.
+
+    Args:
+        function, nj, title, worth: of `parallel_map`.
+        shards: names and items, at least one each; taken as the work goes on if `total` is given.
+        total: number of items in all shards.
+    """
+    begun: deque[tuple[Name, int]] = deque()
+
+    def items() -> Iterator[Item]:
+        for name, shard in shards:
+            begun.append((name, len(shard)))
+            yield from shard
+
+    results: list[Result | InputError] = []
+    for result in parallel_map(function, items(), nj, title, worth, keep_errors=True, total=total):
+        results.append(result)
+        if len(results) == begun[0][1]:
+            yield begun.popleft()[0], results
+            results = []
 
 
 def lasting(mark: str, results: Iterable[Any]) -> str | None:

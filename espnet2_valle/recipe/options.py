@@ -16,7 +16,7 @@ HELP = {"--help", "-h"}
 BOOLEANS = {"true": True, "false": False}
 STAGES = "1 data, 2 format, 3 text, 4 codec, 5 train AR, 6 train NAR, 7 decode, 8 score, 9 report, 10 pack"
 TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-SENTENCES = re.compile(r"[1-9][0-9]*")
+COUNT = re.compile(r"[1-9][0-9]*")
 SHARE = re.compile(r"0?\.[0-9]*[1-9][0-9]*")
 
 
@@ -107,6 +107,9 @@ class Options:
     )
     codec_config: str = _codec("", "default: ../../conf/codec/CODEC.yaml if there is one")
     codec_model: str = _codec("", "weights of a trained codec: a file; for lyra a folder")
+    shard_size: str = _codec(
+        "", "utterances an archive of codes, the unit of resuming; default: 256, for large sets up to 4096"
+    )
 
     join_seconds: str = _training(
         "",
@@ -241,9 +244,13 @@ def _typed(name: str, value: str, script: str) -> str | int | bool:
 
 
 def _check(options: Options) -> None:
-    if options.read_aloud and not SENTENCES.fullmatch(options.read_aloud):
+    if options.read_aloud and not COUNT.fullmatch(options.read_aloud):
         raise InputError(
             "--read_aloud", f"'{options.read_aloud}' is not a number of sentences", "Give such as 6000"
+        )
+    if options.shard_size and not COUNT.fullmatch(options.shard_size):
+        raise InputError(
+            "--shard_size", f"'{options.shard_size}' is not a number of utterances", "Give such as 1024"
         )
     if not TAG.fullmatch(options.tag):
         raise InputError(

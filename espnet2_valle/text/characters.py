@@ -33,6 +33,8 @@ def check_characters(text: str, where: str = "text") -> None:
     Raises:
         InputError: control characters, halves of characters, or what a wrong encoding leaves.
     """
+    if text.isascii() and text.isprintable():
+        return
     for place, character in enumerate(text):
         control = unicodedata.category(character) in ("Cc", "Cs", "Co") and character not in WHITESPACE
         if control or character == REPLACEMENT:
@@ -49,12 +51,13 @@ def normalise(text: str) -> str:
     Apostrophes inside words become `'`, and any white space one space.
     """
     text = APOSTROPHE.sub("'", text.translate(INVISIBLE))
-    text = "".join(
-        character
-        if unicodedata.decomposition(character).startswith(KEPT_FORMS)
-        else unicodedata.normalize("NFKC", character)
-        for character in text
-    )
+    if not text.isascii():
+        text = "".join(
+            character
+            if unicodedata.decomposition(character).startswith(KEPT_FORMS)
+            else unicodedata.normalize("NFKC", character)
+            for character in text
+        )
     return " ".join(unicodedata.normalize("NFC", text).split())
 
 

@@ -5,6 +5,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.espnet_imports import import_g2p_without_download
@@ -88,11 +89,17 @@ def language_of(g2p: str | None) -> str | None:
 
 def count_scripts(text: str) -> Counter[str]:
     """Letters of each script; ideographs, kana and the like are letters."""
-    return Counter(
-        unicodedata.name(character, "UNNAMED").split()[0]
-        for character in unicodedata.normalize("NFKC", text)
-        if unicodedata.category(character)[0] == "L" and unicodedata.category(character) != "Lm"
-    )
+    counts = Counter(map(_script, unicodedata.normalize("NFKC", text)))
+    del counts[""]
+    return counts
+
+
+@lru_cache(maxsize=1 << 16)  # a corpus has few characters, each millions of times
+def _script(character: str) -> str:
+    """The script of a letter; "" for what is none."""
+    category = unicodedata.category(character)
+    is_letter = category[0] == "L" and category != "Lm"
+    return unicodedata.name(character, "UNNAMED").split()[0] if is_letter else ""
 
 
 def foreign_words(text: str, g2p: str | None) -> list[str]:
@@ -101,6 +108,8 @@ def foreign_words(text: str, g2p: str | None) -> list[str]:
     if code is None:
         return []
     readable = {*LANGUAGES[code].scripts, *LANGUAGES[code].also}
+    if not count_scripts(text).keys() - readable:
+        return []
     return [word for word in text.split() if count_scripts(word).keys() - readable]
 
 

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.machine import allow_open_files
 
 MAGIC = "espnet2_valle training index"
 VERSION = 1
@@ -43,7 +44,6 @@ ORDERS: dict[str, np.dtype] = {"by_speaker": np.dtype(np.int32), "speaker_frames
 TABLES = ("arks", "speakers", "languages")
 SPEAKER_SHIFT = 32  # bits for the frames in `speaker_frames`
 
-MAX_OPEN_ARKS = 256
 KALDIIO_MARK = b"NPY"  # then a byte that counts the bytes of the following length, and numpy's own format
 NUMPY_MARK = b"\x93NUMPY\x01\x00"  # then two bytes of header length
 HEADER_ROOM = 256  # bytes; more than both take for a matrix
@@ -55,6 +55,9 @@ class TrainingIndex:
 
     Args:
         directory: as written by `index_writer.IndexWriter`.
+
+    Attributes:
+        most_open: archives that are kept open; 0 until the first is asked for: as many as the system allows.
 
     Raises:
         InputError: not an index, one of another version, or one with a missing or broken file.
@@ -69,7 +72,8 @@ class TrainingIndex:
         self.arks, self.speakers, self.languages = (
             (self.directory / f"{name}.txt").read_text(encoding="utf-8").splitlines() for name in TABLES
         )
-        self._descriptors: dict[int, int] = {}
+        self._descriptors: dict[int, int] = {}  # of open archives, the one used last at the end
+        self.most_open = 0
 
     def _map(self, name: str, head: Mapping[str, Any]) -> np.ndarray:
         path = self.directory / f"{name}.npy"
@@ -129,17 +133,20 @@ class TrainingIndex:
         return self.directory / self.arks[ark]
 
     def _open(self, ark: int) -> int:
-        """A file descriptor of an archive; the one opened first is closed when there are many."""
-        if ark not in self._descriptors:
-            if len(self._descriptors) == MAX_OPEN_ARKS:
+        """A file descriptor of an archive; where there may be no more, that used longest ago is closed."""
+        descriptor = self._descriptors.pop(ark, None)
+        if descriptor is None:
+            self.most_open = self.most_open or allow_open_files(len(self.arks))
+            if len(self._descriptors) >= self.most_open:
                 os.close(self._descriptors.pop(next(iter(self._descriptors))))
             try:
-                self._descriptors[ark] = os.open(self._path(ark), os.O_RDONLY)
+                descriptor = os.open(self._path(ark), os.O_RDONLY)
             except OSError as error:
                 raise InputError(
                     self._path(ark), f"cannot be opened ({error.strerror})", "Run stage 4 again"
                 ) from error
-        return self._descriptors[ark]
+        self._descriptors[ark] = descriptor
+        return descriptor
 
 
 def _data_start(raw: bytes) -> int:

@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,7 @@ class IndexWriter:
         }
         self.tables: dict[str, dict[str, int]] = {name: {} for name in TABLES}
         self.files["id_start"].extend([0])
+        self._relative = lru_cache(maxsize=1)(lambda ark: os.path.relpath(ark, self.directory))
 
     def __enter__(self) -> "IndexWriter":
         return self
@@ -61,7 +63,7 @@ class IndexWriter:
         values = {
             "frames": frames,
             "tokens": len(token_ids),
-            "ark": self._number("arks", os.path.relpath(ark, self.directory)),
+            "ark": self._number("arks", self._relative(str(ark))),
             "offset": offset,
             "token_start": self.files["token_ids"].length,
             "speaker": self._number("speakers", speaker),

@@ -21,12 +21,23 @@ def metrics(path):
     return {row["metric"]: row["value"] for row in map(json.loads, path.read_text().splitlines())}
 
 
-@pytest.mark.parametrize("join", [0, 20])
-def test_index(tmp_path, join):
+@pytest.mark.parametrize(("join", "arks"), [(0, 1), (20, 3)])
+def test_index(tmp_path, join, arks):
     options = ["--num_utterances=2000", "--num_speakers=3", "--batch_bins=20000", f"--join_seconds={join}"]
-    benchmark.main(["index", *options, "--num_batches=5", f"--json={tmp_path}/metrics"])
+    options += [
+        f"--num_arks={arks}",
+        "--open_arks",
+        "0",
+        "2",
+        "--num_batches=5",
+        f"--json={tmp_path}/metrics",
+    ]
+    benchmark.main(["index", *options])
     measured = metrics(tmp_path / "metrics")
-    names = {"made", "opened", "pass_planned", "first_batch", "private_memory", "utterances_read", "padding"}
+    names = {"made", "opened", "pass_planned", "first_batch", "private_memory", "padding"}
+    names |= {"utterances_read", "utterances_read_cpu", "utterances_read_cold"}
+    rows = map(json.loads, (tmp_path / "metrics").read_text().splitlines())
+    assert {row["config"].get("open arks") for row in rows} == {None, arks, 2}
     assert set(measured) == {f"index_{name}" for name in names}
     assert 0 <= measured["index_padding"] < 0.2
     assert measured["index_pass_planned"] < measured["index_first_batch"]

@@ -162,3 +162,23 @@ def test_a_compiler_is_there_or_not(monkeypatch, words, there):
     monkeypatch.setenv("CXX", words)
     assert machine.has_compiler() is there
     assert machine.describe()["compiler"].startswith("none") is not there
+
+
+@pytest.mark.parametrize(
+    ("limits", "wanted", "allowed", "raised"),
+    [
+        ((1024, 65536), 1600, 1600, 2112),  # as most systems have it
+        ((1024, 65536), 10, 10, None),
+        ((1024, 1024), 1600, 512, None),
+        ((256, 256), 1600, 128, None),
+        ((1024, -1), 100_000, 100_000, 100_512),
+        ((-1, -1), 1600, 1600, None),
+    ],
+)
+def test_files_may_be_open_as_far_as_the_hard_limit(monkeypatch, limits, wanted, allowed, raised):
+    set_to = []
+    monkeypatch.setattr(machine.resource, "getrlimit", lambda kind: limits)
+    monkeypatch.setattr(machine.resource, "setrlimit", lambda kind, pair: set_to.append(pair))
+    monkeypatch.setattr(machine.resource, "RLIM_INFINITY", -1)
+    assert machine.allow_open_files(wanted) == allowed
+    assert set_to == ([(raised, limits[1])] if raised else [])

@@ -6,21 +6,28 @@ import pytest
 from espnet2_valle.data.made_from import LIST, MadeFrom, make_missing, sound_state
 
 
+def made_from(folder, states):
+    return MadeFrom(folder, sorted(states.items()), str)
+
+
 @pytest.fixture
 def sounds(tmp_path):
     """A set of two sound files, a and b."""
     (tmp_path / "wav").mkdir()
     for name in "ab":
         (tmp_path / "wav" / f"{name}.flac").touch()
-    with MadeFrom(tmp_path, {"a": "1", "b": "2"}) as made:
-        made.add("b", 20)  # workers may end in any order
-        made.add("a", 10)
+    with made_from(tmp_path, {"a": "1", "b": "2"}) as made:
+        made.add("b", "2", 20)  # workers may end in any order
+        made.add("a", "1", 10)
     return tmp_path
 
 
 def kept(folder, **states):
-    with MadeFrom(folder, states) as made:
-        return made.samples
+    with made_from(folder, states) as made:
+        missing = {name for name, state, job in made.missing() if state == job}
+        assert (made.kept, made.num_missing) == (len(states) - len(missing), len(missing))
+    assert dict(made.samples()).keys() == states.keys() - missing
+    return dict(made.samples())
 
 
 def test_only_what_is_there_in_the_same_state_is_kept(sounds):
@@ -41,8 +48,17 @@ def test_what_was_made_before_a_kill_is_kept_and_what_it_left_is_removed(sounds)
     assert sorted(path.name for path in (sounds / "wav").iterdir()) == ["a.flac", "b.flac"]
 
 
+def test_what_is_missing_is_told_while_it_is_added(sounds):
+    states = {name: name for name in "abcd"}
+    states |= {"a": "1", "b": "2"}
+    with made_from(sounds, states) as made:
+        for number, (name, state, _) in enumerate(made.missing()):
+            made.add(name, state, number)
+    assert dict(made.samples()) == {"a": 10, "b": 20, "c": 0, "d": 1}
+
+
 def test_what_is_to_be_made_again_is_forgotten_before_it_is(sounds):
-    made = MadeFrom(sounds, {"a": "1", "b": "new"})
+    made = made_from(sounds, {"a": "1", "b": "new"})
     made.__enter__()  # and killed
     assert kept(sounds, a="1", b="2") == {"a": 10}
 

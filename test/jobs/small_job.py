@@ -23,7 +23,7 @@ def square(number: int) -> int:
 def run(folder: Path, nj: int) -> None:
     manifest = Manifest(folder / "manifest")
     shards = dict(enumerate(cut(range(NUMBERS), SHARD), 1))
-    pending = {number: shard for number, shard in shards.items() if not manifest.is_done(number, "squares")}
+    pending = [(number, shard) for number, shard in shards.items() if not manifest.is_done(number, "squares")]
     with use_cluster():
         for number, results in work_on_shards(square, pending, nj, "squares"):
             manifest.write(number, "squares", results)

@@ -10,6 +10,7 @@ from espnet2_valle.jobs.shards import (
     cut,
     error_of,
     lasting,
+    numbered_shards,
     shard_state,
     work_on_shards,
 )
@@ -34,9 +35,31 @@ def test_a_shard_is_done_for_what_it_was_made_of_only(tmp_path):
 
 def test_results_come_shard_by_shard_with_errors_in_place():
     shards = {2: [4, 5], 7: [6]}
-    found = {number: [str(result) for result in results] for number, results in work_on_shards(half, shards)}
+    done = work_on_shards(half, shards.items())
+    found = {number: [str(result) for result in results] for number, results in done}
     assert found == {2: ["2", "5: is odd. Double it"], 7: ["3"]}
-    assert dict(work_on_shards(half, {})) == {}
+    assert dict(work_on_shards(half, {}.items())) == {}
+
+
+def test_shards_are_cut_and_taken_as_the_work_goes_on():
+    taken = []
+
+    def numbers():
+        for number in range(0, 20, 2):
+            taken.append(number)
+            yield number
+
+    done = work_on_shards(half, numbered_shards(numbers(), 4), total=10)
+    assert next(done) == (1, [0, 1, 2, 3])
+    assert taken == [0, 2, 4, 6]
+    assert list(done) == [(2, [4, 5, 6, 7]), (3, [8, 9])]
+
+
+def test_the_size_of_shards_is_known_from_the_first(tmp_path):
+    manifest = Manifest(tmp_path)
+    assert manifest.size() == 0
+    manifest.write(1, "mark", [1, 2, 3])
+    assert manifest.size() == 3
 
 
 def test_an_error_goes_through_a_manifest():

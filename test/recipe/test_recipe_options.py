@@ -41,6 +41,7 @@ def test_numbers_go_to_commands_as_they_are_given():
         (["--nbpe="], "--nbpe: '' is not a whole number"),
         (["--download", "yes"], "option '--download' is true or false, not 'yes'"),
         (["--read_aloud", "06"], "--read_aloud: '06' is not a number of sentences"),
+        (["--shard_size", "0"], "--shard_size: '0' is not a number of utterances"),
         (["--tag", ".hidden"], "--tag: '.hidden' cannot name a folder"),
         (["--test_sets", "a b"], "--test_sets: 'a b': a run has one test set"),
         (["--skip_upload_hf", "false", "--tag", "t"], "Upload exp/t/model.zip by hand"),

@@ -104,6 +104,7 @@ LEAST = {
     "listening make": [f"--test_dir {{out}}/test {PAIRS} {SYSTEM} --config {{conf}}/score/listening.yaml"],
     "listening serve": ["--test_dir {in}/exp"],
     "listening analyse": ["--test_dir {in}/exp"],
+    "benchmark bookkeeping": [f"--folder {{in}}/exp {JSON}"],
     "benchmark codec": [
         f"--config {{conf}}/codec/world.yaml --fit_wav_scp {{in}}/data/wav.scp --test_dir {{in}}/data {JSON}"
     ],

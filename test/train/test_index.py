@@ -1,6 +1,7 @@
 """The training index: what goes in comes out, and a broken one is refused."""
 
 import json
+import os
 import pickle
 
 import numpy as np
@@ -8,7 +9,8 @@ import pytest
 
 from espnet2_valle.bin import build_index as command
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.data.codes import CodeWriter
+from espnet2_valle.data.codes import CodeWriter, ShardedCodes
+from espnet2_valle.train import index as index_module
 from espnet2_valle.train.index import TrainingIndex
 
 LENGTHS = {"ä1": 300, "ä2": 7, "b1": 5}  # 300 frames: the length takes more than one byte in the archive
@@ -137,3 +139,23 @@ def test_a_source_at_fault_is_named_and_no_index_is_left(sources, name, content,
         build(folder)
     with pytest.raises(InputError, match="not a training index"):
         TrainingIndex(folder / "index")
+
+
+@pytest.mark.parametrize(("most", "opens"), [(5, 5), (3, 8)])
+def test_archives_stay_open_as_far_as_the_system_allows(tmp_path, monkeypatch, most, opens):
+    """Where they may not all be open, that used longest ago is closed."""
+    shards = ShardedCodes(tmp_path / "codes")
+    names = [f"u{number}" for number in range(5)]
+    for number, name in enumerate(names):
+        shards.write(1 + number, "", {name: np.full((number + 1, 2), number)})
+    shards.finish(len(names))
+    for file, value in (("token_int", "1"), ("utt2spk", "s")):
+        (tmp_path / file).write_text(in_order(dict.fromkeys(names, value)))
+    index = build(tmp_path)
+    asked, opened = [], []
+    real = os.open
+    monkeypatch.setattr(index_module, "allow_open_files", lambda wanted: asked.append(wanted) or most)
+    monkeypatch.setattr(os, "open", lambda path, *more: opened.append(path) or real(path, *more))
+    for number in (0, 1, 2, 0, 3, 0, 4, 1, 2, 0):
+        assert index.codes(number).tolist() == [[number] * 2] * (number + 1)
+    assert (len(opened), asked) == (opens, [5])

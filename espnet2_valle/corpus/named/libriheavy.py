@@ -2,18 +2,16 @@
 
 import gzip
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from tqdm import tqdm
 
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.corpus.abs_corpus import split_by_name
 from espnet2_valle.corpus.cutting import Unit
 from espnet2_valle.corpus.download import Archive
 from espnet2_valle.corpus.long_recordings import DEPTH, LIBRILIGHT, SUBSETS, AbsLongRecordings, Aligned
-from espnet2_valle.corpus.recording import Found, Recording
-from espnet2_valle.corpus.split import Splits
+from espnet2_valle.corpus.recording import Recording
 
 
 class Corpus(AbsLongRecordings):
@@ -38,7 +36,7 @@ class Corpus(AbsLongRecordings):
     def is_root(self, path: Path) -> bool:
         return any((path / _manifest(part)).is_file() for part in self.parts)
 
-    def read(self, root: Path, part: str) -> Found:
+    def recordings(self, root: Path, part: str, bad: dict[str, InputError]) -> Iterator[Recording]:
         manifest = root / _manifest(part)
         if not manifest.is_file():
             raise InputError(
@@ -47,13 +45,11 @@ class Corpus(AbsLongRecordings):
                 "Fetch it, or change --parts (in run.sh's --local_data_opts)",
             )
         sounds = root / _SOUNDS if (root / _SOUNDS).is_dir() else root
-        found = Found()
         limits = self.limits if part in SUBSETS else None
-        self.cut_recordings(_read_cuts(manifest), sounds, found, limits)
-        return found
+        return self.cut_recordings(_read_cuts(manifest), sounds, bad, limits)
 
-    def split(self, found: Mapping[str, list[Recording]], seed: int) -> Splits:
-        return split_by_name({f"train-{p}" if p in SUBSETS else p: r for p, r in found.items()}, seed)
+    def set_of(self, recording: Recording, part: str) -> str:
+        return "train" if part in SUBSETS else "valid" if part == "dev" else "test"
 
 
 _SOUNDS = "download/librilight"  # which the manifests name too

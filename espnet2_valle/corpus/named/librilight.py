@@ -1,7 +1,7 @@
 """Libri-Light: audiobook chapters without text, cut by the word times of a recogniser."""
 
 import gzip
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tqdm import tqdm
@@ -11,8 +11,7 @@ from espnet2_valle.corpus.abs_corpus import in_share
 from espnet2_valle.corpus.cutting import Unit
 from espnet2_valle.corpus.download import Archive
 from espnet2_valle.corpus.long_recordings import LIBRILIGHT, SUBSETS, AbsLongRecordings, Aligned
-from espnet2_valle.corpus.recording import Found, Recording
-from espnet2_valle.corpus.split import Splits
+from espnet2_valle.corpus.recording import Recording
 
 HELD_OUT = 0.01  # of the speakers, for validation and as many for the test
 
@@ -31,6 +30,7 @@ class Corpus(AbsLongRecordings):
     folder = "librilight"
     parts = SUBSETS
     default_parts = ("small",)
+    sets = ("train", "valid", "test")
 
     def archives(self, parts: Sequence[str]) -> list[Archive]:
         return [Archive(f"{LIBRILIGHT}/{part}.tar") for part in parts]
@@ -38,7 +38,7 @@ class Corpus(AbsLongRecordings):
     def is_root(self, path: Path) -> bool:
         return any((path / part).is_dir() for part in SUBSETS)
 
-    def read(self, root: Path, part: str) -> Found:
+    def recordings(self, root: Path, part: str, bad: dict[str, InputError]) -> Iterator[Recording]:
         self.check_part(root / part, part)
         names = [root / "alignments" / f"{part}.ctm{suffix}" for suffix in ("", ".gz")]
         file = next((name for name in names if name.is_file()), None)
@@ -48,17 +48,12 @@ class Corpus(AbsLongRecordings):
                 "is not there: Libri-Light has no transcripts",
                 "Align it with a recogniser and write the words' times there, or take --corpus libriheavy",
             )
-        found = Found()
-        self.cut_recordings(_read_ctm(file), root, found, self.limits)
-        return found
+        return self.cut_recordings(_read_ctm(file), root, bad, self.limits)
 
-    def split(self, found: Mapping[str, list[Recording]], seed: int) -> Splits:
-        recordings = sum(found.values(), [])
-        return {
-            "train": [r for r in recordings if not in_share(r.speaker, 0, 2 * HELD_OUT)],
-            "valid": [r for r in recordings if in_share(r.speaker, HELD_OUT, 2 * HELD_OUT)],
-            "test": [r for r in recordings if in_share(r.speaker, 0, HELD_OUT)],
-        }
+    def set_of(self, recording: Recording, part: str) -> str:
+        if in_share(recording.speaker, 0, HELD_OUT):
+            return "test"
+        return "valid" if in_share(recording.speaker, HELD_OUT, 2 * HELD_OUT) else "train"
 
 
 def _read_ctm(file: Path) -> Iterator[Aligned]:
