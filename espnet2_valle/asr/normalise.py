@@ -46,12 +46,13 @@ def _normaliser_of(module: Any) -> Callable[[str], str]:
 
 
 def spelled_english(text: str) -> str:
-    """As `whisper_english`, then each character is a word and 0 is the letter o.
+    """As `whisper_english`, then each character is a word, 0 is the letter o and `one` the digit.
 
     For spelled names and strings of digits (AN4): recognisers write `t e e`, `T-E-E` or `tee`, `five oh` or
-    `50`, and none of these is an error.
+    `50`, and none of these is an error. Whisper's normaliser leaves a digit 1 that stands alone as `one`.
     """
-    return " ".join(whisper_english(text).replace(" ", "").replace("0", "o"))
+    digits = re.sub(r"\bone(s?)\b", r"1\1", whisper_english(text))
+    return " ".join(digits.replace(" ", "").replace("0", "o"))
 
 
 NORMALISERS: Registry[Callable[[str], str]] = Registry(

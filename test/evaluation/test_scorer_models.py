@@ -332,5 +332,6 @@ def test_spelling_and_digits_are_heard_however_they_are_written():
     said = "rubout t g j w b seventy nine fifty nine"
     for heard in ("Rub out T-G-J-W-B 79 59.", "Rubout TGJWB 7959", "rub out t. g. j. w. b., 79, 59"):
         assert spelled(heard) == spelled(said)
+    assert spelled("one five two one seven") == spelled("1-5-2-1-7") == spelled("15217") == "1 5 2 1 7"
     assert spelled("two six oh eight") == spelled("2608") == spelled("2 6 O 8")
     assert spelled("H.O.W.E.L.L.") == spelled("Howell") == spelled("h o w e l l")
