@@ -8,6 +8,7 @@ import pytest
 from least_options import LEAST, words, write_inputs
 
 from espnet2_valle.commands import COMMANDS
+from espnet2_valle.common import lock
 from espnet2_valle.common.cli import run_command
 
 BY_WORDS = {command.words: command for command in COMMANDS}
@@ -88,6 +89,16 @@ def test_an_input_that_is_not_there_is_told_before_the_work(name, line, word, in
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("name", ["say", "evaluate", "data format", "codec tokenize"])
+def test_two_do_not_work_in_one_output_folder(name, inputs, tmp_path, monkeypatch):
+    monkeypatch.setattr(lock, "PATIENCE", 0.1)
+    line = next(line for line in LEAST[name] if "--output_dir" in line)
+    folder = words(line, inputs, tmp_path)[words(line, inputs, tmp_path).index("--output_dir") + 1]
+    with lock.only_one(folder, lock.WORK):
+        said = refusal(name, line, inputs, tmp_path)
+    assert re.match(rf"error: {folder}: process \d+ of .* is at work there. Wait for its end", said)
+
+
 EMPTY = ["", "   ", "...", "—"]
 SAY = "--model_tag {in}/model.zip --prompt_speech {in}/voice.wav --output_wav {out}/speech.wav"
 TEXTS = {
@@ -157,6 +168,9 @@ def test_a_list_with_an_empty_text_is_refused_before_models_are_opened(name, lin
         ("say", LEAST["say"][0], "--device", "cuda:99"),
         ("say", LEAST["say"][2], "--batch_size", "0"),
         ("codec tokenize", LEAST["codec tokenize"][0], "--device", "gpu"),
+        ("codec tokenize", LEAST["codec tokenize"][0], "--nj", "0"),
+        ("data format", LEAST["data format"][0], "--nj", "-1"),
+        ("asr train", LEAST["asr train"][0], "--max_passes", "-1"),
         ("codec tokenize", LEAST["codec tokenize"][0], "--shard_size", "0"),
         ("codec tokenize", LEAST["codec tokenize"][0], "--batch_size", "-1"),
         ("codec resynthesize", LEAST["codec resynthesize"][0], "--codebooks", "0"),

@@ -111,10 +111,11 @@ make_index() {
 
 if wanted 4; then
     begin_stage 4 codec
+    trained=(--keep_for "${exp}/ar" --keep_for "${exp}/nar")
     if [ -n "${init_model}" ]; then
-        step "${exp}/codec/.done" "${exp}/codec/codec.yaml" "${base}/.done" -- cp -R "${base}/codec" "${exp}"
+        step "${trained[@]}" "${exp}/codec/.done" "${exp}/codec/codec.yaml" "${base}/.done" -- cp -R "${base}/codec" "${exp}"
     else
-        step "${exp}/codec/.done" "${exp}/codec/codec.yaml" "${raw}/${voiced_set}/.done" -- \
+        step "${trained[@]}" "${exp}/codec/.done" "${exp}/codec/codec.yaml" "${raw}/${voiced_set}/.done" -- \
             "${PYTHON}" -m espnet2_valle.bin.codec_fit --codec "${codec}" \
             ${codec_config:+--config "${codec_config}"} ${codec_model:+--codec_model "${codec_model}"} \
             --wav_scp "${raw}/${voiced_set}/wav.scp" --output_dir "${exp}/codec" "${workers[@]}"

@@ -1,8 +1,10 @@
 """Training a recogniser with ESPnet's own task."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -10,14 +12,19 @@ import soundfile
 from espnet2_valle.asr.normalise import basic as normalise
 from espnet2_valle.asr.phones import PhoneUnits
 from espnet2_valle.common.audio import read_audio
+from espnet2_valle.common.conf import read_yaml
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
 from espnet2_valle.common.resume import is_done, mark_done
 from espnet2_valle.data.datadir import DataDir, write_scp
 from espnet2_valle.train import step_checkpoint
+from espnet2_valle.train.schedule import MAX_PASSES, Schedule
 
 _DONE = "judge.done"
 _ENDED = "training ended\n"
+_ONE_CYCLE = "onecyclelr"
+_BATCHES_OF_A_SIZE = ("sorted", "unsorted")
+_SCHEDULE = ("max_epoch", "num_iters_per_epoch", "scheduler_conf")
 _WINDOW_SECONDS = 0.025
 _HOP_SECONDS = 0.010
 _FFT_SIZES = (256, 512, 1024, 2048)
@@ -37,8 +44,11 @@ def train_recognizer(
     judge_dir: str | Path,
     config: str | Path,
     units: PhoneUnits | None = None,
+    max_passes: float = MAX_PASSES,
 ) -> None:
     """Train a CTC recogniser of words, or of phones, on ground-truth speech, unless it is there.
+
+    One that is there goes on if the config now has more epochs.
 
     Args:
         train_dir: data directory (wav.scp, text, utt2spk); it knows the words (phones) said there.
@@ -46,17 +56,23 @@ def train_recognizer(
         judge_dir: ESPnet training directory; a killed run goes on there.
         config: ESPnet's training config, to which rate, window, band and words are added.
         units: phones to learn; None: whole words.
+        max_passes: over the training set; a longer schedule is shortened in proportion; 0: it is not.
 
     Raises:
-        InputError: bad data directories, a missing config, or audio of mixed rates.
+        InputError: bad data directories, a missing config or one whose schedule ends before its epochs, or
+            audio of mixed rates.
     """
-    if is_trained(judge_dir):
-        logging.info("%s is there already", judge_dir)
-        return
     config, judge_dir = Path(config), Path(judge_dir)
     if not config.is_file():
         raise InputError(config, "no such file", "Correct --config")
+    settings = read_yaml(config, "--config")
     train, valid = DataDir.load(train_dir), DataDir.load(valid_dir)
+    schedule = _schedule(settings)
+    shorter = _for_few(schedule, settings, len(train.wavs), max_passes)
+    if is_trained(judge_dir) and not _goes_on(settings, shorter, judge_dir):
+        logging.info("%s is there already", judge_dir)
+        return
+    _check_cycle(schedule, settings, config)
     if units is None:
         train, valid = _normalised(train), _normalised(valid)
         _check_words(valid, _write_words(train, judge_dir / "tokens.txt"))
@@ -72,6 +88,8 @@ def train_recognizer(
     arguments = ["--config", str(config), "--output_dir", str(judge_dir), "--resume", "true", "--ngpu", "0"]
     arguments += ["--token_list", str(judge_dir / "tokens.txt"), "--preprocessor_conf", f"fs={rate}"]
     arguments += _frontend_options(rate, highest_frequency(train, rate))
+    if shorter is not schedule:
+        arguments += _schedule_options(shorter)
     for name, data in (("train", train), ("valid", valid)):
         arguments += [f"--{name}_data_path_and_name_and_type", f"{data.path / 'wav.scp'},speech,sound"]
         arguments += [f"--{name}_data_path_and_name_and_type", f"{judge_dir / f'{name}_text'},text,text"]
@@ -81,9 +99,72 @@ def train_recognizer(
     import_espnet_quietly()
     from espnet2.tasks.asr import ASRTask
 
+    (judge_dir / _DONE).unlink(missing_ok=True)
     step_checkpoint.repair(judge_dir)  # ESPnet would stumble over a checkpoint that a kill cut short
     ASRTask.main(cmd=arguments)
     mark_done(judge_dir / _DONE, _ENDED)
+
+
+def _schedule(settings: Mapping[str, Any]) -> Schedule:
+    """The schedule of a training config."""
+    return Schedule(
+        settings.get("max_epoch", 0), settings.get("num_iters_per_epoch"), settings.get("scheduler_conf", {})
+    )
+
+
+def _for_few(schedule: Schedule, settings: Mapping[str, Any], utterances: int, max_passes: float) -> Schedule:
+    """The schedule, shortened if it would pass more than `max_passes` times over so many utterances."""
+    size = settings.get("batch_size", 0)
+    if not max_passes or not size or settings.get("batch_type") not in _BATCHES_OF_A_SIZE:
+        return schedule
+    batches = max(1, utterances // size)  # as ESPnet's samplers have it
+    shorter = schedule.bounded(batches, max_passes)
+    if shorter is not schedule:
+        logging.warning(
+            "%d steps would be %d passes over the training set of %d utterances: "
+            "shortened to %d steps in %d epochs",
+            *(schedule.steps(batches), schedule.passes(batches), utterances),
+            *(shorter.steps(batches), shorter.max_epoch),
+        )
+    return shorter
+
+
+def _schedule_options(schedule: Schedule) -> list[str]:
+    words = [
+        "--max_epoch",
+        str(schedule.max_epoch),
+        "--num_iters_per_epoch",
+        str(schedule.num_iters_per_epoch),
+    ]
+    for key, value in schedule.scheduler_conf.items():
+        words += ["--scheduler_conf", f"{key}={value}"]
+    return words
+
+
+def _goes_on(settings: Mapping[str, Any], schedule: Schedule, judge_dir: Path) -> bool:
+    """Tell whether a config wants more epochs than the finished training has, and nothing else."""
+    trained = read_yaml(judge_dir / "config.yaml", "--output_dir")
+    rest = {key: value for key, value in settings.items() if key not in _SCHEDULE}
+    return bool(schedule.max_epoch > trained["max_epoch"]) and _is_within(rest, trained)
+
+
+def _is_within(part: Any, whole: Any) -> bool:
+    """Tell whether a config has the values of another one, at any depth, and maybe more."""
+    if isinstance(part, Mapping) and isinstance(whole, Mapping):
+        return all(key in whole and _is_within(value, whole[key]) for key, value in part.items())
+    return bool(part == whole)
+
+
+def _check_cycle(schedule: Schedule, settings: Mapping[str, Any], config: Path) -> None:
+    """Raise InputError if the learning rate's one cycle ends before the training, where torch stumbles."""
+    steps = schedule.max_epoch * (schedule.num_iters_per_epoch or 0)
+    cycle = schedule.scheduler_conf.get("total_steps") or steps
+    if settings.get("scheduler") == _ONE_CYCLE and steps > cycle:
+        raise InputError(
+            config,
+            f"has {steps} steps, and its learning rate's cycle (scheduler_conf) {cycle}",
+            f"Write total_steps: {steps}",
+        )
 
 
 def highest_frequency(data: DataDir, rate: int) -> float:

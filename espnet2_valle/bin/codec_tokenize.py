@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Sequence
 
 from espnet2_valle.common.cli import parse, run_command
+from espnet2_valle.common.lock import WORK, only_one
 from espnet2_valle.data.code_files import SHARD_SIZES, encode_set
 from espnet2_valle.data.setaside import MAX_BAD
 from espnet2_valle.jobs.config import add_device_argument, add_worker_arguments
@@ -35,7 +36,9 @@ def get_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command; run again, it goes on where it was."""
-    encode_set(**vars(parse(get_parser(), argv)))
+    args = parse(get_parser(), argv)
+    with only_one(args.output_dir, WORK):
+        encode_set(**vars(args))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from espnet2_valle.asr.training import train_recognizer
 from espnet2_valle.common.cli import parse, run_command
 from espnet2_valle.common.conf import find, locate
 from espnet2_valle.text.reading import CURRENT
+from espnet2_valle.train.schedule import MAX_PASSES
 
 DEFAULT_CONFIG = find("judge/train_asr_ctc.yaml")
 PHONE_CONFIG = find("judge/train_asr_ctc_phones.yaml")
@@ -28,6 +29,12 @@ def get_parser() -> argparse.ArgumentParser:
         help=f"ESPnet training config; default: conf/judge/{DEFAULT_CONFIG.name}, "
         f"of phones {PHONE_CONFIG.name}",
     )
+    parser.add_argument(
+        "--max_passes",
+        type=float,
+        default=MAX_PASSES,
+        help="over the training set; a longer schedule is shortened in proportion; 0: it is not",
+    )
     group = parser.add_argument_group("phones in place of whole words, for --chooser phones")
     group.add_argument("--token_type", choices=("word", "phn", "char"), default="word")
     group.add_argument("--g2p", help="ESPnet g2p, for phn")
@@ -42,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.token_type != "word":
         units = PhoneUnits(args.token_type, args.g2p, args.cleaner, CURRENT)
     config = locate(args.config or (PHONE_CONFIG if units else DEFAULT_CONFIG))
-    train_recognizer(args.train_dir, args.valid_dir, args.output_dir, config, units)
+    train_recognizer(args.train_dir, args.valid_dir, args.output_dir, config, units, args.max_passes)
 
 
 if __name__ == "__main__":

@@ -3,13 +3,14 @@
 import argparse
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from espnet2_valle.common.cli import parse, run_command
 from espnet2_valle.corpus.folder import LAYOUTS
 from espnet2_valle.corpus.letters import as_letters
 from espnet2_valle.corpus.prepare import add_preparation_arguments
-from espnet2_valle.corpus.prepare_folder import prepare_folder
+from espnet2_valle.corpus.prepare_folder import is_prompt, prepare_folder
 from espnet2_valle.corpus.split import read_splits
 from espnet2_valle.data.pairs import PairChoice
 
@@ -48,7 +49,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     args = parse(get_parser(), argv)
     splits = read_splits(
-        args.db, args.num_test_speakers, args.test_share, args.valid_share, args.max_bad, args.seed
+        args.db,
+        args.num_test_speakers,
+        args.test_share,
+        args.valid_share,
+        args.max_bad,
+        args.seed,
+        partial(is_prompt, min_seconds=args.min_prompt, max_seconds=args.max_prompt),
     )
     if args.spelled_letters == "true":
         splits = {

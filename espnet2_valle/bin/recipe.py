@@ -1,17 +1,32 @@
 """Settings, checks and results of a run, for egs2/valle/valle.sh, whose options stand behind `--`."""
 
 import argparse
+import contextlib
 import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 
-from espnet2_valle.common.cli import run_command
+from espnet2_valle.common.cli import check_words, run_command
 from espnet2_valle.recipe import baselines, checks, corpora, times
 from espnet2_valle.recipe.command_line import extras, print_results, settings_of, variables
 from espnet2_valle.recipe.help import help_text
+from espnet2_valle.recipe.options import Options
+from espnet2_valle.recipe.settings import Settings
 from espnet2_valle.recipe.steps import list_files, log
+
+RECOGNISER = "asr_train"  # of ESPnet
+# Options whose values, or configs that they name, are options of a command; and the stage that runs it.
+PASSED_ON = {
+    **dict.fromkeys(("ar_args", "train_args", "ar_config", "train_config"), ("valle_train", 5)),
+    **dict.fromkeys(("nar_args", "nar_config"), ("valle_train", 6)),
+    **dict.fromkeys(("inference_args", "inference_config"), ("valle_inference", 7)),
+    "phone_chooser_config": (RECOGNISER, 7),
+    "judge_config": (RECOGNISER, 8),
+}
+BASELINES = 6  # stage of their training
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -74,7 +89,40 @@ def _corpus(args: argparse.Namespace) -> None:
 
 
 def _settings(args: argparse.Namespace) -> None:
-    print(variables(args.words), end="")
+    found = variables(args.words)
+    with contextlib.redirect_stdout(sys.stderr):  # some packages greet
+        _check_passed_on(settings_of(args.words))
+    print(found, end="")
+
+
+def _check_passed_on(settings: Settings) -> None:
+    """Check options and configs of the user's that later stages than the first hand on to other commands.
+
+    Raises:
+        InputError: such a command does not take them.
+    """
+    options, usual = settings.options, Options()
+    later = settings.stages[1:]
+    for option, (command, stage) in PASSED_ON.items():
+        given = getattr(options, option)
+        if stage in later and given and given != getattr(usual, option):
+            words = ["--config", given] if option.endswith("_config") else given.split()
+            check_words(_parser(command), words, f"--{option}")
+    trained = baselines.trained_baselines(options) if options.baseline_args and BASELINES in later else []
+    for kind in trained:
+        check_words(baselines.training_parser(kind), options.baseline_args.split(), "--baseline_args")
+
+
+def _parser(command: str) -> argparse.ArgumentParser:
+    if command == RECOGNISER:
+        from espnet2_valle.common.espnet_imports import import_espnet_quietly
+
+        import_espnet_quietly()
+        from espnet2.tasks.asr import ASRTask
+
+        return ASRTask.get_parser()
+    parser: argparse.ArgumentParser = import_module(f"espnet2_valle.bin.{command}").get_parser()
+    return parser
 
 
 def _begin(args: argparse.Namespace) -> None:

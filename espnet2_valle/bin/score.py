@@ -11,6 +11,7 @@ from pathlib import Path
 
 import espnet2_valle.baseline.kinds  # noqa: F401  # adds the names of its systems to the tables
 from espnet2_valle.common.cli import given_options, parse, run_command
+from espnet2_valle.common.lock import WORK, only_one
 from espnet2_valle.data.setaside import MAX_BAD
 from espnet2_valle.evaluation.inputs import named_files, read_vocabulary
 from espnet2_valle.evaluation.run import ScoringInputs, score_run, write_scores
@@ -107,9 +108,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         seed=args.seed,
         nj=args.nj,
     )
-    with use_cluster(args.cluster, args.device):
-        scores = score_run(inputs, plan, settings)
-    write_scores(scores, args.output_dir, f"valle evaluate {shlex.join(given_options(get_parser(), args))}")
+    with only_one(args.output_dir, WORK):
+        with use_cluster(args.cluster, args.device):
+            scores = score_run(inputs, plan, settings)
+        write_scores(
+            scores, args.output_dir, f"valle evaluate {shlex.join(given_options(get_parser(), args))}"
+        )
     print(score_table(scores["systems"]), end="")
 
 

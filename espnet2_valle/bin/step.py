@@ -21,6 +21,12 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--ngpu", type=int, help="GPUs a node, of a training of ESPnet's; 0 is the CPU")
     parser.add_argument("--num_nodes", type=int, default=1, help="nodes of such a training")
     parser.add_argument("--cmd", default="", help="script that starts it on several GPUs")
+    parser.add_argument(
+        "--keep_for",
+        action="append",
+        default=[],
+        help="training, for which the output stays once it is begun",
+    )
     parser.add_argument("marker", help="file that tells that it was done; of a training, its folder")
     parser.add_argument("output", help="what the command makes")
     parser.add_argument("files", nargs="*", help="what it reads: a change of one has it run again")
@@ -40,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         elif args.log:
             logged_step(args.log, args.marker, args.output, args.files, command)
         else:
-            Step(args.marker, args.output, args.files, command).perform()
+            Step(args.marker, args.output, args.files, command, keep_for=args.keep_for).perform()
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
 

@@ -7,6 +7,7 @@ from espnet2.utils.types import str2bool
 
 from espnet2_valle.common.cli import parse, run_command
 from espnet2_valle.common.config_parser import ConfigParser
+from espnet2_valle.common.lock import WORK, only_one
 from espnet2_valle.generate.arguments import (
     add_model_arguments,
     add_prompt_arguments,
@@ -47,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     model = model_spec(args)
     if args.pairs:
         require(args, "data_dir", "output_dir")
-        with use_cluster(args.cluster, args.device):
+        with only_one(args.output_dir, WORK), use_cluster(args.cluster, args.device):
             synthesise_pairs(
                 model, args.pairs, args.data_dir, args.output_dir, args.nj, args.batch_size, args.streaming
             )

@@ -130,16 +130,27 @@ def read_audio(
     """
     wav, rate = read_channels(path, span)
     target = sample_rate or rate
-    return resample(wav.mean(axis=1), rate, target), target
+    return resample(mix_down(wav), rate, target), target
+
+
+def cancelled_channel(channels: np.ndarray) -> int | None:
+    """The loudest of `channels` (S, C) where their mean loses it; None where the mean will do.
+
+    It does where they are of opposite phase, or all but one are silent.
+    """
+    if channels.shape[1] == 1:
+        return None
+    mean = channels.mean(axis=1)
+    energies = (channels.astype(np.float64) ** 2).mean(axis=0)
+    if (mean.astype(np.float64) ** 2).mean() < energies.max() * 10 ** (-CANCELLED_DB / 10):
+        return int(energies.argmax())
+    return None
 
 
 def mix_down(channels: np.ndarray) -> np.ndarray:
-    """(S, C) -> (S,): the mean, or the loudest channel where the mean cancels it."""
-    mean = channels.mean(axis=1)
-    energies = (channels.astype(np.float64) ** 2).mean(axis=0)
-    if (mean.astype(np.float64) ** 2).mean() < energies.max(initial=0.0) * 10 ** (-CANCELLED_DB / 10):
-        return np.ascontiguousarray(channels[:, energies.argmax()])
-    return mean
+    """(S, C) -> (S,): the mean, or the loudest channel where the mean loses it."""
+    loudest = cancelled_channel(channels)
+    return channels.mean(axis=1) if loudest is None else np.ascontiguousarray(channels[:, loudest])
 
 
 def read_first_seconds(path: str | Path, seconds: float | None) -> tuple[np.ndarray, int]:

@@ -190,12 +190,12 @@ CHECKS: dict[str, Check] = {
     **dict.fromkeys(("text", "prompt_text"), check_text),
     "device": check_device,
     **dict.fromkeys(
-        ("batch_size", "shard_size", "nbpe", "count", "codebooks", "fs", "num_pairs"), at_least(1)
+        ("batch_size", "shard_size", "nbpe", "count", "codebooks", "fs", "num_pairs", "nj"), at_least(1)
     ),
     **dict.fromkeys(("num_gpus", "num_codebooks", "codebook_size", "vocab_size", "num_threads"), at_least(1)),
     **dict.fromkeys(("num_utterances", "num_speakers", "steps", "rounds", "repeats"), at_least(1)),
     **dict.fromkeys(("raters_per_day", "sentences", "num_arks"), at_least(1)),
-    **dict.fromkeys(("num_examples", "open_arks"), at_least(0)),
+    **dict.fromkeys(("num_examples", "open_arks", "max_passes"), at_least(0)),
     **dict.fromkeys(("seconds", "first_chunk_seconds", "chunk_seconds", "hours", "passes", "mfu"), positive),
     **dict.fromkeys(("frame_rate", "text_rate"), positive),
     **dict.fromkeys(("max_bad", "test_share", "valid_share"), between(0, 1)),

@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 from espnet2_valle.common.checks import REFUSALS, Check, check_options
 from espnet2_valle.common.errors import InputError
@@ -45,6 +46,33 @@ def parse(parser: argparse.ArgumentParser, argv: Sequence[str] | None, **more: C
     args = parser.parse_args(argv)
     check_options(args, **more)
     return args
+
+
+def check_words(parser: argparse.ArgumentParser, words: Sequence[str], option: str) -> None:
+    """Check words that another command will get beside what it needs.
+
+    Args:
+        parser: of that command; not of use afterwards.
+        words: options and values.
+        option: that holds them, for the error.
+
+    Raises:
+        InputError: the command does not take them.
+    """
+
+    def refuse(message: str) -> NoReturn:
+        raise InputError(option, f"'{' '.join(words)}': {message}", "Correct it")
+
+    for action in parser._actions:
+        action.required = False
+    parser.error = refuse  # type: ignore[method-assign]
+    args = parser.parse_args(words)
+    try:
+        check_options(args)
+    except InputError as error:
+        raise InputError(
+            option, f"'{' '.join(words)}': {error.where}: {error.problem}", error.remedy
+        ) from error
 
 
 def given_options(parser: argparse.ArgumentParser, args: argparse.Namespace) -> list[str]:

@@ -1,8 +1,10 @@
 """Files that are either whole or absent, and texts of the user's."""
 
+import codecs
 import glob
 import hashlib
 import os
+import shlex
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +15,15 @@ from typing import IO
 from espnet2_valle.common.errors import InputError
 
 UNFINISHED = ".unfinished."  # how names of files begin that are still being written
+
+# Of encodings that are not UTF-8; the longer ones first, since they begin with a shorter one.
+MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+NUL, NUL_SHARE = "\0", 4  # UTF-16 without a mark has one in every second place
 
 LONGEST_STEM = 200  # bytes, to which a temporary name adds some
 
@@ -78,12 +89,23 @@ def _remove(folder: Path, pattern: str) -> None:
 def read_text(path: str | Path) -> str:
     """Text of a file of the user's, without the mark (BOM) that some editors put first.
 
+    UTF-16 and UTF-32, as spreadsheets write them, are known by that mark.
+
     Raises:
-        InputError: it is not UTF-8.
+        InputError: it is neither these nor UTF-8.
     """
+    with open(path, "rb") as file:
+        start = file.read(4)
+    encoding = next((name for mark, name in MARKS if start.startswith(mark)), "utf-8-sig")
     try:
-        return Path(path).read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            path, f"is not UTF-8 text ({error})", "Convert it, for example with iconv"
-        ) from error
+        text = Path(path).read_text(encoding=encoding)
+    except UnicodeError as error:
+        raise _other_encoding(path, f"is not UTF-8 text ({error})", "WINDOWS-1252") from error
+    if text.count(NUL) > len(text) // NUL_SHARE:
+        raise _other_encoding(path, "is not UTF-8 text but looks like UTF-16", "UTF-16LE")
+    return text
+
+
+def _other_encoding(path: str | Path, problem: str, encoding: str) -> InputError:
+    command = f"iconv -f {encoding} -t UTF-8 {shlex.quote(str(path))} > NEW_FILE"
+    return InputError(path, problem, f"Convert it, for example: {command}")

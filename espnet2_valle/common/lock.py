@@ -12,6 +12,7 @@ from pathlib import Path
 from espnet2_valle.common.errors import InputError
 
 LOCK = ".lock"
+WORK = ".work.lock"  # of a command that goes on in its output folder where it was
 PATIENCE = 3.0  # seconds that what was killed may take to end
 PAUSE = 0.05
 _held: list[int] = []  # descriptors of the locks of this process

@@ -3,7 +3,7 @@
 import logging
 import math
 import os
-from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 from espnet2_valle.common.audio import Span, audio_seconds
@@ -18,12 +18,13 @@ from espnet2_valle.common.sound_files import (
     sound_name,
 )
 from espnet2_valle.common.walk import Walk, existing, walk
-from espnet2_valle.corpus.metadata import find_metadata, read_metadata
+from espnet2_valle.corpus.metadata import Row, find_metadata, other_list, read_metadata
 from espnet2_valle.corpus.recording import Recording, make_recording
 from espnet2_valle.data.datadir import DataDir
 from espnet2_valle.data.setaside import set_aside
 
 TEXT_SUFFIXES = (".txt", ".lab")
+NORMALISED = ".normalized"  # before the suffix, in LibriTTS
 FOLDERS_ABOVE = 3  # in which relative paths of wav.scp are looked for
 LAYOUTS = (
     "a metadata.csv (header id|speaker|text), .txt files beside the sound files, or wav.scp, text and utt2spk"
@@ -57,22 +58,31 @@ def read_folder(db: str | Path, max_bad: float = 0.0, need_text: bool = True) ->
             recordings, bad = _read_metadata(metadata, sounds, need_text)
         else:
             recordings, bad = _read_text_beside_audio(found, sounds, need_text)
+            unread = other_list(db, sounds) if bad and not recordings else None
+            if unread is not None:
+                raise unread
     set_aside(bad, len(bad) + len(recordings), max_bad, str(db))
     if not recordings:
         raise InputError(db, "has no recording with a transcript", f"Give it {LAYOUTS}")
-    counts = Counter(recording.utterance for recording in recordings)
-    repeated = [utterance for utterance, n in counts.items() if n > 1]
-    if repeated:
-        raise InputError(
-            db, f"utterance id '{repeated[0]}' is there {counts[repeated[0]]} times", "Rename all but one"
-        )
+    wavs: dict[str, str] = {}
+    for recording in recordings:
+        if recording.utterance in wavs:
+            raise InputError(
+                db,
+                f"both {wavs[recording.utterance]} and {recording.wav} would be '{recording.utterance}'",
+                "Rename one of them",
+            )
+        wavs[recording.utterance] = recording.wav
     return sorted(recordings, key=lambda recording: recording.utterance)
 
 
 def _read_kaldi(db: Path) -> Read:
-    data = DataDir.load(db)
     recordings: list[Recording] = []
     bad: dict[str, InputError] = {}
+    for name, value in (("text", "transcript"), ("utt2spk", "speaker")):
+        if not (db / name).is_file():
+            raise InputError(db / name, "no such file", f"Write it: a line `utterance {value}` for each")
+    data = DataDir.load(db, bad)
     for utterance, wav in data.wavs.items():
         if wav.endswith("|"):
             raise InputError(
@@ -122,14 +132,28 @@ def _whole_span(file: Path, span: Span | None) -> Span | None:
 def _read_metadata(path: Path, sounds: SoundFolder, need_text: bool) -> Read:
     recordings: list[Recording] = []
     bad: dict[str, InputError] = {}
-    used: list[Path] = []
+    used: dict[Path, Row] = {}
+    repeated = 0
     for row in read_metadata(path, sounds):
+        if isinstance(row, InputError):
+            bad[row.where] = row
+            continue
         try:
             file = sounds.find(row.name)
         except InputError as error:
             bad[row.where] = InputError(row.where, error.problem, error.remedy)
             continue
-        used.append(file)
+        if file in used:
+            if replace(used[file], where=row.where, name=row.name) == row:
+                repeated += 1
+                continue
+            bad[row.where] = InputError(
+                row.where,
+                f"'{row.name}' is the sound file of {used[file].where}, too, with another text or speaker",
+                "Remove one of the rows",
+            )
+            continue
+        used[file] = row
         if need_text and not row.text.strip():
             bad[row.where] = InputError(
                 row.where, f"the transcript of '{row.name}' is empty", "Write it or remove the row"
@@ -138,6 +162,8 @@ def _read_metadata(path: Path, sounds: SoundFolder, need_text: bool) -> Read:
         name = file.stem if is_foreign(row.name) else sound_name(row.name)
         speaker = row.speaker or _folder_speaker(file, sounds.root)
         recordings.append(make_recording(name, speaker, row.text, file))
+    if repeated:
+        logging.warning("%s: %d rows are there once more and left out", path, repeated)
     unused = sounds.without(used)
     if unused:
         logging.warning("%s: %d sound files have no row, the first %s", path, len(unused), unused[0])
@@ -154,7 +180,7 @@ def _read_text_beside_audio(found: Walk, sounds: SoundFolder, need_text: bool) -
     for file in sounds.files:
         name = file.relative_to(db).with_suffix("").as_posix()
         try:
-            transcripts = texts.beside(name)
+            transcripts = texts.beside(name) or texts.beside(f"{name}{NORMALISED}")
             text = read_text(transcripts[0]) if transcripts else ""
         except InputError as error:
             bad[name] = error

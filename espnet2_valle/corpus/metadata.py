@@ -2,16 +2,24 @@
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from pathlib import Path
+from typing import Any
 
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import read_text
 from espnet2_valle.common.sound_files import SoundFolder
 
-NAMES = ("metadata.csv", "metadata.tsv", "metadata.txt")
+NAMES = ("metadata.csv", "metadata.tsv", "metadata.txt", "metadata.jsonl")
+JSON_LINES = ".jsonl"  # an object a line, as Hugging Face and NeMo have them
+# What lists of other tools are called, and what they would have to be.
+RENAMED = {".csv": ".csv", ".tsv": ".tsv", ".txt": ".txt", ".jsonl": ".jsonl", ".json": ".jsonl"}
+SPREADSHEETS = (".xlsx", ".xls", ".ods", ".numbers")
+NO_LIST = re.compile(r"(readme|licen[cs]e|copying|changes|changelog|notice|about|info)", re.IGNORECASE)
 SEPARATORS = ("|", "\t", ",", ";")
 QUOTING = (",", ";")  # separators that texts have too, so that fields are quoted as spreadsheets do
 # What the columns are called, in lower case.
@@ -53,23 +61,60 @@ class Row:
 
 
 def find_metadata(db: Path) -> Path | None:
-    """The list of transcripts of a folder, if it has one."""
-    return next((db / name for name in NAMES if (db / name).is_file()), None)
+    """The list of transcripts of a folder, if it has one; case does not count in its name."""
+    there = {path.name.lower(): path for path in sorted(db.iterdir(), reverse=True) if path.is_file()}
+    return next((there[name] for name in NAMES if name in there), None)
 
 
-def read_metadata(path: Path, sounds: SoundFolder) -> Iterator[Row]:
-    """Read a list with or without a header.
+def other_list(db: Path, sounds: SoundFolder) -> InputError | None:
+    """The error that names the list of transcripts that a folder seems to have under another name.
 
-    Without one, rows are `id|text` or, as in LJSpeech, `id|text|normalised text`.
+    Args:
+        db: the folder.
+        sounds: in it; what is called like one of them is no list.
+    """
+    stems = {path.stem for path in (*sounds.files, *sounds.others)}
+    lists = [
+        path
+        for path in sorted(db.iterdir())
+        if path.is_file()
+        and path.suffix.lower() in (*RENAMED, *SPREADSHEETS)
+        and path.stem not in stems
+        and not NO_LIST.match(path.name)
+        and not path.name.startswith(".")
+    ]
+    if not lists:
+        return None
+    found = max(lists, key=lambda path: path.stat().st_size)
+    target = RENAMED.get(found.suffix.lower())
+    remedy = f"Rename it to metadata{target}" if target else "Save its table as metadata.csv, in UTF-8"
+    return InputError(
+        db,
+        "has no metadata.csv, and its sound files no .txt beside them; "
+        f"{found.name} may have their transcripts",
+        f"{remedy} if it names the sound files and their texts",
+    )
+
+
+def read_metadata(path: Path, sounds: SoundFolder) -> Iterator[Row | InputError]:
+    """Read a list with or without a header, or one of JSON lines.
+
+    Without a header, rows are `id|text` or, as in LJSpeech, `id|text|normalised text`.
 
     Args:
         path: the list.
         sounds: tell ids from the names of columns.
 
+    Yields:
+        rows, and errors in place of those that are none.
+
     Raises:
-        InputError: the columns cannot be told, or a row has more or fewer of them.
+        InputError: the columns cannot be told.
     """
     text = read_text(path)
+    if path.suffix.lower() == JSON_LINES:
+        yield from _read_json_lines(path, text)
+        return
     first = next((line for line in text.split("\n") if line.strip()), "")
     separator, columns = _header(first)
     skip = bool(columns)
@@ -80,7 +125,10 @@ def read_metadata(path: Path, sounds: SoundFolder) -> Iterator[Row]:
         for line, row in rows[1:] if skip else rows:
             where = f"{path}:{line}"
             if not columns.index("text") < len(row) <= len(columns) or not row[columns.index("id")].strip():
-                raise InputError(where, f"is not a row of {len(columns)} columns", "Correct the row")
+                yield InputError(
+                    where, f"is not a row of {len(columns)} columns between '{separator}'", "Correct the row"
+                )
+                continue
             fields = dict(zip(columns, row))
             spoken = fields.get("normalised", "").strip() or fields["text"]
             yield Row(where, fields["id"].strip(), fields.get("speaker", "").strip(), spoken)
@@ -97,7 +145,30 @@ def _read_rows(text: str, separator: str) -> list[tuple[int, list[str]]]:
         rows = csv.reader(stream, delimiter=separator)
     else:
         rows = csv.reader(stream, delimiter=separator, quoting=csv.QUOTE_NONE)
-    return [(rows.line_num, row) for row in rows if row]
+    return [(rows.line_num, row) for row in rows if any(field.strip() for field in row)]
+
+
+def _read_json_lines(path: Path, text: str) -> Iterator[Row | InputError]:
+    """Rows of a list with one JSON object a line, whose keys are called as columns may be."""
+    for number, line in enumerate(text.split("\n"), 1):
+        where = f"{path}:{number}"
+        if not line.strip():
+            continue
+        try:
+            found = {str(key).lower(): value for key, value in json.loads(line).items()}
+        except (ValueError, AttributeError):
+            yield InputError(where, "is not a JSON object on one line", "Correct or remove it")
+            continue
+        fields = {column: _first(found, names) for column, names in COLUMNS.items()}
+        if not fields["id"]:
+            yield InputError(where, "does not name a sound file", "Give it the key audio_filepath")
+            continue
+        yield Row(where, fields["id"], fields["speaker"], fields["text"])
+
+
+def _first(found: Mapping[str, Any], names: Sequence[str]) -> str:
+    """The value of the first of several keys that is there and says something."""
+    return next((str(found[name]).strip() for name in names if found.get(name) not in (None, "")), "")
 
 
 def _header(line: str) -> tuple[str, list[str]]:

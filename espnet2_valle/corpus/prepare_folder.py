@@ -3,9 +3,11 @@
 import logging
 from pathlib import Path
 
+from espnet2_valle.common.audio import audio_seconds
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
 from espnet2_valle.corpus.prepare import write_splits
+from espnet2_valle.corpus.recording import Recording
 from espnet2_valle.corpus.split import Splits, closed_vocabulary
 from espnet2_valle.data.pairs import PAIRS, PairMaker
 
@@ -33,6 +35,15 @@ def prepare_folder(
     """
     write_splits(splits, output_dir, lambda *given: {PAIRS: make(*given)}, nj)
     write_vocabulary(vocabulary, max_vocabulary, splits, output_dir / "vocabulary")
+
+
+def is_prompt(recording: Recording, min_seconds: float, max_seconds: float) -> bool:
+    """Tell whether a recording has the length of a prompt; one that cannot be read has none."""
+    try:
+        start, end = recording.span or (0.0, audio_seconds(recording.wav))
+    except InputError:
+        return False
+    return min_seconds <= end - start <= max_seconds
 
 
 def write_vocabulary(choice: str, max_words: int, splits: Splits, path: Path) -> None:

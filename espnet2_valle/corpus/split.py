@@ -4,7 +4,7 @@ import logging
 import random
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,10 +13,12 @@ from espnet2_valle.corpus.folder import read_folder
 from espnet2_valle.corpus.recording import Recording
 
 Splits = dict[str, list[Recording]]
+IsPrompt = Callable[[Recording], bool]
 
 MIN_SPEAKERS_TO_HOLD_OUT = 4  # with fewer, a voice held out would leave nothing to learn voices from
 MIN_TEXTS_TO_HOLD_OUT = 20  # with fewer, every text is needed for training
 MIN_LEFT = 3  # of a speaker's utterances in training, one goes to the test and one to the validation
+MIN_RECORDINGS = MIN_LEFT + 1  # of a speaker, for a test of known speakers
 MIN_WORD_COUNT = 10  # a closed vocabulary is heard so often on average, a word
 
 
@@ -27,17 +29,20 @@ def read_splits(
     valid_share: float = 0.05,
     max_bad: float = 0.0,
     seed: int = 0,
+    is_prompt: IsPrompt = lambda _: True,
 ) -> Splits:
     """Read a corpus; keep the splits it has and make those it lacks.
 
     Args:
         db: a folder with train/ and test/ (and valid/) in it, or one set.
         num_test_speakers: of one set, how many whole speakers go to the test; 0 splits by text;
-            None decides: a tenth, at least 2, or 0 if there are fewer than 4 speakers.
+            None decides: a tenth, at least 2, or 0 if there are fewer than 4 speakers, or if that would take
+            most of the recordings.
         test_share: of one set split by text, the share of utterances for the test.
         valid_share: the share of the training utterances for validation, if there is no valid/.
         max_bad: the share of bad entries that is left out with a warning.
         seed: of what is held out.
+        is_prompt: tells recordings that can serve as a prompt; a test set has one, if any speaker has.
 
     Returns:
         {"train": ..., "valid": ..., "test": ...}, none empty.
@@ -55,7 +60,8 @@ def read_splits(
             db, f"has {' and '.join(given)}/ but not both train/ and test/", "Add the other, or give one set"
         )
     else:
-        splits = _split_test(read_folder(db, max_bad), num_test_speakers, test_share, db, rng)
+        recordings = read_folder(db, max_bad)
+        splits = _split_test(recordings, num_test_speakers, test_share, db, rng, is_prompt)
     if "valid" not in splits:
         splits["train"], splits["valid"] = hold_out_texts(splits["train"], valid_share, rng)
     for name in ("train", "valid", "test"):
@@ -67,11 +73,12 @@ def read_splits(
 
 
 def closed_vocabulary(splits: Splits, max_words: int = 100) -> list[str] | None:
-    """The words of the corpus if it has but few, each often, and the test adds none; else None."""
+    """The words of the corpus if it has but few, each often, and only training has all; else None."""
     training = Counter(word for r in splits["train"] + splits["valid"] for word in words_of(r.text))
-    testing = {word for r in splits["test"] for word in words_of(r.text)}
+    learnt = {word for r in splits["train"] for word in words_of(r.text)}
+    others = {word for r in splits["valid"] + splits["test"] for word in words_of(r.text)}
     often = sum(training.values()) >= MIN_WORD_COUNT * len(training)
-    if not training or len(training) > max_words or not often or not testing <= training.keys():
+    if not training or len(training) > max_words or not often or not others <= learnt:
         return None
     return sorted(training)
 
@@ -82,57 +89,116 @@ def words_of(text: str) -> list[str]:
 
 
 def _split_test(
-    recordings: Sequence[Recording], num_speakers: int | None, share: float, db: Path, rng: random.Random
+    recordings: Sequence[Recording],
+    num_speakers: int | None,
+    share: float,
+    db: Path,
+    rng: random.Random,
+    is_prompt: IsPrompt,
 ) -> Splits:
     speakers = sorted({r.speaker for r in recordings})
-    if num_speakers is None:
+    wanted = num_speakers
+    if wanted is None:
         enough = len(speakers) >= MIN_SPEAKERS_TO_HOLD_OUT
-        num_speakers = max(2, round(len(speakers) / 10)) if enough else 0
-    if num_speakers >= len(speakers):
+        wanted = max(2, round(len(speakers) / 10)) if enough else 0
+    if wanted >= len(speakers):
         raise InputError(
             "--num_test_speakers",
-            f"{num_speakers} of the {len(speakers)} speakers of {db}",
+            f"{wanted} of the {len(speakers)} speakers of {db}",
             "Leave some for training",
         )
-    if num_speakers == 0:
-        train, test = with_prompts(*hold_out_texts(recordings, share, rng))
-        logging.info("test set: %d utterances with texts of their own, all speakers known", len(test))
-    else:
-        held_out = set(rng.sample(speakers, num_speakers))
-        counts = Counter(r.speaker for r in recordings)
-        with_prompt = sorted(speaker for speaker in speakers if counts[speaker] > 1)
-        if with_prompt and held_out.isdisjoint(with_prompt):
-            held_out = {*sorted(held_out)[1:], with_prompt[0]}
+    if wanted:
+        held_out = _held_out_speakers(recordings, wanted, rng, is_prompt)
         train = [r for r in recordings if r.speaker not in held_out]
         test = [r for r in recordings if r.speaker in held_out]
-        logging.info("test set: the speakers %s", " ".join(sorted(held_out)))
+        if num_speakers is not None or 2 * len(train) >= len(recordings):
+            _check_pair(test, recordings, db)
+            logging.info("test set: the speakers %s", " ".join(sorted(held_out)))
+            return {"train": train, "test": test}
+    train, test = with_prompts(*hold_out_texts(recordings, share, rng), is_prompt)
+    _check_pair(test, recordings, db)
+    logging.info("test set: %d utterances with texts of their own, all speakers known", len(test))
     return {"train": train, "test": test}
 
 
+def _check_pair(test: Sequence[Recording], recordings: Sequence[Recording], db: Path) -> None:
+    """Raise InputError if no speaker has two recordings in the test set."""
+    if _speakers_with_two(test):
+        return
+    most = max(Counter(r.speaker for r in recordings).values())
+    raise InputError(
+        db,
+        f"{len(recordings)} recordings, at most {most} of a speaker: too few for a test, which needs a "
+        "prompt and another recording of its speaker, beside some for training and validation",
+        f"Give one speaker {MIN_RECORDINGS} recordings or more; if they are of one speaker, say so in "
+        "the speaker column of metadata.csv",
+    )
+
+
+def _held_out_speakers(
+    recordings: Sequence[Recording], count: int, rng: random.Random, is_prompt: IsPrompt
+) -> set[str]:
+    """So many speakers, drawn; at least one with a prompt and another recording, if there is any."""
+    groups: dict[str, list[Recording]] = {}
+    for recording in recordings:
+        groups.setdefault(recording.speaker, []).append(recording)
+
+    def gives_pair(speaker: str) -> bool:
+        return len(groups[speaker]) > 1 and any(map(is_prompt, groups[speaker]))
+
+    held_out = set(rng.sample(sorted(groups), count))
+    if not any(map(gives_pair, sorted(held_out))):
+        with_two = _speakers_with_two(recordings)
+        other = next(filter(gives_pair, with_two), None) or next(iter(with_two), None)
+        held_out = {*sorted(held_out)[1:], other} if other is not None else held_out
+    return held_out
+
+
+def _speakers_with_two(recordings: Sequence[Recording]) -> list[str]:
+    counts = Counter(r.speaker for r in recordings)
+    return sorted(speaker for speaker, count in counts.items() if count > 1)
+
+
 def with_prompts(
-    train: Sequence[Recording], test: Sequence[Recording]
+    train: Sequence[Recording], test: Sequence[Recording], is_prompt: IsPrompt
 ) -> tuple[list[Recording], list[Recording]]:
-    """Give a small test set a second utterance of a speaker, without which it has no prompt for any.
+    """Give a small test set what it lacks for a prompt and another recording of the same speaker.
+
+    Where no recording can be a prompt, it gets two of a speaker all the same: whoever makes pairs tells why.
 
     Args:
         train: from which it is taken, if the speaker keeps some there.
         test: the test set; one with a prompt stays as it is.
+        is_prompt: tells recordings that can be one.
 
     Returns:
         both sets.
     """
     train, test = list(train), list(test)
-    if not test or max(Counter(r.speaker for r in test).values()) > 1:
+    two = {*_speakers_with_two(test)}
+    if any(r.speaker in two and is_prompt(r) for r in test):
         return train, test
-    left = Counter(r.speaker for r in train)
-    speaker = max({r.speaker for r in test}, key=lambda name: (left[name], name))
-    if left[speaker] < MIN_LEFT:
-        return train, test
+    left, tested = Counter(r.speaker for r in train), Counter(r.speaker for r in test)
     texts = Counter(r.text for r in train)
-    second = min(
-        (r for r in train if r.speaker == speaker), key=lambda r: (texts[r.text], r.utterance)
-    )  # rather one whose text nobody else says
-    return [r for r in train if r is not second], [*test, second]
+    without_prompt: list[Recording] = []
+    for speaker in sorted(left, key=lambda name: (name in tested, left[name], name), reverse=True):
+        missing = max(1, 2 - tested[speaker])
+        if left[speaker] - missing < MIN_LEFT - 1:
+            continue
+        # Rather those whose texts nobody else says.
+        others = sorted(
+            (r for r in train if r.speaker == speaker), key=lambda r: (texts[r.text], r.utterance)
+        )
+        more = others[:missing]
+        if not any(is_prompt(r) for r in [*more, *test] if r.speaker == speaker):
+            prompt = next(filter(is_prompt, others), None)
+            if prompt is None:
+                without_prompt = without_prompt or more
+                continue
+            more[-1] = prompt
+        return [r for r in train if r not in more], [*test, *more]
+    more = [] if two else without_prompt
+    return [r for r in train if r not in more], [*test, *more]
 
 
 def hold_out_texts(

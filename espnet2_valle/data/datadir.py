@@ -22,14 +22,18 @@ from espnet2_valle.data.utterances import (
 Value = TypeVar("Value")
 
 
-def read_scp(path: str | Path) -> dict[str, str]:
+def read_scp(path: str | Path, bad: dict[str, InputError] | None = None) -> dict[str, str]:
     """Read a file of two columns, `key value with spaces`, one entry a line.
+
+    Args:
+        path: the file.
+        bad: gets the errors of keys without value, in place of a raise.
 
     Raises:
         InputError: no such file, not UTF-8, a key without value, or a key given twice.
     """
     entries: dict[str, str] = {}
-    for number, key, value in read_entries(path):
+    for number, key, value in read_entries(path, bad):
         if key in entries:
             raise twice(path, number, key)
         entries[key] = value
@@ -66,8 +70,13 @@ class DataDir:
     spans: dict[str, Span] = field(default_factory=dict)
 
     @classmethod
-    def load(cls, path: str | Path) -> "DataDir":
+    def load(cls, path: str | Path, bad: dict[str, InputError] | None = None) -> "DataDir":
         """Read and check a directory.
+
+        Args:
+            path: the directory.
+            bad: gets the errors of utterances that one file has and another lacks, in place of a raise; they
+                are left out.
 
         Raises:
             InputError: a missing file, no utterance, or utterances that one file has and another lacks.
@@ -75,7 +84,7 @@ class DataDir:
         path = Path(path)
         if not path.is_dir():
             raise InputError(path, "no such data directory", "Run the stage that prepares it first")
-        wavs, texts, speakers = (read_scp(path / name) for name in ("wav.scp", "text", "utt2spk"))
+        wavs, texts, speakers = (read_scp(path / name, bad) for name in ("wav.scp", "text", "utt2spk"))
         spans: dict[str, Span] = {}
         if (path / "segments").is_file():
             recordings, wavs = wavs, {}
@@ -84,23 +93,46 @@ class DataDir:
                     path / "segments", utterance, value, recordings
                 )
         languages, emotions = (
-            read_scp(path / name) if (path / name).is_file() else {} for name in ("utt2lang", "utt2emo")
+            read_scp(path / name, bad) if (path / name).is_file() else {} for name in ("utt2lang", "utt2emo")
         )
         loaded = cls(path, wavs, texts, speakers, languages, emotions, spans)
+        if bad is not None:
+            loaded = loaded._without_gaps(bad)
         loaded.check()
         return loaded
 
-    def check(self) -> None:
-        """Raise InputError unless the files speak of the same utterances, at least one."""
-        if not self.wavs:
-            raise no_utterance(self.path)
+    def _tables(self) -> dict[str, Mapping[str, object]]:
+        """File -> what it says of each utterance; files that may be missing only where they are there."""
         needed: dict[str, Mapping[str, object]] = {"text": self.texts, "utt2spk": self.speakers}
         optional: dict[str, Mapping[str, object]] = {
             "utt2lang": self.languages,
             "utt2emo": self.emotions,
             "segments": self.spans,
         }
-        for name, entries in [*needed.items(), *((n, table) for n, table in optional.items() if table)]:
+        return needed | {name: table for name, table in optional.items() if table}
+
+    def _without_gaps(self, bad: dict[str, InputError]) -> "DataDir":
+        """The utterances that all files have; the others go to `bad`."""
+        whole = self.wavs.keys() - bad.keys()
+        for name, entries in self._tables().items():
+            for utterance in sorted(self.wavs.keys() ^ entries.keys()):
+                where, other = ("wav.scp", name) if utterance in entries else (name, "wav.scp")
+                bad.setdefault(
+                    utterance,
+                    InputError(
+                        self.path / where,
+                        f"lacks '{utterance}', which {other} has",
+                        "Add it, or remove it there",
+                    ),
+                )
+            whole &= entries.keys()
+        return self.subset(whole, self.path)
+
+    def check(self) -> None:
+        """Raise InputError unless the files speak of the same utterances, at least one."""
+        if not self.wavs:
+            raise no_utterance(self.path)
+        for name, entries in self._tables().items():
             odd = sorted(self.wavs.keys() ^ entries.keys())
             if odd:
                 raise does_not_match(self.path / name, len(odd), odd[0])

@@ -10,12 +10,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import soundfile
 
-from espnet2_valle.common.audio import Span, read_audio, write_audio
+from espnet2_valle.common.audio import Span, cancelled_channel, mix_down, read_channels, resample, write_audio
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
-from espnet2_valle.common.walk import existing
 from espnet2_valle.data.made_from import MadeFrom, sound_state
 from espnet2_valle.data.pairs import PAIR_LISTS, read_pairs, write_pairs
 from espnet2_valle.data.setaside import MAX_BAD, SetAside
@@ -23,7 +21,8 @@ from espnet2_valle.data.tables import matched
 from espnet2_valle.data.utterances import DataReader, Utterance, write_utterances
 from espnet2_valle.jobs.pool import parallel_map, use_cluster
 
-SILENCE = 1e-4  # a recording whose loudest sample is below this (-80 dBFS) has nothing in it
+SILENCE = 1e-4  # a recording that nowhere leaves its mean by more than this (-80 dBFS) has nothing in it
+LOUDEST = 2.0  # floating-point files may pass 1 a little, where they are clipped
 
 
 class Source(NamedTuple):
@@ -44,6 +43,7 @@ class Formatted:
         channels: of the source file; 0 when it could not be used.
         rate: of the source file in Hz; 0 when it could not be used.
         error: why it could not be used.
+        cancelled: its loudest channel was taken, see `cancelled_channel`.
     """
 
     utterance: str
@@ -51,6 +51,7 @@ class Formatted:
     channels: int = 0
     rate: int = 0
     error: InputError | None = None
+    cancelled: bool = False
 
 
 Work = Callable[[Source], Formatted]
@@ -67,15 +68,25 @@ def format_utterance(job: Source, output_dir: str | Path, sample_rate: int) -> F
     utterance, source, span = job
     target = Path(output_dir) / f"{utterance}.flac"
     try:
-        wav, _ = read_audio(source, sample_rate, span)
-        if np.abs(wav).max() < SILENCE:
-            raise InputError(source, "the sound file is silent", "Record it again or remove the utterance")
+        channels, rate = read_channels(source, span)
+        wav = resample(mix_down(channels), rate, sample_rate)
+        check_level(source, channels)
     except InputError as error:
         target.unlink(missing_ok=True)
         return Formatted(utterance, 0, error=error)
     write_audio(target, wav, sample_rate)
-    info = soundfile.info(existing(source))
-    return Formatted(utterance, len(wav), info.channels, info.samplerate)
+    cancelled = cancelled_channel(channels) is not None
+    return Formatted(utterance, len(wav), channels.shape[1], rate, cancelled=cancelled)
+
+
+def check_level(source: str, channels: np.ndarray) -> None:
+    """Raise InputError if samples (S, C) are a constant, or of another scale than -1 to 1."""
+    peak = float(np.abs(channels).max())
+    if float(np.abs(channels - channels.mean(axis=0)).max()) < SILENCE:
+        raise InputError(source, "the sound file is silent", "Record it again or remove the utterance")
+    if peak > LOUDEST:
+        problem = f"has samples up to {peak:.4g} in place of 1"
+        raise InputError(source, problem, "Export it again, between -1 and 1")
 
 
 def format_set(
@@ -187,8 +198,8 @@ class SourceCounter:
     """Counter of sound files that were mixed down or resampled."""
 
     def __init__(self) -> None:
-        self.stereo = 0
-        self.first_stereo = ""
+        self.stereo = self.cancelled = 0
+        self.first_stereo = self.first_cancelled = ""
         self.rates: Counter[int] = Counter()
 
     def count(self, result: Formatted) -> None:
@@ -196,6 +207,9 @@ class SourceCounter:
         if result.channels > 1:
             self.first_stereo = self.first_stereo or result.utterance
             self.stereo += 1
+        if result.cancelled:
+            self.first_cancelled = self.first_cancelled or result.utterance
+            self.cancelled += 1
         self.rates[result.rate] += 1
 
     def report(self, path: Path, fs: int) -> None:
@@ -204,6 +218,12 @@ class SourceCounter:
             logging.warning(
                 "%s: %d files have several channels and were mixed down, the first '%s'",
                 *(path, self.stereo, self.first_stereo),
+            )
+        if self.cancelled:
+            logging.warning(
+                "%s: of %d files the mean of the channels loses the sound (they cancel each other, or one is "
+                "silent); their loudest channel was taken, the first '%s'",
+                *(path, self.cancelled, self.first_cancelled),
             )
         for rate, count in sorted(self.rates.items()):
             if rate not in (0, fs):

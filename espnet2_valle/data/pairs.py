@@ -134,10 +134,12 @@ def make_pairs(
         if len(chosen) == count:
             break
     if not chosen:
+        shortest, longest = (pick(durations[u] for u in test.wavs) for pick in (min, max))
         raise InputError(
             test.path,
             "no test pair can be made: no speaker has two utterances of which one lasts "
-            f"{min_prompt:g} to {max_prompt:g} s",
+            f"{min_prompt:g} to {max_prompt:g} s, as a prompt does (they last {shortest:.1f} to "
+            f"{longest:.1f} s, {len(test.wavs)} utterances of {len(utterances)} speakers)",
             "Give the test speakers more utterances or widen --min_prompt and --max_prompt "
             '(with run.sh: --local_data_opts "--min_prompt 0.5 --max_prompt 20")',
         )

@@ -13,8 +13,14 @@ Row = tuple[Any, ...]  # its first column is the key
 SORTER_MEMORY = 64 << 20  # bytes, beyond which SQLite sorts in temporary files
 
 
-def read_entries(path: str | Path) -> Iterator[tuple[int, str, str]]:
+def read_entries(
+    path: str | Path, bad: dict[str, InputError] | None = None
+) -> Iterator[tuple[int, str, str]]:
     """Yield line number, key and value of each line of a file of two columns.
+
+    Args:
+        path: the file.
+        bad: gets the errors of keys without value, in place of a raise.
 
     Raises:
         InputError: no such file, not UTF-8, or a key without value.
@@ -29,9 +35,13 @@ def read_entries(path: str | Path) -> Iterator[tuple[int, str, str]]:
                 if not key:
                     continue
                 if not rest:
-                    raise InputError(
+                    error = InputError(
                         f"{path}:{number}", f"'{key}' has no value", "Give it one or remove the line"
                     )
+                    if bad is None:
+                        raise error
+                    bad[key] = error
+                    continue
                 yield number, key, rest[0].rstrip()
         except UnicodeDecodeError as error:
             raise InputError(

@@ -15,6 +15,7 @@ from espnet2_valle.data.tables import Table
 from espnet2_valle.jobs.pool import use_cluster
 from espnet2_valle.jobs.shards import Manifest, bad_row, error_of, lasting, numbered_shards, work_on_shards
 from espnet2_valle.text.bpe import train_bpe
+from espnet2_valle.text.characters import EMOJI
 from espnet2_valle.text.language import check_language, foreign_words
 from espnet2_valle.text.reading import CURRENT, ESPNET, keep_reading, reading_of
 from espnet2_valle.text.tokenizer import Choice, cached_tokenizer, tokenize
@@ -67,6 +68,8 @@ def tokenize_set(
         refuse_language(texts, g2p, where, max_bad)
         report_foreign(data_dir, texts, g2p)
     reading = CURRENT if write_token_list else reading_of(token_list)
+    if reading != ESPNET:
+        report_emoji(data_dir, texts)
     choice = (*choice, reading)
     if write_token_list and token_type == "bpe":
         if not bpemodel:
@@ -175,6 +178,16 @@ def refuse_language(texts: Table, g2p: str | None, where: str, max_bad: float) -
         if max_bad < 1:
             raise
         logging.warning("%s", error)
+
+
+def report_emoji(data_dir: str, texts: Iterable[tuple[str, str]]) -> None:
+    """Warn of texts with emoji, which are not read."""
+    count, first = 0, ""
+    for utterance, text in texts:
+        if not text.isascii() and EMOJI.search(text):
+            count, first = count + 1, first or utterance
+    if count:
+        logging.warning("%s: the emoji of %d texts are not read, the first '%s'", data_dir, count, first)
 
 
 def report_foreign(data_dir: str, texts: Table, g2p: str | None) -> None:

@@ -1,5 +1,6 @@
 """Systems that stand beside VALL-E in a run: ESPnet's own, trained here, and others' outputs."""
 
+import argparse
 from pathlib import Path
 
 from espnet2_valle.common.errors import InputError
@@ -42,6 +43,15 @@ def teacher(kind: str) -> str:
     from espnet2_valle.baseline.kinds import KINDS
 
     return KINDS[kind].teacher or ""
+
+
+def training_parser(kind: str) -> argparse.ArgumentParser:
+    """The options of ESPnet's training of a system."""
+    from espnet2_valle.baseline.budget import TASKS
+    from espnet2_valle.baseline.kinds import KINDS
+
+    parser: argparse.ArgumentParser = TASKS[KINDS[kind].task].get_parser()
+    return parser
 
 
 def model_file(kind: str) -> str:

@@ -13,7 +13,7 @@ GOES_ON = frozenset(
     ("max_epoch", "patience", "num_workers", "log_interval", "keep_nbest_models", "nbest_averaging_interval")
     + ("use_matplotlib", "use_tensorboard", "use_wandb", "wandb_project", "wandb_name", "log_level")
     + ("best_model_criterion", "early_stopping_criterion", "val_scheduler_criterion", "num_att_plot")
-    + ("nj", "cluster", "ngpu", "num_nodes", "device", "expected", "resume")
+    + ("nj", "cluster", "ngpu", "num_nodes", "device", "expected", "resume", "train_minutes")
 )
 # Settings that say what the model is; all others say how it learns.
 OF_THE_MODEL = (

@@ -4,13 +4,18 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from espnet2_valle.common.checks import check_output_folder
+from espnet2_valle.common.checks import check_output_folder, check_packed
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import read_text
 from espnet2_valle.recipe.baselines import baseline_names, trained_baselines
 from espnet2_valle.recipe.names import CONF, PAIRS, TEST
-from espnet2_valle.recipe.settings import CODEC, SCORE, Settings
+from espnet2_valle.recipe.options import Options
+from espnet2_valle.recipe.settings import CODEC, FIRST, LAST, SCORE, TRAINING_STAGES, Settings
 
+WORLD = "world"  # the codec whose config is looked at
+# Names that ESPnet's trainer gives.
+CHECKPOINT = re.compile(r"latest\.pth|\d+epoch\.pth|(train|valid)\.\w+\.(best|ave(_\d+best)?)\.pth")
+OWN_SYSTEMS = ("ground_truth", "codec", "valle")  # as score and report know them
 SEVERAL = re.compile(r"^best_of: *([2-9]|[1-9][0-9])", re.MULTILINE)
 BEST_OF = re.compile(r"(^| )--best_of[ =]")
 ENGLISH_G2P = re.compile(r"g2p_en|espeak_ng_english|none")
@@ -30,15 +35,28 @@ def check_settings(settings: Settings) -> None:
     options = settings.options
     for name in ("datadir", "dumpdir", "expdir"):
         check_output_folder(getattr(options, name), f"--{name}")
+    if not settings.stages:
+        raise InputError(
+            "--stage",
+            f"{options.stage}, --stop_stage {options.stop_stage} and what is skipped leave no stage to run",
+            f"Give stages of {FIRST} to {LAST}",
+        )
     for file in settings.configs:
         _check_config(file)
+    _check_choices(settings)
+    _check_rate(settings)
+    _check_gpus(settings)
     baseline_names(options)
     for kind in trained_baselines(options):
         _check_config(f"{settings.baseline_conf}/{kind}.yaml")
+    taken = {*OWN_SYSTEMS, *baseline_names(options)}
     for word in options.systems.split():
         name, _, path = word.partition("=")
         if not name or not path:
             raise InputError("--systems", f"'{word}' is not NAME=FOLDER", "Give such as theirs=/their/wavs")
+        if name in taken or "/" in name:
+            raise InputError("--systems", f"'{name}' is taken or has a slash", "Give it another name")
+        taken.add(name)
         if not Path(path).exists():
             raise InputError(
                 "--systems",
@@ -87,6 +105,70 @@ def check_tested(settings: Settings) -> None:
 def _check_config(file: str) -> None:
     if not Path(file).is_file():
         raise InputError(file, f"no such config (relative to {Path.cwd()})", "Correct the path")
+    from espnet2_valle.common.conf import read_training_config  # only now: it reads YAML
+
+    read_training_config(file)  # which may name a base
+
+
+def _check_choices(settings: Settings) -> None:
+    """Raise InputError for a model, codec, way to read texts, cluster or checkpoint that there is not."""
+    options, usual = settings.options, Options()
+    if options.download_model:
+        check_packed(options.download_model, "--download_model")
+    elif not CHECKPOINT.fullmatch(options.inference_model):
+        raise InputError(
+            "--inference_model",
+            f"'{options.inference_model}' is no name of a checkpoint",
+            "Give such as valid.loss.ave.pth, valid.loss.best.pth or latest.pth",
+        )
+    if options.cluster:
+        from espnet2_valle.jobs.config import ClusterConfig  # only now: help needs nothing installed
+
+        ClusterConfig.load(options.cluster)
+    if settings.codec != WORLD:
+        from espnet2_valle.codec.build import CODECS
+
+        CODECS.check_name(settings.codec)
+    elif options.codec_config:
+        from espnet2_valle.codec.world_config import WorldConfig
+        from espnet2_valle.common.conf import read_yaml
+
+        WorldConfig.from_dict(read_yaml(options.codec_config, "--codec_config"), options.codec_config)
+    packed = options.init_model or options.download_model  # which has its own way of reading
+    reading = (options.token_type, options.g2p, options.cleaner)
+    is_usual = reading == (usual.token_type, usual.g2p, usual.cleaner)
+    if not packed and not is_usual and options.token_type != "bpe":
+        from espnet2_valle.text.tokenizer import build_tokenizer
+
+        build_tokenizer(*reading)
+
+
+def _check_gpus(settings: Settings) -> None:
+    """Raise InputError if a training of this machine is to run on a GPU that it lacks.
+
+    What a launcher starts elsewhere is told there.
+    """
+    options = settings.options
+    if options.ngpu != 1 or options.num_nodes != 1 or not {*TRAINING_STAGES} & {*settings.stages}:
+        return
+    from espnet2_valle.common.machine import gpus  # which asks torch
+
+    if not gpus():
+        raise InputError("--ngpu", "torch finds no GPU here", "Give --ngpu 0, or run it where there is one")
+
+
+def _check_rate(settings: Settings) -> None:
+    """Raise InputError if the config of a codec that is to be made says another rate than --fs."""
+    options = settings.options
+    if not settings.codec_config or options.init_model or options.download_model:
+        return
+    found = SAMPLE_RATE.search(read_text(settings.codec_config))
+    if found and int(found[1]) != options.fs:
+        raise InputError(
+            "--fs",
+            f"{options.fs} Hz, and the codec of {settings.codec_config} works at {found[1]} Hz",
+            f"Give --fs {found[1]}, or another --codec_config",
+        )
 
 
 def check_begun_codec(settings: Settings) -> None:
@@ -139,6 +221,7 @@ def check_stage(settings: Settings, stage: int) -> None:
         check_texts(settings)
     if stage > 1 and SCORE in settings.stages:
         check_language(settings)
+        check_systems(settings)
 
 
 def needs(settings: Settings, stage: int) -> Iterator[tuple[str, int]]:
@@ -178,8 +261,28 @@ def needs(settings: Settings, stage: int) -> Iterator[tuple[str, int]]:
         yield from ((f"{exp}/{kind}/decode{suffix}/.done", 7) for kind in baseline_names(options))
 
 
+def check_systems(settings: Settings) -> None:
+    """Raise InputError if another's system has a sound file for none of the pairs."""
+    options = settings.options
+    path = Path(settings.data, options.test_sets, options.pairs)
+    if not options.systems or not path.is_file():
+        return
+    from espnet2_valle.data.pairs import read_pairs
+    from espnet2_valle.evaluation.lists import read_outputs
+
+    pairs = [pair.pair_id for pair in read_pairs(path)]
+    for name, _, folder in (word.partition("=") for word in options.systems.split()):
+        found = read_outputs(folder)
+        if not any(pair in found for pair in pairs):
+            raise InputError(
+                f"--systems {name}",
+                f"{folder} has a sound file for none of the {len(pairs)} pairs of {path}",
+                f"Name them by pair, such as {pairs[0]}.wav",
+            )
+
+
 def check_texts(settings: Settings) -> None:
-    """Raise InputError at texts of another language than the g2p reads, before recordings are formatted.
+    """Raise InputError at texts, or an utt2lang, of another language than the g2p reads, before stage 2.
 
     A packed model that decodes has its own g2p; where all texts may be bad, they may be of any language.
     """
@@ -188,11 +291,14 @@ def check_texts(settings: Settings) -> None:
         return
     from espnet2_valle.data.datadir import read_scp  # only now: the recipe's help needs nothing installed
     from espnet2_valle.text.language import check_language as check_texts_language
+    from espnet2_valle.text.language import check_named_languages
 
     for name in (options.train_set, options.valid_set, options.test_sets):
-        path = Path(settings.data, name, "text")
-        if path.is_file():
-            check_texts_language(read_scp(path).values(), options.g2p, str(path))
+        texts, languages = (Path(settings.data, name, file) for file in ("text", "utt2lang"))
+        if languages.is_file():
+            check_named_languages(read_scp(languages), options.g2p, str(languages))
+        if texts.is_file():
+            check_texts_language(read_scp(texts).values(), options.g2p, str(texts))
 
 
 def has_vocabulary(settings: Settings) -> bool:

@@ -3,6 +3,7 @@
 Standard library only: options are checked before anything is installed.
 """
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import Field, dataclass, field, fields
@@ -18,6 +19,12 @@ STAGES = "1 data, 2 format, 3 text, 4 codec, 5 train AR, 6 train NAR, 7 decode, 
 TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 COUNT = re.compile(r"[1-9][0-9]*")
 SHARE = re.compile(r"0?\.[0-9]*[1-9][0-9]*")
+# Least and most of options that are numbers; where the default is empty, an empty one is too.
+WHOLE_NUMBERS = {"nj": (1, math.inf), "inference_nj": (1, math.inf), "fs": (1, math.inf)}
+WHOLE_NUMBERS |= {"nbpe": (1, math.inf), "num_nodes": (1, math.inf), "batch_size": (1, math.inf)}
+NUMBERS = {"min_duration": (0, math.inf), "max_duration": (0, math.inf), "join_seconds": (0, math.inf)}
+NUMBERS |= {"max_bad": (0, 1), "max_unknown": (0, 1), "baseline_minutes": (0, math.inf)}
+TOKEN_TYPES = ("phn", "char", "bpe")
 
 
 def _option(group: str, default: Any, help_text: str) -> Any:
@@ -243,7 +250,33 @@ def _typed(name: str, value: str, script: str) -> str | int | bool:
     return value
 
 
+def _check_numbers(options: Options) -> None:
+    for name, (least, most) in {**WHOLE_NUMBERS, **NUMBERS}.items():
+        given = str(getattr(options, name))
+        if given == FIELDS[name].default == "":
+            continue
+        kind, convert = ("whole number", int) if name in WHOLE_NUMBERS else ("number", float)
+        try:
+            fits = least <= convert(given) <= most
+        except ValueError as error:
+            raise InputError(f"--{name}", f"'{given}' is not a {kind}", f"See {SCRIPT} --help") from error
+        if not fits:
+            limits = f"{least} to {most}" if most < math.inf else f"{least} or more"
+            raise InputError(f"--{name}", f"{given} is out of range", f"Give {limits}")
+    if float(options.min_duration) > float(options.max_duration):
+        raise InputError(
+            "--min_duration",
+            f"{options.min_duration} s is more than --max_duration",
+            "Lower it, or raise that",
+        )
+
+
 def _check(options: Options) -> None:
+    _check_numbers(options)
+    if options.token_type not in TOKEN_TYPES:
+        raise InputError(
+            "--token_type", f"there is no '{options.token_type}'", f"Choose among {', '.join(TOKEN_TYPES)}"
+        )
     if options.read_aloud and not COUNT.fullmatch(options.read_aloud):
         raise InputError(
             "--read_aloud", f"'{options.read_aloud}' is not a number of sentences", "Give such as 6000"

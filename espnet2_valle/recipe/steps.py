@@ -102,6 +102,8 @@ class Step:
         command: its words.
         runner: how the command is run.
         runner_words: name and first words of the runner, which count too.
+        keep_for: training directories; once one is begun, the output that it learnt from is kept, whatever
+            becomes of the files.
     """
 
     marker: str
@@ -110,13 +112,14 @@ class Step:
     command: Sequence[str]
     runner: Runner = run
     runner_words: Sequence[str] = ()
+    keep_for: Sequence[str] = ()
 
     def perform(self) -> None:
         """Run the command and write the marker, unless that was done before.
 
         Raises:
-            InputError: a file is missing, or the output after the command has ended well; or another process
-                makes the same output.
+            InputError: a file is missing, or the output after the command has ended well; another process
+                makes the same output; or other words would make another one than a training has learnt from.
         """
         marker = Path(self.marker)
         with only_one(marker.parent, f"{marker.name}{LOCK}"):
@@ -124,8 +127,11 @@ class Step:
 
     def _perform(self) -> None:
         key = fingerprint(self.files, [*self.runner_words, *self.command])
-        if Path(self.output).exists() and _first_word(self.marker) == key:
+        if Path(self.output).exists() and _words(self.marker)[:1] == [key]:
             log(f"done before: {self.output}")
+            return
+        words = fingerprint([], self.command)
+        if self._is_kept(words):
             return
         Path(self.marker).unlink(missing_ok=True)
         self.runner(self.command)
@@ -135,17 +141,39 @@ class Step:
                 f"not written, though the command ended well: {' '.join(self.command)}",
                 "See what it printed",
             )
-        mark_done(self.marker, f"{key} {datetime.now():%Y-%m-%dT%H:%M:%S}\n")
+        state = f"{key} {datetime.now():%Y-%m-%dT%H:%M:%S}"
+        mark_done(self.marker, f"{state} {words}\n" if self.keep_for else f"{state}\n")
+
+    def _is_kept(self, words: str) -> bool:
+        """Tell whether a training has learnt from the output, which then stays as it is.
+
+        Args:
+            words: fingerprint of the command; markers of earlier versions do not tell that of theirs.
+
+        Raises:
+            InputError: the output was made with other words.
+        """
+        trained = [folder for folder in self.keep_for if Path(folder, STARTED).is_file()]
+        before = _words(self.marker)[2:3]
+        if not trained or not before or not Path(self.output).exists():
+            return False
+        if before != [words]:
+            raise InputError(
+                os.path.dirname(self.output),
+                f"would be made anew with other settings, and {' and '.join(trained)} learnt from it",
+                "Choose another --tag, or remove those folders to train anew",
+            )
+        log(f"kept, since {' and '.join(trained)} learnt from it: {self.output}")
+        return True
 
 
-def start_training(folder: str, files: Sequence[str], command: Sequence[str], of_espnet: bool = True) -> str:
+def start_training(folder: str, files: Sequence[str], command: Sequence[str]) -> str:
     """Write down what a training is begun with; return the file that tells it.
 
     Args:
         folder: training directory.
         files: what it reads.
-        command: its words.
-        of_espnet: it goes on from its last epoch, also with settings that only say how far.
+        command: its words. It goes on from its last epoch, also with settings that only say how far.
 
     Raises:
         InputError: the folder holds a training with other settings, or a file is missing.
@@ -156,7 +184,7 @@ def start_training(folder: str, files: Sequence[str], command: Sequence[str], of
     if started.is_file() and started.read_text(encoding="utf-8").rstrip("\n") != key:
         before = json.loads(noted.read_text(encoding="utf-8")) if noted.is_file() else None
         changes = changed(before, settings) if before is not None else {}
-        if before is None or not of_espnet or not all(map(goes_on, changes)):
+        if before is None or not all(map(goes_on, changes)):
             raise InputError(
                 folder,
                 "holds a training with another config, codec or data",
@@ -188,7 +216,7 @@ def list_files(path: str) -> bytes:
     return b"".join(lines)
 
 
-def _first_word(marker: str) -> str:
+def _words(marker: str) -> list[str]:
+    """Fingerprint, time and, of what is kept for trainings, fingerprint of the command; or nothing."""
     path = Path(marker)
-    words = path.read_text(encoding="utf-8").split(maxsplit=1) if path.is_file() else []
-    return words[0] if words else ""
+    return path.read_text(encoding="utf-8").split() if path.is_file() else []

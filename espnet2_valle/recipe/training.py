@@ -14,7 +14,9 @@ from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.lock import held_locks, only_one
 from espnet2_valle.recipe.steps import Runner, Step, interrupts_left_to_command, log, run, start_training
 
-SHOWN = re.compile(rb"epoch started|epoch results|the training will end|a step takes")
+SHOWN = re.compile(
+    rb"epoch started|epoch results|the training will end|a step takes|passes over the training set"
+)
 TAIL = 25  # lines of the log that are shown when it fails
 BLOCK = 65536
 # Names by which markers of finished runs know the two ways.
@@ -94,7 +96,7 @@ def train(
         output: what the training leaves.
         files: what it reads.
         command: its words.
-        launch: where; None for what is no training of ESPnet's and takes no `--ngpu`.
+        launch: where; None for a recogniser's, which takes no `--ngpu`.
 
     Raises:
         InputError: the folder holds a training with other settings, or one at work; the training failed.
@@ -102,7 +104,7 @@ def train(
     log_file = f"{folder}/train.log"
     words = [LOGGED, log_file] if launch is None else [LAUNCHED, folder]
     with only_one(folder):
-        started = start_training(folder, files, command, launch is not None)
+        started = start_training(folder, files, command)
         Step(
             f"{folder}/.done", output, [started], command, _runner(folder, log_file, launch), words
         ).perform()

@@ -57,7 +57,7 @@ def read_run(files: RunFiles) -> Run:
     """Gather what there is of the run; only scores, pairs and data are a must.
 
     Raises:
-        InputError: no scores, or pairs and data that do not match.
+        InputError: no scores, pairs and data that do not match, or a file that is named and not there.
     """
     exp_dir, score_dir = files.exp_dir, files.score_dir
     scores = read_scores(score_dir / "scores.json")
@@ -66,10 +66,10 @@ def read_run(files: RunFiles) -> Run:
     trials = read_trials(pairs, wavs, read_scp(files.data_dir / "text"), files.pairs)
     if "prompt_seconds" in scores:  # continuations
         trials = [continued(trial, scores["prompt_seconds"]) for trial in trials]
-    given = files.systems
-    outputs = {name: Path(given.get(name) or exp_dir / path) for name, path in DEFAULT_OUTPUTS.items()}
-    outputs |= {name: Path(path) for name, path in given.items()}
-    outcomes = Path(files.outcomes or exp_dir / DEFAULT_OUTCOMES)
+    outputs = {name: exp_dir / path for name, path in DEFAULT_OUTPUTS.items() if name not in files.systems}
+    outputs = {name: path for name, path in outputs.items() if _is_there(path)}
+    outputs |= {name: _given(path, f"--system {name}={path}") for name, path in files.systems.items()}
+    outcomes = _given(files.outcomes, "--outcomes") if files.outcomes else exp_dir / DEFAULT_OUTCOMES
     times = exp_dir / "stage_times"
     return Run(
         name=exp_dir.resolve().name,
@@ -78,7 +78,7 @@ def read_run(files: RunFiles) -> Run:
         trials={trial.pair_id: trial for trial in trials},
         wavs={
             GROUND_TRUTH: {pair.pair_id: wavs[pair.target_utt] for pair in pairs},
-            **{name: read_outputs(path) for name, path in outputs.items() if _is_there(path)},
+            **{name: read_outputs(path) for name, path in outputs.items()},
         },
         outcomes=read_scp(outcomes) if _is_there(outcomes) else {},
         train_dirs={model: exp_dir / model for model in MODELS},
@@ -160,6 +160,12 @@ def read_scores(path: Path) -> dict[str, Any]:
     if missing or not scores["systems"]:
         raise InputError(path, f"lacks {sorted(missing) or 'systems'}", "Score the run again (stage 8)")
     return scores
+
+
+def _given(path: str, option: str) -> Path:
+    if not Path(path).exists():
+        raise InputError(option, f"there is no {path}", "Correct the path, or leave it out")
+    return Path(path)
 
 
 def _is_there(path: Path) -> bool:

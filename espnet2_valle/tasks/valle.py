@@ -27,12 +27,13 @@ from espnet2_valle.tasks.batch_size import accept_auto, choose_batch_bins
 from espnet2_valle.tasks.codewords import use_codewords
 from espnet2_valle.text.tokenizer import TOKEN_TYPES
 from espnet2_valle.text.tokens import TokenIDs
-from espnet2_valle.train.batches import BatchRule
+from espnet2_valle.train.batches import BatchPlan, BatchRule
 from espnet2_valle.train.compute_dtype import choose_dtype
 from espnet2_valle.train.corpus_weights import check_weights
 from espnet2_valle.train.index import TrainingIndex, read_head
 from espnet2_valle.train.iterator import IndexedUtterances, IndexIterFactory
 from espnet2_valle.train.preprocessor import VALLEPreprocessor
+from espnet2_valle.train.schedule import MAX_PASSES, Schedule
 from espnet2_valle.train.sharding import shard
 from espnet2_valle.train.trainer import VALLETrainer
 from espnet2_valle.valle.abs_valle import AbsVALLE
@@ -120,6 +121,12 @@ class VALLETask(AbsTask):
             "such as NAME=2; default: once",
         )
         group.add_argument(
+            "--max_passes",
+            type=float,
+            default=MAX_PASSES,
+            help="over the training set; a longer schedule is shortened in proportion; 0: it is not",
+        )
+        group.add_argument(
             "--base_token_list",
             type=str_or_none,
             default=None,
@@ -187,6 +194,7 @@ class VALLETask(AbsTask):
             if args.base_token_list:
                 model.valle.text.adapt_rows(_base_size(args))
         args.batch_bins = choose_batch_bins(args, cast(ESPnetVALLEModel, model))
+        _bound_schedule(args, cast(ESPnetVALLEModel, model).valle)
         if args.optim in FUSED and not args.optim_conf.keys() & {"fused", "foreach"}:
             args = argparse.Namespace(**{**vars(args), "optim_conf": {**args.optim_conf, "fused": True}})
         return super().build_optimizers(args, model)
@@ -236,19 +244,10 @@ class VALLETask(AbsTask):
             )
         distributed = iter_options.distributed
         train = iter_options.train
-        join_seconds = args.join_seconds if train else 0.0
-        tokens = token_list(args)
         with torch.device("meta"):
             valle = build_model(args).valle
-        rule = BatchRule(
-            bins=iter_options.batch_bins,
-            step=SHAPE_STEP if train else 1,
-            positions=valle.positions,
-            world_size=torch.distributed.get_world_size() if distributed else 1,
-            max_join_frames=int(join_seconds * codec_spec(args).frame_rate),
-            separator=tokens.index(SPACE) if SPACE in tokens else None,
-            weights=args.corpus_weights if train else {},
-        )
+        ranks = torch.distributed.get_world_size() if distributed else 1
+        rule = _batch_rule(args, valle, iter_options.batch_bins, train, ranks)
         return IndexIterFactory(
             IndexedUtterances(TrainingIndex(data[0][0]), iter_options.preprocess_fn, rule.separator),
             rule,
@@ -297,6 +296,47 @@ class VALLETask(AbsTask):
     ) -> tuple[AbsESPnetModel, argparse.Namespace]:
         """Load a trained model as ESPnet's tasks do; see `zoo.checkpoint.load_model`."""
         return load_model(config_file, model_file, device)
+
+
+def _batch_rule(args: argparse.Namespace, valle: AbsVALLE, bins: int, train: bool, ranks: int) -> BatchRule:
+    """Limits of the batches of a set."""
+    tokens = token_list(args)
+    return BatchRule(
+        bins=bins,
+        step=SHAPE_STEP if train else 1,
+        positions=valle.positions,
+        world_size=ranks,
+        max_join_frames=int((args.join_seconds if train else 0.0) * codec_spec(args).frame_rate),
+        separator=tokens.index(SPACE) if SPACE in tokens else None,
+        weights=args.corpus_weights if train else {},
+    )
+
+
+def _bound_schedule(args: argparse.Namespace, valle: AbsVALLE) -> None:
+    """Shorten, in `args`, a schedule of more than `--max_passes` over the training set, and tell of it."""
+    data = getattr(args, "train_data_path_and_name_and_type", ())
+    if not data or data[0][2] != INDEX_TYPE or not args.max_passes:
+        return
+    index = TrainingIndex(data[0][0])
+    rule = _batch_rule(args, valle, args.batch_bins, train=True, ranks=1)
+    schedule = Schedule(args.max_epoch, args.num_iters_per_epoch, args.scheduler_conf)
+    fewest = rule.padded(index.tokens, index.frames).sum(dtype=np.int64) * rule.step / rule.bins
+    if schedule.passes(max(1.0, fewest)) <= args.max_passes:
+        return  # so many data need no plan of their batches, which takes long
+    batches = len(BatchPlan(index, rule, (args.seed, 0)))
+    shorter = schedule.bounded(batches, args.max_passes)
+    if shorter is schedule:
+        return
+    minutes = index.frames.sum(dtype=np.int64) / codec_spec(args).frame_rate / 60
+    logging.warning(
+        "%d steps would be %d passes over the training set of %d utterances (%.1f min): shortened to "
+        "%d steps in %d epochs. --max_passes 0 (in run.sh's --train_args) keeps the schedule; so few "
+        "recordings rather fine-tune a packed model (run.sh --init_model)",
+        *(schedule.steps(batches), schedule.passes(batches), len(index), minutes),
+        *(shorter.steps(batches), shorter.max_epoch),
+    )
+    args.max_epoch, args.num_iters_per_epoch = shorter.max_epoch, shorter.num_iters_per_epoch
+    args.scheduler_conf = dict(shorter.scheduler_conf)
 
 
 def _base_size(args: argparse.Namespace) -> int:

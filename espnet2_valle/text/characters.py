@@ -9,6 +9,11 @@ from espnet2_valle.common.errors import InputError
 KEPT_FORMS = ("<super>", "<sub>", "<fraction>")
 INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\ufeff"))
 INVISIBLE |= dict.fromkeys(range(0x2066, 0x206A))
+# Pictures, flags, skin tones and what joins them to one sign: nobody says them.
+EMOJI = re.compile(
+    "[\U0001f1e6-\U0001f1ff\U0001f300-\U0001faff\u2600-\u27bf\u2b50\u2b55\ufe0e\ufe0f\u20e3]\u200d?"
+)
+MARKUP = re.compile(r"</?[A-Za-z][^<>]*>")  # <speak>, <noise> and the like
 WHITESPACE = "\t\n\v\f\r\x1c\x1d\x1e\x1f\x85"
 REPLACEMENT = "\ufffd"  # what a wrong encoding leaves
 SHOWN = 60  # characters of a text in a message
@@ -45,11 +50,22 @@ def check_characters(text: str, where: str = "text") -> None:
             )
 
 
-def normalise(text: str) -> str:
-    """Write alike what looks alike (NFKC, but for superscripts and fractions); drop what is not seen.
+def check_markup(text: str, where: str = "text") -> None:
+    """Raise InputError at a text with markup, which a g2p would read as words; `where` names it."""
+    found = MARKUP.search(text)
+    if found:
+        raise InputError(
+            where, f"has markup, which would be read as words: {show(found[0])}", "Take it out of the text"
+        )
 
-    Apostrophes inside words become `'`, and any white space one space.
+
+def normalise(text: str) -> str:
+    """Write alike what looks alike (NFKC, but for superscripts and fractions); drop what is not seen or said.
+
+    Apostrophes inside words become `'`, and emoji and any white space one space.
     """
+    if not text.isascii():
+        text = EMOJI.sub(" ", text)
     text = APOSTROPHE.sub("'", text.translate(INVISIBLE))
     if not text.isascii():
         text = "".join(

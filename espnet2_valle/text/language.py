@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -80,6 +80,24 @@ READS = {
     "espeak_ng_english": "en",
     **{g2p: voice.split("-")[0] for g2p, voice in espeak_phones.LANGUAGES.items()},
 }
+
+
+# ISO 639-2 and 639-3, which corpora use too.
+THREE_LETTERS = {
+    "ara": "ar", "chi": "zh", "cmn": "zh", "deu": "de", "dut": "nl", "ell": "el", "eng": "en", "fin": "fi",
+    "fra": "fr", "fre": "fr", "ger": "de", "gre": "el", "hin": "hi", "hun": "hu", "ice": "is", "isl": "is",
+    "ita": "it", "jpn": "ja", "kor": "ko", "nld": "nl", "pol": "pl", "por": "pt", "rus": "ru", "spa": "es",
+    "swe": "sv", "ukr": "uk", "zho": "zh",
+}  # fmt: skip
+
+
+def code_of(named: str) -> str | None:
+    """ISO 639-1 code of a language as corpora name it: `en`, `en-US`, `eng`, `English`; None if unknown."""
+    name = re.split(r"[-_.]", named.strip().lower())[0]
+    if re.fullmatch("[a-z]{2}", name):
+        return name
+    known = {language.name.lower(): code for code, language in LANGUAGES.items()}
+    return THREE_LETTERS.get(name) or known.get(name)
 
 
 def language_of(g2p: str | None) -> str | None:
@@ -162,6 +180,34 @@ def check_language(texts: Iterable[str], g2p: str | None, where: str) -> None:
             _refuse(sample, g2p, where, [found])
 
 
+def check_named_languages(named: Mapping[str, str], g2p: str | None, where: str) -> None:
+    """Refuse utterances that are said to be of another language than the g2p reads.
+
+    Args:
+        named: utterance -> its language, see `code_of`; unknown ones may be any.
+        g2p: one of ESPnet's choices; what has no language of its own reads all.
+        where: that tells the languages, for the error.
+
+    Raises:
+        InputError: it names the choices for the first such language.
+    """
+    own = language_of(g2p)
+    if own is None:
+        return
+    other = {utterance: name for utterance, name in named.items() if code_of(name) not in (own, None)}
+    if not other:
+        return
+    first, name = next(iter(other.items()))
+    choices = _choices([str(code_of(name))])
+    remedy = f"--g2p {' or '.join(choices)}" if choices else "the --g2p of that language"
+    raise InputError(
+        where,
+        f"{len(other)} of {len(named)} utterances are not {LANGUAGES[own].name}, which --g2p {g2p} reads: "
+        f"'{first}' is '{name}'",
+        f"Choose {remedy}, or --token_type char, or correct it",
+    )
+
+
 def guess_language(words: Counter[str]) -> str | None:
     """The language whose commonest words make up the largest part of `words`, if a large one."""
     if words.total() < MIN_WORDS:
@@ -184,13 +230,18 @@ def _written_in(counts: Counter[str]) -> list[str]:
     return [code for code, language in LANGUAGES.items() if script in language.scripts[:2]]
 
 
-def _refuse(text: str, g2p: str | None, where: str, found: list[str]) -> None:
-    """Raise InputError: `text` is of one of the languages `found`."""
+def _choices(codes: Collection[str]) -> list[str]:
+    """Choices of ESPnet's g2p that read one of these languages."""
     import_g2p_without_download()
     from espnet2.text.phoneme_tokenizer import g2p_choices
 
+    return [choice for choice in g2p_choices if language_of(choice) in codes]
+
+
+def _refuse(text: str, g2p: str | None, where: str, found: list[str]) -> None:
+    """Raise InputError: `text` is of one of the languages `found`."""
     own = LANGUAGES[str(language_of(g2p))]
-    choices = [choice for choice in g2p_choices if language_of(choice) in found]
+    choices = _choices(found)
     told = 0 < len(found) <= 3
     names = " or ".join(LANGUAGES[code].name for code in found) if told else "another language"
     remedy = f"--g2p {' or '.join(choices)}" if told and choices else "the --g2p of its language"

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from espnet2_valle.common.errors import InputError, WorkError, work_errors
 from espnet2_valle.common.espnet_imports import import_g2p_without_download
-from espnet2_valle.text.characters import check_characters, normalise
+from espnet2_valle.text.characters import check_characters, check_markup, normalise
 from espnet2_valle.text.espeak_phones import LANGUAGES, VITS, EspeakPhones
 from espnet2_valle.text.language import check_script
 from espnet2_valle.text.reading import CURRENT, ESPNET
@@ -144,7 +144,8 @@ def tokenize(text: str, choice: Choice) -> list[str]:
 def check_text(text: str, token_type: str, g2p: str | None, where: str = "text") -> None:
     """Raise InputError at a text that a tokenizer would misread without a word; `where` names it."""
     check_characters(text, where)
-    if token_type == "phn":
+    if token_type == "phn" and _none_if_said(g2p):
+        check_markup(text, where)
         check_script(text, g2p, where)
 
 

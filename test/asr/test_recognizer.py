@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 
 from espnet2_valle.asr.phones import PhoneScorer, PhoneUnits, sounding
@@ -163,6 +164,45 @@ def test_trained_judge_is_not_trained_again(trained):
     )
     assert is_trained(trained)
     assert before == {p: p.stat().st_mtime_ns for p in trained.rglob("*")}
+
+
+def test_a_trained_recogniser_goes_on_with_more_epochs(tmp_path):
+    config = yaml.safe_load(find("judge/train_asr_ctc.yaml").read_text(encoding="utf-8"))
+    shipped = tmp_path / "shipped.yaml"
+    shipped.write_text(yaml.safe_dump({**config, "scheduler": None, "scheduler_conf": {}}))
+    folder = train_one_step(tmp_path, TEXTS[:2], shipped)
+    config = yaml.safe_load((tmp_path / "config.yaml").read_text())
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump({**config, "max_epoch": 2}))
+    words = [f"--{name}_dir={tmp_path / name}" for name in ("train", "valid")]
+    judge_train.main([*words, f"--output_dir={folder}", f"--config={tmp_path / 'config.yaml'}"])
+    assert is_trained(folder)
+    reporter = torch.load(folder / "checkpoint.pth", weights_only=False)["reporter"]
+    assert sorted(reporter["stats"]) == [1, 2]
+
+
+def test_more_epochs_than_the_cycle_of_the_learning_rate_are_told(tmp_path):
+    train, valid = write_set(tmp_path / "train", TEXTS), write_set(tmp_path / "valid", TEXTS[:2])
+    config = yaml.safe_load(find("judge/train_asr_ctc.yaml").read_text(encoding="utf-8"))
+    path = tmp_path / "c.yaml"
+    path.write_text(yaml.safe_dump({**config, "max_epoch": 17}))
+    with pytest.raises(
+        InputError, match="has 425 steps, and its learning rate's cycle .* 400. Write total_steps: 425"
+    ):
+        train_recognizer(train.path, valid.path, tmp_path / "exp", path)
+
+
+def test_few_recordings_are_not_passed_over_again_and_again(tmp_path, caplog, monkeypatch):
+    train, valid = write_set(tmp_path / "train", TEXTS), write_set(tmp_path / "valid", TEXTS[:2])
+    given = []
+    monkeypatch.setattr("espnet2.tasks.asr.ASRTask.main", lambda cmd: given.extend(cmd))
+    config = find("judge/train_asr_ctc.yaml")
+    for max_passes in (200.0, 0.0):
+        train_recognizer(train.path, valid.path, tmp_path / str(max_passes), config, max_passes=max_passes)
+    # six utterances are one batch of sixteen
+    assert "400 steps would be 400 passes over the training set of 6 utterances" in caplog.text
+    assert given.count("--num_iters_per_epoch") == 1
+    assert given[given.index("--num_iters_per_epoch") + 1] == "12"
+    assert "total_steps=192" in given
 
 
 def test_missing_judge_says_how_to_get_one(tmp_path):

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from espnet2_valle.bin import recipe
+from espnet2_valle.common.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
 # Without site-packages, as on a machine where nothing is installed yet.
@@ -54,6 +55,54 @@ def test_scorers_that_cannot_be_had_are_named(tmp_path):
         recipe.main(["scorers", str(config)])
     config.write_text("judge: none\n")
     recipe.main(["scorers", str(config)])
+
+
+@pytest.mark.parametrize(
+    ("option", "given", "told"),
+    [
+        (
+            "--ar_args",
+            "--max_epochs five",
+            "--ar_args: '--max_epochs five': unrecognized arguments: --max_epochs",
+        ),
+        ("--train_args", "--max_epoch five", "--max_epoch: invalid int value: 'five'"),
+        (
+            "--nar_args",
+            "--max_passes -1",
+            "--nar_args: '--max_passes -1': --max_passes: -1.0 is out of range",
+        ),
+        ("--inference_args", "--top_pp 0.9", "unrecognized arguments: --top_pp"),
+        ("--inference_args", "--device tpu", "'tpu' is no device"),
+        ("--ar_config", "bach_bins: 9\n", "unrecognized arguments: bach_bins"),
+        ("--inference_config", "top_pp: 0.9\n", "unrecognized arguments: top_pp"),
+        ("--judge_config", "encodr: x\n", "unrecognized arguments: encodr"),
+        ("--baseline_args", "--max_epochs 5", "--baseline_args: '--max_epochs 5': unrecognized arguments"),
+    ],
+)
+def test_what_later_stages_hand_on_is_checked_before_the_first(tmp_path, monkeypatch, option, given, told):
+    monkeypatch.chdir(ROOT / "egs2" / "valle")
+    if option.endswith("_config"):
+        (tmp_path / "c.yaml").write_text(given)
+        given = str(tmp_path / "c.yaml")
+    words = ["settings", "--", "--expdir", str(tmp_path), option, given]
+    with pytest.raises(InputError) as caught:
+        recipe.main([*words, "--baseline", "vits"] if option.startswith("--baseline") else words)
+    assert told in str(caught.value)
+
+
+def test_what_later_stages_take_is_let_through(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(ROOT / "egs2" / "valle")
+    words = [
+        "settings",
+        "--",
+        "--expdir",
+        str(tmp_path),
+        "--train_args",
+        "--max_epoch 3 --model_conf bf16=false",
+    ]
+    words += ["--ar_config", "../../conf/tuning/train_ar_mini_long.yaml", "--inference_args", "--best_of 8"]
+    recipe.main(words)
+    assert all("=" in line for line in capsys.readouterr().out.splitlines())
 
 
 def test_a_stage_begins_when_the_one_before_has_ended(tmp_path, monkeypatch, capsys):

@@ -111,7 +111,8 @@ def test_kaldi_segments_languages_and_emotions_are_read(tmp_path):
         ("u1|ann|  ", "metadata.csv:3: the transcript of 'u1' is empty"),
         ("u1|ann", "metadata.csv:3: is not a row of 3 columns"),
         ("u1|ann|hello|more", "metadata.csv:3: is not a row of 3 columns"),
-        ("u0|ann|again", "utterance id 'ann-u0' is there 2 times"),
+        ("u0|ann|again", "metadata.csv:3: 'u0' is the sound file of .*csv:2, too, with another text"),
+        ("u0.wav|bob|hello", "metadata.csv:3: 'u0.wav' is the sound file of .*csv:2, too"),
     ],
 )
 def test_bad_rows_are_named(tmp_path, row, message):

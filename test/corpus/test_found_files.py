@@ -32,6 +32,117 @@ def read(db, **options):
     return [(r.utterance, r.wav.removeprefix(f"{db}/"), r.text) for r in read_folder(db, **options)]
 
 
+def test_a_row_that_is_none_costs_no_other(tmp_path, caplog):
+    for n in range(4):
+        touch(tmp_path / f"u{n}.wav")
+    rows = ["u0|ann|one", "u1|ann|two | too", "", "  ", "||", "u2|ann", "u3|ann|four", "u3|ann|four"]
+    write(tmp_path / "metadata.csv", "id|speaker|text", *rows)
+    with pytest.raises(InputError, match=r"metadata.csv:3: is not a row of 3 columns between '\|' \(2 of 4"):
+        read(tmp_path)
+    assert [text for _, _, text in read(tmp_path, max_bad=0.5)] == ["one", "four"]
+    assert "1 rows are there once more and left out" in caplog.text
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "utf-8-sig", "cp1252"])
+def test_lists_in_encodings_of_spreadsheets(tmp_path, encoding):
+    touch(tmp_path / "u.wav")
+    mark = "\ufeff" if encoding == "utf-16-le" else ""
+    (tmp_path / "metadata.csv").write_bytes(f"{mark}id\ttext\r\nu\tcaf\u00e9\r\n".encode(encoding))
+    if encoding == "cp1252":
+        with pytest.raises(
+            InputError, match=r"Convert it, for example: iconv -f WINDOWS-1252 -t UTF-8 /.*csv >"
+        ):
+            read(tmp_path)
+        return
+    assert read(tmp_path)[0][2] == "caf\u00e9"
+
+
+def test_utf_16_without_its_mark_is_named(tmp_path):
+    touch(tmp_path / "u.wav")
+    (tmp_path / "metadata.csv").write_bytes("id|text\nu|hello\n".encode("utf-16-le"))
+    with pytest.raises(InputError, match="looks like UTF-16. Convert it, for example: iconv -f UTF-16LE"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["METADATA.CSV", "Metadata.csv"])
+def test_case_does_not_count_in_the_name_of_the_list(tmp_path, name):
+    touch(tmp_path / "u.wav")
+    write(tmp_path / name, "ID|Text", "u|hello")
+    assert read(tmp_path)[0][2] == "hello"
+
+
+def test_a_list_of_json_lines_is_read(tmp_path):
+    for name in ("a", "b", "c"):
+        touch(tmp_path / "wavs" / f"{name}.wav")
+    lines = ['{"audio_filepath": "wavs/a.wav", "text": "one", "duration": 2.0, "speaker": 7}']
+    lines += [
+        '{"file_name": "b.wav", "transcription": "two", "speaker_id": "8"}',
+        "{",
+        '{"text": "none"}',
+        "",
+    ]
+    write(tmp_path / "metadata.jsonl", *lines)
+    with pytest.raises(InputError, match=r"metadata.jsonl:3: is not a JSON object on one line \(2 of 4"):
+        read(tmp_path)
+    assert [(u, text) for u, _, text in read(tmp_path, max_bad=0.5)] == [("7-wavs-a", "one"), ("8-b", "two")]
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("validated.tsv", "Rename it to metadata.tsv"),
+        ("filelist.txt", "Rename it to metadata.txt"),
+        ("manifest.json", "Rename it to metadata.jsonl"),
+        ("transcripts.xlsx", "Save its table as metadata.csv, in UTF-8"),
+    ],
+)
+def test_a_list_of_another_name_is_named(tmp_path, name, remedy):
+    touch(tmp_path / "wavs" / "a.wav")
+    write(tmp_path / "README.txt", "a long text about all this " * 20)
+    write(tmp_path / name, "something")
+    with pytest.raises(InputError, match=f"{name} may have their transcripts. {remedy}"):
+        read(tmp_path)
+    (tmp_path / name).unlink()
+    with pytest.raises(InputError, match="has no transcript a.txt beside it"):
+        read(tmp_path)
+
+
+def test_normalised_texts_of_libritts_are_read(tmp_path):
+    touch(tmp_path / "7" / "a.wav")
+    write(tmp_path / "7" / "a.normalized.txt", "one")
+    write(tmp_path / "7" / "a.original.txt", "1")
+    assert read(tmp_path) == [("7-a", "7/a.wav", "one")]
+
+
+def test_a_kaldi_line_that_another_file_lacks_costs_no_other(tmp_path):
+    for n in range(5):
+        touch(tmp_path / f"{n}.wav")
+    write(tmp_path / "wav.scp", *(f"a{n} {n}.wav" for n in range(4)))
+    write(tmp_path / "text", "a0 one", "a1 two", "a2", "a3 four", "a4 five")
+    write(tmp_path / "utt2spk", "a0 a", "a2 a", "a3 a")
+    with pytest.raises(InputError, match=r"text:3: 'a2' has no value \(3 of 5"):
+        read(tmp_path)
+    assert [utterance for utterance, _, _ in read(tmp_path, max_bad=0.7)] == ["a0", "a3"]
+
+
+def test_a_kaldi_directory_without_speakers_says_how_to_name_them(tmp_path):
+    touch(tmp_path / "1.wav")
+    write(tmp_path / "wav.scp", "a1 1.wav")
+    write(tmp_path / "text", "a1 one")
+    with pytest.raises(
+        InputError, match="utt2spk: no such file. Write it: a line `utterance speaker` for each"
+    ):
+        read(tmp_path)
+
+
+def test_two_files_that_would_be_one_utterance_are_both_named(tmp_path):
+    for name in ("a b", "a-b"):
+        touch(tmp_path / f"{name}.wav")
+        write(tmp_path / f"{name}.txt", "hello")
+    with pytest.raises(InputError, match=r"both .*a b\.wav and .*a-b\.wav would be '.*a-b'. Rename one"):
+        read(tmp_path)
+
+
 def test_a_speakers_folder_that_is_a_link_is_followed(tmp_path):
     for folder in ("db/ann", "elsewhere"):
         touch(tmp_path / folder / "1.wav")

@@ -78,7 +78,15 @@ def test_one_set_of_few_speakers_is_split_by_text(tmp_path, speakers):
     ("rows", "arguments", "message"),
     [
         (many("abc", 5), {"num_test_speakers": 3}, "3 of the 3 speakers"),
-        (many("a", 1), {}, "none is left for the train set"),
+        (many("a", 1), {}, "1 recordings, at most 1 of a speaker: too few for a test"),
+        (many("a", 3), {}, "3 recordings, at most 3 of a speaker: .* Give one speaker 4 recordings or more"),
+        (many("abcdefghij", 1), {}, "10 recordings, at most 1 of a speaker"),
+        (many("ab", 2), {}, "4 recordings, at most 2 of a speaker"),
+        (
+            many("abc", 1),
+            {},
+            "at most 1 of a speaker.* if they are of one speaker, say so in the speaker column",
+        ),
     ],
 )
 def test_a_set_too_small_to_split_is_named(tmp_path, rows, arguments, message):
@@ -141,5 +149,52 @@ def test_held_out_speakers_have_a_prompt_if_any_speaker_has(tmp_path):
 
 
 def test_a_speaker_who_says_little_is_not_taken_out_of_training(tmp_path):
-    write_set(tmp_path / "db", many("ab", 2, "{s} {n}"))
-    assert len(read_splits(tmp_path / "db")["test"]) == 1
+    write_set(tmp_path / "db", many("a", 20, "{s} {n}") + many("b", 3, "{s} {n}"))
+    for seed in range(20):
+        splits = read_splits(tmp_path / "db", seed=seed)
+        assert max(Counter(r.speaker for r in splits["test"]).values()) > 1
+        assert len([r for r in splits["train"] + splits["valid"] if r.speaker == "b"]) >= 1
+
+
+def test_speakers_of_one_recording_leave_the_pair_to_others(tmp_path):
+    write_set(tmp_path / "db", many("a", 9, "{s} {n}") + many("b", 1, "{s} {n}"))
+    for seed in range(20):
+        splits = read_splits(tmp_path / "db", seed=seed)
+        assert Counter(r.speaker for r in splits["test"])["a"] > 1
+        assert len(splits["train"]) >= 5
+
+
+def test_the_one_speaker_who_says_most_stays_in_training(tmp_path):
+    write_set(tmp_path / "db", many("a", 40, "{s} {n}") + many("bcdefghijk", 1, "{s} {n}"))
+    for seed in range(10):
+        splits = read_splits(tmp_path / "db", seed=seed)
+        assert len(splits["train"]) >= 25
+        assert Counter(r.speaker for r in splits["test"])["a"] > 1
+
+
+@pytest.mark.parametrize("speakers", ["a", "ab", "abcde"])
+@pytest.mark.parametrize("count", [10, 20, 50])
+def test_recordings_too_short_for_a_prompt_are_not_all_that_a_test_has(tmp_path, speakers, count):
+    write_set(tmp_path / "db", many(speakers, max(2, count // len(speakers)), "{s} {n}"))
+    prompts = {f"{speakers[-1]}_{n}" for n in (0, 1)}
+
+    def is_prompt(recording):
+        return recording.utterance in prompts
+
+    for seed in range(10):
+        test = read_splits(tmp_path / "db", seed=seed, is_prompt=is_prompt)["test"]
+        assert [r for r in test if is_prompt(r)]
+        assert max(Counter(r.speaker for r in test if r.speaker == speakers[-1]).values()) > 1
+
+
+@pytest.mark.parametrize("count", [4, 10, 30])
+def test_without_any_prompt_two_of_a_speaker_are_there_so_that_the_pairs_tell_why(tmp_path, count):
+    write_set(tmp_path / "db", many("a", count, "{s} {n}"))
+    splits = read_splits(tmp_path / "db", is_prompt=lambda _: False)
+    assert len(splits["test"]) >= 2
+    assert sum(map(len, splits.values())) == count
+
+
+def test_a_word_that_training_never_says_makes_no_closed_vocabulary():
+    splits = {"train": spoken("one two", 30), "valid": spoken("three"), "test": spoken("one")}
+    assert closed_vocabulary(splits) is None

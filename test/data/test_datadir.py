@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from espnet2_valle.common.errors import InputError
@@ -20,6 +20,7 @@ def a_set(path):
     )
 
 
+@settings(deadline=None)
 @given(entries=st.dictionaries(KEYS, VALUES, min_size=1))
 def test_what_is_written_is_read_again_sorted(tmp_path_factory, entries):
     path = tmp_path_factory.mktemp("scp") / "text"

@@ -95,8 +95,11 @@ def test_prompts_keep_within_the_limits():
 @pytest.mark.parametrize(("utterances", "seconds"), [(1, 3.0), (5, 0.5), (5, 11.0)])
 def test_no_possible_pair_is_an_error_that_says_why(utterances, seconds):
     data = a_set("abc", utterances)
-    with pytest.raises(InputError, match="no test pair can be made: no speaker has two utterances"):
+    with pytest.raises(InputError, match="no test pair can be made: no speaker has two utterances") as caught:
         make_pairs(data, lengths(data, seconds))
+    assert f"they last {seconds} to {seconds} s, {3 * utterances} utterances of 3 speakers" in str(
+        caught.value
+    )
 
 
 def test_a_written_list_is_read_again(tmp_path):

@@ -17,8 +17,8 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def begin(*options, of_espnet=True):
-    return start_training("ar", ["data"], ["train", "--config", "c.yaml", *options], of_espnet)
+def begin(*options):
+    return start_training("ar", ["data"], ["train", "--config", "c.yaml", *options])
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,7 @@ def begin(*options, of_espnet=True):
         ["--max_epoch=3"],
         ["--max_epoch", "2", "--patience", "4", "--num_workers", "0"],
         ["--log_interval", "10"],
+        ["--train_minutes", "20"],
         ["--optim_conf", "lr=1e-3"],  # as it was
         ["--keep_nbest_models", "5"],
     ],
@@ -95,10 +96,16 @@ def test_another_program_or_word_is_told(folder):
         begin("-x")
 
 
-def test_only_espnets_trainings_go_on(folder):
-    begin(of_espnet=False)
-    with pytest.raises(InputError, match="max_epoch"):
-        begin("--max_epoch", "2", of_espnet=False)
+def test_a_recogniser_goes_on_with_more_epochs_of_its_config_which_is_among_its_files(folder):
+    def begin_recogniser():
+        return start_training("judge", ["c.yaml", "data"], ["train", "--config", "c.yaml"])
+
+    begin_recogniser()
+    (folder / "c.yaml").write_text(CONFIG.replace("max_epoch: 1", "max_epoch: 9"))
+    begin_recogniser()
+    (folder / "c.yaml").write_text(CONFIG.replace("lr: 0.001", "lr: 0.1"))
+    with pytest.raises(InputError, match=r"max_epoch: 9\.0 -> 1\.0 .*optim_conf\.lr: 0\.001 -> 0\.1"):
+        begin_recogniser()
 
 
 def test_a_training_begun_by_an_earlier_version_is_known(folder):

@@ -85,6 +85,8 @@ def test_finetuning_needs_more_installed_and_goes_by_the_packed_model(recipe):
         ),
         (["--systems", "theirs"], "--systems: 'theirs' is not NAME=FOLDER"),
         (["--systems", "theirs=/no/such"], "--systems: /no/such: no such folder"),
+        (["--systems", "codec=/tmp"], "--systems: 'codec' is taken or has a slash"),
+        (["--systems", "a=/tmp a=/tmp"], "--systems: 'a' is taken"),
         (["--phone_chooser", "true"], "--phone_chooser: a single candidate leaves it no choice"),
         (["--baseline", "vits yourtts"], "--baseline: there is no 'yourtts'. Choose among"),
         (["--baseline", "fastspeech2", "--baseline_conf", "gone"], "gone/tacotron2.yaml: no such config"),
@@ -107,12 +109,28 @@ def test_finetuning_needs_more_installed_and_goes_by_the_packed_model(recipe):
             "--test_sets: the corpora have no test set 'test_mini'. Choose among test test_vctk test_an4",
         ),
         (["--corpus_weights", "mini=2"], "--corpus_weights: 'mini=2' is not NAME=NUMBER of one of several"),
+        (
+            ["--stage", "5", "--stop_stage", "4"],
+            "--stage: 5, --stop_stage 4 and what is skipped leave no stage",
+        ),
+        (["--stage", "11"], "leave no stage to run. Give stages of 1 to 10"),
+        (["--fs", "16000"], "--fs: 16000 Hz, and the codec of ../../conf/codec/world.yaml works at 24000 Hz"),
+        (["--ar_config", __file__], "is not YAML"),
+        (["--g2p", "espeak_ng_klingon"], "--g2p: unknown value 'espeak_ng_klingon'. Choose one of"),
+        (["--cleaner", "soap"], "--cleaner soap"),
+        (["--codec", "mp3"], "codec: there is no 'mp3'"),
+        (["--cluster", "../../conf/decode.yaml"], "there is no key 'best_of'"),
+        (["--codec_config", "../../conf/decode.yaml"], "there is no key"),
+        (["--download_model", "gone.zip"], "gone.zip: no such packed model"),
+        (["--inference_model", "best.pth"], "--inference_model: 'best.pth' is no name of a checkpoint"),
+        (["--ngpu", "1"], "--ngpu: torch finds no GPU here. Give --ngpu 0"),
         (["--expdir", "/proc/exp"], "--expdir: /proc/exp cannot be written"),
         (["--dumpdir", "/dev/null/dump"], "--dumpdir: /dev/null/dump cannot be written"),
         (["--datadir", __file__], f"--datadir: {__file__} is no folder"),
     ],
 )
-def test_what_does_not_go_is_named(words, message):
+def test_what_does_not_go_is_named(words, message, monkeypatch):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
     with pytest.raises(InputError) as caught:
         variables(words)
     assert message in str(caught.value)

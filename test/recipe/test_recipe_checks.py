@@ -87,6 +87,27 @@ def test_texts_of_another_language_are_told_before_recordings_are_formatted(spee
         check_stage(speech(**{"g2p": g2p, "skip_eval": True, **may}), 2)
 
 
+def test_an_utt2lang_of_another_language_is_told_before_recordings_are_formatted(speech):
+    settings = speech(skip_eval=True)
+    (Path(settings.data) / ".done").touch()
+    languages(settings, "de")
+    with pytest.raises(InputError, match="test/utt2lang: 2 of 2 utterances are not English"):
+        check_stage(settings, 2)
+    check_stage(speech(skip_eval=True, g2p="espeak_ng_german"), 2)
+
+
+def test_another_system_that_says_none_of_the_pairs_is_told_before_training(speech, tmp_path):
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "u1.wav").touch()
+    settings = speech(systems=f"theirs={tmp_path / 'theirs'}", g2p="none")
+    (Path(settings.data) / ".done").touch()
+    (Path(settings.data) / "test" / "pairs").write_text("p1 u1 u2 -\n")
+    with pytest.raises(InputError, match="theirs has a sound file for none of the 1 pairs.*such as p1.wav"):
+        check_stage(settings, 2)
+    (tmp_path / "theirs" / "p1.wav").touch()
+    check_stage(settings, 2)
+
+
 def test_who_chose_a_recogniser_or_has_a_trained_one_may_speak_any_language(speech, tmp_path):
     languages(speech(), "zh")
     check_language(speech(score_config="mine.yaml"))
@@ -98,8 +119,8 @@ def test_the_language_is_looked_at_before_anything_is_made_of_the_corpus(speech,
     (tmp_path / "data" / "mini" / ".done").touch()
     languages(speech(), "zh")
     with pytest.raises(InputError, match="the test set is not English"):
-        check_stage(speech(), 2)
-    check_stage(speech(stop_stage=7), 2)
+        check_stage(speech(token_type="char"), 2)
+    check_stage(speech(token_type="char", stop_stage=7), 2)
     check_stage(speech(), 1)
 
 

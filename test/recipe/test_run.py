@@ -254,6 +254,27 @@ def test_a_killed_training_goes_on_where_it_was(finished):
     assert (ar / "valid.loss.ave.pth").exists()
 
 
+def test_a_finished_training_goes_on_with_more_epochs(finished):
+    folder, options, _ = finished
+    shutil.copytree(folder / "dump", folder / "dump3")
+    options = [*options, "--expdir", str(folder / "exp3"), "--dumpdir", str(folder / "dump3")]
+    first = run(*options, "--stage", "4", "--stop_stage", "5", "--ar_args", "--max_epoch 1")
+    assert first.returncode == 0, first.stdout
+    ar = folder / "exp3" / "mini" / "ar"
+    before = {path.name: path.stat().st_mtime_ns for path in ar.iterdir()}
+    more = run(*options, "--stage", "5", "--stop_stage", "5", "--ar_args", "--max_epoch 2")
+    assert more.returncode == 0, more.stdout
+    assert "goes on with other settings: max_epoch: 1.0 -> 2.0" in more.stdout
+    log = (ar / "train.log").read_text()
+    assert [log.count(f"{epoch}epoch started") for epoch in ("1/1", "1/2", "2/2")] == [1, 0, 1]
+    assert "The training was resumed" in log
+    assert (ar / "1epoch.pth").stat().st_mtime_ns == before["1epoch.pth"]
+    assert (ar / "2epoch.pth").is_file()
+    again = run(*options, "--stage", "5", "--stop_stage", "5", "--ar_args", "--max_epoch 2")
+    assert again.returncode == 0
+    assert "training; log" not in again.stdout
+
+
 def test_baselines_and_others_stand_beside_valle(finished, tiny_baselines, tmp_path):
     """VITS, FastSpeech 2 after its teacher, another lab's folder. Last of those that change `finished`."""
     folder, options, _ = finished

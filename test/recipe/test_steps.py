@@ -38,6 +38,41 @@ def done(folder):
     return folder / "made" / "output"
 
 
+def test_what_a_training_has_learnt_from_is_kept(folder, capsys):
+    def perform(option):
+        command = ["sh", "-c", "mkdir -p codec; echo $0 >>codec/yaml", option]
+        Step("codec/.done", "codec/yaml", ["a"], command, keep_for=["ar", "nar"]).perform()
+        return (folder / "codec" / "yaml").read_text().split()
+
+    assert perform("one") == ["one"]
+    assert perform("two") == ["one", "two"]
+    (folder / "nar").mkdir()
+    (folder / "nar" / ".started").touch()
+    assert perform("two") == ["one", "two"]
+    with pytest.raises(
+        InputError, match="codec: would be made anew .* and nar learnt from it. Choose another --tag"
+    ):
+        perform("three")
+    (folder / "a").write_text("other data")
+    assert perform("two") == ["one", "two"]
+    assert "kept, since nar learnt from it: codec/yaml" in capsys.readouterr().out
+    (folder / "nar" / ".started").unlink()
+    assert perform("two") == ["one", "two", "two"]
+
+
+def test_a_marker_of_an_earlier_version_says_nothing_of_its_words(folder):
+    made = Step("made/.done", "made/output", ["a"], touch("made/output"), keep_for=["ar"])
+    (folder / "made").mkdir()
+    made.perform()
+    (folder / "ar").mkdir()
+    (folder / "ar" / ".started").touch()
+    marker = folder / "made" / ".done"
+    marker.write_text(" ".join(marker.read_text().split()[:2]) + "\n")
+    (folder / "a").write_text("other data")
+    made.perform()
+    assert (folder / "made" / "output").read_text() == "xx"
+
+
 def test_a_fingerprint_is_that_of_finished_runs():
     words = [
         "python",

@@ -292,6 +292,20 @@ def test_scores_are_a_must(run, content, message):
     assert not (run / "report.html").exists()
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "named"),
+    [
+        ("--system", "theirs={folder}/gone", "--system theirs=.*gone: there is no .*gone"),
+        ("--system", "valle={folder}/gone.scp", "--system valle="),
+        ("--outcomes", "{folder}/gone", "--outcomes: there is no "),
+    ],
+)
+def test_a_file_that_is_named_and_not_there_is_an_error_before_the_page(run, option, value, named):
+    with pytest.raises(InputError, match=named):
+        make(run, option, value.format(folder=run))
+    assert not (run / "report.html").exists()
+
+
 def test_pairs_of_another_corpus_are_refused(run):
     (run.parent.parent / "pairs").write_text("p1 x y z\n")
     with pytest.raises(InputError, match="pair 'p1' has prompt utterance 'x'"):

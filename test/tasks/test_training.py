@@ -17,6 +17,28 @@ EXACT = ["--model_conf=bf16=false", "--valle_conf=history_dropout=0"]
 LONG = ["--num_iters_per_epoch=5", "--max_epoch=2", "--batch_bins=60", "--save_interval=2", "--resume=true"]
 
 
+def test_a_schedule_of_too_many_passes_is_shortened_and_told(archive, caplog):
+    """Eight utterances are one batch of the budget: 4000 steps would be 4000 passes."""
+    longer = ["--num_iters_per_epoch=400", "--max_epoch=10", "--batch_bins=100000"]
+    VALLETask.main(cmd=options(archive, "ar", *longer, "--max_passes=20"))
+    told = yaml.safe_load((archive / "exp" / "config.yaml").read_text())
+    assert (told["max_epoch"], told["num_iters_per_epoch"]) == (10, 2)
+    assert told["scheduler_conf"]["warmup_steps_list"] == [0, 1, 18]
+    assert "4000 steps would be 4000 passes over the training set of 8 utterances" in caplog.text
+    assert "shortened to 20 steps in 10 epochs" in caplog.text
+    assert len(curve(archive / "exp")) == 10 * 4
+
+
+def test_a_schedule_is_kept_where_that_is_asked_for(archive, caplog):
+    shorter = ["--num_iters_per_epoch=4", "--max_epoch=2", "--batch_bins=100000"]
+    for passes in ("0", "8"):
+        VALLETask.main(
+            cmd=options(archive, "ar", *shorter, f"--max_passes={passes}", f"--output_dir={archive}/{passes}")
+        )
+        assert len(curve(archive / passes)) == 2 * 4
+    assert "passes over the training set" not in caplog.text
+
+
 class Killed(Exception):
     """Stands for a kill right behind a checkpoint."""
 

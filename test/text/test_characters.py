@@ -3,7 +3,7 @@
 import pytest
 
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.text.characters import check_characters, check_said, normalise, show
+from espnet2_valle.text.characters import check_characters, check_markup, check_said, normalise, show
 
 
 @pytest.mark.parametrize("bad", ["\x00", "\x07", "\x1b", "\x7f", "\x9f", "\ufffd", "\ue000"])
@@ -35,11 +35,27 @@ def test_writing_of_all_kinds_is_let_through(text):
         ("a\u00a0b\u2009c\td\n e", "a b c d e"),
         ("№ 5…", "No 5..."),
         ("seven two nine", "seven two nine"),
+        ("so 😀👍🏽 much ❤️!", "so much !"),
+        ("🇩🇪👩‍👩‍👧 1️⃣", "1"),
+        ("20 °C © ™ ½ π ≥ 2", "20 °C © ™ ½ π ≥ 2"),
     ],
 )
 def test_what_looks_alike_is_written_alike(text, wanted):
     assert normalise(text) == wanted
     assert normalise(wanted) == wanted
+
+
+@pytest.mark.parametrize(
+    "text", ["<speak>hello</speak>", "so <break time='1s'/> what", "well <noise> yes", "a </b> c"]
+)
+def test_markup_is_refused_since_it_would_be_read(text):
+    with pytest.raises(InputError, match="--text: has markup, which would be read as words: '<"):
+        check_markup(text, "--text")
+
+
+@pytest.mark.parametrize("text", ["2 < 3 and 4 > 1", "a <- b", "<3", "x<y", ">> quoted"])
+def test_other_angles_are_no_markup(text):
+    check_markup(text)
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n\t", "\u00a0", None, 7])

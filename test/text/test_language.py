@@ -8,7 +8,9 @@ from espnet2_valle.common.errors import InputError
 from espnet2_valle.text.language import (
     LANGUAGES,
     check_language,
+    check_named_languages,
     check_script,
+    code_of,
     foreign_words,
     guess_language,
     language_of,
@@ -113,6 +115,35 @@ def test_a_text_mostly_of_another_script_is_refused():
     with pytest.raises(InputError, match="prompt_text: 'привет all' is not English"):
         check_script("привет all", ENGLISH, "prompt_text")
     check_script("hello, мир", ENGLISH)
+
+
+@pytest.mark.parametrize(
+    ("named", "code"),
+    [
+        ("en", "en"),
+        ("en-US", "en"),
+        ("EN_gb", "en"),
+        ("eng", "en"),
+        ("English", "en"),
+        ("cmn", "zh"),
+        ("zh-CN", "zh"),
+    ]
+    + [("sw", "sw"), ("und", None), ("klingon", None)],
+)
+def test_languages_have_several_names(named, code):
+    assert code_of(named) == code
+
+
+def test_utterances_of_a_language_that_the_g2p_does_not_read_are_refused():
+    with pytest.raises(
+        InputError, match="utt2lang: 1 of 2 utterances are not English.*'u2' is 'deu'"
+    ) as caught:
+        check_named_languages({"u1": "en", "u2": "deu"}, ENGLISH, "utt2lang")
+    assert "--g2p espeak_ng_german, or --token_type char" in caught.value.remedy
+    with pytest.raises(InputError, match="the --g2p of that language"):
+        check_named_languages({"u1": "sw"}, ENGLISH, "utt2lang")
+    check_named_languages({"u1": "en_GB", "u2": "und", "u3": "english"}, ENGLISH, "utt2lang")
+    check_named_languages({"u1": "zh"}, None, "utt2lang")
 
 
 def test_few_words_tell_no_language():

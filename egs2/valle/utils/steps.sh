@@ -10,8 +10,9 @@ ask() { recipe "$@" -- ${options[@]+"${options[@]}"}; }
 # wanted NUMBER: this stage was asked for.
 wanted() { [[ " ${stages} " == *" $1 "* ]]; }
 
-# step [--log LOG] MARKER OUTPUT FILE... -- COMMAND...: run COMMAND unless it made OUTPUT before with the same words and FILEs.
-# A later step that has MARKER among its FILEs is done again after this one was.
+# step [--log LOG] [--keep_for DIR]... MARKER OUTPUT FILE... -- COMMAND...: run COMMAND unless it made OUTPUT before with the same words
+# and FILEs. A later step that has MARKER among its FILEs is done again after this one was. What a training in DIR has learnt from is
+# kept.
 step() { "${PYTHON}" -m espnet2_valle.bin.step "$@"; }
 
 # train [--ngpu N --num_nodes N --cmd CMD] DIR OUTPUT FILE... -- COMMAND...: the same for a training, which goes on where it was;
