@@ -24,6 +24,8 @@ CODECS: Registry[type[AbsCodec]] = Registry(
         "lyra": "espnet2_valle.codec.lyra:LyraCodec",
     },
 )
+OPTIONAL = {field.name: field.default for field in dataclasses.fields(CodecSpec)}
+OPTIONAL = {name: value for name, value in OPTIONAL.items() if value is not dataclasses.MISSING}
 FIELDS = {"type", "model", "options", *(field.name for field in dataclasses.fields(CodecSpec))} - {"name"}
 
 
@@ -66,6 +68,8 @@ def read_codec_config(path: str | Path) -> dict[str, Any]:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(path, f"not YAML ({error})", "Run stage 4 again") from error
+    if isinstance(content, dict):
+        content = {**OPTIONAL, **content}  # which older files lack
     if not isinstance(content, dict) or set(content) != FIELDS:
         found = set(content) if isinstance(content, dict) else set()
         raise InputError(

@@ -110,7 +110,7 @@ class LyraCodec(AbsCodec):
 
     @property
     def _places(self) -> np.ndarray:
-        """What one step of each stage of a codebook adds to the code; the first stage counts most."""
+        """Weight of one step of each stage of a codebook in the code; the first stage counts most."""
         return self.stage_size ** np.arange(self.stages_per_codebook)[::-1]
 
     def codewords(self) -> list[np.ndarray]:

@@ -13,6 +13,9 @@ class CodecSpec:
         frame_rate: rows of codes a second.
         num_codebooks: Q, the columns of codes.
         codebook_size: every code is in 0 .. codebook_size - 1.
+        utterance_codebooks: n, where the codes of codebooks 2 .. n + 1 are the same in all frames of an
+            utterance, since they say what belongs to it as a whole: its voice, its level. They are taken
+            from the prompt and not predicted.
     """
 
     name: str
@@ -20,3 +23,4 @@ class CodecSpec:
     frame_rate: float
     num_codebooks: int
     codebook_size: int
+    utterance_codebooks: int = 0

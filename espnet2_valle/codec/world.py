@@ -12,14 +12,12 @@ from espnet2_valle.codec.abs_codec import AbsCodec, CodecSource, FileMap
 from espnet2_valle.codec.quantizer import ResidualQuantizer
 from espnet2_valle.codec.spec import CodecSpec
 from espnet2_valle.codec.world_config import WorldConfig
-from espnet2_valle.codec.world_features import MEL_POINTS, WorldFeatures
+from espnet2_valle.codec.world_features import WorldFeatures
 from espnet2_valle.codec.world_fit import affordable_size, analyse_file, build_features, enough_wavs, widen
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_path
 
 MODEL = "codec.npz"
-SILENCE = 3.0  # nepers below loud speech: a frame weaker than that holds no speech
-LOUD_QUANTILE = 0.9
 
 
 def stage_scales(
@@ -51,6 +49,15 @@ def stage_scales(
     return scales
 
 
+def count_utterance_stages(stages: Sequence[Mapping[str, Any]], features: WorldFeatures) -> int:
+    """Number of stages behind the first that code nothing but what an utterance has as a whole."""
+    whole = {*features.voice_columns, features.gain_column}
+    for number, stage in enumerate(stages[1:]):
+        if not all(whole.issuperset(features.columns(key)) for key in stage):
+            return number
+    return len(stages) - 1
+
+
 class WorldCodec(AbsCodec):
     """WORLD features, quantised stage by stage.
 
@@ -77,6 +84,7 @@ class WorldCodec(AbsCodec):
             frame_rate=config.frame_rate,
             num_codebooks=len(config.stages),
             codebook_size=config.codebook_size,
+            utterance_codebooks=count_utterance_stages(config.stages, self.features),
         )
         expected = (self.num_codebooks, self.codebook_size, self.features.dim)
         if quantizer.codebooks.shape != expected:
@@ -140,9 +148,7 @@ class WorldCodec(AbsCodec):
         rng = np.random.default_rng(config.fit.seed)
         chosen = np.sort(rng.permutation(len(vectors))[: config.fit.max_frames])
         vectors = vectors[chosen]
-        level = vectors[:, extractor.level_column]
-        quiet = level < np.quantile(level, LOUD_QUANTILE) - SILENCE * np.sqrt(MEL_POINTS)
-        weights = np.where(quiet, config.fit.silence_weight, 1.0)
+        weights = np.where(extractor.holds_speech(vectors), 1.0, config.fit.silence_weight)
         jitter = np.where(extractor.is_shape, config.fit.cepstrum_jitter, 0.0)
         quantizer = ResidualQuantizer.fit(
             vectors,
@@ -179,13 +185,15 @@ class WorldCodec(AbsCodec):
         return smooth(self.quantizer.decode(codes), self.neighbours)
 
     def decode_part(self, codes: np.ndarray, utterance: np.ndarray) -> np.ndarray:
-        """See `AbsCodec.decode_part`; the gain is that of `utterance`."""
+        """See `AbsCodec.decode_part`; gain and voice are those of `utterance`."""
         codes = self.check_codes(codes)
         if len(codes) == 0:
             return np.zeros(0, dtype=np.float32)
         features = self.decode_features(codes)
-        gain = self.features.gain_column
-        features[:, gain] = self.quantizer.decode(self.check_codes(utterance))[:, gain].mean()
+        whole = self.quantizer.decode(self.check_codes(utterance))
+        gain, voice = self.features.gain_column, self.features.voice_columns
+        features[:, gain] = whole[:, gain].mean()
+        features[:, voice] = np.median(whole[:, voice], axis=0)
         return self.features.synthesise(features)
 
     def codewords(self) -> list[np.ndarray]:

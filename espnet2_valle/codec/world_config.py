@@ -25,6 +25,7 @@ class FeatureConfig:
     split: float = 8000.0
     num_cepstra: int = 32
     num_high: int = 3
+    voice_cepstra: int = 0
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class FitConfig:
     iterations: int = 15
     silence_weight: float = 0.2
     cepstrum_jitter: float = 0.7
+    voice_jitter: float = 0.5
     high_lift: float = 5.0
     lowest_level: float = -66.0
     highest_level: float = -6.0
@@ -72,6 +74,12 @@ class WorldConfig:
             )
         if features.f0_method not in F0_METHODS:
             raise InputError(where, f"f0_method {features.f0_method!r}", f"Use {' or '.join(F0_METHODS)}")
+        if not 0 <= features.voice_cepstra < features.num_cepstra:
+            raise InputError(
+                where,
+                f"voice_cepstra {features.voice_cepstra} of {features.num_cepstra} cepstra",
+                f"Give 0 to {features.num_cepstra - 1}: c0, the level, is no voice's own",
+            )
         if not 0 < features.split < config.sample_rate / 2:
             raise InputError(where, f"split {features.split:g} is not below half the sample rate", "Lower it")
         if config.smoothing < 0 or not 0 <= config.max_smoothing <= 0.5:

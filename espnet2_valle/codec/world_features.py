@@ -6,7 +6,9 @@ unvoiced stretches), c0 .. (cosine transform of the log envelope on a mel axis u
 high0 .. (mean log envelope of bands above `split`), breath0 .. (aperiodicity of voiced frames) and gain
 (natural log of the utterance's level, the same in all frames; the rest is measured after it is taken away).
 The envelope above `split` is kept apart, so that a recording without it shares the cepstra
-of one that has it.
+of one that has it. With `voice_cepstra`, what a voice has of its own comes last: the means of pitch, c1 ..,
+high and breath over the utterance's voiced frames (voice_pitch, voice_c1 ..), the same in all frames and
+taken away from them, so that a frame says what is spoken and the means say who speaks.
 """
 
 import re
@@ -25,6 +27,9 @@ LOWEST_RATIO = 1e-4  # silence is not made louder than by the inverse of it
 DITHER_SEED = 0
 PART = 0.005  # seconds, about: frames are analysed in parts and synthesised in parts
 HARVEST_PERIOD = 1.0  # milliseconds
+SILENCE = 3.0  # nepers below loud speech: a frame weaker than that holds no speech
+LOUD_QUANTILE = 0.9
+VOICE = "voice_"  # begins the name of a mean over the utterance
 LEAP = 0.45  # nepers of mean log envelope from one frame to the next
 LEAP_STEEPNESS = 3.0
 
@@ -82,6 +87,12 @@ class WorldFeatures:
             + [f"breath{i}" for i in range(self.num_breath)]
             + ["gain"]
         )
+        own = [f"c{i + 1}" for i in range(config.voice_cepstra)]
+        own = ["pitch", *own, *(name for name in self.names if name.startswith(("high", "breath")))]
+        own = own if config.voice_cepstra else []
+        self.own_columns = [self.names.index(name) for name in own]
+        self.voice_columns = [len(self.names) + i for i in range(len(own))]
+        self.names += [VOICE + name for name in own]
         self.gain_column = self.names.index("gain")
         self.level_column = self.names.index("c0")
         self.is_envelope = np.array([name.startswith(("c", "high")) for name in self.names])
@@ -94,15 +105,15 @@ class WorldFeatures:
         return len(self.names)
 
     def columns(self, key: str) -> list[int]:
-        """Columns named by `key`: a name, `cM-N`, or `high` / `breath` for all of them.
+        """Columns named by `key`: a name, `cM-N`, or `high` / `breath` for all of them; `voice_` may precede.
 
         Raises:
             KeyError: nothing is called so.
         """
-        span = re.fullmatch(r"c(\d+)-(\d+)", key)
+        span = re.fullmatch(rf"({VOICE})?c(\d+)-(\d+)", key)
         if span:
-            wanted = [f"c{i}" for i in range(int(span[1]), int(span[2]) + 1)]
-        elif key in ("high", "breath"):
+            wanted = [f"{span[1] or ''}c{i}" for i in range(int(span[2]), int(span[3]) + 1)]
+        elif key.removeprefix(VOICE) in ("high", "breath"):
             wanted = [name for name in self.names if name.startswith(key)]
         else:
             wanted = [key]
@@ -116,6 +127,10 @@ class WorldFeatures:
         A frame stands for `hop` samples. Its voicing and pitch are means over parts of it; its envelope is
         that of its middle, since a mean of log envelopes is further from any voice.
         """
+        return self.take_voice(self.measure(wav)).astype(np.float32)
+
+    def measure(self, wav: np.ndarray) -> np.ndarray:
+        """Features (T, D) of `wav` (S,) before the voice's means are taken away."""
         wav, gain = self.normalise(np.asarray(wav, dtype=np.float64))
         num_frames = -(-len(wav) // self.hop)
         wav = np.pad(wav, (0, num_frames * self.hop - len(wav)))
@@ -131,7 +146,33 @@ class WorldFeatures:
         breath = self.world.code_aperiodicity(aperiodicity, self.sample_rate) / APERIODICITY_SCALE
         breath = np.where(voiced > 0, breath, 0.0)
         gains = np.full((num_frames, 1), gain)
-        return np.concatenate([voiced, log_f0[:, None], coded, breath, gains], axis=1).astype(np.float32)
+        return np.concatenate([voiced, log_f0[:, None], coded, breath, gains], axis=1)
+
+    def take_voice(self, features: np.ndarray) -> np.ndarray:
+        """Take the means of the voice away from `features` (T, D) and append them, (T, dim)."""
+        if not self.own_columns:
+            return features
+        speech = self.holds_speech(features)
+        voiced = speech & (features[:, 0] > 0.5)
+        means = features[voiced if voiced.any() else speech][:, self.own_columns].mean(axis=0)
+        features = features.copy()
+        features[:, self.own_columns] -= means
+        return np.concatenate([features, np.tile(means, (len(features), 1))], axis=1)
+
+    def give_voice(self, features: np.ndarray) -> np.ndarray:
+        """Features (T, dim) with the voice's means, where they have them, added where they belong.
+
+        The median over the frames: a model that says the codes of a few frames wrong does not change it.
+        """
+        if self.own_columns:
+            features = features.copy()
+            features[:, self.own_columns] += np.median(features[:, self.voice_columns], axis=0)
+        return features
+
+    def holds_speech(self, features: np.ndarray) -> np.ndarray:
+        """Mask (T,) bool of the frames of `features` (T, D) that are not pauses, by their level."""
+        level = features[:, self.level_column]
+        return level >= np.quantile(level, LOUD_QUANTILE) - SILENCE * np.sqrt(MEL_POINTS)
 
     def f0(self, wav: np.ndarray, times: np.ndarray) -> np.ndarray:
         """F0 (T,) in Hz of `wav` at `times`, 0 where unvoiced."""
@@ -182,7 +223,7 @@ class WorldFeatures:
     def synthesise(self, features: np.ndarray) -> np.ndarray:
         """Waveform (T * hop,) float32, not clipped, of features (T, dim)."""
         num_samples = len(features) * self.hop
-        features = self.refine(np.asarray(features, dtype=np.float64))
+        features = self.refine(self.give_voice(np.asarray(features, dtype=np.float64)))
         voiced = features[:, 0] > 0.5
         pitch = np.clip(np.exp(features[:, 1]), self.config.f0_floor, self.config.f0_ceil)
         f0 = np.where(voiced, pitch, 0.0)

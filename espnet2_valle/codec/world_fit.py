@@ -68,11 +68,14 @@ def widen(
     """Spread `vectors` (N, dim) over what the training set may lack, so that other recordings find codewords.
 
     Half of the frames get energy above `split`, as a wide-band recording has; the gain becomes any between
-    two levels.
+    two levels; voices are spread around those of the training set, which are few beside those that exist.
     """
     vectors = vectors.astype(np.float64)
     count = len(vectors)
-    high = features.columns("high")
+    voice = features.voice_columns
+    spread = config.voice_jitter * vectors[:, voice].std(axis=0)
+    vectors[:, voice] += spread * rng.standard_normal((count, len(voice)))
+    high = features.columns("voice_high" if voice else "high")
     lifted = rng.random((count, 1)) < LIFTED_SHARE
     vectors[:, high] += config.high_lift * np.where(lifted, rng.random((count, 1)), 0.0)
     vectors[:, high] += config.high_lift * LIFT_RIPPLE * rng.standard_normal((count, len(high)))

@@ -27,10 +27,12 @@ class NARContext:
     Attributes:
         caches: one for each stage, of batch 1.
         position: of the next frame.
+        own_codes: (utterance_codebooks,) codes of the utterance as a whole.
     """
 
     caches: list[GrowingCache]
     position: int
+    own_codes: torch.Tensor
 
 
 class VALLENAR(AbsVALLE):
@@ -49,6 +51,8 @@ class VALLENAR(AbsVALLE):
             which is the target as a whole (VALL-E). "prefix": the utterance is cut in two and only the
             second part is the target (VALL-E 2); for short utterances, where "random" would let the model
             copy the answer from the prompt.
+        utterance_codebooks: of the codec, how many codebooks behind the first are the same in all frames of
+            an utterance: given in training, taken from the prompt in synthesis.
         max_prompt_frames: longest training prompt, 3 s in the paper.
         restart_positions: the target's positions begin at zero, as the prompt's do (VALL-E, sec. 4.2.2: they
             are computed separately for prompts and the acoustic sequence). Otherwise both are counted through
@@ -81,12 +85,15 @@ class VALLENAR(AbsVALLE):
         chunk_frames: int = 0,
         mask_mix: dict[str, float] | None = None,
         attention_dropout: float = 0.0,
+        utterance_codebooks: int = 0,
     ):
         super().__init__()
         if prompt_mode not in PROMPT_MODES:
             raise ValueError(f"prompt_mode must be one of {PROMPT_MODES}, not {prompt_mode!r}")
-        if num_codebooks < 2:
-            raise ValueError("a NAR model needs a codec with at least two codebooks")
+        if num_codebooks < 2 + utterance_codebooks:
+            raise ValueError(
+                "a NAR model needs a codec with at least two codebooks beside those of the whole utterance"
+            )
         mix = dict.fromkeys(MASK_KINDS, 1.0) if mask_mix is None else mask_mix
         if set(mix) - set(MASK_KINDS) or min(mix.values(), default=0) < 0 or sum(mix.values()) <= 0:
             raise ValueError(f"mask_mix must give shares of {MASK_KINDS}, not {mask_mix}")
@@ -95,6 +102,7 @@ class VALLENAR(AbsVALLE):
         self.chunk_frames = chunk_frames
         self.mask_mix = mix
         self.num_codebooks = num_codebooks
+        self.first_stage = 1 + utterance_codebooks
         self.prompt_mode = prompt_mode
         self.max_prompt_frames = max_prompt_frames
         self.restart_positions = restart_positions
@@ -126,7 +134,9 @@ class VALLENAR(AbsVALLE):
         if self.chunk_frames:
             rows, frames = target.shape[:2]
             if numbers is not None:
-                numbers = numbers // (self.num_codebooks - 1)  # what the stages have not made use of
+                numbers = numbers // (
+                    self.num_codebooks - self.first_stage
+                )  # what the stages have not made use of
             ranks = draw_chunk_ranks(self.chunk_frames, self.mask_mix, rows, frames, target.device, numbers)
         logits = self.logits(text, text_lengths, prompt, length, target, target_lengths, stage, ranks)
         inside = length_mask(target_lengths, target.shape[1])
@@ -158,7 +168,7 @@ class VALLENAR(AbsVALLE):
             text: (batch, text_time); text_lengths: (batch,)
             prompt: (batch, prompt_time, Q); prompt_lengths: (batch,)
             target: (batch, time, Q), of which codebooks >= stage are not looked at; target_lengths: (batch,)
-            stage: (batch,) zero-based codebook to predict, 1..Q-1.
+            stage: (batch,) zero-based codebook to predict, `first_stage`..Q-1.
             ranks: (batch, time) number of each target frame's chunk (`chunk_ranks`): a position sees ranks
                 up to its own; text and prompt have rank 0. None for full attention.
 
@@ -201,6 +211,8 @@ class VALLENAR(AbsVALLE):
     ) -> list[torch.Tensor]:
         """Fill in codebooks 2..Q greedily, stage by stage; rows are padded so that they end together.
 
+        Those of the utterance as a whole are the prompt's.
+
         Args:
             text: (text_time,) of each row: prompt text and text.
             prompt: (prompt_time, Q) of each row.
@@ -210,28 +222,42 @@ class VALLENAR(AbsVALLE):
         Returns:
             (time, Q) of each row.
         """
-        targets = list(first_codes)
-        rows = [self._row(*row) for row in zip(text, prompt, targets, strict=True)]
+        prompts = list(prompt)
+        targets = [self._given(*row) for row in zip(first_codes, map(self._own_codes, prompts), strict=True)]
+        rows = [self._row(*row) for row in zip(text, prompts, targets, strict=True)]
         x = pad_sequence(rows, batch_first=True, padding_side="left")
         mask = _mask_of_rows(x, rows, targets, chunks)
-        codes = [pad_sequence(targets, batch_first=True, padding_side="left")]
-        batch, time = codes[0].shape
+        codes = list(pad_sequence(targets, batch_first=True, padding_side="left").unbind(2))
+        time = codes[0].shape[1]
         frames = torch.tensor([len(target) for target in targets], device=x.device)
         inside = length_mask(frames, time).flip(1).unsqueeze(2)
         # Text and prompt are embedded once; each stage only adds its codebook to the target.
-        for stage in range(1, self.num_codebooks):
+        for stage in range(self.first_stage, self.num_codebooks):
             hidden = self.transformer(x, causal=False, mask=mask, stage=stage - 1, last=time)
             codes.append(self.codes.logits(hidden, torch.full_like(frames, stage)).argmax(-1))
             x[:, -time:] += torch.where(inside, self.codes.embed(codes[-1], stage), 0)
         filled = torch.stack(codes, dim=2)
         return [row[time - len(target) :] for row, target in zip(filled, targets)]
 
-    def _row(self, text: torch.Tensor, prompt: torch.Tensor, first_codes: torch.Tensor) -> torch.Tensor:
-        """Text, text end, prompt and codebook 1 as the Transformer reads them, (positions, width)."""
+    def _own_codes(self, prompt: torch.Tensor) -> torch.Tensor:
+        """Codes (utterance_codebooks,) that a prompt (time, Q) has as a whole."""
+        return prompt[0, 1 : self.first_stage]
+
+    def _given(self, first_codes: torch.Tensor, own_codes: torch.Tensor) -> torch.Tensor:
+        """Codes of the target that are not predicted, (time, first_stage)."""
+        return torch.cat([first_codes[:, None], own_codes.expand(len(first_codes), -1)], dim=1)
+
+    def _row(self, text: torch.Tensor, prompt: torch.Tensor, given: torch.Tensor) -> torch.Tensor:
+        """Text, text end, prompt and what is given of the target as the Transformer reads them.
+
+        Returns:
+            (positions, width)
+        """
         length = torch.tensor([len(text)], device=text.device)
         embedded_text, _ = self.text(text[None], length)
         read = self._place(self.codes.sum(prompt[None], torch.full_like(length, self.num_codebooks)), 0)
-        said = self._place(self.codes.embed(first_codes[None], 0), self._first_position(len(prompt)))
+        embedded = self.codes.sum(given[None], torch.full_like(length, self.first_stage))
+        said = self._place(embedded, self._first_position(len(prompt)))
         return torch.cat([embedded_text, read, said], dim=1)[0]
 
     @torch.no_grad()
@@ -242,7 +268,7 @@ class VALLENAR(AbsVALLE):
             text: (text_time,): prompt text and text.
             prompt: (prompt_time, Q).
         """
-        stages = torch.arange(self.num_codebooks - 1, device=text.device)
+        stages = torch.arange(self.first_stage - 1, self.num_codebooks - 1, device=text.device)
         length = torch.tensor([len(text)], device=text.device)
         all_codebooks = torch.full_like(length, self.num_codebooks)
         embedded_text, _ = self.text(text.unsqueeze(0), length)
@@ -251,7 +277,7 @@ class VALLENAR(AbsVALLE):
         cache = self.transformer.new_cache(len(stages), ROOM * x.shape[1])
         self.transformer(x, causal=False, stage=stages, cache=cache, last=0)
         caches = [GrowingCache(cache, row) for row in range(len(stages))]
-        return NARContext(caches, self._first_position(len(prompt)))
+        return NARContext(caches, self._first_position(len(prompt)), self._own_codes(prompt))
 
     @torch.no_grad()
     def extend(self, first_codes: torch.Tensor, context: NARContext) -> torch.Tensor:
@@ -264,10 +290,12 @@ class VALLENAR(AbsVALLE):
         Returns:
             (time, Q)
         """
-        x = self._place(self.codes.embed(first_codes[None], 0), context.position)
-        codes = [first_codes]
-        for stage in range(1, self.num_codebooks):
-            hidden = self.transformer(x, causal=False, stage=stage - 1, cache=context.caches[stage - 1])
+        given = self._given(first_codes, context.own_codes)
+        count = torch.tensor([self.first_stage], device=given.device)
+        x = self._place(self.codes.sum(given[None], count), context.position)
+        codes = list(given.unbind(1))
+        for stage, cache in enumerate(context.caches, self.first_stage):
+            hidden = self.transformer(x, causal=False, stage=stage - 1, cache=cache)
             codebook = torch.tensor([stage], device=first_codes.device)
             codes.append(self.codes.logits(hidden, codebook).argmax(-1)[0])
             x = x + self.codes.embed(codes[-1][None], stage)
@@ -284,11 +312,13 @@ class VALLENAR(AbsVALLE):
         return 0 if self.restart_positions else prompt_frames
 
     def _draw_stages(self, lengths: torch.Tensor, numbers: torch.Tensor | None = None) -> torch.Tensor:
-        """A stage 1..Q-1 for each row, at random or by the row's number."""
-        choices = self.num_codebooks - 1
+        """A stage `first_stage`..Q-1 for each row, at random or by the row's number."""
+        choices = self.num_codebooks - self.first_stage
         if numbers is None:
-            return torch.randint(1, choices + 1, lengths.shape, device=lengths.device)
-        return numbers % choices + 1
+            drawn = torch.randint(1, choices + 1, lengths.shape, device=lengths.device)
+        else:
+            drawn = numbers % choices + 1
+        return drawn + self.first_stage - 1
 
     def _draw_prompts(self, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Start and length (batch,) of each row's prompt, at most half the utterance."""

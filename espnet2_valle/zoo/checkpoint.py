@@ -23,7 +23,7 @@ from espnet2_valle.valle.nar import VALLENAR
 
 MODELS: dict[str, type[AbsVALLE]] = {"ar": VALLEAR, "nar": VALLENAR}  # by the name that `--valle` gives
 # Arguments of a model that the token list and the codec give, never its configuration.
-DERIVED = {"vocab_size", "num_codebooks", "codebook_size"}
+DERIVED = {"vocab_size", "num_codebooks", "codebook_size", "utterance_codebooks"}
 DOWN, UP, ROWS = "lora_A", "lora_B", "lora_rows"
 
 
@@ -83,13 +83,18 @@ def build_model(args: argparse.Namespace) -> ESPnetVALLEModel:
     model_class = MODELS.get(args.valle)
     if model_class is None:
         raise InputError("--valle", f"there is no model {args.valle!r}", f"Choose among {', '.join(MODELS)}")
-    check_keys("valle_conf", args.valle_conf, get_default_kwargs(model_class).keys() - DERIVED)
+    options = get_default_kwargs(model_class).keys()
+    check_keys("valle_conf", args.valle_conf, options - DERIVED)
+    of_utterance = (
+        {"utterance_codebooks": spec.utterance_codebooks} if "utterance_codebooks" in options else {}
+    )
     check_keys("model_conf", args.model_conf, get_default_kwargs(ESPnetVALLEModel))
     try:
         valle = model_class(
             vocab_size=len(tokens),
             num_codebooks=spec.num_codebooks,
             codebook_size=spec.codebook_size,
+            **of_utterance,
             **args.valle_conf,
         )
     except ValueError as error:

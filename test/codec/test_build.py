@@ -30,11 +30,20 @@ def test_an_absolute_model_path(codec, folder, tmp_path_factory):
     assert load_codec(edit(folder, model=str(model))).spec == codec.spec
 
 
+def test_a_codec_yaml_of_before_utterance_codebooks(codec, folder):
+    path = folder / "codec.yaml"
+    content = yaml.safe_load(path.read_text())
+    del content["utterance_codebooks"]
+    path.write_text(yaml.safe_dump(content))
+    assert load_codec(path).spec == codec.spec
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"frame_rate": 75.0}, r"codec\.yaml: says frame_rate 75.0, but .*codec\.npz has 50"),
         ({"num_codebooks": 8}, "says num_codebooks 8, but .* has 3"),
+        ({"utterance_codebooks": 1}, "says utterance_codebooks 1, but .* has 0"),
         ({"type": "wrold"}, "unknown type 'wrold'"),
         ({"model": "other.npz"}, r"other\.npz: no such codec"),
         ({"model": None}, "world needs its model file"),
