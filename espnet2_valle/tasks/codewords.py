@@ -14,7 +14,7 @@ INIT, WIDTH, MASS = "--codeword_init", "--codeword_smoothing", "--codeword_smoot
 LEAST_MASS = 0.5  # else others are the target, together
 # By width, as it was first given, less is left where mini gains by it: 3 to 23 % of codebooks of `world`. Of
 # EnCodec's, in 128 dimensions, one width leaves 0.2 %, and all codes are alike.
-LEAST_BY_WIDTH = 0.01
+LEAST_BY_WIDTH = 0.005
 
 
 def use_codewords(model: ESPnetVALLEModel, codec_config: str, args: argparse.Namespace) -> None:
