@@ -16,6 +16,7 @@ class Loudness:
 
     def __init__(self):
         self.heard = 0
+        self.devices = set()
 
     def embed(self, wav, rate):
         self.heard += 1
@@ -26,7 +27,12 @@ class Loudness:
 @pytest.fixture
 def encoder(monkeypatch):
     found = Loudness()
-    monkeypatch.setattr(speaker_embeddings, "_open_encoder", lambda _: found)
+
+    def open_encoder(component, device):
+        found.devices.add(device)
+        return found
+
+    monkeypatch.setattr(speaker_embeddings, "_open_encoder", open_encoder)
     return found
 
 
@@ -52,6 +58,12 @@ def test_each_utterance_gets_its_vector(tmp_path, wavs, encoder):
     assert list(vectors) == list(wavs)
     assert all(vector.dtype == np.float32 and vector.shape == (2,) for vector in vectors.values())
     assert vectors["utt3"][1] == pytest.approx(0.4)
+
+
+def test_the_encoder_is_opened_on_the_device(tmp_path, wavs, encoder, monkeypatch):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    embed(tmp_path, "--device=cuda")
+    assert encoder.devices == {"cuda"}
 
 
 def test_finished_shards_are_kept(tmp_path, wavs, encoder):
