@@ -25,6 +25,7 @@ WHOLE_NUMBERS |= {"nbpe": (1, math.inf), "num_nodes": (1, math.inf), "batch_size
 NUMBERS = {"min_duration": (0, math.inf), "max_duration": (0, math.inf), "join_seconds": (0, math.inf)}
 NUMBERS |= {"max_bad": (0, 1), "max_unknown": (0, 1), "baseline_minutes": (0, math.inf)}
 TOKEN_TYPES = ("phn", "char", "bpe")
+PAIR_LIST = re.compile(r"pairs(_\w+)?")
 
 
 def _option(group: str, default: Any, help_text: str) -> Any:
@@ -273,6 +274,8 @@ def _check_numbers(options: Options) -> None:
 
 def _check(options: Options) -> None:
     _check_numbers(options)
+    if not PAIR_LIST.fullmatch(options.pairs):
+        raise InputError("--pairs", f"there is no list '{options.pairs}'", "Give pairs or pairs_continuation")
     if options.token_type not in TOKEN_TYPES:
         raise InputError(
             "--token_type", f"there is no '{options.token_type}'", f"Choose among {', '.join(TOKEN_TYPES)}"

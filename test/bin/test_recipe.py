@@ -102,7 +102,9 @@ def test_what_later_stages_take_is_let_through(tmp_path, monkeypatch, capsys):
     ]
     words += ["--ar_config", "../../conf/tuning/train_ar_mini_long.yaml", "--inference_args", "--best_of 8"]
     recipe.main(words)
-    assert all("=" in line for line in capsys.readouterr().out.splitlines())
+    printed = capsys.readouterr().out
+    assert "ar_options=(--max_epoch 3 --model_conf bf16=false)" in printed
+    subprocess.run(["bash", "-euc", printed], check=True)  # nothing else is printed
 
 
 def test_a_stage_begins_when_the_one_before_has_ended(tmp_path, monkeypatch, capsys):
