@@ -33,7 +33,7 @@ from espnet2_valle.valle.quantize import DTYPES
 VOCAB = 64
 PROMPT_SECONDS = 3.0
 MINUTE = 60
-FIRST_BAR = 0.2  # seconds
+FIRST_BAR, FIRST_BAR_OF_A_GPU = 0.2, 0.15  # seconds
 FLAT_BAR = 1.5  # of the longest utterance over the shortest
 Ask = Callable[[float], Iterator[Prepared]]  # seconds of speech -> requests that are exactly that together
 
@@ -158,8 +158,9 @@ def _metrics(runs: list[Timing], parts: list[dict[str, float]], config: dict[str
         statistics.median(getattr(run, name) for run in runs) for name in ("first", "gap", "stall", "total")
     )
     factor = total / config["seconds"]
+    bar = FIRST_BAR if config["device"] == "cpu" else FIRST_BAR_OF_A_GPU
     return [
-        Metric("stream_first_sound", first, "s", f"<= {FIRST_BAR}", config),
+        Metric("stream_first_sound", first, "s", f"<= {bar}", config),
         *[
             Metric(f"stream_{name}", statistics.median(part[name] for part in parts), "s", "", config)
             for name in parts[0]

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from espnet2.utils.types import str2bool
 
 from espnet2_valle.bench.index import CODEBOOK_SIZE, CODEBOOKS, FRAME_RATE, write_synthetic
 from espnet2_valle.bench.metric import Metric
@@ -41,12 +42,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, default=5, help="that are measured, of each config and type")
     parser.add_argument("--warm_up", type=int, default=2, help="steps before them")
     parser.add_argument("--device", choices=list(BARS), default="cpu")
+    parser.add_argument("--packed", type=str2bool, help="compute no padding; default: as the config has it")
 
 
 def measure(args: argparse.Namespace) -> list[Metric]:
     """Measure each config in each type of number."""
     dtypes = args.dtype or sorted({"float32", training_type(args.device).value}, reverse=True)
-    settings = (args.batch_bins, args.steps, args.warm_up, args.device)
+    settings = (args.batch_bins, args.steps, args.warm_up, args.device, args.packed)
     with an_index(args.index) as index:
         return [
             metric
@@ -68,7 +70,14 @@ def an_index(path: str | None) -> Iterator[str]:
 
 
 def measure_steps(
-    config: str, dtype: str, index: str, batch_bins: int, steps: int, warm_up: int = 2, device: str = "cpu"
+    config: str,
+    dtype: str,
+    index: str,
+    batch_bins: int,
+    steps: int,
+    warm_up: int = 2,
+    device: str = "cpu",
+    packed: bool | None = None,
 ) -> list[Metric]:
     """Figures of training steps.
 
@@ -80,15 +89,21 @@ def measure_steps(
         steps: that are measured.
         warm_up: steps before them.
         device: cpu or cuda.
+        packed: whether no padding is computed; None: as the config has it.
     """
     model, options = build_planned(config, VOCAB_SIZE, FRAME_RATE, CODEBOOKS, CODEBOOK_SIZE)
     model.compute_dtype = getattr(torch, dtype)
     model.to(device).train()
+    transformer = model.valle.transformer
+    transformer.packed = transformer.packed if packed is None else packed
     options.batch_bins = batch_bins
     (optimizer,) = VALLETask.build_optimizers(options, model)
     rule = BatchRule(batch_bins, SHAPE_STEP, model.valle.positions)
     factory = IndexIterFactory(
-        IndexedUtterances(TrainingIndex(index)), rule, VALLETask.build_collate_fn(options, train=True)
+        IndexedUtterances(TrainingIndex(index)),
+        rule,
+        VALLETask.build_collate_fn(options, train=True),
+        pin_memory=device == "cuda",
     )
     batches = iter(factory.build_iter(1))
     counter = FlopCounter(model.valle)
@@ -98,8 +113,10 @@ def measure_steps(
         start = time.perf_counter()
         _, batch = next(batches)
         loaded = time.perf_counter()
-        batch = {name: tensor.to(device) for name, tensor in batch.items()}
-        loss, _, predictions = model(**batch)
+        lengths = model.valle.positions(batch["text_lengths"], batch["codes_lengths"])
+        # As the trainer does: lengths stay on the CPU.
+        there = {name: batch[name].to(device, non_blocking=True) for name in ("text", "codes")}
+        loss, _, predictions = model(**{**batch, **there})
         loss.sum().backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), options.grad_clip)
         optimizer.step()
@@ -110,16 +127,16 @@ def measure_steps(
         peak = matmul_rate(device, getattr(torch, dtype))  # beside each step: other work comes and goes
         if step < warm_up:
             continue
-        lengths = model.valle.positions(batch["text_lengths"], batch["codes_lengths"])
         rate = counter.step(lengths, float(predictions)) / (done - loaded)
         rates.append(int(lengths.sum()) / (done - start))
         shares.append(rate / peak)
         seconds.append(done - start)
         loading.append(loaded - start)
         used += int(lengths.sum())
-        cost += model.valle.transformer.computed_positions(lengths)
+        cost += transformer.computed_positions(lengths)
     name = Path(config).stem.removeprefix("train_")
-    about = {"dtype": dtype, "threads": torch.get_num_threads(), "batch_bins": batch_bins}
+    about = {"dtype": dtype, "threads": torch.get_num_threads(), "batch_bins": batch_bins, "device": device}
+    about["packed"] = transformer.packed
     return [
         Metric(f"train_{name}_step", 1000 * statistics.median(seconds), "ms", "", about),
         Metric(f"train_{name}_speed", statistics.median(rates), "tokens/s", "", about),

@@ -92,8 +92,8 @@ class DecodingOptions(SamplingOptions):
     )
     dtype: str = option(
         "float32",
-        f"type of the weights: {', '.join(DTYPES)}; int8 is for the AR model, the NAR model then has "
-        "what the device multiplies fastest",
+        f"type of the weights: {', '.join(DTYPES)}; int8 is for the AR model on a CPU, the NAR model then "
+        "has what the CPU multiplies fastest",
         lambda value: value in DTYPES,
     )
     native: str = option(

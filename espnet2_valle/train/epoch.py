@@ -18,6 +18,8 @@ from espnet2_valle.train.ema import WeightAverage
 from espnet2_valle.train.meter import Meter
 from espnet2_valle.train.options import VALLETrainerOptions
 
+LENGTHS = "_lengths"  # how names of lengths end
+
 
 class Epoch:
     """One epoch of training: gradients, updates, reports and checkpoints.
@@ -90,13 +92,17 @@ class Epoch:
     def accumulate(self, names: list[str], batch: dict[str, torch.Tensor], closes_window: bool) -> None:
         """Add a batch's gradient, weighted by what it predicts; ranks exchange gradients once a window."""
         _seed(self.options.seed, self.reporter.get_epoch(), self.step, self.rank)
-        batch = to_device(batch, self.device)
+        # As arrays, which what copies or shards models leaves where they are.
+        lengths = {name: value.numpy() for name, value in batch.items() if name.endswith(LENGTHS)}
+        rest = {name: value for name, value in batch.items() if name not in lengths}
         with sharding.exchanging(self.model, closes_window):
-            loss, stats, weight = self.model(utt_id=names, **batch)
-            means, sums = self.meter.forward(batch, stats, weight)
-            if not np.isfinite(means["loss"]):
-                self._stop(names, loss)
+            loss, stats, weight = self.model(
+                utt_id=names, **lengths, **to_device(rest, self.device, non_blocking=True)
+            )
             self.scaler.scale((loss * weight).sum()).backward()
+        means, sums = self.meter.forward(batch, stats, weight)
+        if not np.isfinite(means["loss"]):
+            self._stop(names, loss)
         self.weight += sums["weight"]
         self.meter.report(self.reporter, means, sums)
 
@@ -122,10 +128,10 @@ class Epoch:
         norm = torch.nn.utils.clip_grad_norm_(
             self.bare_model.parameters(), self.options.grad_clip, self.options.grad_clip_type
         )
-        norm = sharding.gather(norm, keep=True)
+        norm = float(sharding.gather(norm, keep=True))  # waits for a GPU
         report: dict[str, float] = {}
-        if torch.isfinite(norm):
-            report = {"grad_norm": float(norm), "clip": 100.0 * bool(norm > self.options.grad_clip)}
+        if np.isfinite(norm):
+            report = {"grad_norm": norm, "clip": 100.0 * (norm > self.options.grad_clip)}
             self.scaler.step(self.optimizer)
             if isinstance(self.scheduler, AbsBatchStepScheduler):
                 self.scheduler.step()
@@ -133,7 +139,7 @@ class Epoch:
                 self.average.update()
             self.updates += 1
         else:
-            logging.warning("gradient norm %s: no update from %s", float(norm), " ".join(names))
+            logging.warning("gradient norm %s: no update from %s", norm, " ".join(names))
         if self.scaler.is_enabled():
             report["loss_scale"] = self.scaler.get_scale()
         self.scaler.update()

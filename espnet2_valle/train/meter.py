@@ -8,8 +8,10 @@ import torch
 from espnet2.train.reporter import SubReporter
 
 from espnet2_valle.train.throughput import FlopCounter, matmul_rate
+from espnet2_valle.valle.rows import on_device
 
 TERA = 1e12
+SUMS = ("weight", "positions", "padded", "flops")
 
 
 class Meter:
@@ -39,8 +41,10 @@ class Meter:
     ) -> tuple[dict[str, float], dict[str, float]]:
         """Figures of a forward pass over all ranks, which have to call this together.
 
+        A GPU is waited for once: call this behind the backward pass.
+
         Args:
-            batch: text_lengths and codes_lengths (batch,).
+            batch: text_lengths and codes_lengths (batch,), on the CPU.
             stats: means over this rank's predictions, (1,) each.
             weight: this rank's number of predictions, (1,).
 
@@ -48,20 +52,22 @@ class Meter:
             the means over all predictions; and "weight", "positions", "padded" and "flops", summed up.
         """
         lengths = self.valle.positions(batch["text_lengths"], batch["codes_lengths"])
-        predictions = float(weight.sum())
-        sums = {
-            "weight": predictions,
-            "positions": float(lengths.sum()),
-            "padded": float(self.valle.transformer.computed_positions(lengths)),
-            "flops": self.counter.step(lengths, predictions),
-        }
-        weighted = [float(value.sum()) * predictions for value in stats.values()]
-        total = torch.tensor([*sums.values(), *weighted], dtype=torch.double, device=weight.device)
+        padded = self.valle.transformer.computed_positions(lengths)
+        known = [float(lengths.sum()), float(padded), self.counter.step(lengths, 0)]
+        weight = weight.double()
+        total = torch.cat(
+            [
+                weight,
+                on_device(torch.tensor(known, dtype=torch.double), weight.device),
+                *(value.double() * weight for value in stats.values()),
+            ]
+        )
         if self.world_size > 1:
             torch.distributed.all_reduce(total)
         numbers = total.tolist()
-        sums = dict(zip(sums, numbers))
-        means = {name: value / sums["weight"] for name, value in zip(stats, numbers[len(sums) :])}
+        sums = dict(zip(SUMS, numbers))
+        sums["flops"] += self.counter.predicting(sums["weight"])
+        means = {name: value / sums["weight"] for name, value in zip(stats, numbers[len(SUMS) :])}
         return means, sums
 
     def report(self, reporter: SubReporter, means: Mapping[str, float], sums: Mapping[str, float]) -> None:

@@ -80,4 +80,8 @@ def build_options(args: argparse.Namespace) -> VALLETrainerOptions:
             raise InputError(f"--{name}", "this trainer does not know it", remedy)
     if args.fsdp and (args.compile or args.use_adapter):
         raise InputError("--fsdp", "does not go with --compile or --use_adapter", "Leave one out")
+    if args.compile and args.model_conf.get("packed"):
+        raise InputError(
+            "--compile", "does not go with packed of --model_conf", "Give --model_conf packed=false"
+        )
     return build_dataclass(VALLETrainerOptions, args)

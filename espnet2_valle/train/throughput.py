@@ -31,10 +31,14 @@ class FlopCounter:
         self.head = 2 * valle.codes.size * transformer.width
 
     def step(self, lengths: torch.Tensor, predictions: float) -> float:
-        """Operations of a training step on sequences of `lengths` (batch,) with so many predictions."""
-        lengths = lengths.double()
-        forward = 2 * self.weights * lengths.sum() + self.attention * (lengths**2).sum()
-        return FORWARD_AND_BACKWARD * (float(forward) + self.head * predictions)
+        """Operations of a training step on sequences of `lengths` (batch,), on the CPU."""
+        each = lengths.tolist()
+        forward = 2 * self.weights * sum(each) + self.attention * sum(length**2 for length in each)
+        return FORWARD_AND_BACKWARD * forward + self.predicting(predictions)
+
+    def predicting(self, predictions: float) -> float:
+        """Operations of so many predictions, of those of a step."""
+        return FORWARD_AND_BACKWARD * self.head * predictions
 
 
 def matmul_rate(device: str, dtype: torch.dtype) -> float:

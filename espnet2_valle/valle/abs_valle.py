@@ -50,9 +50,9 @@ class AbsVALLE(torch.nn.Module, ABC):
 
         Args:
             text: (batch, text_time) token ids.
-            text_lengths: (batch,)
+            text_lengths: (batch,), on the CPU: a GPU would have to be waited for.
             codes: (batch, time, Q) codec codes.
-            codes_lengths: (batch,)
+            codes_lengths: (batch,), on the CPU.
         """
 
     @abstractmethod

@@ -10,7 +10,9 @@ from typeguard import typechecked
 
 from espnet2_valle.valle.abs_valle import AbsVALLE, Lengths, Prediction
 from espnet2_valle.valle.cache import KVCache
-from espnet2_valle.valle.embeddings import CodeTables, TextEmbedding, join, length_mask, round_up, sinusoids
+from espnet2_valle.valle.embeddings import CodeTables, TextEmbedding, sinusoids
+from espnet2_valle.valle.packing import Packing
+from espnet2_valle.valle.rows import filled_places, join, length_mask, on_device, round_up, take
 from espnet2_valle.valle.transformer import Transformer
 
 
@@ -85,12 +87,11 @@ class VALLEAR(AbsVALLE):
         groups, group_lengths = self.group(codes[..., 0], codes_lengths)
         rates = self.position_rates(text_lengths, group_lengths)
         logits = self.logits(text, text_lengths, groups, group_lengths, rates)
-        ended = F.pad(groups, (0, 0, 0, 1)).masked_fill(
-            ~length_mask(group_lengths, groups.shape[1] + 1).unsqueeze(2), self.end
-        )
-        inside = length_mask(group_lengths + 1, ended.shape[1])
-        targets = ended[inside].flatten()
-        return Prediction(logits[inside].flatten(0, 1), targets, torch.zeros_like(targets))
+        said = length_mask(on_device(group_lengths, groups.device), groups.shape[1] + 1)
+        ended = F.pad(groups, (0, 0, 0, 1)).masked_fill(~said.unsqueeze(2), self.end)
+        inside = on_device(filled_places(group_lengths + 1, ended.shape[1]), groups.device)
+        targets = take(ended, inside).flatten()
+        return Prediction(take(logits, inside).flatten(0, 1), targets, torch.zeros_like(targets))
 
     def position_rates(self, tokens: torch.Tensor, groups: torch.Tensor) -> torch.Tensor:
         """Text positions that one audio position counts: position_rate^(1 - w) * (tokens / groups)^w.
@@ -117,7 +118,7 @@ class VALLEAR(AbsVALLE):
 
         Args:
             codes: (batch, time) of codebook 1.
-            lengths: (batch,)
+            lengths: (batch,), on the CPU.
 
         Returns:
             (batch, groups, G) and the number of groups (batch,). In training `groups` is rounded up.
@@ -126,7 +127,7 @@ class VALLEAR(AbsVALLE):
         lengths_in_groups = lengths // size
         longest = round_up(int(lengths_in_groups.max()), self.shape_step)
         frames = torch.arange(longest * size, device=codes.device)
-        index = (frames + (lengths % size).unsqueeze(1)).clamp(max=codes.shape[1] - 1)
+        index = (frames + on_device(lengths % size, codes.device).unsqueeze(1)).clamp(max=codes.shape[1] - 1)
         return codes.gather(1, index).unflatten(1, (-1, size)), lengths_in_groups
 
     def logits(
@@ -140,7 +141,7 @@ class VALLEAR(AbsVALLE):
         """Teacher-forced prediction.
 
         Args:
-            text: (batch, text_time); text_lengths: (batch,)
+            text: (batch, text_time); text_lengths: (batch,), on the CPU like those of the groups.
             groups: (batch, groups, G); group_lengths: (batch,)
             rates: (batch,) from `position_rates`; None means `position_rate` for all.
 
@@ -151,9 +152,10 @@ class VALLEAR(AbsVALLE):
         embedded_text, embedded_lengths = self.text(text, text_lengths)
         parts = [(embedded_text, embedded_lengths), (self._embed(groups, rates=rates), group_lengths)]
         x, lengths = join(parts, self.shape_step)
-        hidden = self.transformer(self.dropout(x), causal=True, lengths=lengths)
+        packing = Packing(lengths, x.shape[1], x.device, causal=True) if self.transformer.packed else None
+        hidden = self.transformer(self.dropout(x), causal=True, packing=packing)
         steps = torch.arange(groups.shape[1] + 1, device=text.device)
-        index = (text_lengths.unsqueeze(1) + steps).clamp(max=hidden.shape[1] - 1)
+        index = (on_device(text_lengths, text.device).unsqueeze(1) + steps).clamp(max=hidden.shape[1] - 1)
         return self._predict(hidden.gather(1, index.unsqueeze(2).expand(-1, -1, hidden.shape[2])))
 
     def new_cache(self, batch: int, max_length: int) -> KVCache:
@@ -233,7 +235,7 @@ class VALLEAR(AbsVALLE):
             x = x * (torch.rand(x.shape[:2], device=x.device) >= self.history_dropout).unsqueeze(2)
         if positions is None:
             positions = torch.arange(groups.shape[1], device=groups.device)
-        rate = self.position_rate if rates is None else rates.unsqueeze(1)
+        rate = self.position_rate if rates is None else on_device(rates, groups.device).unsqueeze(1)
         return x + sinusoids(positions * rate, table.shape[1])
 
     def _predict(self, hidden: torch.Tensor) -> torch.Tensor:

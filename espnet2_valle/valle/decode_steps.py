@@ -30,8 +30,15 @@ def prepare_ar(model: VALLEAR, dtype: str, native: str = "auto", cuda_graphs: bo
         cuda_graphs: see `graphed_step`.
 
     Raises:
-        InputError: see `native_step`.
+        InputError: int8 on another device than a CPU, or see `native_step`.
     """
+    device = model.transformer.norm.scale.device
+    if dtype == "int8" and device.type != "cpu":
+        raise InputError(
+            "--dtype int8",
+            f"the model is on {device}, where each step would unpack all weights",
+            "Give --dtype bfloat16 (in run.sh's --inference_args)",
+        )
     convert_linears(model, dtype)
     step: DecodeStep | None = graphed_step(model.transformer, cuda_graphs)
     model.transformer.decode_step = step or native_step(model.transformer, native)

@@ -1,4 +1,4 @@
-"""Positions, code tables, and the joining of text and audio into one right-padded sequence."""
+"""Positions, and embeddings of texts and codes."""
 
 import math
 from collections.abc import Sequence
@@ -6,6 +6,8 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 from torch.nn import functional as F
+
+from espnet2_valle.valle.rows import on_device
 
 # Training pads lengths to multiples of this. CPU kernels are compiled for each shape they meet; left alone,
 # nearly every batch has a shape of its own, and compiling costs more than computing.
@@ -15,11 +17,6 @@ SHAPE_STEP = 16
 # Of the widths that a given share of a target may take, in nearest and in longest distances of codewords.
 NARROWEST, WIDEST = 1e-3, 1e2
 HALVINGS = 40
-
-
-def round_up(length: int, step: int) -> int:
-    """The smallest multiple of `step` that is not below `length`."""
-    return -(-length // step) * step
 
 
 def sinusoids(positions: torch.Tensor, width: int) -> torch.Tensor:
@@ -36,38 +33,6 @@ def sinusoids(positions: torch.Tensor, width: int) -> torch.Tensor:
     rates = torch.exp(-math.log(10000.0) / half * torch.arange(half, device=positions.device))
     angles = positions.unsqueeze(-1).float() * rates
     return torch.cat([angles.sin(), angles.cos()], dim=-1)
-
-
-def length_mask(lengths: torch.Tensor, max_length: int) -> torch.Tensor:
-    """(batch,) lengths -> (batch, max_length) bool, True inside."""
-    return torch.arange(max_length, device=lengths.device) < lengths.unsqueeze(1)
-
-
-def join(parts: list[tuple[torch.Tensor, torch.Tensor]], step: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
-    """Lay the valid frames of several padded sequences behind one another, row by row.
-
-    No padding remains between the parts, so under causal attention the padding at the right
-    end changes nothing and no mask is needed.
-
-    Args:
-        parts: pairs of a padded sequence (batch, time_i, width) and its lengths (batch,).
-        step: the padded length becomes a multiple of this.
-
-    Returns:
-        (batch, max total length or more, width), zeros behind each row's end, and total lengths (batch,).
-    """
-    totals = torch.stack([lengths for _, lengths in parts]).sum(0)
-    first = parts[0][0]
-    # Under autocast the parts may differ in type (a projected one is bfloat16): keep the widest.
-    dtype = max((part.dtype for part, _ in parts), key=lambda kind: kind.itemsize)
-    joined = first.new_zeros(first.shape[0], round_up(int(totals.max()), step), first.shape[2], dtype=dtype)
-    start = torch.zeros_like(totals)
-    for part, lengths in parts:
-        inside = length_mask(lengths, part.shape[1])
-        rows, columns = inside.nonzero(as_tuple=True)
-        joined = joined.index_put((rows, columns + start[rows]), part[inside].to(dtype))
-        start = start + lengths
-    return joined, totals
 
 
 def fourier_features(points: torch.Tensor, width: int, generator: torch.Generator) -> torch.Tensor:
@@ -192,7 +157,7 @@ class TextEmbedding(nn.Module):
 
     def forward(self, text: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """(batch, time) ids and (batch,) lengths -> (batch, time + 1, width), lengths + 1."""
-        text = F.pad(text, (0, 1)).scatter(1, lengths.unsqueeze(1), self.end)
+        text = F.pad(text, (0, 1)).scatter(1, on_device(lengths, text.device).unsqueeze(1), self.end)
         positions = sinusoids(torch.arange(text.shape[1], device=text.device), self.table.embedding_dim)
         embedded = self.table(text)
         if self.lora_rows is not None:

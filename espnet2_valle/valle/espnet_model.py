@@ -1,5 +1,8 @@
 """The model that ESPnet's trainer sees."""
 
+from contextlib import AbstractContextManager, nullcontext
+
+import numpy as np
 import torch
 from espnet2.torch_utils.device_funcs import force_gatherable
 from espnet2.train.abs_espnet_model import AbsESPnetModel
@@ -7,6 +10,7 @@ from torch.nn import functional as F
 from typeguard import typechecked
 
 from espnet2_valle.valle.abs_valle import AbsVALLE
+from espnet2_valle.valle.rows import on_device
 
 TOP_K = 10
 
@@ -60,24 +64,25 @@ class ESPnetVALLEModel(AbsESPnetModel):
     def forward(
         self,
         text: torch.Tensor,
-        text_lengths: torch.Tensor,
+        text_lengths: torch.Tensor | np.ndarray,
         codes: torch.Tensor,
-        codes_lengths: torch.Tensor,
+        codes_lengths: torch.Tensor | np.ndarray,
         **kwargs: object,
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor], torch.Tensor]:
         """Loss of a batch.
 
         Args:
             text: (batch, text_time) token ids; text_lengths: (batch,)
-            codes: (batch, time, Q) codes; codes_lengths: (batch,)
+            codes: (batch, time, Q) codes; codes_lengths: (batch,). Lengths on a GPU are waited for; arrays
+                stay on the CPU where what shards or copies models moves tensors.
 
         Returns:
             loss (mean over predicted codes), stats (loss, acc, acc10), and the number of
             predicted codes as weight.
         """
-        text, codes = text[:, : text_lengths.max()], codes[:, : codes_lengths.max()].long()
-        smaller = self.compute_dtype != torch.float32
-        with torch.autocast(codes.device.type, self.compute_dtype if smaller else None, enabled=smaller):
+        text_lengths, codes_lengths = (torch.as_tensor(one).cpu() for one in (text_lengths, codes_lengths))
+        text, codes = text[:, : int(text_lengths.max())], codes[:, : int(codes_lengths.max())].long()
+        with self._products(codes.device):
             predicted = self.valle(text, text_lengths, codes, codes_lengths)
         logits, targets = predicted.logits, predicted.targets
         shares = targets
@@ -91,7 +96,14 @@ class ESPnetVALLEModel(AbsESPnetModel):
                 "acc": hits[:, 0].float().mean(),
                 "acc10": hits.any(1).float().mean(),
             }
-        return force_gatherable((loss, stats, targets.numel()), loss.device)
+        weight = on_device(torch.tensor([targets.numel()]), loss.device)
+        return force_gatherable((loss, stats, weight), loss.device)
+
+    def _products(self, device: torch.device) -> AbstractContextManager:
+        """Within, products are of the type that the training has."""
+        if self.compute_dtype == torch.float32:
+            return nullcontext()
+        return torch.autocast(device.type, self.compute_dtype)
 
     def collect_feats(
         self,

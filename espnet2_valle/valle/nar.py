@@ -12,7 +12,9 @@ from typeguard import typechecked
 from espnet2_valle.valle.abs_valle import AbsVALLE, Lengths, Prediction
 from espnet2_valle.valle.cache import GrowingCache
 from espnet2_valle.valle.chunks import MASK_KINDS, Chunks, draw_chunk_ranks
-from espnet2_valle.valle.embeddings import CodeTables, TextEmbedding, join, length_mask, round_up, sinusoids
+from espnet2_valle.valle.embeddings import CodeTables, TextEmbedding, sinusoids
+from espnet2_valle.valle.packing import Packing
+from espnet2_valle.valle.rows import filled_places, join, length_mask, on_device, round_up, take
 from espnet2_valle.valle.transformer import Transformer
 from espnet2_valle.valle.utterance_hash import content_numbers
 
@@ -121,7 +123,7 @@ class VALLENAR(AbsVALLE):
         codes_lengths: torch.Tensor,
     ) -> Prediction:
         """See `AbsVALLE.forward`; N = sum of target lengths, one codebook of each."""
-        numbers = None if self.training else content_numbers(codes, codes_lengths)
+        numbers = None if self.training else content_numbers(codes, codes_lengths).cpu()
         stage = self._draw_stages(codes_lengths, numbers)
         start, length = self._draw_prompts(codes_lengths)
         prompt = _cut(codes, start, length, self.shape_step)
@@ -134,15 +136,18 @@ class VALLENAR(AbsVALLE):
         if self.chunk_frames:
             rows, frames = target.shape[:2]
             if numbers is not None:
-                numbers = numbers // (
-                    self.num_codebooks - self.first_stage
-                )  # what the stages have not made use of
-            ranks = draw_chunk_ranks(self.chunk_frames, self.mask_mix, rows, frames, target.device, numbers)
+                stages = self.num_codebooks - self.first_stage
+                numbers = numbers // stages  # what the stages have not made use of
+            ranks = draw_chunk_ranks(self.chunk_frames, self.mask_mix, rows, frames, stage.device, numbers)
         logits = self.logits(text, text_lengths, prompt, length, target, target_lengths, stage, ranks)
-        inside = length_mask(target_lengths, target.shape[1])
-        answer = target.gather(2, stage.view(-1, 1, 1).expand(-1, target.shape[1], 1)).squeeze(2)
-        codebooks = stage.unsqueeze(1).expand_as(inside)
-        return Prediction(logits[inside], answer[inside], codebooks[inside])
+        inside, codebooks = on_device(
+            torch.stack(
+                [filled_places(target_lengths, target.shape[1]), stage.repeat_interleave(target_lengths)]
+            ),
+            target.device,
+        )
+        answer = take(target, inside).gather(1, codebooks.unsqueeze(1)).squeeze(1)
+        return Prediction(take(logits, inside), answer, codebooks)
 
     def positions(self, text_lengths: Lengths, codes_lengths: Lengths) -> Lengths:
         """See `AbsVALLE.positions`: text, text end, the prompt where it is a copy, and the utterance."""
@@ -165,7 +170,7 @@ class VALLENAR(AbsVALLE):
         """Predict one codebook of the target.
 
         Args:
-            text: (batch, text_time); text_lengths: (batch,)
+            text: (batch, text_time); text_lengths: (batch,), on the CPU like all lengths, stages and ranks.
             prompt: (batch, prompt_time, Q); prompt_lengths: (batch,)
             target: (batch, time, Q), of which codebooks >= stage are not looked at; target_lengths: (batch,)
             stage: (batch,) zero-based codebook to predict, `first_stage`..Q-1.
@@ -176,11 +181,12 @@ class VALLENAR(AbsVALLE):
             (batch, time, codebook_size)
         """
         batch, time = target.shape[:2]
-        all_codebooks = torch.full_like(stage, self.num_codebooks)
+        codebook = on_device(stage, text.device)
+        all_codebooks = torch.full_like(codebook, self.num_codebooks)
         embedded_text, embedded_lengths = self.text(text, text_lengths)
         parts = [
             (self.codes.sum(prompt, all_codebooks), prompt_lengths),
-            (self.codes.sum(target, stage), target_lengths),
+            (self.codes.sum(target, codebook), target_lengths),
         ]
         if self.restart_positions:
             parts = [(self._place(each, 0), its_lengths) for each, its_lengths in parts]
@@ -189,17 +195,19 @@ class VALLENAR(AbsVALLE):
             audio = self._place(audio, 0)
         parts = [(embedded_text, embedded_lengths), (audio, audio_lengths)]
         x, lengths = join(parts, self.shape_step)
-        first = embedded_lengths + prompt_lengths
+        first = on_device(embedded_lengths + prompt_lengths, text.device)
         if ranks is not None:
-            ranks = _shift(ranks, first, x.shape[1])
-        mask = None
-        if not self.transformer.packed:
+            ranks = _shift(on_device(ranks, text.device), first, x.shape[1])
+        mask = packing = None
+        if self.transformer.packed:
+            packing = Packing(lengths, x.shape[1], x.device, causal=False, ranks=ranks, stages=stage - 1)
+        else:
             mask = _padding_mask(lengths, x) if ranks is None else _chunk_mask(ranks, lengths, x)
         hidden = self.transformer(
-            self.dropout(x), causal=False, mask=mask, stage=stage - 1, lengths=lengths, ranks=ranks
+            self.dropout(x), causal=False, mask=mask, stage=codebook - 1, packing=packing
         )
         index = (first.unsqueeze(1) + torch.arange(time, device=text.device)).clamp(max=x.shape[1] - 1)
-        return self.codes.logits(hidden.gather(1, index.unsqueeze(2).expand(-1, -1, x.shape[2])), stage)
+        return self.codes.logits(hidden.gather(1, index.unsqueeze(2).expand(-1, -1, x.shape[2])), codebook)
 
     @torch.no_grad()
     def generate(
@@ -312,7 +320,10 @@ class VALLENAR(AbsVALLE):
         return 0 if self.restart_positions else prompt_frames
 
     def _draw_stages(self, lengths: torch.Tensor, numbers: torch.Tensor | None = None) -> torch.Tensor:
-        """A stage `first_stage`..Q-1 for each row, at random or by the row's number."""
+        """A stage `first_stage`..Q-1 for each row, at random or by the row's number.
+
+        On the CPU, like `lengths`.
+        """
         choices = self.num_codebooks - self.first_stage
         if numbers is None:
             drawn = torch.randint(1, choices + 1, lengths.shape, device=lengths.device)
@@ -335,14 +346,14 @@ def _cut(codes: torch.Tensor, start: torch.Tensor, length: torch.Tensor, step: i
     """Rows' segments codes[b, start_b : start_b + length_b], padded with what follows or code 0.
 
     Args:
-        codes: (batch, time, Q); start, length: (batch,)
+        codes: (batch, time, Q); start, length: (batch,), on the CPU.
         step: the padded length becomes a multiple of this.
 
     Returns:
         (batch, max length or more, Q)
     """
     frames = torch.arange(round_up(int(length.max()), step), device=codes.device)
-    index = (start.unsqueeze(1) + frames).clamp(max=codes.shape[1] - 1)
+    index = (on_device(start, codes.device).unsqueeze(1) + frames).clamp(max=codes.shape[1] - 1)
     return codes.gather(1, index.unsqueeze(2).expand(-1, -1, codes.shape[2]))
 
 
@@ -373,7 +384,7 @@ def _padding_mask(lengths: torch.Tensor, x: torch.Tensor) -> torch.Tensor | None
     """Additive mask (batch, 1, 1, time) that hides padding; None when there is none."""
     if int(lengths.min()) == x.shape[1]:
         return None
-    hidden = ~length_mask(lengths, x.shape[1])
+    hidden = ~length_mask(on_device(lengths, x.device), x.shape[1])
     return x.new_zeros(hidden.shape).masked_fill(hidden, float("-inf"))[:, None, None]
 
 
@@ -387,5 +398,5 @@ def _shift(ranks: torch.Tensor, first: torch.Tensor, length: int) -> torch.Tenso
 def _chunk_mask(ranks: torch.Tensor, lengths: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
     """Additive mask (batch, 1, time, time): a position sees ranks (batch, time) up to its own, no padding."""
     visible = ranks.unsqueeze(1) <= ranks.unsqueeze(2)
-    visible = visible & length_mask(lengths, x.shape[1]).unsqueeze(1)
+    visible = visible & length_mask(on_device(lengths, x.device), x.shape[1]).unsqueeze(1)
     return x.new_zeros(visible.shape).masked_fill(~visible, float("-inf")).unsqueeze(1)

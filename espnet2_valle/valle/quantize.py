@@ -35,7 +35,7 @@ class Bfloat16Linear(nn.Module):
 
 
 class Int8Linear(nn.Module):
-    """A linear layer whose weights are kept as int8 with one scale for each output channel."""
+    """A linear layer for a CPU whose weights are kept as int8 with one scale for each output channel."""
 
     def __init__(self, linear: nn.Linear):
         super().__init__()
@@ -52,7 +52,7 @@ class Int8Linear(nn.Module):
         """(..., in) -> (..., out) bfloat16."""
         flat = x.reshape(-1, x.shape[-1]).to(torch.bfloat16)
         fits = len(flat) <= FEW_ROWS and flat.shape[1] % COLUMNS == 0
-        if fits and flat.device.type == "cpu" and has_int8_product():
+        if fits and has_int8_product():
             y = torch._weight_int8pack_mm(flat, self.weight, self.scale)
         else:
             wide = fast_type(flat.device)

@@ -1,6 +1,6 @@
 """The Transformer that the AR and the NAR model share."""
 
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import torch
 from torch import nn
@@ -8,9 +8,12 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from espnet2_valle.valle.cache import KVCache
-from espnet2_valle.valle.embeddings import SHAPE_STEP, round_up
+from espnet2_valle.valle.embeddings import SHAPE_STEP
 from espnet2_valle.valle.packing import Packing, packed_length
+from espnet2_valle.valle.rows import round_up
 
+# Of rows (batch,), of all, or stage and length of each part of a packed sequence.
+Stage: TypeAlias = torch.Tensor | int | tuple[tuple[int, int], ...]
 LONGEST_PLAIN = 512  # positions; see `_plain_is_faster`
 
 
@@ -50,13 +53,21 @@ class AdaptiveLayerNorm(nn.Module):
         self.scale = nn.Parameter(torch.ones(num_stages, width))
         self.shift = nn.Parameter(torch.zeros(num_stages, width))
 
-    def forward(self, x: torch.Tensor, stage: torch.Tensor | int = 0) -> torch.Tensor:
-        """Normalise `x` (batch, time, width) for `stage`: (batch,) or (batch, time) int64, or one for all."""
-        if not isinstance(stage, torch.Tensor):
+    def forward(self, x: torch.Tensor, stage: Stage = 0) -> torch.Tensor:
+        """Normalise `x` (batch, time, width).
+
+        Args:
+            x: input.
+            stage: (batch,) int64 of rows, one for all, or stage and length of each part of `time`.
+        """
+        if isinstance(stage, tuple):
+            parts = x.split([length for _, length in stage], dim=1)
+            return torch.cat([self(part, number) for part, (number, _) in zip(parts, stage)], dim=1)
+        if isinstance(stage, int):
             scale, shift = self.scale[stage].to(x.dtype), self.shift[stage].to(x.dtype)  # sharded: bfloat16
             return F.layer_norm(x, (self.width,), scale, shift)
         normalised = F.layer_norm(x, (self.width,))
-        stage = stage.view(len(x), -1)
+        stage = stage.unsqueeze(1)
         return normalised * self.scale[stage] + self.shift[stage]
 
 
@@ -191,7 +202,7 @@ class Block(nn.Module):
         x: torch.Tensor,
         causal: bool,
         mask: torch.Tensor | Packing | None,
-        stage: torch.Tensor | int,
+        stage: Stage,
         cache: KVCache | None,
         layer: int,
         last: int | None = None,
@@ -216,7 +227,7 @@ class Transformer(nn.Module):
         decode_step: takes over the steps of incremental decoding; None: torch does them.
         activation_checkpointing: in training keep only each block's input, and compute the rest again for the
             backward pass: a third more work for a fraction of the memory.
-        packed: compute no padding where lengths are known, see `Packing`.
+        packed: whether training computes no padding, see `Packing`.
 
     Raises:
         ValueError: `width` is not a multiple of `heads`.
@@ -254,12 +265,22 @@ class Transformer(nn.Module):
                 block.attention.out.weight.mul_(factor)
                 block.contract.weight.mul_(factor)
 
+    @property
+    def cache_dtype(self) -> torch.dtype:
+        """Type of keys and values in a cache: that in which the linear layers give them.
+
+        On a CPU it is float32, in which torch's products of one row are fast everywhere.
+        """
+        weight = self.blocks[0].attention.qkv.weight
+        if weight.device.type == "cpu":
+            return self.norm.scale.dtype
+        return torch.bfloat16 if weight.dtype == torch.int8 else weight.dtype
+
     def new_cache(self, batch: int, max_length: int) -> KVCache:
         """An empty cache for `batch` sequences of up to `max_length` positions."""
-        weight = self.norm.scale
-        dtype = self.decode_step.dtype if self.decode_step else weight.dtype
-        head_dim = self.width // self.heads
-        return KVCache(len(self.blocks), batch, self.heads, max_length, head_dim, dtype, weight.device)
+        dtype = self.decode_step.dtype if self.decode_step else self.cache_dtype
+        head_dim, device = self.width // self.heads, self.norm.scale.device
+        return KVCache(len(self.blocks), batch, self.heads, max_length, head_dim, dtype, device)
 
     def _apply(self, *args: Any, **kwargs: Any) -> "Transformer":
         """Whatever moves or converts the weights leaves the decoding step with those that were."""
@@ -271,10 +292,9 @@ class Transformer(nn.Module):
         x: torch.Tensor,
         causal: bool,
         mask: torch.Tensor | None = None,
-        stage: torch.Tensor | int = 0,
+        stage: Stage = 0,
         cache: KVCache | None = None,
-        lengths: torch.Tensor | None = None,
-        ranks: torch.Tensor | None = None,
+        packing: Packing | None = None,
         last: int | None = None,
     ) -> torch.Tensor:
         """Run all blocks.
@@ -285,8 +305,7 @@ class Transformer(nn.Module):
             mask: additive attention mask, or None.
             stage: NAR stage of each row (batch,), or one for all.
             cache: state of incremental decoding; it is advanced by `time`.
-            lengths: (batch,) of the rows, which a packed Transformer goes by instead of `mask`.
-            ranks: (batch, time) for it, see `Packing`.
+            packing: how the rows are packed, in place of `mask` and `stage`; None: they are not.
             last: compute the output of so many positions at the end alone, which spares most of the last
                 block; None means all. 0 fills a cache. Causal input takes 0 or 1.
 
@@ -295,15 +314,12 @@ class Transformer(nn.Module):
         """
         if self.decode_step and cache and causal and self.decode_step.serves(x, cache):
             return self.decode_step(x, cache)
-        if self.packed and lengths is not None:
-            packing = Packing(lengths, x.shape[1], causal, ranks)
-            if isinstance(stage, torch.Tensor):
-                stage = packing.per_position(stage)
-            return packing.unpack(self.run_blocks(packing.pack(x), causal, packing, stage, cache))
+        if packing is not None:
+            return packing.unpack(self.run_blocks(packing.pack(x), causal, packing, packing.stages, cache))
         return self.run_blocks(x, causal, mask, stage, cache, last)
 
     def computed_positions(self, lengths: torch.Tensor) -> int:
-        """Positions that a training step computes on rows of `lengths` (batch,), padding included."""
+        """Positions that a training step computes on rows of `lengths` (batch,), on the CPU, with padding."""
         if self.packed:
             return packed_length(lengths)
         return len(lengths) * round_up(int(lengths.max()), SHAPE_STEP)
@@ -313,7 +329,7 @@ class Transformer(nn.Module):
         x: torch.Tensor,
         causal: bool,
         mask: torch.Tensor | Packing | None = None,
-        stage: torch.Tensor | int = 0,
+        stage: Stage = 0,
         cache: KVCache | None = None,
         last: int | None = None,
     ) -> torch.Tensor:

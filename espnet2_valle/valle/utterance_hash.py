@@ -2,7 +2,7 @@
 
 import torch
 
-from espnet2_valle.valle.embeddings import length_mask
+from espnet2_valle.valle.rows import length_mask, on_device
 
 PRIME = 2**31 - 1  # products of two numbers below it fit into 63 bits
 FACTOR = 1_103_515_245  # any number of that size: spreads sums, which lie close together, over all numbers
@@ -20,6 +20,6 @@ def content_numbers(codes: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
     """
     time, codebooks = codes.shape[1:]
     places = torch.arange(1, time * codebooks + 1, device=codes.device).view(time, codebooks)
-    inside = length_mask(lengths, time).unsqueeze(2)
+    inside = length_mask(on_device(lengths, codes.device), time).unsqueeze(2)
     sums = ((codes.long() + 1) * places * inside).sum((1, 2))
     return sums % PRIME * FACTOR % PRIME

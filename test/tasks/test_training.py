@@ -5,12 +5,15 @@ import logging
 import pytest
 import torch
 import yaml
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
 from training_samples import curve, options, same, train_on_two_ranks, weights
 
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.machine import Choice
 from espnet2_valle.tasks.valle import VALLETask
 from espnet2_valle.train import compute_dtype, step_checkpoint
+from espnet2_valle.train.epoch import Epoch
 from espnet2_valle.valle.ar import VALLEAR
 
 EXACT = ["--model_conf=bf16=false", "--valle_conf=history_dropout=0"]
@@ -225,3 +228,57 @@ def test_the_log_says_on_what_and_how_long(archive, caplog):
 def test_an_unknown_type_of_number_is_named(archive):
     with pytest.raises(InputError, match="--model_conf: bf16 is 'atuo'"):
         VALLETask.main(cmd=options(archive, "ar", "--model_conf=bf16=atuo"))
+
+
+class Waits(TorchDispatchMode):
+    """Counts what a GPU would be waited for: numbers that it computes. Integers are the CPU's own."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        if function is torch.ops.aten._local_scalar_dense.default and args[0].dtype != torch.int64:
+            self.seen.append("number")
+        return function(*args, **(kwargs or {}))
+
+
+class Reads(TorchFunctionMode):
+    """Counts tensors that are read as a whole, which on a CPU needs no operation."""
+
+    READS = (torch.Tensor.tolist, torch.Tensor.cpu, torch.Tensor.numpy)
+
+    def __init__(self, waits):
+        super().__init__()
+        self.waits = waits
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        if function in self.READS and args[0].dtype != torch.int64:
+            self.waits.seen.append("tensor")
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("valle", ["ar", "nar"])
+def test_a_step_waits_for_a_gpu_twice(archive, valle, monkeypatch):
+    """For its figures, behind the backward pass, and for the norm of its gradient."""
+    steps = []
+
+    def counted(method, begins):
+        def call(*args):
+            waits = Waits()
+            with waits, Reads(waits):
+                method(*args)
+            steps.append(waits.seen) if begins else steps[-1].extend(waits.seen)
+
+        return call
+
+    monkeypatch.setattr(Epoch, "accumulate", counted(Epoch.accumulate, begins=True))
+    monkeypatch.setattr(Epoch, "update", counted(Epoch.update, begins=False))
+    VALLETask.main(cmd=options(archive, valle, "--ema_decay=0.9"))
+    assert steps == [["tensor", "number"]] * 2
+
+
+def test_compiled_packing_is_refused(archive):
+    command = options(archive, "ar", "--compile=true", "--model_conf=packed=true")
+    with pytest.raises(InputError, match="--compile: does not go with packed.*packed=false"):
+        VALLETask.main(cmd=command)

@@ -73,3 +73,8 @@ def test_graphs_go_before_native_code(model, monkeypatch):
 def test_an_unknown_mode_is_named(model):
     with pytest.raises(InputError, match="--native: sometimes is out of range"):
         prepare_ar(model, "float32", "sometimes")
+
+
+def test_int8_is_refused_where_there_is_no_product_for_it(model):
+    with pytest.raises(InputError, match="--dtype int8: the model is on meta.*Give --dtype bfloat16"):
+        prepare_ar(model.to("meta"), "int8")

@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from espnet2_valle.valle.ar import VALLEAR
-from espnet2_valle.valle.embeddings import SHAPE_STEP, round_up
+from espnet2_valle.valle.embeddings import SHAPE_STEP
 from espnet2_valle.valle.nar import VALLENAR
+from espnet2_valle.valle.rows import round_up
 
 SIZES = {"layers": 1, "width": 8, "heads": 2, "feed_forward": 8}
 

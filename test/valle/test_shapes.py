@@ -5,8 +5,8 @@ import torch
 
 from espnet2_valle.valle import abs_valle
 from espnet2_valle.valle.ar import VALLEAR
-from espnet2_valle.valle.embeddings import round_up
 from espnet2_valle.valle.nar import VALLENAR
+from espnet2_valle.valle.rows import round_up
 
 
 @pytest.mark.parametrize(("length", "step", "rounded"), [(0, 16, 0), (1, 16, 16), (16, 16, 16), (17, 1, 17)])
