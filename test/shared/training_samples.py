@@ -63,6 +63,7 @@ def options(archive, valle, *more):
         "--batch_bins=200",
         "--num_iters_per_epoch=2",
         "--max_epoch=1",
+        "--join_seconds=0",  # a batch of all utterances is the same in each pass
         *data,
         *[f"--valle_conf={item}" for item in TINY],
         *more,
