@@ -108,8 +108,8 @@ class WhisperRecognizer(AbsRecognizer):
             raise InputError(
                 model,
                 f"has no {CTRANSLATE2_FILE}, so it is no model of CTranslate2",
-                "Convert one: ct2-transformers-converter --model openai/whisper-small.en --output_dir DIR "
-                "--copy_files tokenizer.json preprocessor_config.json",
+                "Convert one with ct2-transformers-converter, of the package ctranslate2, and have it copy "
+                "tokenizer.json and preprocessor_config.json",
             )
         load = (
             (lambda: package.WhisperModel(model, **_for_ctranslate2(device, compute_type)))

@@ -78,7 +78,7 @@ def measure(args: argparse.Namespace) -> list[Metric]:
 
 
 class Usage(NamedTuple):
-    """What some work took.
+    """Seconds and memory of some work.
 
     Attributes:
         seconds: by the clock.

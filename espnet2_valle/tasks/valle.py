@@ -194,7 +194,7 @@ class VALLETask(AbsTask):
             if args.base_token_list:
                 model.valle.text.adapt_rows(_base_size(args))
         args.batch_bins = choose_batch_bins(args, cast(ESPnetVALLEModel, model))
-        _bound_schedule(args, cast(ESPnetVALLEModel, model).valle)
+        _bound_schedule(args, cast(ESPnetVALLEModel, model))
         if args.optim in FUSED and not args.optim_conf.keys() & {"fused", "foreach"}:
             args = argparse.Namespace(**{**vars(args), "optim_conf": {**args.optim_conf, "fused": True}})
         return super().build_optimizers(args, model)
@@ -312,13 +312,13 @@ def _batch_rule(args: argparse.Namespace, valle: AbsVALLE, bins: int, train: boo
     )
 
 
-def _bound_schedule(args: argparse.Namespace, valle: AbsVALLE) -> None:
+def _bound_schedule(args: argparse.Namespace, model: ESPnetVALLEModel) -> None:
     """Shorten, in `args`, a schedule of more than `--max_passes` over the training set, and tell of it."""
     data = getattr(args, "train_data_path_and_name_and_type", ())
     if not data or data[0][2] != INDEX_TYPE or not args.max_passes:
         return
     index = TrainingIndex(data[0][0])
-    rule = _batch_rule(args, valle, args.batch_bins, train=True, ranks=1)
+    rule = _batch_rule(args, model.valle, args.batch_bins, train=True, ranks=1)
     schedule = Schedule(args.max_epoch, args.num_iters_per_epoch, args.scheduler_conf)
     fewest = rule.padded(index.tokens, index.frames).sum(dtype=np.int64) * rule.step / rule.bins
     if schedule.passes(max(1.0, fewest)) <= args.max_passes:
