@@ -39,8 +39,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     corpora = dict(args.part)
     if len(corpora) < len(args.part):
         raise InputError("--part", "a name is there twice", "Give each corpus a name of its own")
-    for name, data in combine(corpora, args.output_dir).items():
-        logging.info("%s: %d utterances, %d speakers", name, len(data.wavs), len(data.by_speaker()))
+    for name, written in combine(corpora, args.output_dir).items():
+        logging.info("%s: %d utterances, %d speakers", name, *written)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,20 @@
 """Several corpora as one: their sets put together, with their speakers and utterances kept apart."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import astuple
 from pathlib import Path
-from typing import TypeVar
 
 from espnet2_valle.common.fileio import atomic_open, read_text
-from espnet2_valle.data.datadir import DataDir
 from espnet2_valle.data.ids import within
 from espnet2_valle.data.pairs import NO_OTHER, PAIR_LISTS, Pair, read_pairs, write_pairs
+from espnet2_valle.data.utterances import (
+    DataReader,
+    Utterance,
+    recording_names,
+    sorted_utterances,
+    write_utterances,
+)
 
 TEST = "test"
 SETS = ("train", "valid", TEST)
@@ -17,10 +22,8 @@ VOCABULARY = "vocabulary"
 UNKNOWN_LANGUAGE, UNKNOWN_EMOTION = "und", "unknown"  # the former is of ISO 639-2
 WHOLE = (0.0, math.inf)  # span
 
-Value = TypeVar("Value")
 
-
-def combine(corpora: Mapping[str, Path], output_dir: Path) -> dict[str, DataDir]:
+def combine(corpora: Mapping[str, Path], output_dir: Path) -> dict[str, tuple[int, int]]:
     """Put the sets of several corpora together; each corpus' test set is written by itself, too.
 
     Args:
@@ -30,22 +33,24 @@ def combine(corpora: Mapping[str, Path], output_dir: Path) -> dict[str, DataDir]
             if each has a closed one.
 
     Returns:
-        set -> what was written.
+        set -> utterances and speakers that were written.
 
     Raises:
         InputError: a corpus lacks a set, or lists for tests.
     """
-    sets = {name: _together(name, corpora, output_dir / name) for name in SETS}
-    for corpus, folder in corpora.items():
-        name = f"{TEST}_{corpus}"
-        sets[name] = _together(TEST, {corpus: folder}, output_dir / name)
-    for data, lists in sets.values():  # when all have been read
-        data.write()
+    read = {name: {corpus: DataReader(folder / name) for corpus, folder in corpora.items()} for name in SETS}
+    sets = {name: (output_dir / name, readers) for name, readers in read.items()}
+    for corpus, reader in read[TEST].items():
+        sets[f"{TEST}_{corpus}"] = output_dir / f"{TEST}_{corpus}", {corpus: reader}
+    lists = {name: _pairs(readers) for name, (_, readers) in sets.items()}
+    written = {}
+    for name, (target, readers) in sets.items():  # when all have been read
+        written[name] = sum(map(len, readers.values())), _write(readers, target)
         for kind in PAIR_LISTS:
-            if lists.get(kind):
-                write_pairs(data.path / kind, lists[kind])
+            if lists[name].get(kind):
+                write_pairs(target / kind, lists[name][kind])
             else:
-                (data.path / kind).unlink(missing_ok=True)  # of an earlier run
+                (target / kind).unlink(missing_ok=True)  # of an earlier run
     vocabularies = [folder / VOCABULARY for folder in corpora.values()]
     if all(path.is_file() for path in vocabularies):
         words = {word for path in vocabularies for word in read_text(path).split()}
@@ -53,48 +58,44 @@ def combine(corpora: Mapping[str, Path], output_dir: Path) -> dict[str, DataDir]
             stream.writelines(f"{word}\n" for word in sorted(words))
     else:
         (output_dir / VOCABULARY).unlink(missing_ok=True)
-    return {name: data for name, (data, _) in sets.items()}
+    return written
 
 
-def _together(name: str, corpora: Mapping[str, Path], target: Path) -> tuple[DataDir, dict[str, list[Pair]]]:
-    """One set of all corpora, to be written to `target`, and its lists of pairs."""
-    sets = {corpus: DataDir.load(folder / name) for corpus, folder in corpora.items()}
-    data = DataDir(
-        target,
-        _joined(sets, lambda one: one.wavs),
-        _joined(sets, lambda one: one.texts),
-        {
-            within(corpus, utterance): within(corpus, speaker)
-            for corpus, one in sets.items()
-            for utterance, speaker in one.speakers.items()
-        },
-        _joined(sets, lambda one: one.languages, UNKNOWN_LANGUAGE),
-        _joined(sets, lambda one: one.emotions, UNKNOWN_EMOTION),
-        _joined(sets, lambda one: one.spans, WHOLE),
-    )
+def _write(readers: Mapping[str, DataReader], target: Path) -> int:
+    """Write one set of all corpora; return the number of speakers.
+
+    What some corpora tell and others do not is unknown of these.
+    """
+    language = UNKNOWN_LANGUAGE if any("utt2lang" in one.tables for one in readers.values()) else ""
+    emotion = UNKNOWN_EMOTION if any("utt2emo" in one.tables for one in readers.values()) else ""
+    span = WHOLE if any(one.has_segments for one in readers.values()) else None
+
+    def renamed() -> Iterator[Utterance]:
+        for corpus, reader in readers.items():
+            for one in reader:
+                yield Utterance(
+                    within(corpus, one.utterance),
+                    within(corpus, one.speaker),
+                    one.text,
+                    one.wav,
+                    one.language or language,
+                    one.emotion or emotion,
+                    one.span or span,
+                )
+
+    recordings = recording_names({one.wav for one in renamed()}) if span else None
+    return write_utterances(target, sorted_utterances(renamed()), recordings)
+
+
+def _pairs(readers: Mapping[str, DataReader]) -> dict[str, list[Pair]]:
+    """Lists of pairs of one set of all corpora."""
     lists: dict[str, list[Pair]] = {}
-    for corpus, one in sets.items():
+    for corpus, one in readers.items():
         for kind in PAIR_LISTS:
             if (one.path / kind).is_file():
                 pairs = [_renamed(corpus, pair) for pair in read_pairs(one.path / kind)]
                 lists.setdefault(kind, []).extend(pairs)
-    return data, lists
-
-
-def _joined(
-    sets: Mapping[str, DataDir], table: Callable[[DataDir], Mapping[str, Value]], missing: Value | None = None
-) -> dict[str, Value]:
-    """One table of all sets; what some of them lack is `missing`, and what all lack is empty."""
-    tables = {corpus: table(one) for corpus, one in sets.items()}
-    if not any(tables.values()):
-        return {}
-    joined: dict[str, Value] = {}
-    for corpus, one in sets.items():
-        for utterance in one.wavs:
-            value = tables[corpus].get(utterance, missing)
-            assert value is not None  # `DataDir.load` saw to it
-            joined[within(corpus, utterance)] = value
-    return joined
+    return lists
 
 
 def _renamed(corpus: str, pair: Pair) -> Pair:

@@ -85,6 +85,11 @@ class DataReader:
                 return does_not_match(self.path / name, len(odd), odd[0])
         raise AssertionError("all files have the same utterances")
 
+    @property
+    def has_segments(self) -> bool:
+        """True if utterances are parts of recordings."""
+        return bool(self._recordings)
+
     def __len__(self) -> int:
         return len(self.tables["wav.scp"])
 
@@ -162,6 +167,13 @@ def recording_names(paths: Collection[str]) -> dict[str, str]:
         stem = re.sub(r"[^\w.-]+", "-", Path(path).stem)
         names[path] = f"{number:0{len(str(len(paths)))}d}-{stem}"
     return names
+
+
+def sorted_utterances(utterances: Iterable[Utterance]) -> Iterator[Utterance]:
+    """Utterances in order of their ids, sorted on the disk (TMPDIR)."""
+    rows = ((*one[:-1], *(one.span or (None, None))) for one in utterances)
+    for *texts, start, end in sorted_rows(rows, len(Utterance._fields) + 1):
+        yield Utterance._make([*texts, None if start is None else (start, end)])
 
 
 def write_utterances(
