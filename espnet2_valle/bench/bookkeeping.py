@@ -5,6 +5,7 @@ makes some frames of each utterance whatever it says. Texts are cut into charact
 """
 
 import argparse
+import logging
 import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -57,6 +58,10 @@ def measure(args: argparse.Namespace) -> list[Metric]:
         with tempfile.TemporaryDirectory(dir=args.folder) as folder:
             for name, stage in STAGES.items():
                 used: Usage = run_fresh(_used, stage, Path(folder), count).result
+                logging.info(
+                    "%s of %d utterances: %.1f s, %.1f s of CPU time, %.0f MB",
+                    *(name, count, used.seconds, used.cpu, used.memory / MEGA),
+                )
                 whole = Usage(
                     whole.seconds + used.seconds, whole.cpu + used.cpu, max(whole.memory, used.memory)
                 )
