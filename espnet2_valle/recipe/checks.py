@@ -289,16 +289,16 @@ def check_texts(settings: Settings) -> None:
     options = settings.options
     if options.token_type != "phn" or options.download_model or float(options.max_bad) >= 1:
         return
-    from espnet2_valle.data.datadir import read_scp  # only now: the recipe's help needs nothing installed
+    from espnet2_valle.data.tables import Table  # only now: the recipe's help needs nothing installed
     from espnet2_valle.text.language import check_language as check_texts_language
     from espnet2_valle.text.language import check_named_languages
 
     for name in (options.train_set, options.valid_set, options.test_sets):
         texts, languages = (Path(settings.data, name, file) for file in ("text", "utt2lang"))
         if languages.is_file():
-            check_named_languages(read_scp(languages), options.g2p, str(languages))
+            check_named_languages(Table(languages), options.g2p, str(languages))
         if texts.is_file():
-            check_texts_language(read_scp(texts).values(), options.g2p, str(texts))
+            check_texts_language(Table(texts).values(), options.g2p, str(texts))
 
 
 def has_vocabulary(settings: Settings) -> bool:

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -180,11 +180,11 @@ def check_language(texts: Iterable[str], g2p: str | None, where: str) -> None:
             _refuse(sample, g2p, where, [found])
 
 
-def check_named_languages(named: Mapping[str, str], g2p: str | None, where: str) -> None:
+def check_named_languages(named: Iterable[tuple[str, str]], g2p: str | None, where: str) -> None:
     """Refuse utterances that are said to be of another language than the g2p reads.
 
     Args:
-        named: utterance -> its language, see `code_of`; unknown ones may be any.
+        named: utterances and their languages, see `code_of`; unknown ones may be any.
         g2p: one of ESPnet's choices; what has no language of its own reads all.
         where: that tells the languages, for the error.
 
@@ -194,15 +194,23 @@ def check_named_languages(named: Mapping[str, str], g2p: str | None, where: str)
     own = language_of(g2p)
     if own is None:
         return
-    other = {utterance: name for utterance, name in named.items() if code_of(name) not in (own, None)}
+    readable: dict[str, bool] = {}
+    other = total = 0
+    first = name = ""
+    for utterance, language in named:
+        total += 1
+        if language not in readable:
+            readable[language] = code_of(language) in (own, None)
+        if not readable[language]:
+            other += 1
+            first, name = (first, name) if first else (utterance, language)
     if not other:
         return
-    first, name = next(iter(other.items()))
     choices = _choices([str(code_of(name))])
     remedy = f"--g2p {' or '.join(choices)}" if choices else "the --g2p of that language"
     raise InputError(
         where,
-        f"{len(other)} of {len(named)} utterances are not {LANGUAGES[own].name}, which --g2p {g2p} reads: "
+        f"{other} of {total} utterances are not {LANGUAGES[own].name}, which --g2p {g2p} reads: "
         f"'{first}' is '{name}'",
         f"Choose {remedy}, or --token_type char, or correct it",
     )

@@ -138,12 +138,12 @@ def test_utterances_of_a_language_that_the_g2p_does_not_read_are_refused():
     with pytest.raises(
         InputError, match="utt2lang: 1 of 2 utterances are not English.*'u2' is 'deu'"
     ) as caught:
-        check_named_languages({"u1": "en", "u2": "deu"}, ENGLISH, "utt2lang")
+        check_named_languages({"u1": "en", "u2": "deu"}.items(), ENGLISH, "utt2lang")
     assert "--g2p espeak_ng_german, or --token_type char" in caught.value.remedy
     with pytest.raises(InputError, match="the --g2p of that language"):
-        check_named_languages({"u1": "sw"}, ENGLISH, "utt2lang")
-    check_named_languages({"u1": "en_GB", "u2": "und", "u3": "english"}, ENGLISH, "utt2lang")
-    check_named_languages({"u1": "zh"}, None, "utt2lang")
+        check_named_languages({"u1": "sw"}.items(), ENGLISH, "utt2lang")
+    check_named_languages({"u1": "en_GB", "u2": "und", "u3": "english"}.items(), ENGLISH, "utt2lang")
+    check_named_languages({"u1": "zh"}.items(), None, "utt2lang")
 
 
 def test_few_words_tell_no_language():
