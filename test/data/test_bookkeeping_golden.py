@@ -55,6 +55,7 @@ def write_set(folder, cut):
         level = 0.1 + 0.02 * number
         channels = 2 if number % 4 == 0 else 1
         wave = np.full((int((seconds + 1) * RATE), channels), level)
+        wave[::2] *= -1
         soundfile.write(wavs[key], wave[: None if cut else int(seconds * RATE)], RATE)
         spans[key] = f"{key} 0.25 {seconds + 0.25:.3f}"
     wavs[keys[9]].write_text("no sound")
