@@ -82,6 +82,8 @@ def build_options(args: argparse.Namespace) -> VALLETrainerOptions:
         raise InputError("--fsdp", "does not go with --compile or --use_adapter", "Leave one out")
     if args.compile and args.model_conf.get("packed"):
         raise InputError(
-            "--compile", "does not go with packed of --model_conf", "Give --model_conf packed=false"
+            "--compile",
+            "does not go with packed of --model_conf",
+            "Give --model_conf packed=false (in run.sh's --train_args)",
         )
     return build_dataclass(VALLETrainerOptions, args)

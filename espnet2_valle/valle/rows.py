@@ -1,4 +1,4 @@
-"""Where the rows of a padded batch lie. Lengths stay on the CPU: to ask a GPU for them is to wait for it."""
+"""Rows of padded batches, by lengths that stay on the CPU: to ask a GPU for them is to wait for it."""
 
 import torch
 
