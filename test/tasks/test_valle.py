@@ -39,6 +39,19 @@ def test_espnets_own_iterator_can_be_chosen(archive):
         VALLETask.main(cmd=command)
 
 
+def test_corpora_are_drawn_by_their_weights(archive):
+    VALLETask.main(cmd=options(archive, "ar", '--corpus_weights={"s0": 2.0, "s1": 0.5}'))
+    config = yaml.safe_load((archive / "exp" / "config.yaml").read_text())
+    assert config["corpus_weights"] == {"s0": 2.0, "s1": 0.5}
+    for words, message in (
+        (["--corpus_weights=s2=1"], "no speaker of .* is of a corpus 's2'"),
+        (["--corpus_weights=s0=-1"], "s0: -1 is no weight"),
+        (["--corpus_weights=s0=1", "--iterator_type=sequence"], "is not for --iterator_type sequence"),
+    ):
+        with pytest.raises(InputError, match=f"--corpus_weights: {message}"):
+            VALLETask.main(cmd=[*options(archive, "ar"), f"--output_dir={archive}/other", *words])
+
+
 def test_training_resumes_where_it_stopped(archive):
     VALLETask.main(cmd=options(archive, "ar"))
     first = (archive / "exp" / "1epoch.pth").stat().st_mtime_ns
