@@ -171,7 +171,7 @@ def test_short_and_long_utterances_are_dropped_and_counted(tmp_path, caplog):
     prepare(tmp_path)
     paths = list(read_scp(tmp_path / "data" / "train" / "wav.scp").items())
     for (_, path), seconds in zip(paths, (0.2, 4.0)):
-        soundfile.write(path, 0.1 * np.ones(int(seconds * RATE)), RATE)
+        soundfile.write(path, 0.1 * np.cos(0.3 * np.arange(int(seconds * RATE))), RATE)
     format_set(tmp_path, "train", "--max_duration", "3")
     assert len(DataDir.load(tmp_path / "raw" / "train").wavs) == len(paths) - 2
     assert "1 utterances shorter than 0.3 s dropped" in caplog.text
@@ -197,7 +197,7 @@ def test_audio_is_formatted_again_when_it_comes_from_elsewhere(tmp_path, monkeyp
     """Another file, part or rate, even if no time or length tells it."""
     loud, soft = (tmp_path / f"{name}.wav" for name in ("loud", "soft"))
     for path, level in ((loud, 0.5), (soft, 0.1)):
-        soundfile.write(path, np.repeat([level, level / 2], RATE), RATE)
+        soundfile.write(path, np.repeat([level, level / 2], RATE) * np.cos(0.3 * np.arange(2 * RATE)), RATE)
     formatted = []
     real = formatting.format_utterance
     monkeypatch.setattr(
@@ -217,7 +217,7 @@ def test_audio_is_formatted_again_when_it_comes_from_elsewhere(tmp_path, monkeyp
     assert len(formatted) == 1
     assert heard(soft) == pytest.approx(0.1, abs=0.01)
     earlier = soft.stat().st_mtime - 100
-    soundfile.write(soft, np.repeat([0.3, 0.2], RATE), RATE)
+    soundfile.write(soft, np.repeat([0.3, 0.2], RATE) * np.cos(0.3 * np.arange(2 * RATE)), RATE)
     os.utime(soft, (earlier, earlier))
     assert heard(soft) == pytest.approx(0.3, abs=0.01)
     assert heard(soft, (0.0, 1.0)) == pytest.approx(0.3, abs=0.01)
