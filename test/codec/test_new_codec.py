@@ -54,6 +54,7 @@ def test_it_is_fitted_and_opened(fitted):
         "frame_rate": 100.0,
         "num_codebooks": 1,
         "codebook_size": 8,
+        "utterance_codebooks": 0,
     }
     codec = open_codec(str(fitted / "codec" / "codec.yaml"))
     assert isinstance(codec, ToyCodec)

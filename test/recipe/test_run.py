@@ -204,7 +204,8 @@ def test_the_index_has_the_languages_of_a_set_that_names_them(finished, tmp_path
     )
     for name in ("train", "valid"):
         shutil.rmtree(dump / "index" / name)
-    again = run(*options, "--dumpdir", str(tmp_path / "dump"), "--stage", "4", "--stop_stage", "4")
+    elsewhere = ("--dumpdir", str(tmp_path / "dump"), "--expdir", str(tmp_path / "exp"))
+    again = run(*options, *elsewhere, "--stage", "4", "--stop_stage", "4")
     assert again.returncode == 0, again.stdout
     index = TrainingIndex(dump / "index" / "valid")
     spoken = {
