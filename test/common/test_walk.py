@@ -1,20 +1,11 @@
 import logging
 import os
-import unicodedata
 
 import pytest
+from sound_names import NFC, NFD, touch
 
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.walk import DANGLING, FORBIDDEN, HIDDEN, LISTED, UNWRITABLE, existing, walk
-
-NFC = unicodedata.normalize("NFC", "caf\u00e9")
-NFD = unicodedata.normalize("NFD", NFC)
-
-
-def touch(path):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch()
-    return path
 
 
 def listed(folder):

@@ -1,16 +1,11 @@
 import logging
 
 import pytest
+from sound_names import touch
 
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.corpus.folder import read_folder
 from espnet2_valle.corpus.recording import to_data_dir
-
-
-def touch(path):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch()
-    return path
 
 
 def write_metadata(db, rows, header="id|speaker|text"):

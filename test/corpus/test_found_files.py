@@ -2,24 +2,15 @@
 
 import logging
 import re
-import unicodedata
 
 import numpy as np
 import pytest
 import soundfile
+from sound_names import NFC, NFD, touch
 
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.corpus.folder import read_folder
 from espnet2_valle.corpus.recording import make_recording
-
-NFC = unicodedata.normalize("NFC", "caf\u00e9_0")
-NFD = unicodedata.normalize("NFD", NFC)
-
-
-def touch(path):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch()
-    return path
 
 
 def write(path, *lines):

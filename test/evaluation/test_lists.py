@@ -1,18 +1,8 @@
-import unicodedata
-
 import pytest
+from sound_names import NFC, NFD, touch
 
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.evaluation.lists import read_list, read_outputs
-
-NFC = unicodedata.normalize("NFC", "caf\u00e9_0")
-NFD = unicodedata.normalize("NFD", NFC)
-
-
-def touch(path):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch()
-    return path
 
 
 @pytest.mark.parametrize("suffix", [".wav", ".WAV", ".flac", ".aiff", ".w64", ".mp3", ".au"])
