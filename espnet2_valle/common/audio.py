@@ -149,8 +149,15 @@ def cancelled_channel(channels: np.ndarray) -> int | None:
 
 def mix_down(channels: np.ndarray) -> np.ndarray:
     """(S, C) -> (S,): the mean, or the loudest channel where the mean loses it."""
+    return mix_down_checked(channels)[0]
+
+
+def mix_down_checked(channels: np.ndarray) -> tuple[np.ndarray, bool]:
+    """`mix_down`, and True where it took the loudest channel."""
     loudest = cancelled_channel(channels)
-    return channels.mean(axis=1) if loudest is None else np.ascontiguousarray(channels[:, loudest])
+    if loudest is None:
+        return channels.mean(axis=1), False
+    return np.ascontiguousarray(channels[:, loudest]), True
 
 
 def read_first_seconds(path: str | Path, seconds: float | None) -> tuple[np.ndarray, int]:

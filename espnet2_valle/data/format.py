@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from espnet2_valle.common.audio import Span, cancelled_channel, mix_down, read_channels, resample, write_audio
+from espnet2_valle.common.audio import Span, mix_down_checked, read_channels, resample, write_audio
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
 from espnet2_valle.data.made_from import MadeFrom, sound_state
@@ -43,7 +43,7 @@ class Formatted:
         channels: of the source file; 0 when it could not be used.
         rate: of the source file in Hz; 0 when it could not be used.
         error: why it could not be used.
-        cancelled: its loudest channel was taken, see `cancelled_channel`.
+        cancelled: its loudest channel was taken, see `audio.cancelled_channel`.
     """
 
     utterance: str
@@ -69,13 +69,13 @@ def format_utterance(job: Source, output_dir: str | Path, sample_rate: int) -> F
     target = Path(output_dir) / f"{utterance}.flac"
     try:
         channels, rate = read_channels(source, span)
-        wav = resample(mix_down(channels), rate, sample_rate)
+        mono, cancelled = mix_down_checked(channels)
+        wav = resample(mono, rate, sample_rate)
         check_level(source, channels)
     except InputError as error:
         target.unlink(missing_ok=True)
         return Formatted(utterance, 0, error=error)
     write_audio(target, wav, sample_rate)
-    cancelled = cancelled_channel(channels) is not None
     return Formatted(utterance, len(wav), channels.shape[1], rate, cancelled=cancelled)
 
 

@@ -14,7 +14,7 @@ import torch
 
 from espnet2_valle.codec.abs_codec import AbsCodec
 from espnet2_valle.codec.spec import CodecSpec
-from espnet2_valle.common.audio import cancelled_channel, mix_down, read_channels, resample
+from espnet2_valle.common.audio import mix_down_checked, read_channels, resample
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_path
 
@@ -118,12 +118,13 @@ def _to_mono(wav: np.ndarray) -> np.ndarray:
 
 def _mixed(where: str, channels: np.ndarray) -> np.ndarray:
     """(S, C) -> (S,), with a warning where the channels cancel each other."""
-    if cancelled_channel(channels) is not None:
+    wav, cancelled = mix_down_checked(channels)
+    if cancelled:
         logging.warning(
             "%s: the mean of its channels cancels them (opposite phase, or one silent); the loudest is used",
             where,
         )
-    return mix_down(channels)
+    return wav
 
 
 def _check(where: str, wav: np.ndarray, rate: int) -> np.ndarray:
