@@ -17,7 +17,7 @@ from espnet2_valle.evaluation.scorers import AbsScorerPlan
 from espnet2_valle.evaluation.settings import CONTINUATION, Settings
 from espnet2_valle.evaluation.speaker_verification import speaker_reference
 from espnet2_valle.evaluation.systems import score_system, write_rows
-from espnet2_valle.evaluation.table import SECOND, TRAINING_MINUTES, results_markdown
+from espnet2_valle.evaluation.table import TRAINING_MINUTES, results_markdown
 from espnet2_valle.evaluation.versa import read_versa, with_versa
 
 
@@ -151,11 +151,10 @@ def _speaker_references(
     if not settings.reference_utterances or not asked.speakers:
         return {}
     wavs = {key: asked.wavs[key] for key in asked.speakers}
-    marks = ("", SECOND) if plan.second_speaker_name else ("",)
     found = {
         f"{mark}speaker_reference": speaker_reference(
             wavs, asked.speakers, plan, settings.reference_utterances, seed, nj, encoder
         )
-        for encoder, mark in enumerate(marks)
+        for encoder, mark in enumerate(plan.speaker_marks)
     }
     return {name: reference for name, reference in found.items() if reference}

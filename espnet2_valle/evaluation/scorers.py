@@ -18,6 +18,7 @@ from espnet2_valle.evaluation.registry import QUALITY_SCORERS, SPEAKER_ENCODERS
 from espnet2_valle.evaluation.settings import Settings
 from espnet2_valle.evaluation.signal import SignalMetrics, signal_metrics
 from espnet2_valle.evaluation.speaker import AbsSpeakerEncoder, ResemblyzerEncoder
+from espnet2_valle.evaluation.table import SECOND
 
 MODEL_FILES = ("config.yaml", "valid.*.pth")
 
@@ -74,6 +75,11 @@ class AbsScorerPlan(ABC):
     def second_speaker_name(self) -> str | None:
         """Name of the second speaker encoder, or None."""
         return None
+
+    @property
+    def speaker_marks(self) -> tuple[str, ...]:
+        """Beginnings of the keys of what each speaker encoder says."""
+        return ("", SECOND) if self.second_speaker_name else ("",)
 
     @abstractmethod
     def identity(self) -> str:

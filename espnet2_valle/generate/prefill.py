@@ -9,6 +9,7 @@ import torch
 from espnet2_valle.generate.stopping import Limits
 from espnet2_valle.valle.ar import VALLEAR
 from espnet2_valle.valle.cache import KVCache
+from espnet2_valle.valle.rows import on_device
 
 Row = TypeVar("Row")
 
@@ -70,11 +71,11 @@ def read_prefixes(model: VALLEAR, utterances: Sequence[Utterance]) -> Prefixes:
     """
     texts = [one.text for one in utterances]
     device = texts[0].device
-    lengths = [torch.tensor([len(one.prompt)], device=device) for one in utterances]
-    grouped = [model.group(one.prompt[None], length) for one, length in zip(utterances, lengths)]
+    # Lengths stay on the CPU, see `valle.rows`.
+    grouped = [model.group(one.prompt[None], torch.tensor([len(one.prompt)])) for one in utterances]
     groups = [one[0] for one, _ in grouped]
-    tokens = torch.tensor([one.prompt_tokens for one in utterances], device=device)
-    rates = model.position_rates(tokens, torch.cat([count for _, count in grouped]))
+    tokens = torch.tensor([one.prompt_tokens for one in utterances])
+    rates = on_device(model.position_rates(tokens, torch.cat([count for _, count in grouped])), device)
     positions = [len(text) + 1 + len(group) for text, group in zip(texts, groups)]
     cache = model.new_cache(len(utterances), max(positions))
     logits = model.prefill(texts, groups, cache, rates)
