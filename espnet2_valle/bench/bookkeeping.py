@@ -18,7 +18,7 @@ import numpy as np
 from espnet2_valle.bench.fresh import run_fresh
 from espnet2_valle.bench.metric import Metric
 from espnet2_valle.corpus.prepare import write_splits
-from espnet2_valle.corpus.recording import Recording, make_recording
+from espnet2_valle.corpus.recording import make_recording
 from espnet2_valle.corpus.spool import Spool
 from espnet2_valle.data.arks import Made
 from espnet2_valle.data.arks import Source as Sound
@@ -27,6 +27,7 @@ from espnet2_valle.data.codes import ShardedCodes
 from espnet2_valle.data.format import Formatted, Source, format_set
 from espnet2_valle.data.pairs import PAIRS, PairChoice
 from espnet2_valle.data.tokenise import tokenize_set
+from espnet2_valle.data.utterances import Utterance
 from espnet2_valle.train.index_writer import build_index
 
 SPEAKERS = 7000
@@ -119,7 +120,7 @@ def peak_memory() -> int:
     raise OSError("/proc/self/status says nothing of the peak of memory")
 
 
-def made_up(count: int, prefix: str = "") -> Iterator[Recording]:
+def made_up(count: int, prefix: str = "") -> Iterator[Utterance]:
     """Utterances cut from the chapters that readers read, not in order of their ids."""
     words = [f"w{number}" for number in range(WORDS)]
     for number in range(count):
@@ -141,7 +142,7 @@ def prepare(folder: Path, count: int) -> None:
     train = Spool()
     for recording in made_up(count):
         train.append(recording)
-    splits: dict[str, Collection[Recording]] = {"train": train, "valid": list(made_up(TEST, "v"))}
+    splits: dict[str, Collection[Utterance]] = {"train": train, "valid": list(made_up(TEST, "v"))}
     # So few that each speaker has but one: the test has another number of speakers.
     splits["test"] = [r for r in made_up(SPEAKERS * 2, "t") if int(r.speaker[1:]) < TEST // 2]
     write_splits(splits, folder / "data", lambda *given: {PAIRS: PairChoice(max_prompt=SECONDS)(*given)})

@@ -2,7 +2,6 @@
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -59,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     if args.spelled_letters == "true":
         splits = {
-            name: [replace(r, text=as_letters(r.text)) for r in recordings]
+            name: [r._replace(text=as_letters(r.text)) for r in recordings]
             for name, recordings in splits.items()
         }
     make = PairChoice(args.num_pairs, args.seed, args.min_prompt, args.max_prompt)

@@ -13,10 +13,11 @@ from espnet2_valle.common.sound_formats import PREFERRED
 from espnet2_valle.common.walk import nfc, walk
 from espnet2_valle.corpus.cutting import DEFAULT_LIMITS, Limits
 from espnet2_valle.corpus.download import Archive
-from espnet2_valle.corpus.recording import Found, Recording
+from espnet2_valle.corpus.recording import Found
 from espnet2_valle.corpus.split import Splits, hold_out_texts
 from espnet2_valle.data.datadir import DataDir
 from espnet2_valle.data.pairs import PAIRS, Pair, PairMaker
+from espnet2_valle.data.utterances import Utterance
 
 VALID_SHARE = 0.01  # of the training texts, where a corpus has no validation set of its own
 VALID_SPEAKERS = 0.05  # of the training speakers, where validation is to have voices of its own
@@ -77,7 +78,7 @@ class AbsCorpus(ABC):
         """
 
     @abstractmethod
-    def split(self, found: Mapping[str, list[Recording]], seed: int) -> Splits:
+    def split(self, found: Mapping[str, list[Utterance]], seed: int) -> Splits:
         """Divide the recordings of the parts into train, valid and test."""
 
     def pairs(
@@ -136,7 +137,7 @@ class AbsCorpus(ABC):
             )
 
 
-def split_by_name(found: Mapping[str, list[Recording]], seed: int) -> Splits:
+def split_by_name(found: Mapping[str, list[Utterance]], seed: int) -> Splits:
     """Parts are the sets that their names begin with; without dev..., training texts are held out."""
     splits: Splits = {}
     for name, prefix in (("train", "train"), ("valid", "dev"), ("test", "test")):
@@ -154,7 +155,7 @@ def hold_out_missing(splits: Splits, seed: int) -> Splits:
     return splits
 
 
-def split_by_speaker(found: Mapping[str, list[Recording]]) -> Splits:
+def split_by_speaker(found: Mapping[str, list[Utterance]]) -> Splits:
     """The parts `train` and `test` as they are, but for whole speakers of `train` who are the validation."""
     splits = {name: list(found[name]) for name in ("train", "test") if name in found}
     if "train" in splits:

@@ -19,9 +19,10 @@ from espnet2_valle.common.sound_files import (
 )
 from espnet2_valle.common.walk import Walk, existing, walk
 from espnet2_valle.corpus.metadata import Row, find_metadata, other_list, read_metadata
-from espnet2_valle.corpus.recording import Recording, make_recording
+from espnet2_valle.corpus.recording import make_recording
 from espnet2_valle.data.datadir import DataDir
 from espnet2_valle.data.setaside import set_aside
+from espnet2_valle.data.utterances import Utterance
 
 TEXT_SUFFIXES = (".txt", ".lab")
 NORMALISED = ".normalized"  # before the suffix, in LibriTTS
@@ -30,10 +31,10 @@ LAYOUTS = (
     "a metadata.csv (header id|speaker|text), .txt files beside the sound files, or wav.scp, text and utt2spk"
 )
 
-Read = tuple[list[Recording], dict[str, InputError]]
+Read = tuple[list[Utterance], dict[str, InputError]]
 
 
-def read_folder(db: str | Path, max_bad: float = 0.0, need_text: bool = True) -> list[Recording]:
+def read_folder(db: str | Path, max_bad: float = 0.0, need_text: bool = True) -> list[Utterance]:
     """Read one set of recordings in whichever of the three layouts it has.
 
     Args:
@@ -77,7 +78,7 @@ def read_folder(db: str | Path, max_bad: float = 0.0, need_text: bool = True) ->
 
 
 def _read_kaldi(db: Path) -> Read:
-    recordings: list[Recording] = []
+    recordings: list[Utterance] = []
     bad: dict[str, InputError] = {}
     for name, value in (("text", "transcript"), ("utt2spk", "speaker")):
         if not (db / name).is_file():
@@ -130,7 +131,7 @@ def _whole_span(file: Path, span: Span | None) -> Span | None:
 
 
 def _read_metadata(path: Path, sounds: SoundFolder, need_text: bool) -> Read:
-    recordings: list[Recording] = []
+    recordings: list[Utterance] = []
     bad: dict[str, InputError] = {}
     used: dict[Path, Row] = {}
     repeated = 0
@@ -175,7 +176,7 @@ def _read_text_beside_audio(found: Walk, sounds: SoundFolder, need_text: bool) -
     db = found.folder
     files = [file for suffix in TEXT_SUFFIXES for file in found.files if file.suffix.lower() == suffix]
     texts = NameIndex(db, files)
-    recordings: list[Recording] = []
+    recordings: list[Utterance] = []
     bad: dict[str, InputError] = {}
     for file in sounds.files:
         name = file.relative_to(db).with_suffix("").as_posix()

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.corpus.abs_corpus import AbsCorpus, split_by_name
-from espnet2_valle.corpus.recording import Recording
 from espnet2_valle.corpus.split import Splits
 from espnet2_valle.data.datadir import DataDir
 from espnet2_valle.data.pairs import CONTINUATION_PAIRS, NO_OTHER, PAIRS, Pair
+from espnet2_valle.data.utterances import Utterance
 
 SHORTEST, LONGEST = 4.0, 10.0  # seconds
 
@@ -62,5 +62,5 @@ class AbsLibri(AbsCorpus):
     def is_root(self, path: Path) -> bool:
         return any((path / part).is_dir() for part in PARTS)
 
-    def split(self, found: Mapping[str, list[Recording]], seed: int) -> Splits:
+    def split(self, found: Mapping[str, list[Utterance]], seed: int) -> Splits:
         return split_by_name(found, seed)

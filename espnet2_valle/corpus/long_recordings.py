@@ -10,8 +10,9 @@ from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.sound_files import with_any_suffix
 from espnet2_valle.corpus.abs_corpus import AbsCorpus, hold_out_missing
 from espnet2_valle.corpus.cutting import Limits, Unit, cut
-from espnet2_valle.corpus.recording import Found, Recording, make_recording
+from espnet2_valle.corpus.recording import Found, make_recording
 from espnet2_valle.corpus.split import Splits
+from espnet2_valle.data.utterances import Utterance
 
 LIBRILIGHT = "https://dl.fbaipublicfiles.com/librilight/data"
 SUBSETS = ("small", "medium", "large")  # of Libri-Light, which do not overlap
@@ -43,7 +44,7 @@ class AbsLongRecordings(AbsCorpus):
     sets: Sequence[str] = ()
 
     @abstractmethod
-    def recordings(self, root: Path, part: str, bad: dict[str, InputError]) -> Iterator[Recording]:
+    def recordings(self, root: Path, part: str, bad: dict[str, InputError]) -> Iterator[Utterance]:
         """Yield the utterances of one part.
 
         Args:
@@ -56,7 +57,7 @@ class AbsLongRecordings(AbsCorpus):
         """
 
     @abstractmethod
-    def set_of(self, recording: Recording, part: str) -> str:
+    def set_of(self, recording: Utterance, part: str) -> str:
         """The set, train, valid or test, that an utterance of a part belongs to."""
 
     def read(self, root: Path, part: str) -> Found:
@@ -64,7 +65,7 @@ class AbsLongRecordings(AbsCorpus):
         found.recordings.extend(self.recordings(root, part, found.bad))
         return found
 
-    def split(self, found: Mapping[str, list[Recording]], seed: int) -> Splits:
+    def split(self, found: Mapping[str, list[Utterance]], seed: int) -> Splits:
         splits: Splits = {name: [] for name in self.sets}
         for part, recordings in found.items():
             for recording in recordings:
@@ -73,7 +74,7 @@ class AbsLongRecordings(AbsCorpus):
 
     def cut_recordings(
         self, aligned: Iterable[Aligned], sounds: Path, bad: dict[str, InputError], limits: Limits | None
-    ) -> Iterator[Recording]:
+    ) -> Iterator[Utterance]:
         """Yield the utterances of all recordings.
 
         Args:

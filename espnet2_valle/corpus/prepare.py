@@ -7,11 +7,12 @@ from pathlib import Path
 
 from espnet2_valle.common.audio import audio_seconds
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.corpus.recording import Recording, to_data_dir, write_recordings
+from espnet2_valle.corpus.recording import to_data_dir, write_recordings
 from espnet2_valle.corpus.spool import Spool
 from espnet2_valle.data.datadir import DataDir
 from espnet2_valle.data.pairs import Pair, write_pairs
 from espnet2_valle.data.setaside import MAX_BAD
+from espnet2_valle.data.utterances import Utterance
 from espnet2_valle.jobs.pool import parallel_map
 
 HEADERS_A_WORKER = 20000  # read in less time than a worker takes to start
@@ -32,7 +33,7 @@ def add_preparation_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def write_splits(
-    splits: Mapping[str, Collection[Recording]], output_dir: Path, make_lists: ListMaker, nj: int = 1
+    splits: Mapping[str, Collection[Utterance]], output_dir: Path, make_lists: ListMaker, nj: int = 1
 ) -> None:
     """Write one data directory a set, and the test set's lists of pairs; nothing if no pair can be made.
 
@@ -68,14 +69,14 @@ def write_splits(
         logging.info("%s: %d pairs", name, len(pairs))
 
 
-def by_id(recordings: Collection[Recording]) -> Iterable[Recording]:
+def by_id(recordings: Collection[Utterance]) -> Iterable[Utterance]:
     """Recordings in order of their ids."""
     if isinstance(recordings, Spool):
         return recordings.in_order()
     return sorted(recordings, key=lambda recording: recording.utterance)
 
 
-def shared(train: Iterable[Recording], test: DataDir) -> list[Recording]:
+def shared(train: Iterable[Utterance], test: DataDir) -> list[Utterance]:
     """A recording of each speaker and of each text of the test set that the training set has too."""
     speakers, texts = set(test.speakers.values()), set(test.texts.values())
     of_speakers = {r.speaker: r for r in train if r.speaker in speakers}

@@ -7,9 +7,9 @@ from espnet2_valle.common.audio import audio_seconds
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
 from espnet2_valle.corpus.prepare import write_splits
-from espnet2_valle.corpus.recording import Recording
 from espnet2_valle.corpus.split import Splits, closed_vocabulary
 from espnet2_valle.data.pairs import PAIRS, PairMaker
+from espnet2_valle.data.utterances import Utterance
 
 
 def prepare_folder(
@@ -37,7 +37,7 @@ def prepare_folder(
     write_vocabulary(vocabulary, max_vocabulary, splits, output_dir / "vocabulary")
 
 
-def is_prompt(recording: Recording, min_seconds: float, max_seconds: float) -> bool:
+def is_prompt(recording: Utterance, min_seconds: float, max_seconds: float) -> bool:
     """Tell whether a recording has the length of a prompt; one that cannot be read has none."""
     try:
         start, end = recording.span or (0.0, audio_seconds(recording.wav))

@@ -11,13 +11,13 @@ from espnet2_valle.common.fileio import atomic_open
 from espnet2_valle.corpus.abs_corpus import AbsCorpus, hold_out_missing
 from espnet2_valle.corpus.long_recordings import AbsLongRecordings
 from espnet2_valle.corpus.prepare import write_splits
-from espnet2_valle.corpus.recording import Recording
 from espnet2_valle.corpus.spool import Spool
 from espnet2_valle.data.pairs import PairMaker
 from espnet2_valle.data.setaside import set_aside
 from espnet2_valle.data.tables import sorted_rows
+from espnet2_valle.data.utterances import Utterance
 
-Sets = Mapping[str, Collection[Recording]]
+Sets = Mapping[str, Collection[Utterance]]
 SET_ASIDE = "set_aside"  # file in the output folder: each entry that could not be used, and why
 
 
@@ -81,7 +81,7 @@ class Reader:
         if isinstance(corpus, AbsLongRecordings):
             count, splits = self._divide(corpus, root, parts)
         else:
-            found: dict[str, list[Recording]] = {}
+            found: dict[str, list[Utterance]] = {}
             for part in dict.fromkeys(parts):
                 read = corpus.read(root, part)
                 self._check(corpus, root, part, len(read.recordings), read.bad)
@@ -125,7 +125,7 @@ class Reader:
         self.bad |= bad
 
 
-def _check_ids(root: Path, groups: Iterable[Iterable[Recording]]) -> int:
+def _check_ids(root: Path, groups: Iterable[Iterable[Utterance]]) -> int:
     """Return the number of recordings; raise InputError if an id is there twice."""
     total = 0
     ids = sorted_rows(((recording.utterance,) for group in groups for recording in group), 1)

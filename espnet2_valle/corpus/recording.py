@@ -1,4 +1,4 @@
-"""One utterance of a corpus, and what reading a corpus has found."""
+"""Utterances of a corpus as reading it finds them."""
 
 import re
 from collections.abc import Collection, Iterable, Mapping
@@ -13,29 +13,6 @@ from espnet2_valle.data.ids import LONGEST_ID, LONGEST_SPEAKER, shortened
 from espnet2_valle.data.utterances import Utterance, recording_names, write_utterances
 
 
-@dataclass(frozen=True, slots=True)
-class Recording:
-    """One utterance.
-
-    Attributes:
-        utterance: its id, which begins with its speaker, as Kaldi's sorting wants.
-        speaker: who says it.
-        text: what is said.
-        wav: the sound file.
-        language: ISO 639-1 code, "" where it is not known.
-        emotion: how it is said, "" where it is not known.
-        span: the part of the sound file, None for all of it.
-    """
-
-    utterance: str
-    speaker: str
-    text: str
-    wav: str
-    language: str = ""
-    emotion: str = ""
-    span: Span | None = None
-
-
 @dataclass
 class Found:
     """Recordings of a corpus, or of a part of it.
@@ -45,7 +22,7 @@ class Found:
         bad: name -> why that entry cannot be used.
     """
 
-    recordings: list[Recording] = field(default_factory=list)
+    recordings: list[Utterance] = field(default_factory=list)
     bad: dict[str, InputError] = field(default_factory=dict)
 
 
@@ -57,14 +34,14 @@ def make_recording(
     language: str = "",
     emotion: str = "",
     span: Span | None = None,
-) -> Recording:
+) -> Utterance:
     """A recording whose id is `name` with its speaker before it, free of spaces and slashes.
 
     Ids become names of files, with something before and behind them: too long ones are cut.
     """
     speaker, name = shortened(_clean_name(speaker), LONGEST_SPEAKER), _clean_name(name)
     utterance = shortened(name if name.startswith(speaker) else f"{speaker}-{name}", LONGEST_ID)
-    return Recording(utterance, speaker, " ".join(text.split()), str(wav.absolute()), language, emotion, span)
+    return Utterance(utterance, speaker, " ".join(text.split()), str(wav.absolute()), language, emotion, span)
 
 
 def _clean_name(name: str) -> str:
@@ -103,7 +80,7 @@ def join(
     return found
 
 
-def to_data_dir(recordings: Iterable[Recording], path: str | Path) -> DataDir:
+def to_data_dir(recordings: Iterable[Utterance], path: str | Path) -> DataDir:
     """The Kaldi data directory of recordings, to be written to `path`."""
     kept = list(recordings)
     return DataDir(
@@ -118,7 +95,7 @@ def to_data_dir(recordings: Iterable[Recording], path: str | Path) -> DataDir:
 
 
 def write_recordings(
-    recordings: Collection[Recording], path: str | Path, in_order: Iterable[Recording]
+    recordings: Collection[Utterance], path: str | Path, in_order: Iterable[Utterance]
 ) -> int:
     """Write the data directory of recordings; return the number of speakers.
 
@@ -131,7 +108,4 @@ def write_recordings(
         InputError: no recording, an id that cannot name a file, or a language, emotion or part of some only.
     """
     cut = {r.wav for r in recordings if r.span}
-    utterances = (
-        Utterance(r.utterance, r.speaker, r.text, r.wav, r.language, r.emotion, r.span) for r in in_order
-    )
-    return write_utterances(path, utterances, recording_names(cut) if cut else None)
+    return write_utterances(path, in_order, recording_names(cut) if cut else None)

@@ -5,15 +5,14 @@ import random
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.corpus.folder import read_folder
-from espnet2_valle.corpus.recording import Recording
+from espnet2_valle.data.utterances import Utterance
 
-Splits = dict[str, list[Recording]]
-IsPrompt = Callable[[Recording], bool]
+Splits = dict[str, list[Utterance]]
+IsPrompt = Callable[[Utterance], bool]
 
 MIN_SPEAKERS_TO_HOLD_OUT = 4  # with fewer, a voice held out would leave nothing to learn voices from
 MIN_TEXTS_TO_HOLD_OUT = 20  # with fewer, every text is needed for training
@@ -89,7 +88,7 @@ def words_of(text: str) -> list[str]:
 
 
 def _split_test(
-    recordings: Sequence[Recording],
+    recordings: Sequence[Utterance],
     num_speakers: int | None,
     share: float,
     db: Path,
@@ -121,7 +120,7 @@ def _split_test(
     return {"train": train, "test": test}
 
 
-def _check_pair(test: Sequence[Recording], recordings: Sequence[Recording], db: Path) -> None:
+def _check_pair(test: Sequence[Utterance], recordings: Sequence[Utterance], db: Path) -> None:
     """Raise InputError if no speaker has two recordings in the test set."""
     if _speakers_with_two(test):
         return
@@ -136,10 +135,10 @@ def _check_pair(test: Sequence[Recording], recordings: Sequence[Recording], db: 
 
 
 def _held_out_speakers(
-    recordings: Sequence[Recording], count: int, rng: random.Random, is_prompt: IsPrompt
+    recordings: Sequence[Utterance], count: int, rng: random.Random, is_prompt: IsPrompt
 ) -> set[str]:
     """So many speakers, drawn; at least one with a prompt and another recording, if there is any."""
-    groups: dict[str, list[Recording]] = {}
+    groups: dict[str, list[Utterance]] = {}
     for recording in recordings:
         groups.setdefault(recording.speaker, []).append(recording)
 
@@ -154,14 +153,14 @@ def _held_out_speakers(
     return held_out
 
 
-def _speakers_with_two(recordings: Sequence[Recording]) -> list[str]:
+def _speakers_with_two(recordings: Sequence[Utterance]) -> list[str]:
     counts = Counter(r.speaker for r in recordings)
     return sorted(speaker for speaker, count in counts.items() if count > 1)
 
 
 def with_prompts(
-    train: Sequence[Recording], test: Sequence[Recording], is_prompt: IsPrompt
-) -> tuple[list[Recording], list[Recording]]:
+    train: Sequence[Utterance], test: Sequence[Utterance], is_prompt: IsPrompt
+) -> tuple[list[Utterance], list[Utterance]]:
     """Give a small test set what it lacks for a prompt and another recording of the same speaker.
 
     Where no recording can be a prompt, it gets two of a speaker all the same: whoever makes pairs tells why.
@@ -180,7 +179,7 @@ def with_prompts(
         return train, test
     left, tested = Counter(r.speaker for r in train), Counter(r.speaker for r in test)
     texts = Counter(r.text for r in train)
-    without_prompt: list[Recording] = []
+    without_prompt: list[Utterance] = []
     for speaker in sorted(left, key=lambda name: (name in tested, left[name], name), reverse=True):
         missing = max(1, 2 - tested[speaker])
         if left[speaker] - missing < MIN_LEFT - 1:
@@ -202,8 +201,8 @@ def with_prompts(
 
 
 def hold_out_texts(
-    recordings: Sequence[Recording], share: float, rng: random.Random
-) -> tuple[list[Recording], list[Recording]]:
+    recordings: Sequence[Utterance], share: float, rng: random.Random
+) -> tuple[list[Utterance], list[Utterance]]:
     """(kept, held out): about `share` of the utterances, no text in both (unless there are few texts)."""
     texts = sorted({r.text for r in recordings})
     wanted = max(1, round(share * len(recordings)))
@@ -231,7 +230,7 @@ def _with_unique_ids(splits: Splits) -> Splits:
     unique: Splits = {}
     for name, recordings in splits.items():
         unique[name] = [
-            replace(r, utterance=f"{r.utterance}-{name}") if r.utterance in taken else r for r in recordings
+            r._replace(utterance=f"{r.utterance}-{name}") if r.utterance in taken else r for r in recordings
         ]
         taken |= {r.utterance for r in unique[name]}
     return unique

@@ -3,62 +3,41 @@
 from collections.abc import Collection, Iterator
 from itertools import chain
 
-from espnet2_valle.corpus.recording import Recording
-from espnet2_valle.data.tables import Row, RowStore
+from espnet2_valle.data.tables import RowStore
+from espnet2_valle.data.utterances import ROW_WIDTH, Utterance, from_row, to_row
 
 BUFFERED = 1000  # recordings in memory before they are written
-WIDTH = 8  # columns of a row
 
 
-class Spool(Collection[Recording]):
+class Spool(Collection[Utterance]):
     """A growing collection of recordings, in a temporary file (TMPDIR)."""
 
     def __init__(self) -> None:
-        self._rows = RowStore(WIDTH)
-        self._new: list[Recording] = []
+        self._rows = RowStore(ROW_WIDTH)
+        self._new: list[Utterance] = []
         self._written = 0
 
-    def append(self, recording: Recording) -> None:
+    def append(self, recording: Utterance) -> None:
         """Add one behind the others."""
         self._new.append(recording)
         if len(self._new) == BUFFERED:
             self._write()
 
     def _write(self) -> None:
-        self._rows.extend(map(_row, self._new))
+        self._rows.extend(map(to_row, self._new))
         self._written += len(self._new)
         self._new = []
 
     def __len__(self) -> int:
         return self._written + len(self._new)
 
-    def __iter__(self) -> Iterator[Recording]:
-        return chain(map(_recording, self._rows), self._new)
+    def __iter__(self) -> Iterator[Utterance]:
+        return chain(map(from_row, self._rows), self._new)
 
     def __contains__(self, recording: object) -> bool:
         return any(recording == one for one in self)
 
-    def in_order(self) -> Iterator[Recording]:
+    def in_order(self) -> Iterator[Utterance]:
         """All of them by their ids."""
         self._write()
-        return map(_recording, self._rows.in_order())
-
-
-def _row(recording: Recording) -> Row:
-    start, end = recording.span or (None, None)
-    return (
-        recording.utterance,
-        recording.speaker,
-        recording.text,
-        recording.wav,
-        recording.language,
-        recording.emotion,
-        start,
-        end,
-    )
-
-
-def _recording(row: Row) -> Recording:
-    utterance, speaker, text, wav, language, emotion, start, end = row
-    span = None if start is None else (start, end)
-    return Recording(utterance, speaker, text, wav, language, emotion, span)
+        return map(from_row, self._rows.in_order())

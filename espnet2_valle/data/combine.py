@@ -73,14 +73,12 @@ def _write(readers: Mapping[str, DataReader], target: Path) -> int:
     def renamed() -> Iterator[Utterance]:
         for corpus, reader in readers.items():
             for one in reader:
-                yield Utterance(
-                    within(corpus, one.utterance),
-                    within(corpus, one.speaker),
-                    one.text,
-                    one.wav,
-                    one.language or language,
-                    one.emotion or emotion,
-                    one.span or span,
+                yield one._replace(
+                    utterance=within(corpus, one.utterance),
+                    speaker=within(corpus, one.speaker),
+                    language=one.language or language,
+                    emotion=one.emotion or emotion,
+                    span=one.span or span,
                 )
 
     recordings = recording_names({one.wav for one in renamed()}) if span else None

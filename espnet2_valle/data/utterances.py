@@ -12,7 +12,7 @@ from typing import IO, NamedTuple
 from espnet2_valle.common.audio import Span
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
-from espnet2_valle.data.tables import Table, sorted_rows, unmatched
+from espnet2_valle.data.tables import Row, Table, sorted_rows, unmatched
 
 TO_THE_END = -1  # the end of a segment that lasts as long as its recording
 NEEDED = ("wav.scp", "text", "utt2spk")
@@ -27,7 +27,7 @@ class Utterance(NamedTuple):
         speaker: who says it.
         text: what is said.
         wav: the sound file.
-        language: "" where it is not known.
+        language: ISO 639-1 code, "" where it is not known.
         emotion: how it is said, "" where it is not known.
         span: the part of the sound file, None for all of it.
     """
@@ -39,6 +39,20 @@ class Utterance(NamedTuple):
     language: str = ""
     emotion: str = ""
     span: Span | None = None
+
+
+ROW_WIDTH = len(Utterance._fields) + 1  # columns: a span takes two
+
+
+def to_row(one: Utterance) -> Row:
+    """An utterance as a row of texts and numbers, for `tables.RowStore`."""
+    return (*one[:-1], *(one.span or (None, None)))
+
+
+def from_row(row: Row) -> Utterance:
+    """The inverse of `to_row`."""
+    *texts, start, end = row
+    return Utterance._make([*texts, None if start is None else (start, end)])
 
 
 class DataReader:
@@ -171,9 +185,7 @@ def recording_names(paths: Collection[str]) -> dict[str, str]:
 
 def sorted_utterances(utterances: Iterable[Utterance]) -> Iterator[Utterance]:
     """Utterances in order of their ids, sorted on the disk (TMPDIR)."""
-    rows = ((*one[:-1], *(one.span or (None, None))) for one in utterances)
-    for *texts, start, end in sorted_rows(rows, len(Utterance._fields) + 1):
-        yield Utterance._make([*texts, None if start is None else (start, end)])
+    return map(from_row, sorted_rows(map(to_row, utterances), ROW_WIDTH))
 
 
 def write_utterances(

@@ -8,11 +8,12 @@ from typing import Any
 from espnet2_valle.common.audio import audio_seconds, read_audio, write_audio
 from espnet2_valle.common.registry import Component
 from espnet2_valle.corpus.folder import read_folder
-from espnet2_valle.corpus.recording import Recording, to_data_dir
+from espnet2_valle.corpus.recording import to_data_dir
 from espnet2_valle.corpus.split import closed_vocabulary
 from espnet2_valle.data.code_files import encode_files
 from espnet2_valle.data.made_from import make_missing, sound_state
 from espnet2_valle.data.pairs import NO_OTHER, make_pairs
+from espnet2_valle.data.utterances import Utterance
 from espnet2_valle.evaluation.aggregate import plain_values
 from espnet2_valle.evaluation.scorecard import CODEC, GROUND_TRUTH, Scored, summarise_samples
 from espnet2_valle.evaluation.scorers import AbsScorerPlan, DefaultPlan
@@ -50,7 +51,7 @@ class Corpus:
     """
 
     name: str
-    recordings: list[Recording]
+    recordings: list[Utterance]
     halved: bool = False
 
     @property
@@ -71,7 +72,7 @@ def read_corpus(name: str, db: str, folder: Path) -> Corpus:
     return Corpus(name, _halves(recordings, folder), True)
 
 
-def _halves(recordings: Sequence[Recording], folder: Path) -> list[Recording]:
+def _halves(recordings: Sequence[Utterance], folder: Path) -> list[Utterance]:
     """The two halves of each recording, as sound files in `folder`."""
     jobs, states, halves = {}, {}, []
     for recording in recordings:
@@ -79,7 +80,7 @@ def _halves(recordings: Sequence[Recording], folder: Path) -> list[Recording]:
             name = f"{recording.utterance}-{number}"
             jobs[name] = (recording.wav, number, folder / f"{name}.wav")
             states[name] = sound_state(recording.wav, None, number)
-            halves.append(replace(recording, utterance=name, text="", wav=str(jobs[name][2])))
+            halves.append(recording._replace(utterance=name, text="", wav=str(jobs[name][2])))
     make_missing(folder, states, jobs, _write_half, 1, "halve", "{}.wav")
     return halves
 
@@ -166,7 +167,7 @@ def judge_corpus(
         rows = score_system(f"{corpus.name} {name}", trials, wavs, plan, folder / f"{name}.jsonl", nj)
         scores[name] = summarise_samples(Scored([rows]), seed, speakers)
         others = {pair.pair_id: data.speakers.get(pair.other_utt, "") for pair in pairs}
-        for number, mark in enumerate(("", SECOND) if plan.second_speaker_name else ("",)):
+        for number, mark in enumerate(plan.speaker_marks):
             scores[name][f"{mark}voices"] = (
                 _told_apart(rows, speakers, others, seed, mark)
                 if corpus.halved

@@ -3,8 +3,8 @@ from collections import Counter
 import pytest
 
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.corpus.recording import Recording
 from espnet2_valle.corpus.split import closed_vocabulary, read_splits, words_of
+from espnet2_valle.data.utterances import Utterance
 
 
 def write_set(db, rows):
@@ -102,7 +102,7 @@ def test_train_without_test_is_named(tmp_path):
 
 
 def spoken(text, copies=1):
-    return [Recording(f"u{n}", "a", text, "u.wav") for n in range(copies)]
+    return [Utterance(f"u{n}", "a", text, "u.wav") for n in range(copies)]
 
 
 def test_few_words_often_are_a_closed_vocabulary():

@@ -1,13 +1,13 @@
 import math
 
 from espnet2_valle.corpus import spool
-from espnet2_valle.corpus.recording import Recording
 from espnet2_valle.corpus.spool import Spool
+from espnet2_valle.data.utterances import Utterance
 
 RECORDINGS = [
-    Recording("b-1", "b", "two words", "/x/b.flac", "en", "", (0.1, math.inf)),
-    Recording("a-2", "ä", "one", "/x/a.flac", "", "sad", None),
-    Recording("a-1", "a", "", "/x/a.flac", "de", "", (0.0, 1 / 3)),
+    Utterance("b-1", "b", "two words", "/x/b.flac", "en", "", (0.1, math.inf)),
+    Utterance("a-2", "ä", "one", "/x/a.flac", "", "sad", None),
+    Utterance("a-1", "a", "", "/x/a.flac", "de", "", (0.0, 1 / 3)),
 ]
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.corpus.abs_corpus import AbsCorpus, split_by_name
 from espnet2_valle.corpus.download import Archive
-from espnet2_valle.corpus.recording import Found, Recording, join
+from espnet2_valle.corpus.recording import Found, join
 from espnet2_valle.corpus.split import Splits
+from espnet2_valle.data.utterances import Utterance
 
 
 class Corpus(AbsCorpus):
@@ -42,5 +43,5 @@ class Corpus(AbsCorpus):
         speakers = {name: path.parent.name for name, path in sounds.items()}
         return join(texts, sounds, speakers, self.language, content)
 
-    def split(self, found: Mapping[str, list[Recording]], seed: int) -> Splits:
+    def split(self, found: Mapping[str, list[Utterance]], seed: int) -> Splits:
         return split_by_name(found, seed)

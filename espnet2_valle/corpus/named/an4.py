@@ -9,8 +9,9 @@ from espnet2_valle.common.fileio import read_text
 from espnet2_valle.corpus.abs_corpus import AbsCorpus, split_by_speaker
 from espnet2_valle.corpus.download import Archive
 from espnet2_valle.corpus.letters import as_letters
-from espnet2_valle.corpus.recording import Found, Recording, join
+from espnet2_valle.corpus.recording import Found, join
 from espnet2_valle.corpus.split import Splits
+from espnet2_valle.data.utterances import Utterance
 
 SOUNDS = {"train": "an4_clstk", "test": "an4test_clstk"}  # folder of a part's sound files
 LINE = re.compile(r"(?:<s>)?(?P<text>[^<>()]*)(?:</s>)?\s*\((?P<name>[^-()\s]+-(?P<speaker>[^-()\s]+)-\S+)\)")
@@ -54,7 +55,7 @@ class Corpus(AbsCorpus):
             speakers[found["name"]] = found["speaker"]
         return join(texts, self.sounds(folder, ".sph"), speakers, self.language, transcription)
 
-    def split(self, found: Mapping[str, list[Recording]], seed: int) -> Splits:
+    def split(self, found: Mapping[str, list[Utterance]], seed: int) -> Splits:
         return split_by_speaker(found)
 
 

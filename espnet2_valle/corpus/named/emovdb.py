@@ -8,8 +8,9 @@ from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.sound_files import SoundFolder
 from espnet2_valle.corpus.abs_corpus import AbsCorpus
 from espnet2_valle.corpus.download import Archive
-from espnet2_valle.corpus.recording import Found, Recording, make_recording
+from espnet2_valle.corpus.recording import Found, make_recording
 from espnet2_valle.corpus.split import Splits
+from espnet2_valle.data.utterances import Utterance
 
 SPEAKERS = ("bea", "jenie", "josh", "sam")
 EMOTIONS = {"amus": "amused", "ang": "angry", "disgust": "disgusted", "neutral": "neutral", "sleep": "sleepy"}
@@ -70,7 +71,7 @@ class Corpus(AbsCorpus):
                 )
         return found
 
-    def split(self, found: Mapping[str, list[Recording]], seed: int) -> Splits:
+    def split(self, found: Mapping[str, list[Utterance]], seed: int) -> Splits:
         splits: Splits = {"train": [], "valid": [], "test": []}
         names = {TEST: "test", VALID: "valid"}
         for recording in sum(found.values(), []):

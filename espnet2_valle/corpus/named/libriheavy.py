@@ -11,7 +11,7 @@ from espnet2_valle.common.errors import InputError
 from espnet2_valle.corpus.cutting import Unit
 from espnet2_valle.corpus.download import Archive
 from espnet2_valle.corpus.long_recordings import DEPTH, LIBRILIGHT, SUBSETS, AbsLongRecordings, Aligned
-from espnet2_valle.corpus.recording import Recording
+from espnet2_valle.data.utterances import Utterance
 
 
 class Corpus(AbsLongRecordings):
@@ -36,7 +36,7 @@ class Corpus(AbsLongRecordings):
     def is_root(self, path: Path) -> bool:
         return any((path / _manifest(part)).is_file() for part in self.parts)
 
-    def recordings(self, root: Path, part: str, bad: dict[str, InputError]) -> Iterator[Recording]:
+    def recordings(self, root: Path, part: str, bad: dict[str, InputError]) -> Iterator[Utterance]:
         manifest = root / _manifest(part)
         if not manifest.is_file():
             raise InputError(
@@ -48,7 +48,7 @@ class Corpus(AbsLongRecordings):
         limits = self.limits if part in SUBSETS else None
         return self.cut_recordings(_read_cuts(manifest), sounds, bad, limits)
 
-    def set_of(self, recording: Recording, part: str) -> str:
+    def set_of(self, recording: Utterance, part: str) -> str:
         return "train" if part in SUBSETS else "valid" if part == "dev" else "test"
 
 

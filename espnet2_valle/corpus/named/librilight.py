@@ -11,7 +11,7 @@ from espnet2_valle.corpus.abs_corpus import in_share
 from espnet2_valle.corpus.cutting import Unit
 from espnet2_valle.corpus.download import Archive
 from espnet2_valle.corpus.long_recordings import LIBRILIGHT, SUBSETS, AbsLongRecordings, Aligned
-from espnet2_valle.corpus.recording import Recording
+from espnet2_valle.data.utterances import Utterance
 
 HELD_OUT = 0.01  # of the speakers, for validation and as many for the test
 
@@ -38,7 +38,7 @@ class Corpus(AbsLongRecordings):
     def is_root(self, path: Path) -> bool:
         return any((path / part).is_dir() for part in SUBSETS)
 
-    def recordings(self, root: Path, part: str, bad: dict[str, InputError]) -> Iterator[Recording]:
+    def recordings(self, root: Path, part: str, bad: dict[str, InputError]) -> Iterator[Utterance]:
         self.check_part(root / part, part)
         names = [root / "alignments" / f"{part}.ctm{suffix}" for suffix in ("", ".gz")]
         file = next((name for name in names if name.is_file()), None)
@@ -50,7 +50,7 @@ class Corpus(AbsLongRecordings):
             )
         return self.cut_recordings(_read_ctm(file), root, bad, self.limits)
 
-    def set_of(self, recording: Recording, part: str) -> str:
+    def set_of(self, recording: Utterance, part: str) -> str:
         if in_share(recording.speaker, 0, HELD_OUT):
             return "test"
         return "valid" if in_share(recording.speaker, HELD_OUT, 2 * HELD_OUT) else "train"

@@ -6,8 +6,9 @@ from pathlib import Path
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.corpus.abs_corpus import AbsCorpus
 from espnet2_valle.corpus.download import Archive
-from espnet2_valle.corpus.recording import Found, Recording, join
+from espnet2_valle.corpus.recording import Found, join
 from espnet2_valle.corpus.split import Splits
+from espnet2_valle.data.utterances import Utterance
 
 SPEAKER = "LJ"
 HELD_OUT = 250  # utterances for validation, and as many for the test: ESPnet's recipe
@@ -47,7 +48,7 @@ class Corpus(AbsCorpus):
         sounds = self.sounds(root / "wavs", ".wav")
         return join(texts, sounds, dict.fromkeys(texts, SPEAKER), self.language, metadata)
 
-    def split(self, found: Mapping[str, list[Recording]], seed: int) -> Splits:
+    def split(self, found: Mapping[str, list[Utterance]], seed: int) -> Splits:
         recordings = sorted(sum(found.values(), []), key=lambda r: r.utterance)
         count = min(HELD_OUT, max(1, round(LARGEST_SHARE * len(recordings))))
         return {

@@ -9,9 +9,10 @@ from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import read_text
 from espnet2_valle.corpus.abs_corpus import AbsCorpus, split_by_speaker
 from espnet2_valle.corpus.download import Archive
-from espnet2_valle.corpus.recording import Found, Recording, join
+from espnet2_valle.corpus.recording import Found, join
 from espnet2_valle.corpus.split import Splits
 from espnet2_valle.data.datadir import read_scp
+from espnet2_valle.data.utterances import Utterance
 
 SCORES = ("resource/scores.json", "scores.json")
 ACCURACY, TEST_AGE = "min_accuracy", "min_test_age"
@@ -98,5 +99,5 @@ class Corpus(AbsCorpus):
                 f"Unpack it again, or {ALL_AGES}",
             ) from error
 
-    def split(self, found: Mapping[str, list[Recording]], seed: int) -> Splits:
+    def split(self, found: Mapping[str, list[Utterance]], seed: int) -> Splits:
         return split_by_speaker(found)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from espnet2_valle.corpus.abs_corpus import VALID_SHARE, AbsCorpus
 from espnet2_valle.corpus.download import Archive
-from espnet2_valle.corpus.recording import Found, Recording, join
+from espnet2_valle.corpus.recording import Found, join
 from espnet2_valle.corpus.split import Splits, hold_out_texts
+from espnet2_valle.data.utterances import Utterance
 
 # The speakers that YourTTS (arXiv 2112.02418) and many after it never train on.
 TEST_SPEAKERS = ("p225", "p234", "p238", "p245", "p248", "p261", "p294", "p302", "p326", "p335", "p347")
@@ -50,7 +51,7 @@ class Corpus(AbsCorpus):
         speakers = {name: path.parent.name for name, path in sounds.items()}
         return join(texts, sounds, speakers, self.language, root / "txt")
 
-    def split(self, found: Mapping[str, list[Recording]], seed: int) -> Splits:
+    def split(self, found: Mapping[str, list[Utterance]], seed: int) -> Splits:
         recordings = sum(found.values(), [])
         rest = [r for r in recordings if r.speaker not in TEST_SPEAKERS]
         train, valid = hold_out_texts(rest, VALID_SHARE, random.Random(seed))
