@@ -21,7 +21,7 @@ from espnet2_valle.codec.abs_codec import AbsCodec
 from espnet2_valle.codec.build import load_codec
 from espnet2_valle.codec.world import WorldCodec
 from espnet2_valle.common.audio import read_audio
-from espnet2_valle.common.conf import find, read_yaml
+from espnet2_valle.common.conf import find, read_config
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.data.datadir import read_scp
 from espnet2_valle.evaluation.bootstrap import Metric as Interval
@@ -205,7 +205,7 @@ def measure(args: argparse.Namespace) -> list[Metric]:
         model = Path(args.model or f"{folder}/codec.npz")
         if not model.is_file():
             run = partial(parallel_map, nj=args.nj, title="analyse")
-            WorldCodec.fit_files(read_yaml(args.config, "--config"), args.config, fit, run).save(model)
+            WorldCodec.fit_files(read_config(args.config, "--config"), args.config, fit, run).save(model)
         work = partial(score_file, str(model), args.codec_config, args.seconds)
         return [
             metric

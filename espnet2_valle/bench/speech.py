@@ -8,7 +8,7 @@ from espnet2_valle.codec.quantizer import ResidualQuantizer
 from espnet2_valle.codec.world import WorldCodec, stage_scales
 from espnet2_valle.codec.world_config import WorldConfig
 from espnet2_valle.codec.world_fit import build_features
-from espnet2_valle.common.conf import read_yaml
+from espnet2_valle.common.conf import read_config
 
 PITCH, WANDER, HARMONICS, LEVEL = 120.0, 0.1, 40, 0.1
 
@@ -27,7 +27,7 @@ def speech_codec(config_file: Path) -> WorldCodec:
 
     Its first codebook holds frames of `voice`, the others almost nothing.
     """
-    content = read_yaml(config_file, "--codec_config")
+    content = read_config(config_file, "--codec_config")
     config = WorldConfig.from_dict(content, config_file)
     features = build_features(config)
     frames = features.analyse(voice(config.codebook_size / config.frame_rate, config.sample_rate))

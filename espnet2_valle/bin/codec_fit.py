@@ -8,7 +8,7 @@ from pathlib import Path
 from espnet2_valle.codec.abs_codec import CodecSource
 from espnet2_valle.codec.build import CODECS, build_codec, save_codec_config
 from espnet2_valle.common.cli import parse, run_command
-from espnet2_valle.common.conf import read_yaml
+from espnet2_valle.common.conf import read_config
 from espnet2_valle.data.tables import Table, Values
 from espnet2_valle.jobs.config import add_worker_arguments
 from espnet2_valle.jobs.pool import parallel_map, use_cluster
@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     output = Path(args.output_dir)
     source = CodecSource(
         output,
-        read_yaml(args.config, "--config") if args.config else {},
+        read_config(args.config, "--config") if args.config else {},
         args.config,
         Path(args.codec_model) if args.codec_model else None,
         Values(Table(args.wav_scp)) if args.wav_scp else None,

@@ -11,7 +11,7 @@ from espnet2_valle.common.errors import InputError
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _INSTALLED = _PACKAGE / "conf"  # where setup.py puts the repository's conf/ in a wheel
-BASE = "base"  # the key of a training config that names the one it is laid over
+BASE = "base"  # the key of a config of a training or a codec that names the one it is laid over
 CONF = _INSTALLED if _INSTALLED.is_dir() else _PACKAGE.parent / "conf"
 
 
@@ -66,8 +66,8 @@ def read_yaml(path: str | Path, option: str) -> dict[str, Any]:
     return content or {}
 
 
-def read_training_config(path: str | Path, option: str = "--config") -> dict[str, Any]:
-    """Mapping of a training config, see `read_yaml`, laid over the config that its `base` names, if any.
+def read_config(path: str | Path, option: str = "--config") -> dict[str, Any]:
+    """Mapping of a config of a training or a codec, see `read_yaml`, laid over the one that its `base` names.
 
     A base is named relative to the file, or as one that comes with the package; it may have a base itself.
     Mappings are merged, a null takes a key out, and all else replaces what the base has (RFC 7386).
@@ -83,7 +83,7 @@ def read_training_config(path: str | Path, option: str = "--config") -> dict[str
 
 
 def with_bases(path: str | Path) -> list[Path]:
-    """Files that a config is made of: itself, and where it is a training config the bases below it."""
+    """Files that a config is made of: itself, and the bases below it."""
     try:
         return [file for file, _ in _layers(path, "--config")]
     except InputError:  # whoever reads it will tell

@@ -6,11 +6,11 @@ from typing import Any
 
 from espnet2.utils import config_argparse
 
-from espnet2_valle.common.conf import read_training_config
+from espnet2_valle.common.conf import read_config
 
 
 class ConfigParser(config_argparse.ArgumentParser):
-    """Parser whose `--config` is read as by `read_training_config`: with its base, and from any folder.
+    """Parser whose `--config` is read as by `read_config`: with its base, and from any folder.
 
     Args:
         parents, ...: as of argparse.ArgumentParser.
@@ -25,7 +25,7 @@ class ConfigParser(config_argparse.ArgumentParser):
         plain = super(config_argparse.ArgumentParser, self).parse_known_args
         given, _ = plain(args, namespace)
         if given.config is not None:
-            content = read_training_config(given.config)
+            content = read_config(given.config)
             known = {action.dest for action in self._actions}
             for key in content:
                 if key not in known:

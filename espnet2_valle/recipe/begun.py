@@ -40,9 +40,9 @@ def settings_of(files: Sequence[str], command: Sequence[str]) -> dict[str, str]:
     config = options.pop("config", "")
     found = {f"file {path}": digest([Path(path).read_bytes()]) for path in files if path != config}
     if config and Path(config).is_file():
-        from espnet2_valle.common.conf import read_training_config  # which needs YAML
+        from espnet2_valle.common.conf import read_config  # which needs YAML
 
-        found |= dict(_flat(read_training_config(config)))
+        found |= dict(_flat(read_config(config)))
     return found | options
 
 

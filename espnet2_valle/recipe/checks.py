@@ -105,9 +105,9 @@ def check_tested(settings: Settings) -> None:
 def _check_config(file: str) -> None:
     if not Path(file).is_file():
         raise InputError(file, f"no such config (relative to {Path.cwd()})", "Correct the path")
-    from espnet2_valle.common.conf import read_training_config  # only now: it reads YAML
+    from espnet2_valle.common.conf import read_config  # only now: it reads YAML
 
-    read_training_config(file)  # which may name a base
+    read_config(file)  # which may name a base
 
 
 def _check_choices(settings: Settings) -> None:
@@ -131,9 +131,9 @@ def _check_choices(settings: Settings) -> None:
         CODECS.check_name(settings.codec)
     elif options.codec_config:
         from espnet2_valle.codec.world_config import WorldConfig
-        from espnet2_valle.common.conf import read_yaml
+        from espnet2_valle.common.conf import read_config
 
-        WorldConfig.from_dict(read_yaml(options.codec_config, "--codec_config"), options.codec_config)
+        WorldConfig.from_dict(read_config(options.codec_config, "--codec_config"), options.codec_config)
     packed = options.init_model or options.download_model  # which has its own way of reading
     reading = (options.token_type, options.g2p, options.cleaner)
     is_usual = reading == (usual.token_type, usual.g2p, usual.cleaner)
@@ -162,12 +162,14 @@ def _check_rate(settings: Settings) -> None:
     options = settings.options
     if not settings.codec_config or options.init_model or options.download_model:
         return
-    found = SAMPLE_RATE.search(read_text(settings.codec_config))
-    if found and int(found[1]) != options.fs:
+    from espnet2_valle.common.conf import read_config  # only now: it reads YAML
+
+    rate = read_config(settings.codec_config, "--codec_config").get("sample_rate")
+    if rate not in (None, options.fs):
         raise InputError(
             "--fs",
-            f"{options.fs} Hz, and the codec of {settings.codec_config} works at {found[1]} Hz",
-            f"Give --fs {found[1]}, or another --codec_config",
+            f"{options.fs} Hz, and the codec of {settings.codec_config} works at {rate} Hz",
+            f"Give --fs {rate}, or another --codec_config",
         )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from espnet2_valle.common.conf import read_training_config
+from espnet2_valle.common.conf import read_config
 from espnet2_valle.tasks.valle import VALLETask
 from espnet2_valle.valle.espnet_model import ESPnetVALLEModel
 
@@ -32,7 +32,7 @@ def build_planned(
     Raises:
         InputError: no such config, or one that builds no model.
     """
-    given = read_training_config(config)
+    given = read_config(config)
     args = VALLETask.get_parser().parse_args(["--config", str(config), "--output_dir", "unused"])
     args.valle = given.get("valle", args.valle)
     args.valle_conf = {**args.valle_conf, **(valle_conf or {})}

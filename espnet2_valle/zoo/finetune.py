@@ -9,7 +9,7 @@ import torch
 import yaml
 
 from espnet2_valle.codec.build import read_codec_config
-from espnet2_valle.common.conf import locate, read_training_config
+from espnet2_valle.common.conf import locate, read_config
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open, atomic_path
 from espnet2_valle.text.reading import ESPNET, keep_reading
@@ -86,7 +86,7 @@ def read_training(config: str | Path) -> dict[str, Any]:
         InputError: it is no training config, or its section of a model is no section.
     """
     path = locate(config)
-    content = read_training_config(path) if path.is_file() else {}
+    content = read_config(path) if path.is_file() else {}
     if not content:
         raise InputError(
             config, "is not a training config", "Give one such as conf/finetune_lora.yaml (--finetune_config)"

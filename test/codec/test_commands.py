@@ -68,6 +68,13 @@ def test_the_number_of_processes_changes_no_bit(fitted, short, tmp_path):
     assert contents(tmp_path / "codes") == one
 
 
+def test_a_config_may_be_laid_over_another(fitted, tmp_path):
+    (tmp_path / "small.yaml").write_text(f"base: {fitted}/world.yaml\ncodebook_size: 16\n")
+    words = ["--codec", "world", "--config", str(tmp_path / "small.yaml"), "--output_dir", str(tmp_path)]
+    codec_fit.main([*words, "--wav_scp", str(fitted / "wav.scp")])
+    assert load_codec(tmp_path / "codec.yaml").spec.codebook_size == 16
+
+
 def test_codes_are_those_of_the_codec_in_the_order_of_the_scp(fitted, short, tmp_path):
     tokenise(fitted, short, tmp_path / "codes")
     found = read_codes(tmp_path / "codes" / "codes.scp")

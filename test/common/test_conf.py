@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from espnet2_valle.common.conf import CONF, find, locate, names, read_training_config, read_yaml, with_bases
+from espnet2_valle.common.conf import CONF, find, locate, names, read_config, read_yaml, with_bases
 from espnet2_valle.common.errors import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -118,10 +118,10 @@ def test_a_config_is_laid_over_its_bases(tmp_path, monkeypatch):
     sizes = write_layers(tmp_path)
     large = {"seed": 1, "steps": [5], "model": {"width": 8, "heads": 2}, "none": None}
     huge = {**large, "model": {"width": 16, "depth": {"a": 1}}}
-    assert read_training_config(sizes / "large.yaml") == large
+    assert read_config(sizes / "large.yaml") == large
     monkeypatch.chdir(tmp_path)
-    assert read_training_config("sizes/huge.yaml") == huge
-    assert list(huge) == list(read_training_config("sizes/huge.yaml"))
+    assert read_config("sizes/huge.yaml") == huge
+    assert list(huge) == list(read_config("sizes/huge.yaml"))
 
 
 def test_what_a_config_is_made_of(tmp_path, monkeypatch):
@@ -138,7 +138,7 @@ def test_a_shipped_config_can_be_the_base_of_ones_own(tmp_path):
     for base in ("train_ar_mini.yaml", "conf/train_ar_mini.yaml"):
         (tmp_path / "my.yaml").write_text(f"base: {base}\nmax_epoch: 1\n")
         mini = read_yaml(find("train_ar_mini.yaml"), "--config")
-        assert read_training_config(tmp_path / "my.yaml") == {**mini, "max_epoch": 1}
+        assert read_config(tmp_path / "my.yaml") == {**mini, "max_epoch": 1}
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_a_shipped_config_can_be_the_base_of_ones_own(tmp_path):
 def test_bases_at_fault_are_named(tmp_path, content, message):
     (tmp_path / "my.yaml").write_text(content)
     with pytest.raises(InputError, match=message):
-        read_training_config(tmp_path / "my.yaml")
+        read_config(tmp_path / "my.yaml")
 
 
 TRAININGS = sorted([*CONF.rglob("train_ar_*.yaml"), *CONF.rglob("train_nar_*.yaml")])
@@ -161,7 +161,7 @@ TRAININGS = sorted([*CONF.rglob("train_ar_*.yaml"), *CONF.rglob("train_nar_*.yam
 @pytest.mark.parametrize("path", TRAININGS, ids=lambda path: path.stem)
 def test_the_learning_rate_ends_with_the_training(path):
     """Also where a base has changed its length since."""
-    config = read_training_config(path)
+    config = read_config(path)
     steps = config["max_epoch"] * config["num_iters_per_epoch"]
     assert config["scheduler_conf"]["warmup_steps_list"][-1] == steps
     assert config["valle"] == path.stem.split("_")[1]

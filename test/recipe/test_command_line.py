@@ -136,6 +136,17 @@ def test_what_does_not_go_is_named(words, message, monkeypatch):
     assert message in str(caught.value)
 
 
+def test_the_rate_of_a_codec_may_be_that_of_its_base(recipe):
+    (recipe / "mine.yaml").write_text("base: codec/world.yaml\ncodebook_size: 512\n")
+    mine = ["--codec_config", str(recipe / "mine.yaml"), "--ngpu", "0"]
+    assert evaluated(mine, "stages")
+    with pytest.raises(InputError, match=r"mine\.yaml works at 24000 Hz. Give --fs 24000"):
+        variables([*mine, "--fs", "16000"])
+    (recipe / "mine.yaml").write_text("base: codec/world.yaml\ncodebook: 512\n")
+    with pytest.raises(InputError, match=r"mine\.yaml: there is no key 'codebook'"):
+        variables(mine)
+
+
 def test_a_run_ends_with_what_there_is(recipe, capsys):
     settings = settings_of(["--expdir", str(recipe)])
     print_results(settings)

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from espnet2_valle.bin import plan
-from espnet2_valle.common.conf import CONF, read_training_config
+from espnet2_valle.common.conf import CONF, read_config
 from espnet2_valle.common.errors import InputError
 
 
@@ -31,7 +31,7 @@ def test_twelve_billion_parameters_are_planned_without_building_them(capsys):
 
 
 def test_checkpointing_and_passes_count(tmp_path, capsys):
-    config = read_training_config(CONF / "train_ar_base.yaml")
+    config = read_config(CONF / "train_ar_base.yaml")
     config["model_conf"]["activation_checkpointing"] = True
     (tmp_path / "train.yaml").write_text(yaml.safe_dump(config))
     plan.main([f"--config={CONF}/train_ar_base.yaml", "--num_gpus", "1"])
@@ -55,7 +55,7 @@ def test_without_fsdp_each_gpu_holds_all_states(capsys):
 
 
 def test_the_batch_may_be_what_a_card_holds(tmp_path, capsys):
-    config = read_training_config(CONF / "train_ar_base.yaml")
+    config = read_config(CONF / "train_ar_base.yaml")
     (tmp_path / "train.yaml").write_text(yaml.safe_dump({**config, "batch_bins": "auto"}))
     plan.main([f"--config={CONF}/train_ar_base.yaml", "--num_gpus", "1"])
     plan.main([f"--config={tmp_path}/train.yaml", "--num_gpus", "1", "--memory", "80"])

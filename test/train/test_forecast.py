@@ -5,7 +5,7 @@ import logging
 import pytest
 import yaml
 
-from espnet2_valle.common.conf import CONF, read_training_config
+from espnet2_valle.common.conf import CONF, read_config
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.train import forecast
 from espnet2_valle.train.forecast import STEPS, Expected, Forecast
@@ -74,4 +74,4 @@ def test_the_default_training_promises_what_it_took(kind):
 
 def test_whatever_a_config_promises_is_well_formed():
     for path in CONF.glob("**/train_*.yaml"):
-        Expected.of(read_training_config(path).get("expected") or {})
+        Expected.of(read_config(path).get("expected") or {})
