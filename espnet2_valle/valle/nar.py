@@ -14,8 +14,9 @@ from espnet2_valle.valle.cache import GrowingCache
 from espnet2_valle.valle.chunks import MASK_KINDS, Chunks, draw_chunk_ranks
 from espnet2_valle.valle.embeddings import CodeTables, TextEmbedding, sinusoids
 from espnet2_valle.valle.packing import Packing
+from espnet2_valle.valle.padding import Padding
 from espnet2_valle.valle.rows import filled_places, join, length_mask, on_device, round_up, take
-from espnet2_valle.valle.transformer import Transformer
+from espnet2_valle.valle.transformer import Mask, Transformer
 from espnet2_valle.valle.utterance_hash import content_numbers
 
 PROMPT_MODES = ("random", "prefix")
@@ -198,11 +199,12 @@ class VALLENAR(AbsVALLE):
         first = on_device(embedded_lengths + prompt_lengths, text.device)
         if ranks is not None:
             ranks = _shift(on_device(ranks, text.device), first, x.shape[1])
-        mask = packing = None
+        mask: Mask | None = None
+        packing = None
         if self.transformer.packed:
             packing = Packing(lengths, x.shape[1], x.device, causal=False, ranks=ranks, stages=stage - 1)
         else:
-            mask = _padding_mask(lengths, x) if ranks is None else _chunk_mask(ranks, lengths, x)
+            mask = _padding(lengths, x) if ranks is None else _chunk_mask(ranks, lengths, x)
         hidden = self.transformer(
             self.dropout(x), causal=False, mask=mask, stage=codebook - 1, packing=packing
         )
@@ -359,8 +361,8 @@ def _cut(codes: torch.Tensor, start: torch.Tensor, length: torch.Tensor, step: i
 
 def _mask_of_rows(
     x: torch.Tensor, rows: Sequence[torch.Tensor], targets: Sequence[torch.Tensor], chunks: Chunks | None
-) -> torch.Tensor | None:
-    """Additive mask of rows that are padded to `x` (batch, time, width) on the left; None: all see all.
+) -> Mask | None:
+    """Mask of rows that are padded to `x` (batch, time, width) on the left; None: all see all.
 
     Args:
         x: all rows.
@@ -369,23 +371,17 @@ def _mask_of_rows(
         chunks: see `VALLENAR.generate`.
     """
     time = x.shape[1]
-    if chunks is None and all(len(row) == time for row in rows):
-        return None
-    lengths = torch.tensor([len(row) for row in rows], device=x.device)
-    visible = length_mask(lengths, time).flip(1)[:, None]
-    if chunks is not None:
-        each = [chunks.ranks(len(target), x.device)[0] for target in targets]
-        ranks = torch.stack([F.pad(one, (time - len(one), 0)) for one in each])
-        visible = visible & (ranks.unsqueeze(1) <= ranks.unsqueeze(2))
-    return x.new_zeros(visible.shape).masked_fill(~visible, float("-inf")).unsqueeze(1)
+    lengths = torch.tensor([len(row) for row in rows])
+    if chunks is None:
+        return _padding(lengths, x, left=True)
+    each = [chunks.ranks(len(target), x.device)[0] for target in targets]
+    ranks = torch.stack([F.pad(one, (time - len(one), 0)) for one in each])
+    return _ranked(ranks) & Padding(lengths, time, x.device, left=True).mask
 
 
-def _padding_mask(lengths: torch.Tensor, x: torch.Tensor) -> torch.Tensor | None:
-    """Additive mask (batch, 1, 1, time) that hides padding; None when there is none."""
-    if int(lengths.min()) == x.shape[1]:
-        return None
-    hidden = ~length_mask(on_device(lengths, x.device), x.shape[1])
-    return x.new_zeros(hidden.shape).masked_fill(hidden, float("-inf"))[:, None, None]
+def _padding(lengths: torch.Tensor, x: torch.Tensor, left: bool = False) -> Padding | None:
+    """Padding of rows of `lengths` (batch,), on the CPU, in `x` (batch, time, width); None: there is none."""
+    return None if int(lengths.min()) == x.shape[1] else Padding(lengths, x.shape[1], x.device, left)
 
 
 def _shift(ranks: torch.Tensor, first: torch.Tensor, length: int) -> torch.Tensor:
@@ -396,7 +392,10 @@ def _shift(ranks: torch.Tensor, first: torch.Tensor, length: int) -> torch.Tenso
 
 
 def _chunk_mask(ranks: torch.Tensor, lengths: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-    """Additive mask (batch, 1, time, time): a position sees ranks (batch, time) up to its own, no padding."""
-    visible = ranks.unsqueeze(1) <= ranks.unsqueeze(2)
-    visible = visible & length_mask(on_device(lengths, x.device), x.shape[1]).unsqueeze(1)
-    return x.new_zeros(visible.shape).masked_fill(~visible, float("-inf")).unsqueeze(1)
+    """(batch, 1, time, time): a position sees ranks (batch, time) up to its own, no padding."""
+    return _ranked(ranks) & Padding(lengths, x.shape[1], x.device).mask
+
+
+def _ranked(ranks: torch.Tensor) -> torch.Tensor:
+    """(batch, 1, time, time): a position sees ranks (batch, time) up to its own."""
+    return (ranks.unsqueeze(1) <= ranks.unsqueeze(2)).unsqueeze(1)

@@ -10,10 +10,13 @@ from torch.utils.checkpoint import checkpoint
 from espnet2_valle.valle.cache import KVCache
 from espnet2_valle.valle.embeddings import SHAPE_STEP
 from espnet2_valle.valle.packing import Packing, packed_length
+from espnet2_valle.valle.padding import Padding
 from espnet2_valle.valle.rows import round_up
 
 # Of rows (batch,), of all, or stage and length of each part of a packed sequence.
 Stage: TypeAlias = torch.Tensor | int | tuple[tuple[int, int], ...]
+# What full attention sees: bool, broadcastable to (batch, heads, time, time); or all but padding.
+Mask: TypeAlias = torch.Tensor | Padding
 LONGEST_PLAIN = 512  # positions; see `_plain_is_faster`
 
 
@@ -85,7 +88,7 @@ class SelfAttention(nn.Module):
         self,
         x: torch.Tensor,
         causal: bool,
-        mask: torch.Tensor | Packing | None = None,
+        mask: Mask | Packing | None = None,
         cache: KVCache | None = None,
         layer: int = 0,
         last: int | None = None,
@@ -95,8 +98,7 @@ class SelfAttention(nn.Module):
         Args:
             x: (batch, time, width).
             causal: position t sees positions <= t only.
-            mask: additive, broadcastable to (batch, heads, time, time), for full attention; or how `x` is
-                packed, which says what is causal too.
+            mask: for full attention; or how `x` is packed, which says what is causal too.
             cache: past keys and values. Causal input longer than one step needs an empty cache.
             layer: which of the cache's layers this is.
             last: see `Transformer.forward`.
@@ -122,7 +124,10 @@ class SelfAttention(nn.Module):
             mask = mask[:, :, -last:] if isinstance(mask, torch.Tensor) else mask
         if isinstance(mask, Packing):
             return self.out(mask.attend(query, key, value).transpose(1, 2).reshape(batch, time, width))
-        mask = None if mask is None else mask.to(query.dtype)
+        if isinstance(mask, Padding):
+            if mask.serves(query):
+                return self.out(mask.attend(query, key, value, dropout).transpose(1, 2).flatten(2))
+            mask = mask.mask
         attend = _attend_plainly if _plain_is_faster(query) else F.scaled_dot_product_attention
         attended = attend(query, key, value, attn_mask=mask, dropout_p=dropout, is_causal=causal)
         return self.out(attended.transpose(1, 2).flatten(2))
@@ -149,7 +154,7 @@ def _attend_plainly(
     """`scaled_dot_product_attention` as two products and a softmax; the arguments are those of torch."""
     scores = torch.matmul(query * query.shape[3] ** -0.5, key.transpose(2, 3))
     if attn_mask is not None:
-        scores = scores + attn_mask
+        scores = scores.masked_fill(~attn_mask, float("-inf"))
     if is_causal:
         scores = scores + torch.full_like(scores[0, 0], float("-inf")).triu(1)
     return torch.matmul(F.dropout(scores.softmax(-1), dropout_p), value)
@@ -201,7 +206,7 @@ class Block(nn.Module):
         self,
         x: torch.Tensor,
         causal: bool,
-        mask: torch.Tensor | Packing | None,
+        mask: Mask | Packing | None,
         stage: Stage,
         cache: KVCache | None,
         layer: int,
@@ -291,7 +296,7 @@ class Transformer(nn.Module):
         self,
         x: torch.Tensor,
         causal: bool,
-        mask: torch.Tensor | None = None,
+        mask: Mask | None = None,
         stage: Stage = 0,
         cache: KVCache | None = None,
         packing: Packing | None = None,
@@ -302,7 +307,7 @@ class Transformer(nn.Module):
         Args:
             x: (batch, time, width).
             causal: see `SelfAttention`.
-            mask: additive attention mask, or None.
+            mask: for full attention, or None.
             stage: NAR stage of each row (batch,), or one for all.
             cache: state of incremental decoding; it is advanced by `time`.
             packing: how the rows are packed, in place of `mask` and `stage`; None: they are not.
@@ -328,7 +333,7 @@ class Transformer(nn.Module):
         self,
         x: torch.Tensor,
         causal: bool,
-        mask: torch.Tensor | Packing | None = None,
+        mask: Mask | Packing | None = None,
         stage: Stage = 0,
         cache: KVCache | None = None,
         last: int | None = None,

@@ -12,8 +12,8 @@ from espnet2_valle.valle.transformer import SelfAttention, Transformer
 def test_plain_attention_is_torchs(causal, masked):
     torch.manual_seed(0)
     tensors = [torch.randn(2, 3, 7, 4, requires_grad=True) for _ in range(3)]
-    mask = torch.zeros(2, 1, 1, 7)
-    mask[1, ..., 5:] = float("-inf")
+    mask = torch.ones(2, 1, 1, 7, dtype=torch.bool)
+    mask[1, ..., 5:] = False
     options = {"attn_mask": mask if masked else None, "dropout_p": 0.0, "is_causal": causal}
     results = []
     for attend in (transformer._attend_plainly, F.scaled_dot_product_attention):
@@ -65,7 +65,7 @@ def test_the_last_positions_alone_are_those_of_all(causal, last):
     torch.manual_seed(0)
     model = Transformer(2, 32, 2, 48, dropout=0.0).eval()
     x = torch.randn(3, 9, 32)
-    mask = None if causal else torch.zeros(3, 1, 9, 9).masked_fill(torch.rand(3, 1, 9, 9) < 0.3, -1e9)
+    mask = None if causal else torch.rand(3, 1, 9, 9) > 0.3
     caches = [model.new_cache(3, 9) for _ in range(2)]
     with torch.no_grad():
         everything = model(x, causal, mask, cache=caches[0])
