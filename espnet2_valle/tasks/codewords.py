@@ -12,8 +12,8 @@ from espnet2_valle.valle.espnet_model import ESPnetVALLEModel
 
 INIT, WIDTH, MASS = "--codeword_init", "--codeword_smoothing", "--codeword_smoothing_mass"
 LEAST_MASS = 0.5  # else others are the target, together
-# By width, as it was first given, less is left where mini gains by it: 3 to 23 % of codebooks of `world`. Of
-# EnCodec's, in 128 dimensions, one width leaves 0.2 %, and all codes are alike.
+# By width, as it was first given, less is left: 3 to 23 % of codebooks of `world` in mini, whose figures are
+# of such models. Of EnCodec's, in 128 dimensions, one width leaves 0.2 %, and all codes are alike.
 LEAST_BY_WIDTH = 0.005
 
 
@@ -69,4 +69,8 @@ def use_codewords(model: ESPnetVALLEModel, codec_config: str, args: argparse.Nam
             'Give run.sh --nar_args "--codeword_smoothing 0 --codeword_smoothing_mass 0.8"',
         )
     logging.info(f"{option}: targets keep {told} for the right code, the mean of each codebook")
+    if width and left.min() < LEAST_MASS:
+        logging.info(
+            f"{WIDTH} {width}: others are most of the target, as mini was measured; {MASS} says what is left"
+        )
     model.smooth_targets(shares)

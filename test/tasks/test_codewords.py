@@ -8,6 +8,7 @@ import pytest
 import torch
 from training_samples import options
 
+from espnet2_valle.common.conf import find, read_config
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.tasks.valle import VALLETask
 from espnet2_valle.valle.embeddings import neighbourhoods
@@ -57,6 +58,12 @@ def test_by_width_it_is_what_it_was_and_the_log_says_what_that_leaves(build, cap
     told = re.search("--codeword_smoothing: targets keep (.*) for the right code", caplog.text)[1]
     left = neighbourhoods(codewords, 1.0).diagonal(dim1=1, dim2=2).mean(1)
     assert told == ", ".join(f"{each:.1%}" for each in left.tolist())
+    assert "--codeword_smoothing 1.0: others are most of the target" in caplog.text
+
+
+def test_the_papers_sizes_share_no_targets():
+    for size in ("base", "paper"):
+        assert not [key for key in read_config(find(f"train_nar_{size}.yaml")) if key.startswith("codeword_")]
 
 
 def test_a_width_that_leaves_next_to_nothing_is_refused(archive, monkeypatch):
