@@ -50,6 +50,7 @@ EXTRAS = {
     "finetune": ["loralib>=0.1.2"],
     "lyra": ["ai-edge-litert>=2.3"],  # runs the networks of TensorFlow Lite
     "longform": ["sentencex>=1.0"],
+    "play": ["sounddevice>=0.4.6"],  # PortAudio; on Linux apt has it (libportaudio2)
     "cluster": ["dask-jobqueue>=0.9", "asyncssh>=2.14"],
     "test": ["pytest>=8", "pytest-xdist>=3.7", "hypothesis>=6.100"],
     "dev": [

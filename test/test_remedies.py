@@ -27,6 +27,7 @@ PASSED_ON = {
 }
 # Errors of what run.sh asks for itself, whose options it gives itself, or of one text, which it never says.
 NOT_BY_RUN = {"generate/say.py", "generate/arguments.py", "tasks/valle.py", "data/layout.py"}
+NOT_BY_RUN |= {f"generate/{name}.py" for name in ("playback", "prepare_prompt", "sentences")}
 GIVEN = {"--config"}  # by run.sh, from options of its own
 OPTION = re.compile(r"--(?!help)[a-z]\w*")
 QUOTED = re.compile(r"(--\w+) [\"']([^\"']*)[\"']")  # an option of run.sh and options that go on

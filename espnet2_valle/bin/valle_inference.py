@@ -1,25 +1,36 @@
-"""Synthesise speech: one text from the command line, or a whole list of (prompt, text) pairs."""
+"""Synthesise speech: one text, or a whole list of (prompt, text) pairs.
+
+`valle say "seven two nine" --prompt voice.wav -o out.wav`. A text from a file or standard input (`-`) may be
+long: it is said sentence by sentence. With `-o -` a WAV goes to standard output, without `-o` to the sound
+card.
+"""
 
 import argparse
+import sys
+from collections import Counter
 from collections.abc import Sequence
+from contextlib import nullcontext, redirect_stdout
 
 from espnet2.utils.types import str2bool
 
+from espnet2_valle.common.checks import check_text
 from espnet2_valle.common.cli import parse, run_command
+from espnet2_valle.common.conf import find
 from espnet2_valle.common.config_parser import ConfigParser
+from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.lock import WORK, only_one
 from espnet2_valle.generate.arguments import (
     add_model_arguments,
     add_prompt_arguments,
-    check_voice,
+    given_voice,
     model_spec,
     require,
 )
 from espnet2_valle.generate.decode_pairs import synthesise_pairs
-from espnet2_valle.generate.say import say
+from espnet2_valle.generate.opening import ModelSpec
+from espnet2_valle.generate.say import SHORT_WORDS, STDOUT, delivery, given_text, read_aloud, say
 from espnet2_valle.jobs.config import add_worker_arguments
 from espnet2_valle.jobs.pool import use_cluster
-from espnet2_valle.text.characters import check_characters
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -36,9 +47,19 @@ def get_parser() -> argparse.ArgumentParser:
     )
     add_worker_arguments(group)
     group = parser.add_argument_group("one utterance")
-    group.add_argument("--text", help="what to say")
+    group.add_argument("spoken", nargs="?", metavar="TEXT", help="what to say; - reads standard input")
+    group.add_argument("--text", help="the same as an option")
+    group.add_argument(
+        "--text_file", help="in place of it: a text, long or short; empty lines part paragraphs"
+    )
+    group.add_argument(
+        "--longform_config", default=str(find("longform.yaml")), help="pauses between sentences"
+    )
     add_prompt_arguments(group)
-    group.add_argument("--output_wav", help="where the speech goes (.wav, .flac)")
+    group.add_argument(
+        *("--output_wav", "-o"),
+        help="where the speech goes (.wav, .flac; - for standard output); by default to the sound card",
+    )
     return parser
 
 
@@ -53,11 +74,26 @@ def main(argv: Sequence[str] | None = None) -> None:
                 model, args.pairs, args.data_dir, args.output_dir, args.nj, args.batch_size, args.streaming
             )
     else:
-        require(args, "text", "prompt_speech", "output_wav")
-        check_characters(args.text, "--text")
-        check_voice(args)
-        speech = say(model, args.text, args.prompt_speech, args.prompt_text, args.output_wav)
-        print(f"{args.output_wav}: {speech.outcome.value}")
+        require(args, "prompt_speech")
+        say_one(args, model)
+
+
+def say_one(args: argparse.Namespace, model: ModelSpec) -> None:
+    """Say one text, short or long."""
+    if args.spoken and args.text:
+        raise InputError("--text", "is given twice", f"Leave out it, or '{args.spoken}'")
+    text, where = given_text(args.spoken or args.text, args.text_file, sys.stdin.buffer)
+    check_text(text, where)
+    voice = given_voice(args)
+    stdout = sys.stdout.buffer
+    with redirect_stdout(sys.stderr) if args.output_wav in (None, STDOUT) else nullcontext():
+        with delivery(args.output_wav, stdout) as path:
+            if where == "--text" or len(text.split()) <= SHORT_WORDS:
+                outcome = say(model, text, voice, path).outcome.value
+            else:
+                outcomes = read_aloud(model, text, voice, args.longform_config, path)
+                outcome = ", ".join(f"{count} {each}" for each, count in Counter(outcomes).items())
+        print(f"{args.output_wav or 'the sound card'}: {outcome}")
 
 
 if __name__ == "__main__":

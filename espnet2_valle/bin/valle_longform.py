@@ -1,6 +1,7 @@
 """Read a long text aloud: paragraphs, chapters. What was broken off goes on at the sentence it was at."""
 
 import argparse
+import sys
 from collections import Counter
 from collections.abc import Sequence
 
@@ -10,11 +11,11 @@ from espnet2_valle.common.config_parser import ConfigParser
 from espnet2_valle.generate.arguments import (
     add_model_arguments,
     add_prompt_arguments,
-    check_voice,
+    given_voice,
     model_spec,
     require,
 )
-from espnet2_valle.generate.say import read_aloud
+from espnet2_valle.generate.say import given_text, read_aloud
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -35,9 +36,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Read one text aloud."""
     args = parse(get_parser(), argv)
     require(args, "text_file", "prompt_speech", "output_wav")
-    check_voice(args)
-    prompt = args.prompt_speech, args.prompt_text
-    outcomes = read_aloud(model_spec(args), args.text_file, *prompt, args.longform_config, args.output_wav)
+    voice = given_voice(args)
+    text, _ = given_text(None, args.text_file, sys.stdin.buffer)
+    outcomes = read_aloud(model_spec(args), text, voice, args.longform_config, args.output_wav)
     counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(Counter(outcomes).items()))
     print(f"{args.output_wav}: {len(outcomes)} sentences ({counts})")
 

@@ -8,7 +8,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from espnet2_valle.asr.recognizer import AbsRecognizer, CTCRecognizer, PocketsphinxRecognizer
+from espnet2_valle.asr.registry import LISTENERS_HELP, POCKETSPHINX, open_recognizer
 from espnet2_valle.codec.abs_codec import AbsCodec
 from espnet2_valle.codec.build import load_codec
 from espnet2_valle.common.cli import parse, run_command
@@ -18,8 +18,6 @@ from espnet2_valle.generate.prepare_prompt import prepare_recording, save_prompt
 from espnet2_valle.generate.prompt import SUFFIX
 from espnet2_valle.generate.prompt_check import Embed, PromptLimits
 from espnet2_valle.zoo.trained import ModelFiles
-
-POCKETSPHINX = "pocketsphinx"
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -31,11 +29,7 @@ def get_parser() -> argparse.ArgumentParser:
         "--prompt_speech", required=True, help="recording of the voice, any rate and channels"
     )
     parser.add_argument("--prompt_text", help="what is said in all of it; without it a recogniser listens")
-    parser.add_argument(
-        "--recognizer",
-        default=POCKETSPHINX,
-        help="for recordings without text: pocketsphinx (English), or the directory of one by judge_train",
-    )
+    parser.add_argument("--recognizer", default=POCKETSPHINX, help=LISTENERS_HELP)
     group = parser.add_argument_group("codec; one of them")
     group.add_argument("--model_tag", help="packed model (zip) or model-zoo name whose codec is used")
     group.add_argument("--codec_config", help="codec.yaml")
@@ -61,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         args.prompt_speech,
         open_codec(args),
         args.prompt_text,
-        lambda wav, rate: _recognizer(args.recognizer).transcribe(wav, rate),
+        lambda wav, rate: open_recognizer(args.recognizer).transcribe(wav, rate),
         PromptLimits(seconds=args.seconds),
         _embed(args.voices),
         args.recognizer,
@@ -82,10 +76,6 @@ def open_codec(args: argparse.Namespace) -> AbsCodec:
         raise InputError("--codec_config", "one of it and --model_tag is needed", "Give one")
     files = ModelFiles(codec_config=args.codec_config, model_tag=args.model_tag).unpacked()
     return load_codec(str(files.codec_config))
-
-
-def _recognizer(choice: str) -> AbsRecognizer:
-    return PocketsphinxRecognizer() if choice == POCKETSPHINX else CTCRecognizer(choice)
 
 
 def _embed(choice: str) -> Embed | None:

@@ -12,18 +12,15 @@ from contextlib import redirect_stdout
 from espnet2_valle.common.cli import parse, run_command
 from espnet2_valle.common.conf import find
 from espnet2_valle.common.config_parser import ConfigParser
-from espnet2_valle.common.errors import InputError
 from espnet2_valle.generate.arguments import (
     add_model_arguments,
     add_prompt_arguments,
-    check_voice,
+    given_voice,
     model_spec,
     require,
 )
-from espnet2_valle.generate.say import SHORT_WORDS, cut_text, stream
-from espnet2_valle.generate.sentences import read_text
+from espnet2_valle.generate.say import SHORT_WORDS, cut_text, given_text, stream
 from espnet2_valle.generate.streaming import FIRST_SECONDS
-from espnet2_valle.text.characters import check_characters, check_said
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -57,20 +54,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Stream what the options name."""
     args = parse(get_parser(), argv)
     require(args, "prompt_speech", "output_wav")
-    check_voice(args)
-    if bool(args.text) == bool(args.text_file):
-        raise InputError("--text", "one of it and --text_file is needed", "Give one")
-    text, option = (args.text, "--text") if args.text else (read_text(args.text_file), args.text_file)
-    check_said(text, option)
-    check_characters(text, option)
+    voice = given_voice(args)
+    text, _ = given_text(args.text, args.text_file, sys.stdin.buffer)
     stdout = sys.stdout.buffer
     with redirect_stdout(sys.stderr):  # whatever a library prints must not get between the samples
         sentences = cut_text(text, args.max_words, args.longform_config)
         stream(
             model_spec(args),
             sentences,
-            args.prompt_speech,
-            args.prompt_text,
+            voice,
             args.output_wav,
             stdout,
             args.first_chunk_seconds,

@@ -2,7 +2,7 @@
 
 from bisect import bisect
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -47,6 +47,10 @@ class _Row:
         self.stuck = False
         self.outcome: Outcome | None = None
 
+    def groups_left(self, group_size: int) -> int:
+        """Groups that it may still say."""
+        return (self.max_frames - len(self.codes)) // group_size
+
     def add(self, code: int, is_end: bool) -> None:
         """Take a drawn code."""
         self.draws += 1
@@ -68,45 +72,90 @@ class _Row:
 class ARDecoder:
     """All state of decoding a batch of utterances; `step` adds a group of codes to each.
 
-    A finished utterance leaves the batch. Each draws from its own generator, so that what it says does not
-    depend on the others (up to rounding: products of matrices are summed in another order).
+    A finished utterance leaves the batch, and others may enter it meanwhile: batching at the level of steps
+    (Orca: Yu et al., 2022, sec. 4.1, "continuous batching"). Each draws from its own generator, so that what
+    it says does not depend on the others (up to rounding: products of matrices are summed in another order).
 
     Codes of a group are drawn one after another from the group's distributions, so that
     repetition-aware sampling sees the earlier ones. The end code counts only as the first of a group.
 
     Args:
         model: in evaluation mode.
-        utterances: what to say. Neighbours with the very same text and prompt tensors share their prefix.
+        utterances: what to say; see `admit`.
         options: how codes are drawn.
+
+    Attributes:
+        results: of each utterance by its number, None until it has ended.
     """
 
     @torch.inference_mode()
     def __init__(self, model: VALLEAR, utterances: Sequence[Utterance], options: SamplingOptions):
         self.model = model
         self.options = options
-        self.results: list[Decoded | None] = [None] * len(utterances)
+        self.results: dict[int, Decoded | None] = {}
+        self._rows: list[_Row] = []
+        self._cache: KVCache
+        self._logits: torch.Tensor
+        self._rates: torch.Tensor
+        self._log_probabilities: torch.Tensor
+        self._admitted = 0
+        self.admit(utterances)
+
+    @torch.inference_mode()
+    def admit(self, utterances: Sequence[Utterance]) -> list[int]:
+        """Begin utterances beside those that are being decoded.
+
+        Args:
+            utterances: what to say. Neighbours with the very same text and prompt tensors share their prefix.
+
+        Returns:
+            the number of each, by which `step` and `results` name it.
+        """
+        if not utterances:
+            return []
         first = [n for n, one in enumerate(utterances) if n == 0 or not one.begins_as(utterances[n - 1])]
         parts = at_once([utterances[n] for n in first], utterances[0].text.device)
-        prefixes = joined([read_prefixes(model, part) for part in parts])
+        prefixes = joined([read_prefixes(self.model, part) for part in parts])
         of_row = [bisect(first, n) - 1 for n in range(len(utterances))]
+        size, window = self.model.group_size, self.options.repetition_window
+        numbers = [self._admitted + n for n in range(len(utterances))]
         rows = [
-            _Row(n, one, prefixes.prompts[of_row[n]], model.group_size, options.repetition_window)
-            for n, one in enumerate(utterances)
+            _Row(number, one, prefixes.prompts[n], size, window)
+            for number, one, n in zip(numbers, utterances, of_row)
         ]
-        self._rows = rows
-        room = max(row.max_frames for row in rows) // model.group_size
-        self._cache = KVCache.stack([prefixes.caches[n] for n in of_row], room)
-        self._logits = prefixes.logits[of_row]
-        self._rates = prefixes.rates[of_row]
+        caches = [prefixes.caches[n] for n in of_row]
+        logits, rates = prefixes.logits[of_row], prefixes.rates[of_row]
         # Of the codes drawn so far, in float64: summed where they are, so that no step waits for them.
-        self._log_probabilities = self._rates.new_zeros(len(rows), dtype=torch.float64)
+        totals = rates.new_zeros(len(rows), dtype=torch.float64)
+        room = max(row.groups_left(size) for row in [*self._rows, *rows])
+        if self._rows:
+            self._cache = self._cache.admit(caches, room)
+            logits = torch.cat([self._logits, logits])
+            rates = torch.cat([self._rates, rates])
+            totals = torch.cat([self._log_probabilities, totals])
+        else:
+            self._cache = KVCache.stack(caches, room)
+        self._logits, self._rates, self._log_probabilities = logits, rates, totals
+        self._rows = [*self._rows, *rows]
+        self._admitted += len(rows)
+        self.results |= dict.fromkeys(numbers)
         for row in rows:
             row.end_group()  # where nothing at all may be said
         self._leave()
+        return numbers
+
+    @torch.inference_mode()
+    def drop(self, numbers: Collection[int]) -> None:
+        """Forget utterances, ended or not."""
+        staying = [place for place, row in enumerate(self._rows) if row.index not in numbers]
+        if len(staying) < len(self._rows):
+            self._keep(staying)
+        for number in numbers:
+            self.results.pop(number, None)
 
     @property
     def finished(self) -> bool:
-        """True when every utterance has ended; then all of `results` are there."""
+        """True when no utterance is being decoded; then all of `results` are there."""
         return not self._rows
 
     @torch.inference_mode()
@@ -114,7 +163,7 @@ class ARDecoder:
         """Draw the next group of every utterance that goes on.
 
         Returns:
-            index of the utterance -> its new codes, none where it has just ended.
+            number of the utterance -> its new codes, none where it has just ended.
         """
         before = {row.index: len(row.codes) for row in self._rows}
         rows = self._rows
@@ -157,12 +206,16 @@ class ARDecoder:
                 if row.outcome is not None:
                     codes = torch.tensor(row.codes, dtype=torch.long, device=self._logits.device)
                     self.results[row.index] = Decoded(codes, row.outcome, total / max(1, row.draws))
-            self._rows = [self._rows[place] for place in staying]
-            self._cache.keep(staying)
-            self._logits = self._logits[staying]
-            self._rates = self._rates[staying]
-            self._log_probabilities = self._log_probabilities[staying]
+            self._keep(staying)
         return self._rows
+
+    def _keep(self, staying: Sequence[int]) -> None:
+        """Drop all rows but those at these places."""
+        self._rows = [self._rows[place] for place in staying]
+        self._cache.keep(staying)
+        self._logits = self._logits[staying]
+        self._rates = self._rates[staying]
+        self._log_probabilities = self._log_probabilities[staying]
 
     def _predict(self) -> torch.Tensor:
         """Feed every row's newest group; logits (rows, G, classes) of the next."""
@@ -177,4 +230,4 @@ def decode_ar(model: VALLEAR, utterances: Sequence[Utterance], options: Sampling
     decoder = ARDecoder(model, utterances, options)
     while not decoder.finished:
         decoder.step()
-    return [result for result in decoder.results if result is not None]
+    return [result for result in decoder.results.values() if result is not None]

@@ -8,11 +8,13 @@ from typing import Any
 from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import str2bool
 
+from espnet2_valle.asr.registry import LISTENERS_HELP, POCKETSPHINX, open_recognizer
 from espnet2_valle.common.audio import audio_seconds
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.generate.opening import ModelSpec
 from espnet2_valle.generate.options import DecodingOptions, Pairs, kinds
 from espnet2_valle.generate.prompt import SUFFIX, require_text
+from espnet2_valle.generate.voice import Voice
 from espnet2_valle.zoo.trained import MODEL_FILES, ModelFiles
 
 
@@ -38,9 +40,14 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
 def add_prompt_arguments(group: argparse._ArgumentGroup) -> None:
     """Options that name the voice."""
     group.add_argument(
-        "--prompt_speech", help="sound file with the voice, about 3 s, or a prepared prompt (.npz)"
+        *("--prompt_speech", "--prompt"),
+        help="sound file with the voice, about 3 s, or a prepared prompt (.npz)",
     )
-    group.add_argument("--prompt_text", help="what is said in it; a prepared prompt knows")
+    group.add_argument(
+        "--prompt_text",
+        help="what is said in it; a prepared prompt knows. Without it about 3 s are cut out, and transcribed",
+    )
+    group.add_argument("--recognizer", default=POCKETSPHINX, help=LISTENERS_HELP)
 
 
 def model_spec(args: argparse.Namespace) -> ModelSpec:
@@ -54,15 +61,18 @@ def model_spec(args: argparse.Namespace) -> ModelSpec:
     return ModelSpec(files, args.device, DecodingOptions(**options))
 
 
-def check_voice(args: argparse.Namespace) -> None:
-    """Check the voice that a command's options name as far as no model is needed for it.
+def given_voice(args: argparse.Namespace) -> Voice:
+    """The voice that a command's options name, checked as far as no model is needed for it.
 
     Raises:
-        InputError: it is no sound file, or one whose text is not given.
+        InputError: it is no sound file, its text is empty, or there is no recogniser to transcribe it.
     """
-    if Path(args.prompt_speech).suffix != SUFFIX:
-        audio_seconds(args.prompt_speech)
-        require_text(args.prompt_text)
+    if Path(args.prompt_speech).suffix == SUFFIX:
+        return Voice(args.prompt_speech)
+    audio_seconds(args.prompt_speech)
+    if args.prompt_text is None:
+        return Voice(args.prompt_speech, listener=open_recognizer(args.recognizer), name=args.recognizer)
+    return Voice(args.prompt_speech, require_text(args.prompt_text))
 
 
 def require(args: argparse.Namespace, *names: str) -> None:

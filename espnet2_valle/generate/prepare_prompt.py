@@ -42,12 +42,31 @@ def prepare_recording(
         InputError: see `prepare_prompt`, or no word is heard.
     """
     samples, rate = read_channels(recording)
-    cut = text is None
-    wav, report = prepare_prompt(samples, rate, codec.sample_rate, limits, cut, embed, str(recording))
+    where = str(recording)
+    return prepare_samples(samples, rate, codec, text, transcribe, limits, embed, listener, where)
+
+
+def prepare_samples(
+    samples: np.ndarray,
+    rate: int,
+    codec: AbsCodec,
+    text: str | None,
+    transcribe: Transcribe,
+    limits: PromptLimits,
+    embed: Embed | None = None,
+    listener: str = "the recogniser",
+    where: str = "prompt_speech",
+) -> tuple[PreparedPrompt, PromptReport]:
+    """Make a prompt of samples (S, channels) float32 at `rate` Hz; else as `prepare_recording`.
+
+    Args:
+        where: what to call them in errors.
+    """
+    wav, report = prepare_prompt(samples, rate, codec.sample_rate, limits, text is None, embed, where)
     if text is None:
         text = transcribe(wav, codec.sample_rate)
         if not text:
-            raise InputError(recording, f"{listener} hears no word in it", "Give --prompt_text")
+            raise InputError(where, f"{listener} hears no word in it", "Give --prompt_text")
     return PreparedPrompt.encode(wav, text, codec), report
 
 

@@ -200,7 +200,18 @@ class PreparedPrompt:
         """Read what `save` wrote.
 
         Raises:
-            InputError: missing file, no prepared prompt, or one made with another codec.
+            InputError: see `read`, or it was made with another codec.
+        """
+        prompt = cls.read(path)
+        prompt.check(path, codec)
+        return prompt
+
+    @classmethod
+    def read(cls, path: str | Path) -> "PreparedPrompt":
+        """Read what `save` wrote, of any codec.
+
+        Raises:
+            InputError: missing file, or no prepared prompt.
         """
         if not Path(path).is_file():
             raise InputError(path, "no such prepared prompt", "Make it with `valle prompt`")
@@ -208,11 +219,9 @@ class PreparedPrompt:
             with np.load(path, allow_pickle=False) as stored:
                 about = json.loads(str(stored["about"]))
                 spec = CodecSpec(**about["spec"])
-                prompt = cls(stored["wav"], stored["codes"], about["text"], spec, stored["probe"])
+                return cls(stored["wav"], stored["codes"], about["text"], spec, stored["probe"])
         except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
             raise InputError(path, f"not a prepared prompt ({error})", "Prepare it again") from error
-        prompt.check(path, codec)
-        return prompt
 
     def check(self, where: str | Path, codec: AbsCodec) -> None:
         """Raise InputError, which names `where`, unless this was made with `codec`."""

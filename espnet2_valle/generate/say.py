@@ -5,37 +5,40 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
 import numpy as np
 import soundfile
 
-from espnet2_valle.common.audio import write_audio
+from espnet2_valle.common.audio import read_audio, write_audio
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.generate.longform import LongformOptions, check_sentences, speak
 from espnet2_valle.generate.opening import ModelSpec, open_text2speech
 from espnet2_valle.generate.outcome import Outcome
-from espnet2_valle.generate.prompt import Prompt, open_prompt
-from espnet2_valle.generate.sentences import Sentence, read_text, split_text
+from espnet2_valle.generate.playback import open_card, play
+from espnet2_valle.generate.sentences import Sentence, decoded, read_text, split_text
 from espnet2_valle.generate.speech import Speech
 from espnet2_valle.generate.streaming import FIRST_SECONDS, Streamer, choose_chunks
-from espnet2_valle.text.characters import check_characters
+from espnet2_valle.generate.voice import Voice
+from espnet2_valle.text.characters import check_characters, check_said
 
-STDOUT = "-"
+STDIN = STDOUT = "-"
 INT16 = 32768  # the tail leaves room below full scale
 SHORT_WORDS = 12  # what is longer is said sentence by sentence
 Write = Callable[[np.ndarray], None]  # of samples (S,) float32
 NO_SPEECH = InputError("--text", "no speech came out", "Try another --seed or a longer prompt")
 
 
-def say(model: ModelSpec, text: str, prompt: Prompt, prompt_text: str | None, output: str | Path) -> Speech:
+def say(model: ModelSpec, text: str, voice: Voice, output: str | Path) -> Speech:
     """Say `text` and write it to `output`.
 
     Raises:
-        InputError: see `Text2Speech`, or no speech came out.
+        InputError: see `Text2Speech` and `Voice.open`, or no speech came out.
     """
     text2speech = open_text2speech(model)
-    speech = text2speech(text, prompt, prompt_text)
+    text2speech.check_text(text)
+    speech = text2speech(text, voice.open(text2speech.codec, model.options.trim_prompt))
     if speech.outcome is Outcome.NO_SPEECH:
         raise NO_SPEECH
     write_audio(output, speech.wav.numpy(), text2speech.fs)
@@ -43,19 +46,14 @@ def say(model: ModelSpec, text: str, prompt: Prompt, prompt_text: str | None, ou
 
 
 def read_aloud(
-    model: ModelSpec,
-    text_file: str | Path,
-    prompt: Prompt,
-    prompt_text: str | None,
-    longform_config: str | Path,
-    output: str | Path,
+    model: ModelSpec, text: str, voice: Voice, longform_config: str | Path, output: str | Path
 ) -> list[str]:
     """Read a long text aloud, sentence by sentence, and go on where a former run was broken off.
 
     Args:
         model: to speak with.
-        text_file: what to say; empty lines part paragraphs.
-        prompt, prompt_text: the voice.
+        text: what to say; empty lines part paragraphs.
+        voice: whose.
         longform_config: pauses, prompts and levels, see `LongformOptions`.
         output: a WAV or FLAC file.
 
@@ -63,15 +61,63 @@ def read_aloud(
         the outcome of each sentence.
 
     Raises:
-        InputError: see `Text2Speech`, `LongformOptions.load` and `speak`.
+        InputError: see `Text2Speech`, `Voice.open`, `LongformOptions.load` and `speak`.
     """
     options = LongformOptions.load(longform_config)
-    text = read_text(text_file)
-    check_characters(text, str(text_file))
     sentences = split_text(text, options.pauses, options.language, options.max_words)
     text2speech = open_text2speech(model)
-    voice = open_prompt(prompt, prompt_text, None, text2speech.codec, text2speech.options.trim_prompt)
-    return speak(text2speech, sentences, voice, options, output)
+    prompt = voice.open(text2speech.codec, model.options.trim_prompt)
+    return speak(text2speech, sentences, prompt, options, output)
+
+
+def given_text(text: str | None, text_file: str | None, stdin: BinaryIO) -> tuple[str, str]:
+    """The text that a command's options name, and what to call it in errors.
+
+    Args:
+        text: as it is given, "-" for standard input.
+        text_file: holds it.
+        stdin: standard input.
+
+    Raises:
+        InputError: none or both are given, it cannot be read, or it holds what is no writing.
+    """
+    if bool(text) == bool(text_file):
+        raise InputError("--text", "one of it and --text_file is needed", "Give one")
+    if text_file:
+        found, where = read_text(text_file), text_file
+    elif text == STDIN:
+        found, where = decoded(stdin.read(), "standard input"), "standard input"
+    else:
+        found, where = text or "", "--text"
+    check_said(found, where)
+    check_characters(found, where)
+    return found, where
+
+
+@contextmanager
+def delivery(output: str | None, stdout: BinaryIO) -> Iterator[str]:
+    """The file to write speech to, which then goes where it is wanted.
+
+    Args:
+        output: a sound file, "-" for a WAV on `stdout`, or None for the sound card.
+        stdout: standard output.
+
+    Raises:
+        InputError: see `play`; where there is no sound card, before anything is said.
+    """
+    if output is None:
+        open_card()
+    elif output != STDOUT:
+        yield output
+        return
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "speech.wav")
+        yield str(path)
+        if output is None:
+            play(*read_audio(path))
+        else:
+            stdout.write(path.read_bytes())
+            stdout.flush()
 
 
 def cut_text(text: str, max_words: int, longform_config: str | Path) -> list[Sentence]:
@@ -91,8 +137,7 @@ def cut_text(text: str, max_words: int, longform_config: str | Path) -> list[Sen
 def stream(
     model: ModelSpec,
     sentences: Sequence[Sentence],
-    prompt: Prompt,
-    prompt_text: str | None,
+    voice: Voice,
     output: str,
     stdout: BinaryIO,
     first_seconds: float = FIRST_SECONDS,
@@ -103,13 +148,13 @@ def stream(
     Args:
         model: to speak with.
         sentences: what to say.
-        prompt, prompt_text: the voice.
+        voice: whose.
         output: a sound file, or "-" for raw samples on `stdout`.
         stdout: where they go.
         first_seconds, seconds: of the first chunk and of the others, see `choose_chunks`.
 
     Raises:
-        InputError: see `Text2Speech` and `open_prompt`; chunks of less than a frame, or no speech came out.
+        InputError: see `Text2Speech` and `Voice.open`; chunks of less than a frame, or no speech came out.
     """
     text2speech = open_text2speech(model)
     rate = text2speech.codec.frame_rate
@@ -119,11 +164,11 @@ def stream(
         raise InputError("--chunk_seconds", str(error), f"Give at least {1 / rate:g} s") from error
     streamer = Streamer.of(text2speech, chunks)
     check_sentences(text2speech, sentences)
-    voice = open_prompt(prompt, prompt_text, None, text2speech.codec, text2speech.options.trim_prompt)
+    prompt = voice.open(text2speech.codec, model.options.trim_prompt)
     begun = time.perf_counter()
     first, samples = None, 0
     with open_sink(output, text2speech.fs, stdout) as write:
-        for wav in streamer.read(text2speech, sentences, voice):
+        for wav in streamer.read(text2speech, sentences, prompt):
             first = time.perf_counter() if first is None else first
             write(wav)
             samples += len(wav)

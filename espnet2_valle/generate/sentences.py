@@ -31,11 +31,21 @@ def read_text(path: str | Path) -> str:
         InputError: it cannot be read.
     """
     try:
-        return Path(path).read_text(encoding="utf-8")
+        return decoded(Path(path).read_bytes(), path)
     except OSError as error:
         raise InputError(path, f"no such text ({error.strerror})", "Correct --text_file") from error
+
+
+def decoded(content: bytes, where: str | Path) -> str:
+    """Text of UTF-8 bytes; `where` names them in the error.
+
+    Raises:
+        InputError: they are none.
+    """
+    try:
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(path, f"is not UTF-8 ({error})", "Convert it") from error
+        raise InputError(where, f"is not UTF-8 ({error})", "Convert it") from error
 
 
 def split_text(

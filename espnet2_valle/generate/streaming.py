@@ -46,9 +46,9 @@ class StreamingState:
 
     Attributes:
         prepared: what was asked for.
-        ar: the AR model's state, with its cache and source of randomness.
         seam: the codec's.
         tail: what has left so far.
+        ar: the AR model's state, with its cache and source of randomness; None where streams share one.
         nar: the NAR model's; None before the first chunk.
         first: codes of codebook 1 that wait for their chunk to be full.
         codes: (t, Q) of each chunk so far.
@@ -56,9 +56,9 @@ class StreamingState:
     """
 
     prepared: Prepared
-    ar: ARDecoder
     seam: CodecStream
     tail: StreamTail
+    ar: ARDecoder | None = None
     nar: NARContext | None = None
     first: list[int] = field(default_factory=list)
     codes: list[torch.Tensor] = field(default_factory=list)
@@ -104,8 +104,13 @@ class Streamer:
 
     def start(self, prepared: Prepared) -> StreamingState:
         """Begin a stream: the AR model reads text and prompt."""
-        decoder = ARDecoder(self.ar, [prepared.utterance(prepared.seed)], self.sampling)
-        return StreamingState(prepared, decoder, self._seam(prepared), StreamTail())
+        state = self.open(prepared)
+        state.ar = ARDecoder(self.ar, [prepared.utterance(prepared.seed)], self.sampling)
+        return state
+
+    def open(self, prepared: Prepared) -> StreamingState:
+        """A stream whose codes of codebook 1 someone else draws and puts into `first`; see `sound`."""
+        return StreamingState(prepared, CodecStream(self.codec, prepared.prompt.cpu().numpy()), StreamTail())
 
     def run(self, state: StreamingState) -> Iterator[np.ndarray]:
         """The rest of a stream: chunks (S,) float32, none empty, at the codec's rate."""
@@ -120,14 +125,29 @@ class Streamer:
 
         A chunk may be empty, where a stream ends at once.
         """
-        wanted = self.chunks.size if state.codes else self.chunks.first
-        while len(state.first) < wanted and not state.ar.finished:
+        assert state.ar is not None
+        while len(state.first) < self.wanted(state) and not state.ar.finished:
             state.first += state.ar.step()[0]
+        return self.sound(state, self._result(state.ar).outcome if state.ar.finished else None)
+
+    def wanted(self, state: StreamingState) -> int:
+        """Codes that the next chunk has, unless the stream ends in it."""
+        return self.chunks.size if state.codes else self.chunks.first
+
+    @torch.inference_mode()
+    def sound(self, state: StreamingState, ended: Outcome | None) -> np.ndarray:
+        """Make a chunk (S,) float32, perhaps empty, of the codes that wait.
+
+        Args:
+            state: with as many codes as are `wanted`, or all that are left.
+            ended: how the AR model has ended; `state.outcome` is set behind the last chunk.
+        """
+        wanted = self.wanted(state)
         heard = [self._decode(state, state.first[:wanted])] if state.first else []
         state.first = state.first[wanted:]
-        if state.ar.finished and not state.first:
+        if ended is not None and not state.first:
             heard.append(state.tail.pass_on(state.seam.flush()))
-            state.outcome = state.tail.outcome(self._result(state.ar).outcome)
+            state.outcome = state.tail.outcome(ended)
         return np.concatenate(heard) if heard else np.zeros(0, dtype=np.float32)
 
     def read(
@@ -169,9 +189,11 @@ class Streamer:
             state = self.start(each)
             wavs = [np.zeros(0, dtype=np.float32), *self.run(state)]
             assert state.outcome is not None
+            assert state.ar is not None
             results.append(
                 Speech(
                     wav=torch.from_numpy(np.concatenate(wavs)),
+                    fs=self.codec.sample_rate,
                     codes=torch.cat([each.prompt[:0], *state.codes]).cpu(),
                     outcome=state.outcome,
                     log_probability=self._result(state.ar).log_probability,
@@ -187,6 +209,7 @@ class Streamer:
             wav (S,) float32, codes (T, Q), and the outcome.
         """
         state = self.start(prepared)
+        assert state.ar is not None
         while not state.ar.finished:
             state.first += state.ar.step()[0]
         first = torch.tensor([state.first], dtype=torch.long, device=prepared.text.device)
@@ -197,10 +220,6 @@ class Streamer:
         wavs = [state.seam.push(piece) for piece in pieces]
         wav = state.tail.pass_on(np.concatenate([*wavs, state.seam.flush()]))
         return wav, codes, state.tail.outcome(self._result(state.ar).outcome)
-
-    def _seam(self, prepared: Prepared) -> CodecStream:
-        """The prompt's level is the stream's."""
-        return CodecStream(self.codec, prepared.prompt.cpu().numpy())
 
     def _decode(self, state: StreamingState, first: list[int]) -> np.ndarray:
         """Codebook 1 of a chunk to sound."""

@@ -17,7 +17,7 @@ from espnet2_valle.generate.choosing import Scorer, build_scorer
 from espnet2_valle.generate.options import DecodingOptions
 from espnet2_valle.generate.outcome import Outcome, rank
 from espnet2_valle.generate.postprocess import finish
-from espnet2_valle.generate.prefill import at_once
+from espnet2_valle.generate.prefill import Utterance, at_once
 from espnet2_valle.generate.prompt import Prompt, Sound, load_prompt, open_prompt
 from espnet2_valle.generate.request import Prepared, Request
 from espnet2_valle.generate.speech import Speech
@@ -36,7 +36,7 @@ class Text2Speech:
     Example:
         >>> text2speech = Text2Speech.from_pretrained("exp/mini/model.zip")
         >>> speech = text2speech("seven two nine", "voice.wav", "four stop one left")
-        >>> soundfile.write("out.wav", speech["wav"].numpy(), text2speech.fs)
+        >>> speech.save("out.wav")
 
     Args:
         models: AR and NAR, in evaluation mode on one device. Their weights take the type of the options, and
@@ -172,7 +172,7 @@ class Text2Speech:
                 `TextEncoder.encode`.
         """
         prepared = self.prepare(Request(text, prompt_speech, prompt_text, prompt_fs, seed))
-        return _tell_unknown(self._synthesise([prepared])[0], prepared)
+        return tell_unknown(self._synthesise([prepared])[0], prepared)
 
     def batch(self, requests: Sequence[Request], synthesise: Synthesise | None = None) -> list[Speech]:
         """Say several texts at once; each sounds as it would alone, up to rounding.
@@ -193,7 +193,7 @@ class Text2Speech:
         made = [self._prepare_or_reject(request) for request in requests]
         prepared = [one for one in made if isinstance(one, Prepared)]
         said = iter((synthesise or self._synthesise)(prepared) if prepared else [])
-        return [_tell_unknown(next(said), one) if isinstance(one, Prepared) else one for one in made]
+        return [tell_unknown(next(said), one) if isinstance(one, Prepared) else one for one in made]
 
     def _prepare_or_reject(self, request: Request) -> Prepared | Speech:
         """A request in the models' terms, or why it is none."""
@@ -265,22 +265,32 @@ class Text2Speech:
             if not pending:
                 break
             for index, result in zip(pending, self._attempt([prepared[i] for i in pending], attempt)):
-                former = results.get(index)
-                best = result if former is None or result.rank[:2] > former.rank[:2] else former
-                results[index] = replace(best, tries=attempt + 1)
+                results[index] = better(results.get(index), result, attempt)
             pending = [index for index in pending if results[index].outcome is not Outcome.OK]
         return [results[index] for index in range(len(prepared))]
 
     def _attempt(self, prepared: Sequence[Prepared], attempt: int) -> list[Speech]:
         """One go at each, with `best_of` candidates."""
         count = self.options.best_of
-        utterances = [
-            each.utterance(derive_seed(each.seed, attempt, candidate))
-            for each in prepared
-            for candidate in range(count)
-        ]
+        utterances = [one for each in prepared for one in self.candidates(each, attempt)]
         decoded = decode_ar(self.ar, utterances, self.options)
-        candidates = [decoded[place : place + count] for place in range(0, len(decoded), count)]
+        return self.choose(
+            prepared, [decoded[place : place + count] for place in range(0, len(decoded), count)]
+        )
+
+    def candidates(self, prepared: Prepared, attempt: int) -> list[Utterance]:
+        """The `best_of` candidates of one attempt at a request, each with its seed."""
+        seeds = [derive_seed(prepared.seed, attempt, each) for each in range(self.options.best_of)]
+        return [prepared.utterance(seed) for seed in seeds]
+
+    @torch.inference_mode()
+    def choose(self, prepared: Sequence[Prepared], candidates: Sequence[Sequence[Decoded]]) -> list[Speech]:
+        """The speech of the best candidate of each request.
+
+        Args:
+            prepared: the requests.
+            candidates: the AR model's answers to the `candidates` of each.
+        """
         if self.scorer is None:
             best = [max(row, key=lambda one: rank(one.outcome, one.log_probability)) for row in candidates]
             return self._finish(prepared, best)
@@ -316,11 +326,12 @@ class Text2Speech:
         wavs = self.codec.decode_batch([one.numpy() for one in codes])
         for wav, of_wav, (_, one) in zip(wavs, codes, spoken, strict=True):
             speech, outcome = finish(wav, one.outcome)
-            sounds.append(Speech(torch.from_numpy(speech), of_wav, outcome, one.log_probability))
+            sounds.append(Speech(torch.from_numpy(speech), self.fs, of_wav, outcome, one.log_probability))
         return sounds
 
     def _silence(self, outcome: Outcome) -> Speech:
-        return Speech(torch.empty(0), torch.empty(0, self.codec.num_codebooks, dtype=torch.long), outcome)
+        codes = torch.empty(0, self.codec.num_codebooks, dtype=torch.long)
+        return Speech(torch.empty(0), self.fs, codes, outcome)
 
     def _limits(self, expected_frames: float) -> Limits:
         shortest, longest = (round(ratio * expected_frames) for ratio in self.options.duration_ratios)
@@ -328,7 +339,13 @@ class Text2Speech:
         return Limits(shortest, max(longest, self.ar.group_size), repeats)
 
 
-def _tell_unknown(speech: Speech, prepared: Prepared) -> Speech:
+def better(former: Speech | None, speech: Speech, attempt: int) -> Speech:
+    """The better one of two attempts, with how many there have been; `attempt` counts from 0."""
+    best = speech if former is None or speech.rank[:2] > former.rank[:2] else former
+    return replace(best, tries=attempt + 1)
+
+
+def tell_unknown(speech: Speech, prepared: Prepared) -> Speech:
     """The speech with the words that the model never learnt, if the text has some, and a warning of them."""
     if prepared.problem is None:
         return speech

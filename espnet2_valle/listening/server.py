@@ -28,8 +28,8 @@ from pathlib import Path
 from typing import Any
 
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.limits import ConnectionLimiter, RateLimiter
 from espnet2_valle.listening.build import DATABASE, PUBLIC
-from espnet2_valle.listening.limits import ConnectionLimiter, RateLimiter
 from espnet2_valle.listening.sounds import NUM_TONES
 from espnet2_valle.listening.store import Store
 

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 import torch
 
 from espnet2_valle.valle.quantize import INT8_MAX
+from espnet2_valle.valle.rows import round_up
 
 SCALE_BYTES = torch.float32.itemsize
+SPARE = 256  # positions that a cache which has to grow has more than it needs
 
 
 class KVCache:
@@ -51,12 +53,49 @@ class KVCache:
         stacked = KVCache(layers, len(parts), heads, length + room, head_dim, dtype, device)
         stacked.length = length
         for row, part in enumerate(parts):
-            start = length - part.length
-            stacked.starts[row] = start
-            stacked.buffer[:, :, row, :, :start] = 0  # masked, but 0 * NaN would not be
-            stacked.buffer[:, :, row, :, start:length] = part.buffer[:, :, 0, :, : part.length]
+            stacked._put(row, part.buffer[:, :, 0, :, : part.length])
         stacked._mask = stacked._hide_before_start()
         return stacked
+
+    def admit(self, parts: Sequence["KVCache"], room: int) -> "KVCache":
+        """Add filled caches of one row each behind the rows that are there.
+
+        Args:
+            parts: what is added.
+            room: positions that will be needed by the row that goes on for longest.
+
+        Returns:
+            this cache, or a larger one in its place.
+        """
+        layers, _, capacity, heads, _, _ = self.buffer.shape
+        rows = self.batch + len(parts)
+        longest = max([self.length - min(self.starts), *(part.length for part in parts)])
+        in_place = longest <= self.length and self.length + room <= self.max_length
+        old = [self.buffer[:, :, row, :, start : self.length] for row, start in enumerate(self.starts)]
+        cache = self
+        if rows > capacity or longest + room > self.max_length:
+            positions = round_up(longest + room + SPARE, SPARE)
+            more = max(rows, 2 * capacity)
+            cache = KVCache(layers, more, heads, positions, self.head_dim, self.dtype, self.buffer.device)
+            in_place = False
+        elif not in_place:
+            old = [content.clone() for content in old]  # what is written to lies over what is read
+        cache.starts = self.starts + [0] * len(parts)
+        if not in_place:
+            cache.length = longest
+            for row, content in enumerate(old):
+                cache._put(row, content)
+        for row, part in enumerate(parts, len(old)):
+            cache._put(row, part.buffer[:, :, 0, :, : part.length])
+        cache._mask = cache._hide_before_start()
+        return cache
+
+    def _put(self, row: int, content: torch.Tensor) -> None:
+        """Let a row end where all do, with `content` (layers, 2, heads, time, entry)."""
+        start = self.length - content.shape[3]
+        self.starts[row] = start
+        self.buffer[:, :, row, :, :start] = 0  # masked, but 0 * NaN would not be
+        self.buffer[:, :, row, :, start : self.length] = content
 
     def split(self, lengths: Sequence[int]) -> list["KVCache"]:
         """Rows that begin at the first position and end at these, as caches of one row in the same memory."""

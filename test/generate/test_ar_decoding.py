@@ -124,7 +124,32 @@ def test_a_finished_row_leaves_the_batch(model):
         assert all(len(codes) in (0, model.group_size) for codes in new.values())
     assert sizes == sorted(sizes, reverse=True)
     assert decoder._cache.batch == 0
-    assert all(decoder.results)
+    assert all(decoder.results.values())
+
+
+@pytest.mark.usefixtures("read_as_on")
+@pytest.mark.parametrize("options", [GREEDY, SamplingOptions(top_p=0.9, repetition_window=5)])
+@pytest.mark.parametrize("order", [(1, 2, 3, 4), (4, 3, 2, 1), (3, 1, 4, 2)])
+def test_what_enters_while_others_run_says_what_it_says_alone(model, options, order):
+    """Others end, and one is dropped, meanwhile; in float64, as above."""
+    model.double()
+    decoder = ARDecoder(model, [], options)
+    numbers = {}
+    for turn, place in enumerate(order):
+        numbers[place] = decoder.admit([ragged(model, (1, 2, 3, 4))[place - 1]])[0]
+        gone = decoder.admit(ragged(model, (2,)))
+        for _ in range(turn + 1):
+            decoder.step()
+        decoder.drop(gone)
+    while not decoder.finished:
+        decoder.step()
+    alone = [decode_ar(model, [one], options)[0] for one in ragged(model, (1, 2, 3, 4))]
+    assert set(decoder.results) == set(numbers.values())
+    for place, theirs in enumerate(alone, 1):
+        ours = decoder.results[numbers[place]]
+        assert ours.codes.tolist() == theirs.codes.tolist()
+        assert ours.outcome is theirs.outcome
+        assert ours.log_probability == pytest.approx(theirs.log_probability, rel=1e-5)
 
 
 def test_candidates_that_share_a_prefix_are_read_once(model, monkeypatch):

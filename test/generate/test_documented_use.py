@@ -1,7 +1,9 @@
 """What README and docs/ show of a trained model, run on a tiny one that lies where they say."""
 
+import io
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import soundfile
@@ -55,7 +57,8 @@ def test_what_a_page_says_aloud_is_heard(command, folder, monkeypatch, capfdbina
     monkeypatch.chdir(folder)
     words = list(command.words)
     monkeypatch.setattr(sys, "argv", words)
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"a b c")))
     __main__.main()
-    output = words[words.index("--output_wav") + 1]
+    output = words[words.index("-o" if "-o" in words else "--output_wav") + 1]
     heard = len(capfdbinary.readouterr().out) if output == "-" else soundfile.info(folder / output).frames
     assert heard > 0

@@ -36,7 +36,7 @@ def test_the_command_cuts_transcribes_and_reports(system, codec, tmp_path, monke
     pause = np.zeros(RATE // 2, dtype=np.float32)
     wav = np.concatenate([pause, *[part for n in range(3) for part in (buzz(120, 2.6, n), pause)]])
     soundfile.write(tmp_path / "recording.flac", np.stack([wav, wav], axis=1), RATE)
-    monkeypatch.setattr(valle_prepare_prompt, "_recognizer", lambda choice: Ears())
+    monkeypatch.setattr(valle_prepare_prompt, "open_recognizer", lambda choice: Ears())
     valle_prepare_prompt.main([*options(system, tmp_path), f"--output_wav={tmp_path}/heard.wav"])
     prompt = PreparedPrompt.load(tmp_path / "voice.npz", codec)
     report = json.loads((tmp_path / "report.json").read_text())
@@ -55,7 +55,7 @@ def test_the_command_says_what_it_cannot_do(system, tmp_path, monkeypatch):
     soundfile.write(tmp_path / "recording.flac", buzz(120, 1.0), RATE)
     command = options(system, tmp_path)
     monkeypatch.setattr(Ears, "transcribe", lambda self, wav, rate: "")
-    monkeypatch.setattr(valle_prepare_prompt, "_recognizer", lambda choice: Ears())
+    monkeypatch.setattr(valle_prepare_prompt, "open_recognizer", lambda choice: Ears())
     for added, message in (
         ([], "hears no word"),
         (["--model_tag=some/model"], "--codec_config: one of it"),
@@ -70,4 +70,4 @@ def test_the_command_says_what_it_cannot_do(system, tmp_path, monkeypatch):
 def test_judges_are_found_by_their_directory(tmp_path):
     shutil.rmtree(tmp_path)
     with pytest.raises(InputError, match="no trained recogniser"):
-        valle_prepare_prompt._recognizer(str(tmp_path))
+        valle_prepare_prompt.open_recognizer(str(tmp_path))

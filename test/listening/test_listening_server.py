@@ -14,8 +14,8 @@ import pytest
 from listening_runs import make_test, page_of, request
 
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.limits import ConnectionLimiter, RateLimiter
 from espnet2_valle.listening import server as server_module
-from espnet2_valle.listening.limits import ConnectionLimiter, RateLimiter
 from espnet2_valle.listening.server import ListeningServer
 from espnet2_valle.listening.store import Store
 

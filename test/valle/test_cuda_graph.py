@@ -58,7 +58,7 @@ def in_turn(decoders):
         for decoder in decoders:
             if not decoder.finished:
                 decoder.step()
-    return [results(decoder.results)[0] for decoder in decoders]
+    return [results(list(decoder.results.values()))[0] for decoder in decoders]
 
 
 def close(got, expected):

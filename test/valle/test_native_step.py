@@ -330,7 +330,7 @@ def test_decoders_of_several_models_do_not_meet(monkeypatch):
         for decoder in decoders:
             if not decoder.finished:
                 decoder.step()
-    assert [[result.codes.tolist() for result in decoder.results] for decoder in decoders] == alone
+    assert [[result.codes.tolist() for result in decoder.results.values()] for decoder in decoders] == alone
 
 
 def test_nothing_is_compiled_for_a_model_that_is_not_on_a_cpu(monkeypatch):
