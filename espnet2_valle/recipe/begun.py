@@ -1,7 +1,7 @@
 """Settings that a training was begun with, one by one, and what a change of each means for it."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,9 @@ OF_THE_MODEL = (
     "adapter",
     "init_param",
 )
+# Of a data directory, whose marker has a time in it: what a training learns from, and how much sound that is.
+TABLES = ("text", "utt2spk", "utt2num_samples")
+MARKER, FILE, DATA = ".done", "file ", "data "  # the last two: names of settings that are contents
 Settings = Mapping[str, str]
 
 
@@ -38,12 +41,26 @@ def settings_of(files: Sequence[str], command: Sequence[str]) -> dict[str, str]:
     """
     options = dict(_options(command))
     config = options.pop("config", "")
-    found = {f"file {path}": digest([Path(path).read_bytes()]) for path in files if path != config}
+    found = {f"{FILE}{path}": digest([Path(path).read_bytes()]) for path in files if path != config}
+    found |= {f"{DATA}{path}": _tables(Path(path).parent) for path in files if Path(path).name == MARKER}
     if config and Path(config).is_file():
         from espnet2_valle.common.conf import read_config  # which needs YAML
 
         found |= dict(_flat(read_config(config)))
     return found | options
+
+
+def _tables(folder: Path) -> str:
+    """Digest of the tables of a data directory, read line by line."""
+    return digest(_lines(folder / name for name in TABLES), separator="")
+
+
+def _lines(files: Iterable[Path]) -> Iterator[bytes]:
+    for file in files:
+        yield file.name.encode()
+        if file.is_file():
+            with file.open("rb") as stream:
+                yield from stream
 
 
 def _options(command: Sequence[str]) -> list[tuple[str, str]]:
@@ -88,10 +105,19 @@ def _flat(value: Any, name: str = "") -> list[tuple[str, str]]:
 
 
 def changed(before: Settings, now: Settings) -> dict[str, tuple[str, str]]:
-    """Settings that differ, as they were and as they are; "unset" where one is not given."""
-    names = sorted({*before, *now})
+    """Settings that differ, as they were and as they are; "unset" where one is not given.
+
+    The marker of a data directory that was made anew with the same tables does not count.
+    """
+    names = [name for name in sorted({*before, *now}) if not name.startswith(DATA)]
+    names = [name for name in names if not _made_anew(name, before, now)]
     pairs = {name: (before.get(name, "unset"), now.get(name, "unset")) for name in names}
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def _made_anew(name: str, before: Settings, now: Settings) -> bool:
+    tables = f"{DATA}{name.removeprefix(FILE)}"
+    return tables in before and before[tables] == now.get(tables)
 
 
 def goes_on(name: str) -> bool:
@@ -105,7 +131,7 @@ def tell(changes: Mapping[str, tuple[str, str]]) -> str:
 
 
 def _what(name: str, before: str, now: str) -> str:
-    if name.startswith("file "):
+    if name.startswith(FILE):
         return "another content: it trains anew"
     if goes_on(name):
         meaning = "it would go on"

@@ -1,5 +1,7 @@
 """Settings of a training, one by one."""
 
+import shutil
+
 import pytest
 
 from espnet2_valle.common.errors import InputError
@@ -106,6 +108,23 @@ def test_a_recogniser_goes_on_with_more_epochs_of_its_config_which_is_among_its_
     (folder / "c.yaml").write_text(CONFIG.replace("lr: 0.001", "lr: 0.1"))
     with pytest.raises(InputError, match=r"max_epoch: 9\.0 -> 1\.0 .*optim_conf\.lr: 0\.001 -> 0\.1"):
         begin_recogniser()
+
+
+def test_a_recogniser_goes_on_with_data_that_was_made_anew_and_is_the_same(folder):
+    """Markers of finished steps tell when that was."""
+
+    def begin_recogniser(time, text="one a\n"):
+        raw.mkdir(exist_ok=True)
+        (raw / ".done").write_text(f"key {time}\n")
+        (raw / "text").write_text(text)
+        start_training("judge", ["raw/.done"], ["train", "--config", "c.yaml"])
+
+    raw = folder / "raw"
+    begin_recogniser("2026-01-01")
+    shutil.rmtree(raw)
+    begin_recogniser("2026-01-02")
+    with pytest.raises(InputError, match=r"file raw/\.done: another content: it trains anew"):
+        begin_recogniser("2026-01-03", "one b\n")
 
 
 def test_a_training_begun_by_an_earlier_version_is_known(folder):
