@@ -9,6 +9,7 @@ from espnet2_valle.codec.abs_codec import CodecSource
 from espnet2_valle.codec.build import CODECS, build_codec, save_codec_config
 from espnet2_valle.common.cli import parse, run_command
 from espnet2_valle.common.conf import read_config
+from espnet2_valle.data.made_from import told_to_make_anew
 from espnet2_valle.data.tables import Table, Values
 from espnet2_valle.jobs.config import add_worker_arguments
 from espnet2_valle.jobs.pool import parallel_map, use_cluster
@@ -40,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         Values(Table(args.wav_scp)) if args.wav_scp else None,
         partial(parallel_map, nj=args.nj, title="analyse"),
     )
-    with use_cluster(args.cluster):
+    with told_to_make_anew(), use_cluster(args.cluster):
         model, options = CODECS[args.codec].prepare(source)
     codec = build_codec(args.codec, output / model if model else None, options)
     save_codec_config(output / CONFIG, codec, model, options)

@@ -1,11 +1,13 @@
 """Origin of each sound file of a set, so that it is made again when that is another."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from espnet2_valle.common.audio import Span
+from espnet2_valle.common.errors import InputError, WorkError
 from espnet2_valle.common.fileio import remove_unfinished
 from espnet2_valle.common.resume import Journal, digest, file_state
 from espnet2_valle.data.tables import Row, in_order, matched
@@ -19,6 +21,25 @@ FLAC = "wav/{}.flac"
 def sound_state(source: str | Path, span: Span | None, *options: object) -> str:
     """A digest of what a sound file is made from: its source as it is now, the part of it, and options."""
     return digest([file_state(source), repr(span), *map(repr, options)])
+
+
+@contextmanager
+def told_to_make_anew() -> Iterator[None]:
+    """Within the block, a bad sound file of a formatted set is said to be one that stage 2 can make anew.
+
+    Raises:
+        InputError: in place of another that names the file.
+    """
+    try:
+        yield
+    except WorkError:
+        raise
+    except InputError as error:
+        folder = Path(error.where).parents[1] if len(Path(error.where).parts) > 2 else Path()
+        if not (folder / LIST).is_file():
+            raise
+        remedy = f"Remove it and {folder}/.done, and run stage 2 again, which makes it anew"
+        raise InputError(error.where, error.problem, remedy) from error
 
 
 class MadeFrom(Generic[Job]):

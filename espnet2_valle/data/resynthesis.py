@@ -8,6 +8,7 @@ from espnet2_valle.common.audio import read_audio, write_audio
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open, remove_unfinished
 from espnet2_valle.data.datadir import read_scp
+from espnet2_valle.data.made_from import told_to_make_anew
 from espnet2_valle.data.pairs import read_pairs
 from espnet2_valle.jobs.pool import parallel_map, use_cluster
 
@@ -50,7 +51,7 @@ def resynthesise_set(
     jobs = [(source, paths[key]) for key, source in wanted.items()]
     jobs += [(source, voice_paths[key]) for key, source in voices.items()]
     work = partial(resynthesise, codec_config, device, codebooks)
-    with use_cluster(cluster, device):
+    with told_to_make_anew(), use_cluster(cluster, device):
         for _ in parallel_map(work, jobs, nj=nj, title="resynthesise"):
             pass
     remove_unfinished(output_dir / "wav", output_dir / "prompts")

@@ -9,6 +9,7 @@ from espnet2_valle.common.audio import read_first_seconds
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.registry import Component
 from espnet2_valle.data.arks import Made, ShardedArks, Source
+from espnet2_valle.data.made_from import told_to_make_anew
 from espnet2_valle.data.tables import Table
 from espnet2_valle.evaluation.registry import SPEAKER_ENCODERS
 from espnet2_valle.evaluation.speaker import AbsSpeakerEncoder
@@ -43,7 +44,7 @@ def embed_set(
     if shard_size < 1:
         raise InputError("--shard_size", f"{shard_size} is not a positive number", "Give 1 or more")
     component = SPEAKER_ENCODERS.check(Component(encoder))
-    with use_cluster(cluster, device):
+    with told_to_make_anew(), use_cluster(cluster, device):
         ShardedArks(output_dir, "spembs").fill(
             Table(wav_scp),
             component.identity() if seconds is None else f"{component.identity()} {seconds}",

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from codec_samples import OPTIONS, RATE, voices, vowel
 
-from espnet2_valle.bin import codec_fit, codec_resynthesize, codec_tokenize
+from espnet2_valle.bin import codec_fit, codec_resynthesize, codec_tokenize, speaker_embed
 from espnet2_valle.codec.build import load_codec
 from espnet2_valle.common.audio import read_audio, write_audio
 from espnet2_valle.common.errors import InputError, WorkError
@@ -302,6 +302,30 @@ def test_what_fit_needs(tmp_path, more, message):
     with pytest.raises(InputError, match=message):
         codec_fit.main([*more, "--output_dir", str(tmp_path / "out")])
     assert not (tmp_path / "out").exists()
+
+
+def resynthesise(fitted, scp, output):
+    config = str(fitted / "codec" / "codec.yaml")
+    codec_resynthesize.main(["--codec_config", config, "--wav_scp", scp, "--output_dir", str(output)])
+
+
+def embed(fitted, scp, output):
+    speaker_embed.main(["--wav_scp", scp, "--output_dir", str(output)])
+
+
+@pytest.mark.parametrize("formatted", [True, False])
+@pytest.mark.parametrize("command", [fit, resynthesise, embed])
+def test_a_damaged_file_of_stage_2_is_named_with_the_way_to_a_new_one(fitted, tmp_path, command, formatted):
+    (tmp_path / "wav").mkdir()
+    scp = write_scp(tmp_path / "wav", [vowel(0.5, 120, seed=0), vowel(0.5, 140, seed=1)])
+    damaged = tmp_path / "wav" / "utt1.wav"
+    damaged.write_bytes(b"RIFF" + bytes(8))
+    if formatted:
+        (tmp_path / "made_from").touch()
+    with pytest.raises(InputError) as caught:
+        command(fitted, scp, tmp_path / "out")
+    assert f"{damaged}: " in str(caught.value)
+    assert (f"Remove it and {tmp_path}/.done, and run stage 2 again" in str(caught.value)) == formatted
 
 
 def test_a_codebook_count_that_is_not_there(fitted, short, tmp_path):
