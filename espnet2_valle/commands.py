@@ -49,6 +49,7 @@ COMMANDS = (
     Command("finetune", "finetune_base", "lay out a packed model to be fine-tuned", "valle_finetune_base"),
     Command("plan", "plan", "foretell the memory and the days of a training", "valle_plan"),
     Command("pack", "pack", "pack a trained model into one zip", "valle_pack"),
+    Command("upload", "upload", "upload a packed model to the HuggingFace hub"),
     Command("evaluate", "score", "score systems side by side", "valle_score"),
     Command("report", "report", "write the report of a run, one HTML file", "valle_report"),
     Command("study", "study", "compare ways to decode, or several runs", "valle_study"),

@@ -226,8 +226,21 @@ fi
 
 if wanted 10; then
     begin_stage 10 pack
-    step "${exp}/.done_pack" "${exp}/model.zip" "${exp}/ar/.done" "${exp}/nar/.done" "${exp}/codec/.done" -- \
-        "${PYTHON}" -m espnet2_valle.bin.pack "${model_options[@]}" --output "${exp}/model.zip"
+    known=() scored=()
+    [ ! -f "${train_index}/index.json" ] || known+=(--train_index "${train_index}")
+    if [ -f "${results}/.done_score" ]; then
+        known+=(--scores "${results}/scores.json") scored=("${results}/.done_score")
+    fi
+    step "${exp}/.done_pack" "${exp}/model.zip" "${exp}/ar/.done" "${exp}/nar/.done" "${exp}/codec/.done" \
+        ${scored[@]+"${scored[@]}"} -- \
+        "${PYTHON}" -m espnet2_valle.bin.pack "${model_options[@]}" --output "${exp}/model.zip" --name "${tag}" \
+        --corpus "${corpus}" ${known[@]+"${known[@]}"} ${init_model:+--base_model "${init_model}"} \
+        ${card_config:+--card_config "${card_config}"}
+fi
+
+if wanted 11; then
+    begin_stage 11 upload
+    "${PYTHON}" -m espnet2_valle.bin.upload --model_tag "${exp}/model.zip" --hf_repo "${hf_repo}"
 fi
 
 ask results

@@ -1,9 +1,13 @@
-"""Stage 10: pack a trained model into one zip that `Text2Speech.from_pretrained` opens."""
+"""Stage 10: pack a trained model and its card into one zip that `Text2Speech.from_pretrained` opens."""
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
 
+from espnet2_valle.common.checks import check_file, check_folder
 from espnet2_valle.common.cli import parse, run_command
+from espnet2_valle.report.card import CardFiles, make_card
 from espnet2_valle.zoo.pack import pack
 
 
@@ -16,12 +20,20 @@ def get_parser() -> argparse.ArgumentParser:
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--option", action="append", default=[], help="any other file; repeatable")
     parser.add_argument("--output", required=True, help="the zip")
+    group = parser.add_argument_group("model card", "README.md in the zip; what is not given is not known")
+    group.add_argument("--name", help="of the model; default: of the folder of --output")
+    group.add_argument("--corpus", default="", help="that it was trained on: names of run.sh's --corpus")
+    group.add_argument("--train_index", help="folder of the training index (stage 4), for its size")
+    group.add_argument("--scores", help="scores.json (stage 8)")
+    group.add_argument("--base_model", default="", help="that was fine-tuned")
+    group.add_argument("--card_config", help="what you say of the model: a copy of conf/card.yaml, filled in")
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Pack what the options name."""
-    args = parse(get_parser(), argv)
+    args = parse(get_parser(), argv, option=check_file(), scores=check_file(), train_index=check_folder())
+    args.name = args.name or Path(args.output).resolve().parent.name
     pack(
         files={"ar_model_file": args.ar_model_file, "nar_model_file": args.nar_model_file},
         yaml_files={
@@ -31,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         },
         extra=args.option,
         output=args.output,
+        card=make_card(CardFiles(**{one.name: getattr(args, one.name) for one in fields(CardFiles)})),
     )
 
 

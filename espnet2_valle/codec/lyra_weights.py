@@ -2,8 +2,10 @@
 
 import hashlib
 import logging
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -104,7 +106,7 @@ class LyraWeights:
             with np.load(path, allow_pickle=False) as stored:
                 networks = [stored[name].tobytes() for name in ("encoder", "decoder")]
                 codewords = stored["codewords"]
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error, MemoryError) as error:
             raise InputError(path, f"not the weights of Lyra ({error})", remedy) from error
         encoder, decoder = (FrameNetwork(content, str(path), remedy) for content in networks)
         return cls(encoder, decoder, codewords)

@@ -1,10 +1,12 @@
 """The codec that needs no download: WORLD features and a residual quantiser fitted on the training set."""
 
 import json
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -223,7 +225,7 @@ class WorldCodec(AbsCodec):
             with np.load(model, allow_pickle=False) as stored:
                 options = json.loads(str(stored["options"]))
                 codebooks, scales = stored["codebooks"], stored["scales"]
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error, MemoryError) as error:
             raise InputError(model, f"not a world codec ({error})", "Fit it again (stage 4)") from error
         return cls(options, ResidualQuantizer(codebooks, scales), model)
 

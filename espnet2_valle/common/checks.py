@@ -174,7 +174,9 @@ CHECKS: dict[str, Check] = {
     **dict.fromkeys(("output_dir", "demo"), check_output_folder),
     "output_wav": check_output_sound,
     **dict.fromkeys(("output", "json", "report", "results"), check_output_file),
-    **dict.fromkeys(("config", "longform_config", "decode_config", "score_config"), check_config),
+    **dict.fromkeys(
+        ("config", "longform_config", "decode_config", "score_config", "card_config"), check_config
+    ),
     **dict.fromkeys(("ar_config", "nar_config"), check_config),
     **dict.fromkeys(("ar_train_config", "ar_model_file", "nar_train_config", "nar_model_file"), MODEL),
     "codec_config": check_file("no such codec configuration", "Run stage 4 first, or correct the path"),

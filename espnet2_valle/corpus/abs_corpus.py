@@ -30,6 +30,7 @@ class AbsCorpus(ABC):
     Attributes:
         title: its name and version.
         home: page that describes it, with its licence.
+        license: of the recordings; empty where it has none of the usual ones.
         language: ISO 639-1 code.
         folder: what its archives unpack to.
         parts: what it consists of, by the names of its own release.
@@ -48,6 +49,7 @@ class AbsCorpus(ABC):
 
     title: str
     home: str
+    license: str = ""
     language: str = "en"
     folder: str
     parts: Sequence[str] = WHOLE

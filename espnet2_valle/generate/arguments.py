@@ -21,7 +21,10 @@ from espnet2_valle.zoo.trained import MODEL_FILES, ModelFiles
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """Options that name a model and how it decodes; `model_spec` reads them."""
     group = parser.add_argument_group("model")
-    group.add_argument("--model_tag", help="a packed model (zip) or a model-zoo name, in place of the files")
+    group.add_argument(
+        "--model_tag",
+        help="a packed model (zip, folder, model-zoo name, HuggingFace repository), in place of the files",
+    )
     for option in MODEL_FILES:
         group.add_argument(f"--{option}")
     group.add_argument(

@@ -104,7 +104,8 @@ class Text2Speech:
         """Open a packed model.
 
         Args:
-            model_tag: a zip made by stage 10, or a name that espnet_model_zoo knows.
+            model_tag: a zip made by stage 10, a folder of its files, a name that espnet_model_zoo knows, or a
+                HuggingFace repository, LAB/NAME or LAB/NAME@REVISION.
             device, scorer, kwargs: any argument of `from_files`; files given here go before the pack's.
 
         Raises:

@@ -10,7 +10,16 @@ from espnet2_valle.common.fileio import read_text
 from espnet2_valle.recipe.baselines import baseline_names, trained_baselines
 from espnet2_valle.recipe.names import CONF, PAIRS, TEST
 from espnet2_valle.recipe.options import Options
-from espnet2_valle.recipe.settings import CODEC, FIRST, LAST, SCORE, TRAINING_STAGES, Settings
+from espnet2_valle.recipe.settings import (
+    CODEC,
+    FIRST,
+    LAST,
+    PACK,
+    SCORE,
+    TRAINING_STAGES,
+    UPLOAD,
+    Settings,
+)
 
 WORLD = "world"  # the codec whose config is looked at
 # Names that ESPnet's trainer gives.
@@ -39,7 +48,9 @@ def check_settings(settings: Settings) -> None:
         raise InputError(
             "--stage",
             f"{options.stage}, --stop_stage {options.stop_stage} and what is skipped leave no stage to run",
-            f"Give stages of {FIRST} to {LAST}",
+            "Add --skip_upload_hf false --hf_repo LAB/NAME"
+            if options.stage == UPLOAD and options.skip_upload_hf
+            else f"Give stages of {FIRST} to {LAST}",
         )
     for file in settings.configs:
         _check_config(file)
@@ -77,6 +88,10 @@ def check_settings(settings: Settings) -> None:
                 "Leave it out, or say where GPUs are by --cluster",
             )
     check_begun_codec(settings)
+    if UPLOAD in settings.stages:
+        from espnet2_valle.zoo.hub import check_token  # only now: it asks huggingface_hub
+
+        check_token()
     if not options.train_set and not options.download_model and options.stop_stage > 2:
         raise InputError(
             f"--corpus {options.corpus}",
@@ -121,6 +136,11 @@ def _check_choices(settings: Settings) -> None:
             f"'{options.inference_model}' is no name of a checkpoint",
             "Give such as valid.loss.ave.pth, valid.loss.best.pth or latest.pth",
         )
+    if options.card_config:
+        from espnet2_valle.common.options import load
+        from espnet2_valle.zoo.card import Statements
+
+        load(Statements, options.card_config, "--card_config")
     if options.cluster:
         from espnet2_valle.jobs.config import ClusterConfig  # only now: help needs nothing installed
 
@@ -247,6 +267,8 @@ def needs(settings: Settings, stage: int) -> Iterator[tuple[str, int]]:
         yield f"{exp}/ar/.done", 5
         yield f"{exp}/nar/.done", 6
         yield f"{exp}/codec/.done", 4
+    if stage == UPLOAD:
+        yield f"{exp}/.done_pack", PACK
     if stage == 7 and options.phone_chooser:
         yield from ((f"{settings.raw}/{name}/.done", 2) for name in recorded)
     if stage == 7:

@@ -15,7 +15,11 @@ from espnet2_valle.common.errors import InputError
 SCRIPT = "./valle.sh"
 HELP = {"--help", "-h"}
 BOOLEANS = {"true": True, "false": False}
-STAGES = "1 data, 2 format, 3 text, 4 codec, 5 train AR, 6 train NAR, 7 decode, 8 score, 9 report, 10 pack"
+STAGES = (
+    "1 data, 2 format, 3 text, 4 codec, 5 train AR, 6 train NAR, 7 decode, 8 score, 9 report, "
+    "10 pack, 11 upload"
+)
+REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
 TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 COUNT = re.compile(r"[1-9][0-9]*")
 SHARE = re.compile(r"0?\.[0-9]*[1-9][0-9]*")
@@ -46,11 +50,15 @@ class Options:
     """Options of a run. Numbers that go to commands as they are given stay strings."""
 
     stage: int = _general(1, "first stage")
-    stop_stage: int = _general(10, "last stage")
+    stop_stage: int = _general(11, "last stage")
     skip_data_prep: bool = _general(False, "skip stages 1 to 4")
     skip_train: bool = _general(False, "skip stages 5 and 6")
     skip_eval: bool = _general(False, "skip stages 7 to 9")
-    skip_upload_hf: bool = _general(True, "there is no upload yet")
+    skip_upload_hf: bool = _general(True, "skip stage 11, the upload to the HuggingFace hub")
+    card_config: str = _general(
+        "", "what you say of the model in its card (stage 10): a copy of ../../conf/card.yaml, filled in"
+    )
+    hf_repo: str = _general("", "LAB/NAME that stage 11 uploads to; made if it is not there, for all to read")
     ngpu: int = _general(0, "GPUs a node for training; 0 trains on the CPU")
     num_nodes: int = _general(1, "nodes for training")
     nj: str = _general("", "workers of the data stages; default: one a core, as far as memory goes")
@@ -298,10 +306,14 @@ def _check(options: Options) -> None:
             f"'{options.test_sets}': a run has one test set",
             "Give other sets a run with a --tag of their own",
         )
-    if not options.skip_upload_hf:
+    if options.hf_repo and not REPOSITORY.fullmatch(options.hf_repo):
         raise InputError(
-            "--skip_upload_hf", "there is no upload stage yet", f"Upload exp/{options.tag}/model.zip by hand"
+            "--hf_repo",
+            f"'{options.hf_repo}' cannot name a repository",
+            "Give LAB/NAME, such as lab/valle_mini",
         )
+    if not options.skip_upload_hf and not options.hf_repo:
+        raise InputError("--skip_upload_hf", "false, but no repository is named", "Add --hf_repo LAB/NAME")
     if options.train_share and not SHARE.fullmatch(options.train_share):
         raise InputError(
             "--train_share", f"'{options.train_share}' is not a number between 0 and 1", "Give such as 0.25"

@@ -15,8 +15,8 @@ from espnet2_valle.recipe.corpora import DOWNLOADS, MINI, Source
 from espnet2_valle.recipe.names import TEST, Names
 from espnet2_valle.recipe.options import FIELDS
 
-FIRST, LAST = 1, 10
-DATA_STAGES, TRAINING_STAGES, EVALUATION_STAGES, PACK = (1, 2, 3, 4), (5, 6), (7, 8, 9), 10
+FIRST, LAST = 1, 11
+DATA_STAGES, TRAINING_STAGES, EVALUATION_STAGES, PACK, UPLOAD = (1, 2, 3, 4), (5, 6), (7, 8, 9), 10, 11
 # What a packed model needs no stage for: its codec and tokens are in it.
 TEXT, CODEC, SCORE = 3, 4, 8
 GPU_BATCH_SIZE = "16"
@@ -39,8 +39,10 @@ class Settings(Names):
             wanted -= {*TRAINING_STAGES}
         if options.skip_eval:
             wanted -= {*EVALUATION_STAGES}
+        if options.skip_upload_hf:
+            wanted -= {UPLOAD}
         if options.download_model:
-            wanted -= {TEXT, CODEC, PACK}
+            wanted -= {TEXT, CODEC, PACK, UPLOAD}
         if options.train_share:  # all but the two models is the run's
             wanted &= {*TRAINING_STAGES}
         return sorted(wanted)

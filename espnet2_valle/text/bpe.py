@@ -1,4 +1,4 @@
-"""Fitting a sentencepiece model on the training texts."""
+"""sentencepiece models: fitted on the training texts, and checked."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -29,3 +29,15 @@ def train_bpe(texts: Iterable[str], model: str | Path, num_pieces: int) -> None:
             raise InputError(
                 "--nbpe", f"{num_pieces} pieces cannot be fitted ({error})", "Give fewer"
             ) from error
+
+
+def check_bpe(model: str | Path) -> None:
+    """Raise InputError unless a file is a sentencepiece model, which is data alone."""
+    import sentencepiece
+
+    try:
+        sentencepiece.SentencePieceProcessor().load(str(model))
+    except (RuntimeError, OSError, ValueError) as error:
+        raise InputError(
+            model, f"is no sentencepiece model ({error})", "Run stage 3 again, or fetch the model again"
+        ) from error

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from espnet2_valle.common.errors import InputError, WorkError, work_errors
 from espnet2_valle.common.espnet_imports import import_g2p_without_download
+from espnet2_valle.text.bpe import check_bpe
 from espnet2_valle.text.characters import check_characters, check_markup, normalise
 from espnet2_valle.text.espeak_phones import LANGUAGES, VITS, EspeakPhones
 from espnet2_valle.text.language import check_script
@@ -99,6 +100,8 @@ def build_tokenizer(
         raise InputError(
             "--bpemodel", f"no such sentencepiece model: '{bpemodel}'", "Run stage 3 first, or give its path"
         )
+    if token_type == "bpe":
+        check_bpe(str(bpemodel))
     tokenizer: Tokenizer
     try:
         text_cleaner = TextCleaner(cleaner)

@@ -20,10 +20,20 @@ from espnet2_valle.valle.abs_valle import AbsVALLE
 from espnet2_valle.valle.ar import VALLEAR
 from espnet2_valle.valle.espnet_model import ESPnetVALLEModel
 from espnet2_valle.valle.nar import VALLENAR
+from espnet2_valle.zoo.weights import read_weights
 
 MODELS: dict[str, type[AbsVALLE]] = {"ar": VALLEAR, "nar": VALLENAR}  # by the name that `--valle` gives
 # Arguments of a model that the token list and the codec give, never its configuration.
 DERIVED = {"vocab_size", "num_codebooks", "codebook_size", "utterance_codebooks"}
+# What is read of config.yaml, and of which type it is.
+CONFIG_KEYS: dict[str, type | tuple[type, ...]] = {
+    "valle": str,
+    "valle_conf": dict,
+    "model_conf": dict,
+    "token_list": (list, str),
+    "codec_config": (dict, str),
+    "token_type": str,
+}
 DOWN, UP, ROWS = "lora_A", "lora_B", "lora_rows"
 
 
@@ -31,6 +41,7 @@ def load_model(
     config_file: str | Path | None = None,
     model_file: str | Path | None = None,
     device: str = "cpu",
+    codec: CodecSpec | None = None,
 ) -> tuple[ESPnetVALLEModel, argparse.Namespace]:
     """Load a trained model, adapters folded into its weights; every key has to match.
 
@@ -38,12 +49,13 @@ def load_model(
         config_file: config.yaml of the training; by default the one beside `model_file`.
         model_file: the weights; None leaves them as initialised.
         device: cpu, cuda, cuda:N.
+        codec: that the model is to be for; None: any.
 
     Returns:
         the model in evaluation mode, and the training arguments.
 
     Raises:
-        InputError: a missing file, or weights of another model.
+        InputError: a missing file, weights of another model, or a model for another codec.
     """
     if config_file is None and model_file is None:
         raise InputError("--model_file", "neither a model nor its config is given", "Give one")
@@ -53,23 +65,75 @@ def load_model(
             raise InputError(
                 path, "no such file", "Train the model first (stages 5 and 6) or correct the path"
             )
-    args = argparse.Namespace(**yaml.safe_load(config.read_text(encoding="utf-8")))
-    if not hasattr(args, "valle"):
-        raise InputError(config, "is not the config of a VALL-E training", "Give config.yaml of stage 5 or 6")
+    args = read_train_config(config)
+    if codec is not None and codec_spec(args) != codec:
+        raise InputError(
+            model_file or config,
+            f"was trained with {codec_spec(args)}, but the codec is {codec}",
+            "Give the codec.yaml of the same run (--codec_config)",
+        )
+    if model_file is None:
+        return build_model(args).to(device).eval(), args
+    state = read_weights(model_file)
+    if getattr(args, "use_adapter", False):
+        state = fold(state, args.adapter_conf)
+    _check_fit(args, state, model_file, config)
     model = build_model(args)
-    if model_file is not None:
-        state = torch.load(model_file, map_location="cpu", weights_only=True)
-        if getattr(args, "use_adapter", False):
-            state = fold(state, args.adapter_conf)
-        try:
-            model.load_state_dict(state)
-        except RuntimeError as error:
-            raise InputError(
-                model_file,
-                f"its weights do not fit {config} ({error})",
-                "Give the config it was trained with",
-            ) from error
+    model.load_state_dict(state)
     return model.to(device).eval(), args
+
+
+def read_train_config(config: str | Path) -> argparse.Namespace:
+    """Read config.yaml of a training, which is data alone.
+
+    Raises:
+        InputError: it is not YAML, or none of a VALL-E training.
+    """
+    remedy = "Give config.yaml of stage 5 or 6"
+    try:
+        content = yaml.safe_load(Path(config).read_text(encoding="utf-8"))
+    except (OSError, UnicodeError, yaml.YAMLError, RecursionError) as error:
+        raise InputError(config, f"is not plain YAML ({error})", remedy) from error
+    if not isinstance(content, dict) or "valle" not in content:
+        raise InputError(config, "is not the config of a VALL-E training", remedy)
+    for key, kind in CONFIG_KEYS.items():
+        if not isinstance(content.get(key), kind):
+            raise InputError(config, f"{key} is {str(content.get(key))[:80]!r}", remedy)
+    return argparse.Namespace(**content)
+
+
+def count_parameters(config: str | Path) -> int:
+    """Number of weights of the model that a config.yaml describes, adapters folded in."""
+    args = read_train_config(config)
+    with torch.device("meta"):
+        return sum(weight.numel() for weight in build_model(args).parameters())
+
+
+def _check_fit(
+    args: argparse.Namespace, state: Mapping[str, torch.Tensor], model_file: str | Path, config: Path
+) -> None:
+    """Raise InputError unless weights are those of the model that a config describes.
+
+    The model is described without memory for its weights: a config may ask for any number of them.
+    """
+    remedy = "Give the config it was trained with"
+    layers = args.valle_conf.get("layers", 0)
+    if not isinstance(layers, int) or layers > len(state):
+        raise InputError(model_file, f"its {len(state)} weights are none of {layers!r} layers", remedy)
+    try:
+        with torch.device("meta"):
+            shapes = {name: value.shape for name, value in build_model(args).state_dict().items()}
+    except InputError:
+        raise
+    except Exception as error:  # the models and typeguard have errors of their own for wrong values
+        raise InputError(config, f"describes no model ({error})", remedy) from error
+    wrong = [name for name, value in state.items() if shapes.get(name) != value.shape]
+    wrong += [name for name in shapes if name not in state]
+    if wrong:
+        name = wrong[0]
+        there = f"is {tuple(state[name].shape)}" if name in state else "is not there"
+        asked = f"is to be {tuple(shapes[name])}" if name in shapes else "has no place in it"
+        raise InputError(model_file, f"its weights do not fit {config}: {name} {there} and {asked}", remedy)
 
 
 def build_model(args: argparse.Namespace) -> ESPnetVALLEModel:
@@ -112,7 +176,12 @@ def codec_spec(args: argparse.Namespace) -> CodecSpec:
         content = read_codec_config(args.codec_config)
         names = [field.name for field in fields(CodecSpec) if field.name != "name"]
         args.codec_config = {"name": content["type"], **{name: content[name] for name in names}}
-    return CodecSpec(**args.codec_config)
+    try:
+        return CodecSpec(**args.codec_config)
+    except TypeError as error:
+        raise InputError(
+            "codec_config", f"describes no codec ({error})", "Give config.yaml of stage 5 or 6"
+        ) from error
 
 
 def token_list(args: argparse.Namespace) -> list[str]:

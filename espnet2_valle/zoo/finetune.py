@@ -29,7 +29,7 @@ def lay_out(model_tag: str, config: str | Path, output_dir: str | Path) -> None:
     shape (train_{ar,nar}.yaml), and `options`, lines of `name value` that the recipe has to take over.
 
     Args:
-        model_tag: a packed model: a zip, or a model-zoo name.
+        model_tag: a packed model, see `unpack`.
         config: how to train, such as conf/finetune_lora.yaml.
         output_dir: where to write.
 

@@ -1,5 +1,7 @@
 """The AR model, the NAR model and the codec of one run, opened together."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +15,7 @@ from espnet2_valle.text.encoder import TextEncoder
 from espnet2_valle.text.reading import ESPNET
 from espnet2_valle.valle.ar import VALLEAR
 from espnet2_valle.valle.nar import VALLENAR
-from espnet2_valle.zoo.checkpoint import codec_spec, load_model
+from espnet2_valle.zoo.checkpoint import load_model
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class ModelFiles:
         ar_train_config, ar_model_file: config.yaml and weights of the AR training.
         nar_train_config, nar_model_file: of the NAR training.
         codec_config: codec.yaml of the codec that made the training codes.
-        model_tag: a zip made by stage 10, or a name that espnet_model_zoo knows; it has what is not given.
+        model_tag: a packed model, see `unpack`; it has what is not given.
     """
 
     ar_train_config: str | Path | None = None
@@ -99,24 +101,42 @@ def open_trained(files: ModelFiles, device: str = "cpu") -> Trained:
     Raises:
         InputError: missing files, or models and codec that do not belong together.
     """
-    files = files.unpacked()
+    with _foreign(files.model_tag):
+        return _open(files.unpacked(), device)
+
+
+# What values that no training of ours writes make of code that reads them.
+UNREADABLE = (TypeError, ValueError, KeyError, AttributeError, IndexError)
+
+
+@contextmanager
+def _foreign(model_tag: str | Path | None) -> Iterator[None]:
+    """Blame what goes wrong in reading a packed model, if one is given, on it: others can have made it.
+
+    Raises:
+        InputError: in place of the errors of Python.
+    """
+    try:
+        yield
+    except UNREADABLE as error:
+        if not model_tag:
+            raise
+        raise InputError(
+            model_tag, f"cannot be opened ({error!r})", "Pack it again (stage 10), or ask whoever packed it"
+        ) from error
+
+
+def _open(files: ModelFiles, device: str) -> Trained:
     if files.codec_config is None:
         raise InputError("--codec_config", "is not given", "Give exp/<run>/codec/codec.yaml")
-    ar_model, ar_args = load_model(files.ar_train_config, files.ar_model_file, device)
-    nar_model, nar_args = load_model(files.nar_train_config, files.nar_model_file, device)
+    codec = load_codec(files.codec_config)  # the first: models are only built for what it is
+    codec.to(codec.nearest(device))
+    ar_model, ar_args = load_model(files.ar_train_config, files.ar_model_file, device, codec.spec)
+    nar_model, nar_args = load_model(files.nar_train_config, files.nar_model_file, device, codec.spec)
     models = Models(
         _expect(VALLEAR, ar_model.valle, "--ar_model_file"),
         _expect(VALLENAR, nar_model.valle, "--nar_model_file"),
     )
-    codec = load_codec(files.codec_config)
-    codec.to(codec.nearest(device))
-    for args, option in ((ar_args, "--ar_model_file"), (nar_args, "--nar_model_file")):
-        if codec_spec(args) != codec.spec:
-            raise InputError(
-                str(files.codec_config),
-                f"is {codec.spec}, but {option} was trained with {codec_spec(args)}",
-                "Give the codec.yaml of the same run",
-            )
     if ar_args.token_list != nar_args.token_list:
         raise InputError(
             "--nar_model_file", "its token list is not the AR model's", "Give two models of the same run"

@@ -26,7 +26,7 @@ PASSED_ON = {
     "train_args": "train",
     "inference_args": "say",
 }
-OTHERS = {"aplay", "apt", "echo", "pre-commit", "."}  # programs that are not ours
+OTHERS = {"aplay", "apt", "echo", "hf", "pre-commit", "."}  # programs that are not ours
 OF_OTHERS = {"comparison.md", "faithfulness.md"}  # which name options of other implementations
 OF_OTHER_PROGRAMS = {"--adapter"}  # options that a page speaks of without a command
 

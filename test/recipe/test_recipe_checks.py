@@ -41,6 +41,18 @@ def test_gpus_are_looked_for_before_the_run(speech, monkeypatch):
     check_settings(speech(gpu_inference=True))
 
 
+def test_a_login_to_the_hub_is_looked_for_before_the_run(speech, monkeypatch):
+    monkeypatch.chdir(Path(__file__).parents[2] / "egs2" / "valle")
+    upload = {"skip_upload_hf": False, "hf_repo": "lab/valle"}
+    monkeypatch.setattr("huggingface_hub.get_token", lambda: None)
+    with pytest.raises(InputError, match="nobody is logged in .*Run `hf auth login`, or set HF_TOKEN"):
+        check_settings(speech(**upload))
+    check_settings(speech())
+    check_settings(speech(stop_stage=10, **upload))
+    monkeypatch.setattr("huggingface_hub.get_token", lambda: "hf_token")
+    check_settings(speech(**upload))
+
+
 def languages(settings, language):
     with open(f"{settings.data}/test/utt2lang", "w", encoding="utf-8") as stream:
         stream.write(f"u1 {language}\nu2 {language}\n")
@@ -165,7 +177,7 @@ def test_a_chooser_has_something_to_choose_from(speech, tmp_path, args, config, 
 
 
 @pytest.mark.parametrize(
-    ("stage", "needed"), [(2, 1), (3, 2), (4, 2), (5, 3), (6, 3), (7, 2), (8, 7), (9, 8), (10, 5)]
+    ("stage", "needed"), [(2, 1), (3, 2), (4, 2), (5, 3), (6, 3), (7, 2), (8, 7), (9, 8), (10, 5), (11, 10)]
 )
 def test_a_stage_names_the_one_it_needs(speech, stage, needed):
     settings = speech()

@@ -333,7 +333,7 @@ def test_a_stage_before_the_one_it_needs_names_that_stage(tmp_path, stage, neede
         ),
         (["--ar_config", "gone.yaml"], "gone.yaml: no such config"),
         (["--tag", "a/b"], "--tag: 'a/b' cannot name a folder"),
-        (["--skip_upload_hf", "false"], "there is no upload stage yet"),
+        (["--skip_upload_hf", "false"], "no repository is named"),
         (["--baseline", "vits yourtts"], "--baseline: there is no 'yourtts'. Choose among vits"),
         (["--baseline", "vits", "--baseline_conf", "gone"], "gone/vits.yaml: no such config"),
         (["--train_share", "2"], "--train_share: '2' is not a number between 0 and 1"),

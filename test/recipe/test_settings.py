@@ -45,6 +45,8 @@ def test_a_share_has_two_models_and_nothing_else():
         ({}, list(range(1, 11))),
         ({"stage": 3, "stop_stage": 5}, [3, 4, 5]),
         ({"stage": 0, "stop_stage": 99, "skip_eval": True}, [1, 2, 3, 4, 5, 6, 10]),
+        ({"stage": 10, "skip_upload_hf": False, "hf_repo": "lab/valle"}, [10, 11]),
+        ({"skip_upload_hf": False, "hf_repo": "lab/valle", "download_model": "a.zip"}, [1, 2, 7, 8, 9]),
         ({"skip_data_prep": True, "skip_train": True}, [7, 8, 9, 10]),
         ({"download_model": "a.zip"}, [1, 2, 7, 8, 9]),
         ({"stage": 5, "stop_stage": 4}, []),

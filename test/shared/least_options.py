@@ -49,7 +49,10 @@ LEAST = {
     ],
     "finetune": [f"{MODEL} --config {{conf}}/finetune_lora.yaml --output_dir {{out}}/base"],
     "plan": ["--config {conf}/train_ar_mini.yaml"],
-    "pack": [f"{PACKED} --option {{in}}/text.txt --output {{out}}/packed.zip"],
+    "pack": [
+        f"{PACKED} --option {{in}}/text.txt --card_config {{conf}}/card.yaml --output {{out}}/packed.zip"
+    ],
+    "upload": [f"{MODEL} --hf_repo lab/valle"],
     "evaluate": [
         f"{PAIRS} {SYSTEM} --config {{conf}}/score/study.yaml --output_dir {{out}}/score",
         f"--list {{in}}/list {SYSTEM} --output_dir {{out}}/score --vocabulary {{in}}/text.txt "

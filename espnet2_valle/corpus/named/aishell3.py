@@ -16,6 +16,7 @@ class Corpus(AbsCorpus):
 
     title = "AISHELL-3"
     home = "https://www.openslr.org/93"
+    license = "Apache-2.0"
     language = "zh"
     folder = "data_aishell3"
     parts = default_parts = ("train", "test")

@@ -15,6 +15,7 @@ class Corpus(AbsLibri):
 
     title = "LibriSpeech"
     home = "https://www.openslr.org/12"
+    license = "CC BY 4.0"
     folder = "LibriSpeech"
     sizes = {
         "train-clean-100": 28539,

@@ -15,6 +15,7 @@ class Corpus(AbsLibri):
 
     title = "LibriTTS"
     home = "https://www.openslr.org/60"
+    license = "CC BY 4.0"
     folder = "LibriTTS"
     sizes: Mapping[str, int] = {
         "train-clean-100": 33236,

@@ -12,6 +12,7 @@ class Corpus(libritts.Corpus):
 
     title = "LibriTTS-R"
     home = "https://www.openslr.org/141"
+    license = "CC BY 4.0"
     folder = "LibriTTS_R"
     sizes: Mapping[str, int] = {}  # some utterances could not be restored
     checksums = {

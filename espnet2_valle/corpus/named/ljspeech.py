@@ -21,6 +21,7 @@ class Corpus(AbsCorpus):
 
     title = "LJSpeech 1.1"
     home = "https://keithito.com/LJ-Speech-Dataset"
+    license = "public domain"
     folder = "LJSpeech-1.1"
     sizes = {"all": 13100}
 

@@ -21,6 +21,7 @@ class Corpus(AbsCorpus):
 
     title = "VCTK"
     home = "https://datashare.ed.ac.uk/handle/10283/3443"
+    license = "CC BY 4.0"
     folder = "VCTK-Corpus-0.92"
 
     def archives(self, parts: Sequence[str]) -> list[Archive]:

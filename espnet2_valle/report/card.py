@@ -1,0 +1,161 @@
+"""The model card of a run: what its configs, its training index and its scores say."""
+
+import json
+from argparse import Namespace
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from espnet2_valle.codec.build import read_codec_config
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.options import load
+from espnet2_valle.corpus.named.registry import CORPORA
+from espnet2_valle.evaluation.table import outcome_table, reference_lines, score_table
+from espnet2_valle.train.index import TrainingIndex
+from espnet2_valle.zoo.card import Facts, Statements, write_card
+from espnet2_valle.zoo.checkpoint import count_parameters, read_train_config
+
+MINI = "mini"
+MINI_DATA = "`mini`, made by espeak-ng (GPL-3) from many synthetic voices and a small closed vocabulary"
+MINI_LIMITS = "It knows a small closed vocabulary of digits and commands alone, and synthetic voices."
+MINI_CONSENT = "nobody was recorded; the voices are synthetic."
+MINI_TEXT = "seven two nine"
+UNITS = {"char": "characters", "bpe": "pieces of words"}
+SHOWN = ("ground_truth", "codec", "valle")  # systems; others' are none of the card's
+PROTOCOLS = {
+    "cross": "the prompt is another recording of the speaker",
+    "continuation": "the prompt is the beginning of the recording that is to be continued",
+}
+KEYS = ("systems", "pairs", "judge")  # of scores.json
+
+
+@dataclass(frozen=True)
+class CardFiles:
+    """Sources of the card's facts; what is None is said to be unknown, or not said.
+
+    Attributes:
+        name: of the run.
+        ar_train_config, nar_train_config, codec_config: see `ModelFiles`.
+        corpus: names of the corpora, with spaces between.
+        train_index: folder of the training index.
+        scores: scores.json.
+        base_model: that was fine-tuned.
+        card_config: what the lab says, see conf/card.yaml.
+    """
+
+    name: str
+    ar_train_config: str
+    nar_train_config: str
+    codec_config: str
+    corpus: str = ""
+    train_index: str | None = None
+    scores: str | None = None
+    base_model: str = ""
+    card_config: str | None = None
+
+
+def make_card(files: CardFiles) -> str:
+    """Text of the model card.
+
+    Raises:
+        InputError: a file is not what it is to be, or the lab's statements have an unknown key.
+    """
+    said = load(Statements, files.card_config, "--card_config") if files.card_config else Statements()
+    ar = read_train_config(files.ar_train_config)
+    names = files.corpus.split()
+    only_mini = names == [MINI]
+    facts = Facts(
+        name=files.name,
+        model=_model(files, ar),
+        data=_data(files, names),
+        scores=_scores(files.scores) if files.scores else "",
+        languages=_languages(names),
+        base_model=files.base_model,
+        grouped=ar.valle_conf.get("group_size", 1) > 1,
+        limits=MINI_LIMITS if only_mini else "",
+        consent=MINI_CONSENT if only_mini else "",
+        text=MINI_TEXT if only_mini else "what to say",
+    )
+    return write_card(facts, said)
+
+
+def _model(files: CardFiles, ar: Namespace) -> list[str]:
+    codec = read_codec_config(files.codec_config)
+    reading = f"phones of `{ar.g2p}`" if ar.token_type == "phn" else UNITS.get(ar.token_type, ar.token_type)
+    lines = [
+        f"- Autoregressive model: {count_parameters(files.ar_train_config) / 1e6:.1f} M parameters",
+        f"- Non-autoregressive model: {count_parameters(files.nar_train_config) / 1e6:.1f} M parameters",
+        f"- Codec: `{codec['type']}`, {codec['sample_rate']} Hz, {codec['frame_rate']:g} frames a second, "
+        f"{codec['num_codebooks']} codebooks of {codec['codebook_size']}",
+        f"- Texts are read as {reading}",
+    ]
+    return lines + ([f"- Fine-tuned from `{base_name(files.base_model)}`"] if files.base_model else [])
+
+
+def base_name(tag: str) -> str:
+    """Name of a model without the folders of this machine."""
+    return Path(tag).name if Path(tag).exists() else tag
+
+
+def _data(files: CardFiles, names: Sequence[str]) -> list[str]:
+    lines = [f"- {_corpus(name)}" for name in names] or ["- Not known to the program that packed the model."]
+    if files.train_index:
+        index = TrainingIndex(files.train_index)
+        rate = read_codec_config(files.codec_config)["frame_rate"]
+        hours = float(index.frames.sum(dtype=float)) / rate / 3600
+        lines.append(
+            f"- {len(index)} utterances, {hours:.2f} hours, {len(index.speakers)} voices, copies at other "
+            "speeds and speech of other systems among them"
+        )
+    return lines
+
+
+def _corpus(name: str) -> str:
+    """One corpus: title, licence as far as it is certain, page."""
+    if name == MINI:
+        return MINI_DATA
+    if name not in CORPORA:
+        return "Recordings of the lab's own"
+    corpus = CORPORA[name]
+    licence = f"licence {corpus.license}" if corpus.license else "licence: see its page"
+    return f"{corpus.title}, {licence}, {corpus.home}"
+
+
+def _languages(names: Sequence[str]) -> list[str]:
+    """Languages of the corpora; none where there are recordings whose language is not known."""
+    if not all(name == MINI or name in CORPORA for name in names):
+        return []
+    return list(dict.fromkeys("en" if name == MINI else CORPORA[name].language for name in names))
+
+
+def _scores(path: str) -> str:
+    """The run's scores, each with its interval, and how they were measured."""
+    scores = _read_scores(path)
+    systems = {name: value for name, value in scores["systems"].items() if name in SHOWN}
+    protocol = PROTOCOLS.get(scores.get("protocol", ""), "protocol unknown")
+    if "prompt_seconds" in scores:
+        protocol += f" ({scores['prompt_seconds']:g} s)"
+    facts = [
+        f"{scores['pairs']} pairs of prompt and text of the test set; {protocol}.",
+        f"Recogniser: {scores['judge']}; speaker encoder: {scores.get('speaker_encoder', 'unknown')}.",
+        f"Commit {scores.get('commit') or 'unknown'}. In brackets: 95 % bootstrap interval over pairs.",
+    ]
+    parts = [" ".join(facts), score_table(systems)]
+    if any("by_speaker" in system for system in systems.values()):
+        by_speaker = {name: {**system, **system.get("by_speaker", {})} for name, system in systems.items()}
+        parts += ["The same with intervals over speakers:", score_table(by_speaker)]
+    parts += [*reference_lines(scores), "How the utterances ended:", outcome_table(systems)]
+    return "\n\n".join(part.strip() for part in parts)
+
+
+def _read_scores(path: str) -> dict[str, Any]:
+    remedy = "Run stage 8 again, or leave out --scores"
+    try:
+        scores = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(path, f"cannot be read ({error})", remedy) from error
+    missing = [key for key in KEYS if not isinstance(scores, dict) or key not in scores]
+    if missing:
+        raise InputError(path, f"is no scores.json: it lacks {missing[0]}", remedy)
+    return scores
