@@ -72,6 +72,7 @@ class ResidualQuantizer:
         size: int,
         iterations: int,
         seed: int,
+        first: int = 0,
     ) -> "ResidualQuantizer":
         """Fit codebooks; the same input gives the same bits.
 
@@ -87,6 +88,8 @@ class ResidualQuantizer:
             size: K, codewords a stage.
             iterations: of k-means.
             seed: of where k-means starts.
+            first: stage to begin with; what those before it say was taken from the vectors already, and
+                their codewords are zeros.
         """
         rng = np.random.default_rng(seed)
         codebooks = np.zeros((len(scales), size, vectors.shape[1]), dtype=np.float32)
@@ -94,10 +97,11 @@ class ResidualQuantizer:
         residual = vectors.astype(np.float32)
         with threadpool_limits(limits=1):
             for stage in tqdm(range(len(scales)), desc="fit codebooks", disable=None):
-                used = fitted.scales[stage] > 0
-                scale = fitted.scales[stage][used]
-                centroids = kmeans(residual[:, used] * scale, weights, size, iterations, rng)
-                fitted.codebooks[stage][:, used] = centroids / scale
+                if stage >= first:
+                    used = fitted.scales[stage] > 0
+                    scale = fitted.scales[stage][used]
+                    centroids = kmeans(residual[:, used] * scale, weights, size, iterations, rng)
+                    fitted.codebooks[stage][:, used] = centroids / scale
                 if stage == 0:
                     residual = widened.astype(np.float32)
                 residual = residual - fitted.codebooks[stage][fitted.choose(stage, residual)]

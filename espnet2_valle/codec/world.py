@@ -3,9 +3,10 @@
 import json
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -18,6 +19,9 @@ from espnet2_valle.codec.world_features import WorldFeatures
 from espnet2_valle.codec.world_fit import affordable_size, analyse_file, build_features, enough_wavs, widen
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_path
+
+if TYPE_CHECKING:
+    from espnet2_valle.codec.world_context import ContextNetwork
 
 MODEL = "codec.npz"
 
@@ -67,18 +71,28 @@ class WorldCodec(AbsCodec):
         options: what conf/codec/world.yaml holds.
         quantizer: its codebooks.
         where: the file to name in errors.
+        context: the network behind the first codebook, where that is learnt (option `context`); its stage of
+            the quantizer is empty then, and the others code what it leaves.
     """
 
     left_context = 0.1
     right_context = 0.06
 
     def __init__(
-        self, options: Mapping[str, Any], quantizer: ResidualQuantizer, where: str | Path = "world codec"
+        self,
+        options: Mapping[str, Any],
+        quantizer: ResidualQuantizer,
+        where: str | Path = "world codec",
+        context: "ContextNetwork | None" = None,
     ):
         config = WorldConfig.from_dict(options, where)
         self.options = dict(options)
         self.features = build_features(config)
         self.quantizer = quantizer
+        self.context = context
+        if context is not None:
+            self.left_context += context.config.reach / config.frame_rate
+            self.right_context += context.config.reach / config.frame_rate
         self.neighbours = neighbour_weights(self.features, config)
         self.spec = CodecSpec(
             name="world",
@@ -125,7 +139,8 @@ class WorldCodec(AbsCodec):
         """
         config = WorldConfig.from_dict(options, where)
         stage_scales(config.stages, build_features(config), where)  # a mistake is told before the long work
-        wavs = enough_wavs(wavs, config.fit.max_frames / config.frame_rate, config.fit.seed)
+        frames = max(config.fit.max_frames, config.context.max_frames if config.context else 0)
+        wavs = enough_wavs(wavs, frames / config.frame_rate, config.fit.seed)
         return cls.fit(options, run(partial(analyse_file, config), wavs), where)
 
     @classmethod
@@ -142,31 +157,50 @@ class WorldCodec(AbsCodec):
         config = WorldConfig.from_dict(options, where)
         extractor = build_features(config)
         scales = stage_scales(config.stages, extractor, where)
-        vectors = np.concatenate(list(features))
+        utterances = list(features)
+        vectors = np.concatenate(utterances)
         size = affordable_size(len(vectors), config, where)
         if size < config.codebook_size:
-            options = {**options, "codebook_size": size}
+            options = shrink(options, config, size)
             config = WorldConfig.from_dict(options, where)
+        context = fit_context(config, extractor, utterances, scales[0]) if config.context else None
         rng = np.random.default_rng(config.fit.seed)
         chosen = np.sort(rng.permutation(len(vectors))[: config.fit.max_frames])
         vectors = vectors[chosen]
         weights = np.where(extractor.holds_speech(vectors), 1.0, config.fit.silence_weight)
         jitter = np.where(extractor.is_shape, config.fit.cepstrum_jitter, 0.0)
+        widened = widen(vectors, extractor, config.fit, rng)
+        if context is not None:
+            told = [
+                tell(context, context.encode(framed(one, extractor)), own(one, extractor), extractor)
+                for one in utterances
+            ]
+            said = np.concatenate(told)[chosen]
+            vectors, widened = vectors - said, widened - said
         quantizer = ResidualQuantizer.fit(
             vectors,
-            widen(vectors, extractor, config.fit, rng),
+            widened,
             jitter,
             weights,
             scales,
             config.codebook_size,
             config.fit.iterations,
             config.fit.seed,
+            first=0 if context is None else 1,
         )
-        return cls(options, quantizer, where)
+        return cls(options, quantizer, where, context)
 
     def encode(self, wav: np.ndarray) -> np.ndarray:
         """Encode `wav` (S,) to codes (T, Q) int16, T = ceil(S / hop)."""
-        return self.quantizer.encode(self.features.analyse(self.check_wav(wav)))
+        features = self.features.analyse(self.check_wav(wav))
+        if self.context is None:
+            return self.quantizer.encode(features)
+        first = self.context.encode(framed(features, self.features))
+        # The codes of the voice lie behind the first and do not look at frames: they are known before it.
+        voice = self._voice(self.quantizer.encode(features))
+        codes = self.quantizer.encode(features - tell(self.context, first, voice, self.features))
+        codes[:, 0] = first
+        return codes
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """Decode `codes` (T, q), q <= Q, to (T * hop,) float32; stages left out count as their mean.
@@ -178,21 +212,37 @@ class WorldCodec(AbsCodec):
             return np.zeros(0, dtype=np.float32)
         return self.features.synthesise(self.decode_features(codes))
 
-    def decode_features(self, codes: np.ndarray) -> np.ndarray:
+    def decode_features(self, codes: np.ndarray, utterance: np.ndarray | None = None) -> np.ndarray:
         """Features (T, dim) of `codes` (T, q), the cepstra smoothed over three frames.
 
         Which codeword is nearest jumps about from frame to frame where the spectrum barely moves; that is
-        heard as roughness. The higher a cepstrum the more of its movement is that noise.
+        heard as roughness. The higher a cepstrum the more of its movement is that noise. A learnt first
+        codebook speaks in the voice of `utterance` (T, q), if given, and is smooth by itself.
         """
-        return smooth(self.quantizer.decode(codes), self.neighbours)
+        features = smooth(self.quantizer.decode(codes), self.neighbours)
+        if self.context is None:
+            return features
+        voice = self._voice(codes if utterance is None else utterance)
+        features = features + tell(self.context, codes[:, 0], voice, self.features)
+        if codes.shape[1] <= self.spec.utterance_codebooks:
+            features[:, self.features.voice_columns] = voice
+        return features
+
+    def _voice(self, codes: np.ndarray) -> np.ndarray:
+        """The voice (V,) that `codes` (T, q) tell; the mean one where codebooks of it are missing."""
+        assert self.context is not None
+        if codes.shape[1] <= self.spec.utterance_codebooks:
+            return self.context.voice_mean.numpy()
+        return own(self.quantizer.decode(codes), self.features)
 
     def decode_part(self, codes: np.ndarray, utterance: np.ndarray) -> np.ndarray:
         """See `AbsCodec.decode_part`; gain and voice are those of `utterance`."""
         codes = self.check_codes(codes)
         if len(codes) == 0:
             return np.zeros(0, dtype=np.float32)
-        features = self.decode_features(codes)
-        whole = self.quantizer.decode(self.check_codes(utterance))
+        utterance = self.check_codes(utterance)
+        features = self.decode_features(codes, utterance)
+        whole = self.quantizer.decode(utterance)
         gain, voice = self.features.gain_column, self.features.voice_columns
         features[:, gain] = whole[:, gain].mean()
         features[:, voice] = np.median(whole[:, voice], axis=0)
@@ -200,17 +250,19 @@ class WorldCodec(AbsCodec):
 
     def codewords(self) -> list[np.ndarray]:
         """See `AbsCodec.codewords`: the dimensions that each stage looks at, weighted as it weights them."""
-        return [self.quantizer.codewords(stage) for stage in range(self.num_codebooks)]
+        points = [self.quantizer.codewords(stage) for stage in range(self.num_codebooks)]
+        return points if self.context is None else [self.context.codewords(), *points[1:]]
 
     def save(self, path: str | Path) -> None:
         """Write codebooks and configuration to `path` (.npz), the same bytes for the same codec."""
+        arrays = {
+            "codebooks": self.quantizer.codebooks,
+            "scales": self.quantizer.scales,
+            "options": np.array(json.dumps(self.options, sort_keys=True)),
+            **(self.context.arrays() if self.context else {}),
+        }
         with atomic_path(path) as temporary:
-            np.savez(
-                temporary,
-                codebooks=self.quantizer.codebooks,
-                scales=self.quantizer.scales,
-                options=np.array(json.dumps(self.options, sort_keys=True)),
-            )
+            np.savez(temporary, allow_pickle=False, **arrays)
 
     @classmethod
     def load(cls, model: str | Path) -> "WorldCodec":
@@ -224,10 +276,87 @@ class WorldCodec(AbsCodec):
         try:
             with np.load(model, allow_pickle=False) as stored:
                 options = json.loads(str(stored["options"]))
-                codebooks, scales = stored["codebooks"], stored["scales"]
-        except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error, MemoryError) as error:
+                quantizer = ResidualQuantizer(stored["codebooks"], stored["scales"])
+                context = open_context(WorldConfig.from_dict(options, model), stored)
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            EOFError,
+            BadZipFile,
+            zlib.error,
+            MemoryError,
+            RuntimeError,
+        ) as error:
             raise InputError(model, f"not a world codec ({error})", "Fit it again (stage 4)") from error
-        return cls(options, ResidualQuantizer(codebooks, scales), model)
+        return cls(options, quantizer, model, context)
+
+
+def framed(features: np.ndarray, extractor: WorldFeatures) -> np.ndarray:
+    """What differs from frame to frame of `features` (T, dim): (T, D), which come first."""
+    return features[:, : extractor.gain_column]
+
+
+def own(features: np.ndarray, extractor: WorldFeatures) -> np.ndarray:
+    """What the voice of `features` (T, dim) has of its own, (V,)."""
+    return np.median(features[:, extractor.voice_columns], axis=0)
+
+
+def tell(
+    context: "ContextNetwork", codes: np.ndarray, voice: np.ndarray, extractor: WorldFeatures
+) -> np.ndarray:
+    """Features (T, dim) that a learnt first codebook's `codes` (T,) tell in the voice (V,)."""
+    told = np.zeros((len(codes), extractor.dim), dtype=np.float32)
+    told[:, : extractor.gain_column] = context.decode(codes, voice)
+    return told
+
+
+def shrink(options: Mapping[str, Any], config: WorldConfig, size: int) -> dict[str, Any]:
+    """The options with codebooks of `size` codewords, or fewer where a learnt first one has no such size."""
+    if config.context is None:
+        return {**options, "codebook_size": size}
+    context = config.context.within(size)
+    return {**options, "codebook_size": context.size, "context": asdict(context)}
+
+
+def fit_context(
+    config: WorldConfig, extractor: WorldFeatures, utterances: Sequence[np.ndarray], weights: np.ndarray
+) -> "ContextNetwork":
+    """Train the network behind a learnt first codebook on features (T, dim) of utterances.
+
+    Args:
+        config: of the codec.
+        extractor: of the features.
+        utterances: of the training set.
+        weights: (dim,) of the features, as the first stage gives them.
+    """
+    from espnet2_valle.codec.world_context import train_context
+
+    assert config.context is not None
+    speech = [np.where(extractor.holds_speech(one), 1.0, config.fit.silence_weight) for one in utterances]
+    return train_context(
+        config.context,
+        [framed(one, extractor) for one in utterances],
+        [own(one, extractor) for one in utterances],
+        framed(weights[None], extractor)[0],
+        speech,
+        config.fit.seed,
+    )
+
+
+def open_context(config: WorldConfig, stored: Mapping[str, np.ndarray]) -> "ContextNetwork | None":
+    """The network behind the first codebook, from the arrays of codec.npz; None where there is none.
+
+    Raises:
+        KeyError, RuntimeError: arrays are missing, or of another size.
+    """
+    if config.context is None:
+        return None
+    from espnet2_valle.codec.world_context import ContextNetwork
+
+    extractor = build_features(config)
+    network = ContextNetwork(config.context, extractor.gain_column, len(extractor.voice_columns))
+    return network.take(stored)
 
 
 def neighbour_weights(features: WorldFeatures, config: WorldConfig) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Options of conf/codec/world.yaml, checked."""
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,6 +45,39 @@ class FitConfig:
 
 
 @dataclass(frozen=True)
+class ContextConfig:
+    """Options of a first codebook that is learnt; conf/codec/world_context.yaml says what each means."""
+
+    levels: tuple[int, ...] = (4, 4, 4, 4, 4)
+    width: int = 192
+    kernel: int = 5
+    encoder_blocks: int = 2
+    decoder_blocks: int = 3
+    max_frames: int = 720000
+    steps: int = 4000
+    batch: int = 12
+    segment: int = 128
+    learning_rate: float = 0.002
+
+    @property
+    def size(self) -> int:
+        """Number of codes."""
+        return math.prod(self.levels)
+
+    @property
+    def reach(self) -> int:
+        """Frames on either side that the sound of a code depends on."""
+        return (self.decoder_blocks + 1) * (self.kernel // 2)
+
+    def within(self, size: int) -> "ContextConfig":
+        """The same with as many dimensions as `size` codes allow, at least one."""
+        levels = self.levels
+        while math.prod(levels) > size and len(levels) > 1:
+            levels = levels[:-1]
+        return dataclasses.replace(self, levels=levels)
+
+
+@dataclass(frozen=True)
 class WorldConfig:
     """A world codec, its codebooks left out."""
 
@@ -55,6 +89,7 @@ class WorldConfig:
     max_smoothing: float = 0.0
     features: FeatureConfig = field(default_factory=FeatureConfig)
     fit: FitConfig = field(default_factory=FitConfig)
+    context: ContextConfig | None = None
 
     @classmethod
     def from_dict(cls, options: Mapping[str, Any], where: str | Path) -> "WorldConfig":
@@ -90,6 +125,9 @@ class WorldConfig:
             )
         if not config.stages or not 1 <= config.codebook_size <= 1 << 15:
             raise InputError(where, "stages are empty or codebook_size is not in 1..32768", "Correct them")
+        if config.context:
+            config = dataclasses.replace(config, context=with_floats(config.context))
+            check_context(config, where)
         return config
 
 
@@ -98,3 +136,28 @@ def with_floats(config: Section) -> Section:
     fields = dataclasses.fields(config)  # type: ignore[arg-type]
     floats = {item.name: float(getattr(config, item.name)) for item in fields if item.type is float}
     return dataclasses.replace(config, **floats)  # type: ignore[type-var]
+
+
+def check_context(config: WorldConfig, where: str | Path) -> None:
+    """Check the options of a learnt first codebook.
+
+    Raises:
+        InputError: a value is impossible, or there are other than `codebook_size` codes.
+    """
+    context = config.context
+    assert context is not None
+    for name, value in dataclasses.asdict(context).items():
+        values = value if name == "levels" else [value]
+        if not values or min(values) <= (1 if name == "levels" else 0):
+            raise InputError(where, f"context.{name} is {value}", "Give positive numbers, levels above 1")
+    if context.kernel % 2 == 0:
+        raise InputError(
+            where, f"context.kernel {context.kernel} is even", "Give an odd one: it has a middle"
+        )
+    if context.size != config.codebook_size:
+        raise InputError(
+            where,
+            f"context.levels {list(context.levels)} make {context.size} codes, not codebook_size "
+            f"{config.codebook_size}",
+            "Change either",
+        )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from espnet2_valle.generate.choosing import LIKELIEST
-from espnet2_valle.generate.options import DecodingOptions
+from espnet2_valle.generate.options import LIKELIEST_CODE, DecodingOptions
 from espnet2_valle.generate.streaming import Streamer
 from espnet2_valle.generate.text2speech import Text2Speech
 from espnet2_valle.zoo.trained import ModelFiles
@@ -39,6 +39,8 @@ class ModelSpec:
             options["chooser"] = {"name": options["chooser"], **conf}
         if options["trim_prompt"]:  # as it was before this could be chosen: folders made then stay of use
             del options["trim_prompt"]
+        if options["nar_choice"] == LIKELIEST_CODE:
+            del options["nar_choice"]
         first = {"device": self.device, "seed": options.pop("seed")}
         return {**self.files.given(), **first, **options}
 

@@ -10,6 +10,7 @@ from espnet2_valle.common.registry import Component
 from espnet2_valle.generate.choosing import CHOOSERS, LIKELIEST, check_chooser
 from espnet2_valle.valle.quantize import DTYPES
 
+LIKELIEST_CODE, MEAN = NAR_CHOICES = ("likeliest", "mean")
 Pairs = tuple[tuple[str, Any], ...]  # a mapping that can be hashed
 # Type of an option -> what its values may be, those of numpy among them.
 ACCEPTED: dict[Any, type] = {int: Integral, float: Real, bool: bool, str: str, Pairs: tuple}
@@ -89,6 +90,12 @@ class DecodingOptions(SamplingOptions):
     )
     retries: int = option(
         0, "more attempts, each with its own seed, at an utterance that does not end `ok`", not_negative
+    )
+    nar_choice: str = option(
+        LIKELIEST_CODE,
+        f"code that the NAR model takes: {LIKELIEST_CODE}, as in the papers, or nearest to the {MEAN} "
+        "of the codewords, each as likely as it is (codecs that tell their codewords)",
+        lambda value: value in NAR_CHOICES,
     )
     dtype: str = option(
         "float32",

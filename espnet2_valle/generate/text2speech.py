@@ -14,7 +14,7 @@ from espnet2_valle.common.errors import InputError, WorkError
 from espnet2_valle.common.seeds import derive_seed
 from espnet2_valle.generate.ar_decoding import Decoded, decode_ar
 from espnet2_valle.generate.choosing import Scorer, build_scorer
-from espnet2_valle.generate.options import DecodingOptions
+from espnet2_valle.generate.options import MEAN, DecodingOptions
 from espnet2_valle.generate.outcome import Outcome, rank
 from espnet2_valle.generate.postprocess import finish
 from espnet2_valle.generate.prefill import Utterance, at_once
@@ -68,6 +68,8 @@ class Text2Speech:
         self.scorer = scorer or build_scorer(self.options.component, str(self.device))
         prepare_ar(self.ar, self.options.dtype, self.options.native, self.options.cuda_graphs)
         prepare_nar(self.nar, self.options.dtype)
+        if self.options.nar_choice == MEAN:
+            self.nar.take_means(codewords_of(codec))
 
     @classmethod
     def from_files(
@@ -344,6 +346,22 @@ def better(former: Speech | None, speech: Speech, attempt: int) -> Speech:
     """The better one of two attempts, with how many there have been; `attempt` counts from 0."""
     best = speech if former is None or speech.rank[:2] > former.rank[:2] else former
     return replace(best, tries=attempt + 1)
+
+
+def codewords_of(codec: AbsCodec) -> list[np.ndarray]:
+    """The codewords of a codec.
+
+    Raises:
+        InputError: it does not tell them.
+    """
+    codewords = codec.codewords()
+    if codewords is None:
+        raise InputError(
+            "--nar_choice",
+            f"codec {codec.spec.name} does not tell its codewords, of which {MEAN} is made",
+            "Leave it out",
+        )
+    return codewords
 
 
 def tell_unknown(speech: Speech, prepared: Prepared) -> Speech:

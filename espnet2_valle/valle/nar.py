@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -70,6 +71,7 @@ class VALLENAR(AbsVALLE):
     """
 
     causal = False
+    codewords: list[torch.Tensor] | None = None  # see `take_means`
 
     @typechecked
     def __init__(
@@ -244,10 +246,31 @@ class VALLENAR(AbsVALLE):
         # Text and prompt are embedded once; each stage only adds its codebook to the target.
         for stage in range(self.first_stage, self.num_codebooks):
             hidden = self.transformer(x, causal=False, mask=mask, stage=stage - 1, last=time)
-            codes.append(self.codes.logits(hidden, torch.full_like(frames, stage)).argmax(-1))
+            codes.append(self._choose(self.codes.logits(hidden, torch.full_like(frames, stage)), stage))
             x[:, -time:] += torch.where(inside, self.codes.embed(codes[-1], stage), 0)
         filled = torch.stack(codes, dim=2)
         return [row[time - len(target) :] for row, target in zip(filled, targets)]
+
+    def take_means(self, codewords: Sequence[np.ndarray]) -> None:
+        """From now on choose the code nearest to the mean of the codewords, each as likely as it is.
+
+        The papers take the likeliest code. Where many are likely and mean different things, that is one
+        extreme of them, and the mean has the least error.
+
+        Args:
+            codewords: (size, dim) of each codebook, as `AbsCodec.codewords` gives them.
+        """
+        device = self.codes.weight.device
+        self.codewords = [torch.as_tensor(points, dtype=torch.float32, device=device) for points in codewords]
+
+    def _choose(self, logits: torch.Tensor, stage: int) -> torch.Tensor:
+        """Codes (batch, time) of codebook `stage` from logits (batch, time, size)."""
+        if self.codewords is None:
+            return logits.argmax(-1)
+        points = self.codewords[stage]
+        means = logits.float().softmax(-1) @ points
+        # argmin of the squared distance, without the mean's own square
+        return (0.5 * points.square().sum(1) - means @ points.T).argmin(-1)
 
     def _own_codes(self, prompt: torch.Tensor) -> torch.Tensor:
         """Codes (utterance_codebooks,) that a prompt (time, Q) has as a whole."""
@@ -307,7 +330,7 @@ class VALLENAR(AbsVALLE):
         for stage, cache in enumerate(context.caches, self.first_stage):
             hidden = self.transformer(x, causal=False, stage=stage - 1, cache=cache)
             codebook = torch.tensor([stage], device=first_codes.device)
-            codes.append(self.codes.logits(hidden, codebook).argmax(-1)[0])
+            codes.append(self._choose(self.codes.logits(hidden, codebook), stage)[0])
             x = x + self.codes.embed(codes[-1][None], stage)
         context.position += len(first_codes)
         return torch.stack(codes, dim=1)

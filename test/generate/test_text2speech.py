@@ -304,8 +304,30 @@ def test_smaller_weights_speak(files, dtype):
     assert result["outcome"] in (Outcome.OK, Outcome.HIT_LENGTH_CAP)
 
 
+def test_the_code_nearest_to_the_mean_is_taken_where_it_is_asked_for(files):
+    likeliest, mean = (
+        Text2Speech.from_files(**files, nar_choice=choice)("a b", buzz(110, 1.0), "b c", RATE).codes
+        for choice in ("likeliest", "mean")
+    )
+    assert torch.equal(likeliest[:, 0], mean[:, 0])
+    assert not torch.equal(likeliest, mean)
+
+
+def test_a_codec_that_tells_no_codewords_has_no_mean(files, monkeypatch):
+    monkeypatch.setattr(WorldCodec, "codewords", lambda codec: None)
+    with pytest.raises(InputError, match="--nar_choice: codec world does not tell its codewords"):
+        Text2Speech.from_files(**files, nar_choice="mean")
+
+
 @pytest.mark.parametrize(
-    ("name", "value"), [("best_of", 0), ("retries", -1), ("dtype", "int4"), ("max_repeat_seconds", -1)]
+    ("name", "value"),
+    [
+        ("best_of", 0),
+        ("retries", -1),
+        ("dtype", "int4"),
+        ("max_repeat_seconds", -1),
+        ("nar_choice", "median"),
+    ],
 )
 def test_options_out_of_range_are_named(files, name, value):
     with pytest.raises(InputError, match=f"--{name}: {value}"):

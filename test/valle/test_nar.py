@@ -209,3 +209,16 @@ def test_bad_options(sizes):
         VALLENAR(**sizes, prompt_mode="sufix")
     with pytest.raises(ValueError, match="two codebooks"):
         VALLENAR(**{**sizes, "num_codebooks": 1})
+
+
+def test_the_code_nearest_to_the_mean_of_the_codewords(sizes):
+    torch.manual_seed(0)
+    model = VALLENAR(**sizes).eval()
+    words = [torch.arange(16.0)[:, None].numpy()] * sizes["num_codebooks"]
+    logits = torch.full((1, 1, 16), -99.0)
+    logits[0, 0, [2, 5, 9]] = torch.tensor([0.4, 0.3, 0.3]).log()
+    assert model._choose(logits, 1).item() == 2
+    model.take_means(words)
+    assert model._choose(logits, 1).item() == 5  # 0.8 + 1.5 + 2.7
+    logits[0, 0, 9] = -99.0
+    assert model._choose(logits, 1).item() == 3  # (0.8 + 1.5) / 0.7
