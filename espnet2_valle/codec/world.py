@@ -293,12 +293,12 @@ class WorldCodec(AbsCodec):
 
 
 def framed(features: np.ndarray, extractor: WorldFeatures) -> np.ndarray:
-    """What differs from frame to frame of `features` (T, dim): (T, D), which come first."""
+    """Take what differs from frame to frame of `features` (T, dim): (T, D), which come first."""
     return features[:, : extractor.gain_column]
 
 
 def own(features: np.ndarray, extractor: WorldFeatures) -> np.ndarray:
-    """What the voice of `features` (T, dim) has of its own, (V,)."""
+    """Take what the voice of `features` (T, dim) has of its own, (V,)."""
     return np.median(features[:, extractor.voice_columns], axis=0)
 
 
