@@ -52,9 +52,18 @@ EXTRAS = {
     "finetune": ["loralib>=0.1.2"],
     "lyra": ["ai-edge-litert>=2.3"],  # runs the networks of TensorFlow Lite
     "longform": ["sentencex>=1.0"],
+    "serve": [
+        "fastapi>=0.115",
+        "uvicorn>=0.34",
+        "websockets>=14",
+        "prometheus-client>=0.20",
+        "python-multipart>=0.0.18",
+        "soundfile>=0.13",  # bit rates of MP3
+        "sentencex>=1.0",
+    ],
     "play": ["sounddevice>=0.4.6"],  # PortAudio; on Linux apt has it (libportaudio2)
     "cluster": ["dask-jobqueue>=0.9", "asyncssh>=2.14"],
-    "test": ["pytest>=8", "pytest-xdist>=3.7", "hypothesis>=6.100"],
+    "test": ["pytest>=8", "pytest-xdist>=3.7", "hypothesis>=6.100", "openai>=1.60"],
     "dev": [
         "ruff>=0.8",
         "mypy>=1.13",

@@ -175,7 +175,8 @@ CHECKS: dict[str, Check] = {
     "output_wav": check_output_sound,
     **dict.fromkeys(("output", "json", "report", "results"), check_output_file),
     **dict.fromkeys(
-        ("config", "longform_config", "decode_config", "score_config", "card_config"), check_config
+        ("config", "longform_config", "decode_config", "score_config", "card_config", "serve_config"),
+        check_config,
     ),
     **dict.fromkeys(("ar_config", "nar_config"), check_config),
     **dict.fromkeys(("ar_train_config", "ar_model_file", "nar_train_config", "nar_model_file"), MODEL),
@@ -189,6 +190,9 @@ CHECKS: dict[str, Check] = {
     "prompt_speech": check_file("no such audio file"),
     **dict.fromkeys(("prompt", "words"), check_file()),
     "folder": check_folder(),
+    "keys": check_file("no such file of keys"),
+    "workers": at_least(1),
+    "threads": at_least(0),
     **dict.fromkeys(("text", "prompt_text"), check_text),
     "device": check_device,
     **dict.fromkeys(

@@ -42,6 +42,10 @@ LEAST = {
         "--output_wav {out}/voice.wav --report {out}/voice.json --voices no",
         f"{VOICE} {MODEL} --output {{out}}/voice.npz",
     ],
+    "serve": [
+        f"{MODEL} --voices {{in}}/data --keys {{in}}/keys --serve_config {{conf}}/serve.yaml "
+        "--longform_config {conf}/longform.yaml --port 0"
+    ],
     "train": [
         "--valle ar --config {conf}/train_ar_mini.yaml --output_dir {out}/ar --token_list {in}/tokens.txt "
         "--codec_config {in}/codec.yaml --train_data_path_and_name_and_type {in}/index,index,valle_index "
@@ -147,6 +151,7 @@ def write_inputs(folder: Path) -> None:
     (folder / "list").write_text(f"p1|hello|{folder / 'voice.wav'}|hello\n")
     (folder / "text.txt").write_text("Hello. Hello there.\n")
     (folder / "tokens.txt").write_text("".join(f"{token}\n" for token in ("<blank>", "<unk>", *"helo")))
+    (folder / "keys").write_text(f"lab {'k' * 24}\n")
     (folder / "stage_times").write_text("data 1\n")
     (folder / "versa").write_text('{"key": "p1", "utmos": 3.0}\n')
     for name in ("exp", "index", "codes", "raw", "token", "spembs", "stats"):

@@ -1,0 +1,113 @@
+"""Requests as OpenAI's clients write them."""
+
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from espnet2_valle.serve.refusal import Refusal, invalid
+
+Asked = TypeVar("Asked", bound=BaseModel)
+FormatName = Literal["mp3", "opus", "flac", "wav", "pcm"]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class VoiceId(BaseModel):
+    """A voice as newer clients name it."""
+
+    model_config = ConfigDict(extra="forbid")
+    id: str
+
+
+class SpeechRequest(BaseModel):
+    """The body of POST /v1/audio/speech; `seed` and `stream` are ours (`extra_body` of the client).
+
+    Attributes:
+        stream: chunk by chunk, not sentence by sentence.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+    model: str
+    input: str
+    voice: str | VoiceId
+    response_format: FormatName = "mp3"
+    stream_format: Literal["audio", "sse"] = "audio"
+    speed: float = 1.0
+    instructions: str | None = None
+    seed: Seed | None = None
+    stream: bool | None = None
+
+    @property
+    def voice_name(self) -> str:
+        """The voice, however it is named."""
+        return self.voice if isinstance(self.voice, str) else self.voice.id
+
+
+class Start(BaseModel):
+    """The first message of a WebSocket."""
+
+    model_config = ConfigDict(extra="forbid")
+    type: Literal["start"]
+    voice: str
+    model: str | None = None
+    response_format: FormatName = "pcm"
+    seed: Seed | None = None
+    stream: bool | None = None
+    key: str | None = None
+
+
+class Text(BaseModel):
+    """A part of the text."""
+
+    model_config = ConfigDict(extra="forbid")
+    type: Literal["text"]
+    text: str
+
+
+class Flush(BaseModel):
+    """Say what there is, whole sentence or not."""
+
+    model_config = ConfigDict(extra="forbid")
+    type: Literal["flush"]
+
+
+class Stop(BaseModel):
+    """The text is complete."""
+
+    model_config = ConfigDict(extra="forbid")
+    type: Literal["end"]
+
+
+class Later(BaseModel):
+    """Any message behind the first."""
+
+    message: Annotated[Text | Flush | Stop, Field(discriminator="type")]
+
+
+def parsed(kind: type[Asked], content: str | bytes) -> Asked:
+    """JSON as a request.
+
+    Raises:
+        Refusal: it is none; the first thing that is wrong is told.
+    """
+    try:
+        return kind.model_validate_json(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(one) for one in first["loc"])
+        raise invalid(f"{place}: {first['msg']}" if place else first["msg"], place or None) from error
+
+
+def check_supported(asked: SpeechRequest) -> None:
+    """Raise Refusal for what these models cannot do."""
+    if asked.speed != 1.0:
+        raise invalid("speed: only 1.0; the prompt's pace decides", "speed")
+    if asked.instructions:
+        raise invalid("instructions are not followed; the prompt decides how it sounds", "instructions")
+
+
+def check_model(name: str, names: tuple[str, ...]) -> None:
+    """Raise Refusal for a model that is not served."""
+    if name not in names:
+        raise Refusal(
+            404, f"there is no model {name[:80]!r}, but {', '.join(names)}", "model_not_found", "model"
+        )
