@@ -84,6 +84,7 @@ COMMANDS = (
     _benchmark("threads", "a training step beside busy processes, by threads and how they wait"),
     _benchmark("train", "a training step against the matrix-multiply rate of the machine"),
     _benchmark("startup", "CPU time of importing synthesis, beside models, codec and tokens, and torch"),
+    _benchmark("first_sound", "from pip install to the first sound of a packed model"),
     _benchmark("streaming", "time to the first sound of a stream, and the largest gap behind it"),
     _benchmark("tokenize", "tokenising with two workers over one"),
     _benchmark("score", "scoring with two workers over one"),

@@ -228,6 +228,7 @@ if wanted 10; then
     begin_stage 10 pack
     known=() scored=()
     [ ! -f "${train_index}/index.json" ] || known+=(--train_index "${train_index}")
+    [ "${train_set}" = "${recorded_set}" ] || known+=(--augmented true)
     if [ -f "${results}/.done_score" ]; then
         known+=(--scores "${results}/scores.json") scored=("${results}/.done_score")
     fi

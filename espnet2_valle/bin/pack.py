@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
+from espnet2.utils.types import str2bool
+
 from espnet2_valle.common.checks import check_file, check_folder
 from espnet2_valle.common.cli import parse, run_command
 from espnet2_valle.report.card import CardFiles, make_card
@@ -24,6 +26,9 @@ def get_parser() -> argparse.ArgumentParser:
     group.add_argument("--name", help="of the model; default: of the folder of --output")
     group.add_argument("--corpus", default="", help="that it was trained on: names of run.sh's --corpus")
     group.add_argument("--train_index", help="folder of the training index (stage 4), for its size")
+    group.add_argument(
+        "--augmented", type=str2bool, default=False, help="the index has more than the corpora's recordings"
+    )
     group.add_argument("--scores", help="scores.json (stage 8)")
     group.add_argument("--base_model", default="", help="that was fine-tuned")
     group.add_argument("--card_config", help="what you say of the model: a copy of conf/card.yaml, filled in")

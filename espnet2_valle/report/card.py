@@ -11,7 +11,7 @@ from espnet2_valle.codec.build import read_codec_config
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.options import load
 from espnet2_valle.corpus.named.registry import CORPORA
-from espnet2_valle.evaluation.table import outcome_table, reference_lines, score_table
+from espnet2_valle.evaluation.table import MEASURES, outcome_table, reference_lines, score_table
 from espnet2_valle.train.index import TrainingIndex
 from espnet2_valle.zoo.card import Facts, Statements, write_card
 from espnet2_valle.zoo.checkpoint import count_parameters, read_train_config
@@ -21,6 +21,7 @@ MINI_DATA = "`mini`, made by espeak-ng (GPL-3) from many synthetic voices and a 
 MINI_LIMITS = "It knows a small closed vocabulary of digits and commands alone, and synthetic voices."
 MINI_CONSENT = "nobody was recorded; the voices are synthetic."
 MINI_TEXT = "seven two nine"
+ADDED = "copies at other speeds and sentences that espeak-ng reads"
 UNITS = {"char": "characters", "bpe": "pieces of words"}
 SHOWN = ("ground_truth", "codec", "valle")  # systems; others' are none of the card's
 PROTOCOLS = {
@@ -40,6 +41,7 @@ class CardFiles:
         corpus: names of the corpora, with spaces between.
         train_index: folder of the training index.
         scores: scores.json.
+        augmented: the index has more than the recordings of the corpora.
         base_model: that was fine-tuned.
         card_config: what the lab says, see conf/card.yaml.
     """
@@ -51,6 +53,7 @@ class CardFiles:
     corpus: str = ""
     train_index: str | None = None
     scores: str | None = None
+    augmented: bool = False
     base_model: str = ""
     card_config: str | None = None
 
@@ -104,10 +107,10 @@ def _data(files: CardFiles, names: Sequence[str]) -> list[str]:
         index = TrainingIndex(files.train_index)
         rate = read_codec_config(files.codec_config)["frame_rate"]
         hours = float(index.frames.sum(dtype=float)) / rate / 3600
-        lines.append(
-            f"- {len(index)} utterances, {hours:.2f} hours, {len(index.speakers)} voices, copies at other "
-            "speeds and speech of other systems among them"
-        )
+        added = f", {ADDED} among them" if files.augmented else ""
+        lines.append(f"- {len(index)} utterances, {hours:.2f} hours, {len(index.speakers)} voices{added}")
+    if files.base_model:
+        lines.append("- And what the model that was fine-tuned had learnt from: see its card")
     return lines
 
 
@@ -144,7 +147,7 @@ def _scores(path: str) -> str:
     parts = [" ".join(facts), score_table(systems)]
     if any("by_speaker" in system for system in systems.values()):
         by_speaker = {name: {**system, **system.get("by_speaker", {})} for name, system in systems.items()}
-        parts += ["The same with intervals over speakers:", score_table(by_speaker)]
+        parts += ["The same with intervals over speakers:", score_table(by_speaker, MEASURES)]
     parts += [*reference_lines(scores), "How the utterances ended:", outcome_table(systems)]
     return "\n\n".join(part.strip() for part in parts)
 

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 HUB_LICENSE = re.compile(r"[a-z0-9][a-z0-9.-]*")  # how the hub's identifiers look
-UNSTATED = "Those who packed the model did not say."
+UNSTATED = "not stated by those who packed the model"
 ABOUT = """\
 Zero-shot text-to-speech: VALL-E, trained with ESPnet and espnet2_valle. From about three seconds of a voice,
 what is said in them, and a text, it makes speech."""

@@ -121,6 +121,7 @@ LEAST = {
     "benchmark threads": [f"--config {{conf}}/train_ar_mini.yaml {JSON}"],
     "benchmark train": [f"--config {{conf}}/train_ar_mini.yaml {JSON}"],
     "benchmark startup": [JSON],
+    "benchmark first_sound": [f"--requirement espnet2_valle {MODEL} {VOICE} {JSON}"],
     "benchmark streaming": [
         f"{MODEL} --prompt {{in}}/voice.npz --words {{in}}/text.txt {JSON}",
         "--ar_config {conf}/train_ar_mini.yaml --nar_config {conf}/train_nar_mini.yaml "
