@@ -62,6 +62,9 @@ def test_all_stages_leave_what_they_promise(finished):
     assert (exp / "RESULTS.md").read_text().strip() in printed
     assert f"{exp}/report.html" in printed
     assert f"{exp}/model.zip" in printed
+    card = zipfile.ZipFile(exp / "model.zip").read("README.md").decode()
+    assert f"{len(pairs)} pairs of prompt and text" in card
+    assert "utterances, " in card
 
 
 def test_the_packed_model_speaks(finished):
