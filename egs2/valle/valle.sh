@@ -210,6 +210,13 @@ if wanted 8; then
         --config "${score_config}" ${prompts:+--prompt_resynthesis "${prompts}"} --outcomes "valle=${decode}/outcomes" \
         ${vocabulary:+--judge "${exp}/judge" --vocabulary "${vocabulary}"} --stage_times "${stage_times}" \
         --output_dir "${results}" --max_bad "${max_bad}" --device "${device}" "${inference_workers[@]}"
+    if "${detector}"; then
+        train "${results}/detector" "${results}/detector/DETECTOR.md" "${detector_config}" "${raw}/${test_sets}/.done" \
+            "${decode}/.done" "${resynthesis}/.done" ${compared_done[@]+"${compared_done[@]}"} -- \
+            "${PYTHON}" -m espnet2_valle.bin.detector_train --data_dir "${raw}/${test_sets}" --pairs "${raw}/${test_sets}/${pairs}" \
+            --system "codec=${resynthesis}/wav.scp" --system "valle=${decode}/wav.scp" ${compared[@]+"${compared[@]}"} \
+            --config "${detector_config}" --output_dir "${results}/detector" "${inference_workers[@]}"
+    fi
 fi
 
 if wanted 9; then

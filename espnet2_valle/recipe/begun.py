@@ -27,7 +27,8 @@ OF_THE_MODEL = (
     "init_param",
 )
 # Of a data directory, whose marker has a time in it: what a training learns from, and how much sound that is.
-TABLES = ("text", "utt2spk", "utt2num_samples")
+SAMPLES = "utt2num_samples"
+TABLES = ("text", "utt2spk", SAMPLES)
 MARKER, FILE, DATA = ".done", "file ", "data "  # the last two: names of settings that are contents
 Settings = Mapping[str, str]
 
@@ -42,7 +43,8 @@ def settings_of(files: Sequence[str], command: Sequence[str]) -> dict[str, str]:
     options = dict(_options(command))
     config = options.pop("config", "")
     found = {f"{FILE}{path}": digest([Path(path).read_bytes()]) for path in files if path != config}
-    found |= {f"{DATA}{path}": _tables(Path(path).parent) for path in files if Path(path).name == MARKER}
+    folders = {path: Path(path).parent for path in files if Path(path).name == MARKER}
+    found |= {f"{DATA}{path}": _tables(each) for path, each in folders.items() if (each / SAMPLES).is_file()}
     if config and Path(config).is_file():
         from espnet2_valle.common.conf import read_config  # which needs YAML
 

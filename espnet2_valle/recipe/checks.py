@@ -21,6 +21,7 @@ from espnet2_valle.recipe.settings import (
     Settings,
 )
 
+FEWEST_SPEAKERS = 3  # for a detector: to learn from, to choose by, to test on
 WORLD = "world"  # the codec whose config is looked at
 # Names that ESPnet's trainer gives.
 CHECKPOINT = re.compile(r"latest\.pth|\d+epoch\.pth|(train|valid)\.\w+\.(best|ave(_\d+best)?)\.pth")
@@ -244,6 +245,22 @@ def check_stage(settings: Settings, stage: int) -> None:
     if stage > 1 and SCORE in settings.stages:
         check_language(settings)
         check_systems(settings)
+        check_detector(settings)
+
+
+def check_detector(settings: Settings) -> None:
+    """Raise InputError if the test set has too few speakers to train a detector and to test it on others."""
+    speakers = Path(settings.data, settings.options.test_sets, "spk2utt")
+    if not settings.options.detector or not speakers.is_file():
+        return
+    with speakers.open(encoding="utf-8") as lines:
+        count = sum(1 for _ in lines)
+    if count < FEWEST_SPEAKERS:
+        raise InputError(
+            "--detector",
+            f"the test set {speakers.parent} has {count} speakers, too few",
+            f"Leave it out, or give a test set of {FEWEST_SPEAKERS} or more",
+        )
 
 
 def needs(settings: Settings, stage: int) -> Iterator[tuple[str, int]]:

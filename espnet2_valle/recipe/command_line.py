@@ -108,6 +108,8 @@ def print_results(settings: Settings) -> None:
     """Print what a run ends with: its scores, and where report and packed model lie."""
     if Path(settings.results, ".done_score").is_file():
         print(f"\n{read_text(Path(settings.results, 'RESULTS.md'))}")
+    if Path(settings.results, "detector", ".done").is_file():
+        print(read_text(Path(settings.results, "detector", "DETECTOR.md")))
     for file in (f"{settings.results}/report.html", f"{settings.exp}/model.zip"):
         if Path(file).is_file():
             log(os.path.abspath(file))

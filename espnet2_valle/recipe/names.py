@@ -203,4 +203,5 @@ class Names:
         options = self.options
         files = [self.ar_config, self.nar_config, self.inference_config, options.judge_config]
         files += [self.score_config, options.finetune_config, options.phone_chooser_config]
+        files += [options.detector_config]
         return files + [file for file in (self.codec_config, options.cluster, options.card_config) if file]

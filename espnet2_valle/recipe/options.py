@@ -177,6 +177,11 @@ class Options:
         "", 'others\' outputs for the same pairs: "NAME=FOLDER NAME=FOLDER", sound files named by pair'
     )
 
+    detector: bool = _systems(
+        False, "train a detector of the systems' speech in stage 8, and tell how well it does on unheard ones"
+    )
+    detector_config: str = _systems("../../conf/detector/train_asvspoof.yaml", "of that detector")
+
     inference_config: str = _decoding(
         "", "how to decode; default: ../../conf/decode.yaml for mini, ../../conf/decode_paper.yaml for larger"
     )

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from espnet2_valle.common.machine import bfloat16
 from espnet2_valle.valle.espnet_model import ESPnetVALLEModel
@@ -52,6 +53,15 @@ def test_bfloat16_is_near(build, batch, device, kind, packed):
     half = ESPnetVALLEModel(build(name, **options), bf16=True, packed=packed)
     got, _ = loss_and_gradients(half, batch, device, True)
     assert got[0].item() == pytest.approx(expected[0].item(), rel=0.02)
+
+
+@pytest.mark.parametrize("kind", ["ar", "nar"])
+def test_padded_batches_take_flash_attention(build, batch, device, kind):
+    if bfloat16(device).value != "bfloat16":
+        pytest.skip(bfloat16(device).why)
+    model = ESPnetVALLEModel(build(kind), bf16=True)
+    with sdpa_kernel(SDPBackend.FLASH_ATTENTION):  # which raises where it cannot serve
+        loss_and_gradients(model, batch, device, True)
 
 
 @pytest.mark.parametrize("packed", [False, True], ids=["padded", "packed"])

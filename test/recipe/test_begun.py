@@ -117,6 +117,7 @@ def test_a_recogniser_goes_on_with_data_that_was_made_anew_and_is_the_same(folde
         raw.mkdir(exist_ok=True)
         (raw / ".done").write_text(f"key {time}\n")
         (raw / "text").write_text(text)
+        (raw / "utt2num_samples").write_text("one 8000\n")
         start_training("judge", ["raw/.done"], ["train", "--config", "c.yaml"])
 
     raw = folder / "raw"
@@ -125,6 +126,14 @@ def test_a_recogniser_goes_on_with_data_that_was_made_anew_and_is_the_same(folde
     begin_recogniser("2026-01-02")
     with pytest.raises(InputError, match=r"file raw/\.done: another content: it trains anew"):
         begin_recogniser("2026-01-03", "one b\n")
+
+
+def test_a_marker_of_what_has_no_tables_counts_by_itself(folder):
+    (folder / ".done").write_text("key 1\n")
+    start_training("detector", [".done"], ["train"])
+    (folder / ".done").write_text("key 2\n")
+    with pytest.raises(InputError, match=r"file \.done: another content"):
+        start_training("detector", [".done"], ["train"])
 
 
 def test_a_training_begun_by_an_earlier_version_is_known(folder):

@@ -7,6 +7,7 @@ from espnet2_valle.recipe.checks import (
     check_begun_codec,
     check_candidates,
     check_codec,
+    check_detector,
     check_language,
     check_settings,
     check_stage,
@@ -200,6 +201,18 @@ def test_what_a_run_does_not_do_it_does_not_need(speech, tmp_path):
     assert (f"{exp}/vits/decode/.done", 7) in needed(9, baseline="vits")
     assert (f"{dump}/raw/test/.done", 2) in needed(6, baseline="vits")
     assert needed(1) == []
+
+
+@pytest.mark.parametrize(("speakers", "enough"), [(2, False), (3, True)])
+def test_a_detector_needs_speakers_to_be_tested_on(speech, tmp_path, speakers, enough):
+    lines = "".join(f"s{number} u{number}\n" for number in range(speakers))
+    (tmp_path / "data" / "mini" / "test" / "spk2utt").write_text(lines)
+    check_detector(speech())
+    if enough:
+        check_detector(speech(detector=True))
+        return
+    with pytest.raises(InputError, match="--detector: the test set .* has 2 speakers, too few"):
+        check_detector(speech(detector=True))
 
 
 def test_a_list_of_pairs_that_there_is_not_is_named(speech, tmp_path):

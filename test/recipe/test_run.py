@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 import soundfile
 import yaml
-from miniature import ROOT, RUN, finetuning, librispeech_test, phone_chooser, run, write_configs
+from miniature import ROOT, RUN, edited, finetuning, librispeech_test, phone_chooser, run, write_configs
 
 from espnet2_valle.data.layout import TrainedRun
 from espnet2_valle.generate.outcome import Outcome
 from espnet2_valle.generate.text2speech import Text2Speech
+from espnet2_valle.mark.detector import Detector
 from espnet2_valle.train.index import TrainingIndex
 
 pytestmark = pytest.mark.recipe
@@ -416,3 +417,44 @@ def test_sentences_read_aloud_join_the_training_alone(finished, tmp_path):
     assert len((dump / "token" / "train_sp_ra" / "token_int").read_text().splitlines()) == len(everything)
     assert (dump / "index" / "train_sp_ra").is_dir()
     assert not (dump / "token" / "train_sp").exists()
+
+
+def test_a_detector_is_trained_on_what_the_systems_said(finished):
+    """Of a test set with a third speaker, made up from the two that there are."""
+    folder, options, _ = finished
+    for path in (folder / "data" / "mini" / "test", folder / "dump" / "mini" / "raw" / "test"):
+        speakers = [line.split() for line in (path / "utt2spk").read_text().splitlines()]
+        third = [[utt, "third" if number % 3 == 2 else who] for number, (utt, who) in enumerate(speakers)]
+        (path / "utt2spk").write_text("".join(f"{utt} {who}\n" for utt, who in third))
+        names = sorted({who for _, who in third})
+        lines = (" ".join([name, *(utt for utt, who in third if who == name)]) for name in names)
+        (path / "spk2utt").write_text("".join(f"{line}\n" for line in lines))
+    config = edited(
+        "detector/train_asvspoof.yaml",
+        folder / "detector.yaml",
+        encoder_conf={"output_size": 16, "linear_units": 16, "num_blocks": 1},
+        **{"num_iters_per_epoch": 2, "max_epoch": 1, "batch_size": 4},
+    )
+    words = [
+        *options,
+        "--stage",
+        "8",
+        "--stop_stage",
+        "8",
+        "--detector",
+        "true",
+        "--detector_config",
+        str(config),
+    ]
+    done = run(*words)
+    assert done.returncode == 0, done.stdout
+    assert "never heard |" in done.stdout
+    detector = folder / "exp" / "mini" / "detector"
+    systems = json.loads((detector / "scores.json").read_text())["systems"]
+    assert [row["system"] for row in systems] == ["codec", "valle", "codec", "valle"]
+    assert (
+        Detector.open(detector).threshold == json.loads((detector / "detector.json").read_text())["threshold"]
+    )
+    again = run(*words)
+    assert again.returncode == 0
+    assert f"done before: {detector}/DETECTOR.md" in again.stdout
