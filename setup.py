@@ -51,6 +51,8 @@ EXTRAS = {
     "transformers": ["transformers>=4.40"],
     "finetune": ["loralib>=0.1.2"],
     "lyra": ["ai-edge-litert>=2.3"],  # runs the networks of TensorFlow Lite
+    "perth": ["resemble-perth>=1.0.1"],  # its weights are in it
+    "watermark": ["pesq>=0.0.4"],  # valle benchmark watermark, beside score
     "longform": ["sentencex>=1.0"],
     "serve": [
         "fastapi>=0.115",

@@ -52,6 +52,7 @@ COMMANDS = (
     Command("plan", "plan", "foretell the memory and the days of a training", "valle_plan"),
     Command("pack", "pack", "pack a trained model into one zip", "valle_pack"),
     Command("upload", "upload", "upload a packed model to the HuggingFace hub"),
+    Command("detect", "detect", "tell whether sound files carry the watermark, and which payload"),
     Command("evaluate", "score", "score systems side by side", "valle_score"),
     Command("report", "report", "write the report of a run, one HTML file", "valle_report"),
     Command("study", "study", "compare ways to decode, or several runs", "valle_study"),
@@ -91,5 +92,6 @@ COMMANDS = (
     _benchmark("tokenize", "tokenising with two workers over one"),
     _benchmark("score", "scoring with two workers over one"),
     _benchmark("longform", "likeness to the prompt over position, and memory, of a long text"),
+    _benchmark("watermark", "a watermark: heard or not, found after attacks, seen by chance"),
 )
 OLD_SCRIPTS = sorted({command.old.split()[0] for command in COMMANDS if command.old})

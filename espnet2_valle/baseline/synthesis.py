@@ -125,7 +125,8 @@ def _say(model: str, output_dir: str, job: Job) -> dict[str, Ending]:
     cap = text2speech.decode_conf.get("maxlenratio")  # frames for a token: autoregressive systems have one
     if cap is not None and len(said["feat_gen"]) >= int((len(job.ids) + 1) * cap):
         outcome = Outcome.HIT_LENGTH_CAP
-    wav, outcome = finish(said["wav"].cpu().numpy().astype(np.float32), outcome)
+    # Unsigned: a system of ESPnet, as it is, to compare with.
+    wav, outcome = finish(said["wav"].cpu().numpy().astype(np.float32), text2speech.fs, outcome, None)
     if outcome is not Outcome.NO_SPEECH:
         write_audio(wav_path(output_dir, job.pair_id), wav, text2speech.fs)
     return {job.pair_id: (outcome.value, 1)}

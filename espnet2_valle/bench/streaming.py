@@ -20,7 +20,7 @@ from espnet2_valle.codec.stream import CodecStream
 from espnet2_valle.common.conf import find
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.generate.ar_decoding import ARDecoder
-from espnet2_valle.generate.options import SamplingOptions
+from espnet2_valle.generate.options import DecodingOptions, SamplingOptions
 from espnet2_valle.generate.prompt import PreparedPrompt
 from espnet2_valle.generate.request import Prepared, Request
 from espnet2_valle.generate.stopping import Limits
@@ -223,7 +223,8 @@ def _random(args: argparse.Namespace) -> tuple[Streamer, Ask]:
             limits = _exactly(duration, codec)
             yield Prepared(Request("", prompt), text, prompt, first, limits, 0, prompt_tokens)
 
-    return Streamer(ar, nar, codec, SamplingOptions(), choose_chunks(nar, rate)), ask
+    chunks, watermark = choose_chunks(nar, rate), DecodingOptions().build_watermark()
+    return Streamer(ar, nar, codec, SamplingOptions(), chunks, watermark), ask
 
 
 def _pieces(seconds: float, args: argparse.Namespace) -> Iterator[tuple[int, float]]:

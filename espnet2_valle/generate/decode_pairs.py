@@ -4,6 +4,7 @@ import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -64,10 +65,9 @@ def synthesise_pairs(
         InputError: a pair that names an unknown utterance, or a model that cannot be opened.
     """
     jobs = _jobs(read_pairs(pairs), DataDir.load(data_dir), pairs)
-    recognizer = model.options.component
-    identity = recognizer and recognizer.identity()
-    options = {**model.to_dict(), "streaming": streaming, "recognizer": identity}
-    folder = DecodingFolder(output_dir, options, {job.pair_id: job.digest() for job in jobs})
+    folder = DecodingFolder(
+        output_dir, folder_options(model, streaming), {job.pair_id: job.digest() for job in jobs}
+    )
     pending = [job for job in jobs if job.pair_id not in folder.done]
     if batch_size > 1:
         pending.sort(key=lambda job: len(job.text))
@@ -75,6 +75,16 @@ def synthesise_pairs(
     work = functools.partial(_synthesise, model, streaming, str(output_dir))
     folder.record(parallel_map(work, batches, nj, "decode"))
     folder.finish([job.pair_id for job in jobs])
+
+
+def folder_options(model: ModelSpec, streaming: bool) -> dict[str, Any]:
+    """All that decides how pairs sound, as a decoding folder is known by it."""
+    recognizer = model.options.component
+    identity = recognizer and recognizer.identity()
+    options = {**model.to_dict(), "streaming": streaming, "recognizer": identity}
+    if model.options.signature is None:  # as it was before there were any: folders made then stay of use
+        options = {name: value for name, value in options.items() if not name.startswith("watermark")}
+    return options
 
 
 def _synthesise(model: ModelSpec, streaming: bool, output_dir: str, jobs: Sequence[Job]) -> dict[str, Ending]:

@@ -133,7 +133,8 @@ def level_out(wav: np.ndarray, reference: np.ndarray, rate: int, options: Longfo
     gain = np.clip(
         speech_level(reference, rate) - speech_level(wav, rate), -options.max_gain, options.max_gain
     )
-    return StreamTail().pass_on((wav * 10 ** (gain / 20)).astype(np.float32))
+    # It is signed already.
+    return StreamTail(rate, None).pass_on((wav * 10 ** (gain / 20)).astype(np.float32))
 
 
 def speech_level(wav: np.ndarray, rate: int) -> float:

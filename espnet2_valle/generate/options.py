@@ -8,6 +8,8 @@ from typing import Any, get_type_hints
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.registry import Component
 from espnet2_valle.generate.choosing import CHOOSERS, LIKELIEST, check_chooser
+from espnet2_valle.mark.abs_watermark import AbsWatermark
+from espnet2_valle.mark.registry import DEFAULT, DEFAULT_KEY, NONE, WATERMARKS, build_watermark, valid_payload
 from espnet2_valle.valle.quantize import DTYPES
 
 LIKELIEST_CODE, MEAN = NAR_CHOICES = ("likeliest", "mean")
@@ -117,6 +119,13 @@ class DecodingOptions(SamplingOptions):
         f"that in which a recogniser hears the text best: {', '.join(sorted(CHOOSERS))}",
     )
     chooser_conf: Pairs = option((), "options of the recogniser, such as judge_dir=exp/mini/judge for ctc")
+    watermark: str = option(
+        DEFAULT,
+        f"how speech is signed, to be found again by `valle detect`: {', '.join(WATERMARKS)}, or {NONE}",
+        lambda value: value == NONE or value in WATERMARKS,
+    )
+    watermark_key: str = option(DEFAULT_KEY, "who knows it, and no one else, finds the mark of spread", bool)
+    watermark_payload: int = option(0, "number of 16 bits that the mark of spread carries", valid_payload)
 
     def __post_init__(self) -> None:
         given: Any = self.chooser_conf
@@ -142,6 +151,21 @@ class DecodingOptions(SamplingOptions):
         if self.chooser == LIKELIEST:
             return None
         return Component.parse({"name": self.chooser, **dict(self.chooser_conf)}, "--chooser")
+
+    def build_watermark(self) -> AbsWatermark | None:
+        """The watermark that speech is signed with.
+
+        Raises:
+            InputError: a package that it needs is missing.
+        """
+        return build_watermark(self.watermark, self.watermark_key, self.watermark_payload)
+
+    @property
+    def signature(self) -> tuple[str, str, int] | None:
+        """All that decides the watermark; None where there is none."""
+        if self.watermark == NONE:
+            return None
+        return self.watermark, self.watermark_key, self.watermark_payload
 
     @property
     def sampling(self) -> SamplingOptions:

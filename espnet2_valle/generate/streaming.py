@@ -19,6 +19,7 @@ from espnet2_valle.generate.request import Prepared, Request
 from espnet2_valle.generate.sentences import Sentence
 from espnet2_valle.generate.speech import Speech
 from espnet2_valle.generate.text2speech import Text2Speech
+from espnet2_valle.mark.abs_watermark import AbsWatermark
 from espnet2_valle.valle.ar import VALLEAR
 from espnet2_valle.valle.chunks import Chunks
 from espnet2_valle.valle.nar import VALLENAR, NARContext
@@ -81,10 +82,17 @@ class Streamer:
         ar, nar, codec: models in evaluation mode, and their codec.
         sampling: how codes are drawn.
         chunks: after how many frames sound leaves; `nar` should be trained with chunks of that size.
+        watermark: signs what leaves; None leaves it unsigned.
     """
 
     def __init__(
-        self, ar: VALLEAR, nar: VALLENAR, codec: AbsCodec, sampling: SamplingOptions, chunks: Chunks
+        self,
+        ar: VALLEAR,
+        nar: VALLENAR,
+        codec: AbsCodec,
+        sampling: SamplingOptions,
+        chunks: Chunks,
+        watermark: AbsWatermark | None,
     ):
         if not nar.chunk_frames:
             logging.warning("the NAR model was trained without chunk_frames: streamed speech may suffer")
@@ -93,6 +101,7 @@ class Streamer:
         self.codec = codec
         self.sampling = sampling
         self.chunks = chunks
+        self.watermark = watermark
 
     @classmethod
     def of(cls, text2speech: Text2Speech, chunks: Chunks | None = None) -> "Streamer":
@@ -100,7 +109,8 @@ class Streamer:
         if text2speech.options.best_of > 1 or text2speech.options.retries:
             logging.warning("a stream has one candidate and no second try: best_of and retries are not used")
         chunks = chunks or choose_chunks(text2speech.nar, text2speech.codec.frame_rate)
-        return cls(text2speech.ar, text2speech.nar, text2speech.codec, text2speech.options, chunks)
+        models = text2speech.ar, text2speech.nar, text2speech.codec
+        return cls(*models, text2speech.options, chunks, text2speech.watermark)
 
     def start(self, prepared: Prepared) -> StreamingState:
         """Begin a stream: the AR model reads text and prompt."""
@@ -110,7 +120,8 @@ class Streamer:
 
     def open(self, prepared: Prepared) -> StreamingState:
         """A stream whose codes of codebook 1 someone else draws and puts into `first`; see `sound`."""
-        return StreamingState(prepared, CodecStream(self.codec, prepared.prompt.cpu().numpy()), StreamTail())
+        tail = StreamTail(self.codec.sample_rate, self.watermark)
+        return StreamingState(prepared, CodecStream(self.codec, prepared.prompt.cpu().numpy()), tail)
 
     def run(self, state: StreamingState) -> Iterator[np.ndarray]:
         """The rest of a stream: chunks (S,) float32, none empty, at the codec's rate."""
@@ -146,7 +157,7 @@ class Streamer:
         heard = [self._decode(state, state.first[:wanted])] if state.first else []
         state.first = state.first[wanted:]
         if ended is not None and not state.first:
-            heard.append(state.tail.pass_on(state.seam.flush()))
+            heard += [state.tail.pass_on(state.seam.flush()), state.tail.flush()]
             state.outcome = state.tail.outcome(ended)
         return np.concatenate(heard) if heard else np.zeros(0, dtype=np.float32)
 
@@ -219,6 +230,7 @@ class Streamer:
         pieces = [codes[start:end].cpu().numpy() for start, end in self.chunks.bounds(len(codes))]
         wavs = [state.seam.push(piece) for piece in pieces]
         wav = state.tail.pass_on(np.concatenate([*wavs, state.seam.flush()]))
+        wav = np.concatenate([wav, state.tail.flush()])
         return wav, codes, state.tail.outcome(self._result(state.ar).outcome)
 
     def _decode(self, state: StreamingState, first: list[int]) -> np.ndarray:

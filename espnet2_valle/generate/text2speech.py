@@ -49,7 +49,7 @@ class Text2Speech:
             chooser, if it is one.
 
     Raises:
-        InputError: compiled steps or a recogniser that are asked for and cannot be had.
+        InputError: compiled steps, a recogniser or a watermark that are asked for and cannot be had.
     """
 
     def __init__(
@@ -66,6 +66,7 @@ class Text2Speech:
         self.codec = codec
         self.tokenizer = tokenizer
         self.scorer = scorer or build_scorer(self.options.component, str(self.device))
+        self.watermark = self.options.build_watermark()
         prepare_ar(self.ar, self.options.dtype, self.options.native, self.options.cuda_graphs)
         prepare_nar(self.nar, self.options.dtype)
         if self.options.nar_choice == MEAN:
@@ -146,6 +147,7 @@ class Text2Speech:
             options.retries,
             options.seed,
             self.ar.transformer.decode_step is not None,
+            *(options.signature or ()),
         )
 
     def __call__(
@@ -328,7 +330,7 @@ class Text2Speech:
         sounds = []
         wavs = self.codec.decode_batch([one.numpy() for one in codes])
         for wav, of_wav, (_, one) in zip(wavs, codes, spoken, strict=True):
-            speech, outcome = finish(wav, one.outcome)
+            speech, outcome = finish(wav, self.fs, one.outcome, self.watermark)
             sounds.append(Speech(torch.from_numpy(speech), self.fs, of_wav, outcome, one.log_probability))
         return sounds
 

@@ -64,6 +64,7 @@ def sound_of_codes(
 def _decode(codec_config: str, job: tuple[np.ndarray, Path]) -> int:
     """Make sound file job[1] of codes job[0]; returns its samples."""
     codec = open_codec(codec_config)
-    speech, _ = finish(codec.decode(job[0].astype(np.int64)), Outcome.OK)
+    # Unsigned: a measurement of what the codec makes of codes, those of recordings among them.
+    speech, _ = finish(codec.decode(job[0].astype(np.int64)), codec.sample_rate, Outcome.OK, None)
     write_audio(job[1], speech, codec.sample_rate)
     return len(speech)

@@ -66,6 +66,9 @@ OTHER = {  # of each option a value that is not its default
     "cuda_graphs": True,
     "chooser": "deaf",
     "chooser_conf": {"ears": 3},
+    "watermark": "perth",
+    "watermark_key": "a secret",
+    "watermark_payload": 65535,
 }
 
 

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from espnet2_valle.asr.recognizer import NoRecognizer
 from espnet2_valle.common.registry import Registry
 from espnet2_valle.generate import choosing
+from espnet2_valle.generate.decode_pairs import folder_options
 from espnet2_valle.generate.decoding_folder import DecodingFolder
 from espnet2_valle.generate.opening import ModelSpec, open_streamer, open_text2speech
 from espnet2_valle.generate.options import DecodingOptions
@@ -36,19 +38,22 @@ KNOWN = {
     "cuda_graphs": False,
     "chooser": {"name": "phones", "judge_dir": "exp/judge_phones"},
 }
+UNSIGNED = {"watermark": "none", "watermark_key": "espnet2_valle", "watermark_payload": 0}
 OPTIONS = DecodingOptions(
     top_p=0.6,
     max_repeat_seconds=2.0,
     best_of=8,
     chooser="phones",
     chooser_conf={"judge_dir": "exp/judge_phones"},
+    watermark="none",
 )
 
 
 def test_what_a_folder_is_known_by_stays_as_it_was():
     spec = ModelSpec(ModelFiles(model_tag="model.zip"), options=OPTIONS)
-    assert spec.to_dict() == KNOWN
-    assert ModelSpec.from_dict(KNOWN) == spec
+    assert spec.to_dict() == {**KNOWN, **UNSIGNED}
+    assert ModelSpec.from_dict({**KNOWN, **UNSIGNED}) == spec
+    assert ModelSpec.from_dict(KNOWN).options.watermark == "spread"  # of a study that said nothing of it
     likeliest = ModelSpec(ModelFiles(codec_config=Path("codec.yaml")))
     assert "chooser" not in likeliest.to_dict()
     assert likeliest.to_dict()["codec_config"] == "codec.yaml"
@@ -60,9 +65,9 @@ def test_a_folder_that_was_decoded_before_is_done(tmp_path):
     (tmp_path / "options.json").write_text(json.dumps({"options": earlier, "modified": {}}))
     (tmp_path / "journal.jsonl").write_text('{"p1": ["ok", 1, "digest"]}\n')
     spec = ModelSpec(ModelFiles(model_tag="model.zip"), options=OPTIONS)
-    identity = spec.options.component.identity()
-    options = {**spec.to_dict(), "streaming": False, "recognizer": identity}
-    assert DecodingFolder(tmp_path, options, {"p1": "digest"}).done == {"p1": ("ok", 1)}
+    assert DecodingFolder(tmp_path, folder_options(spec, False), {"p1": "digest"}).done == {"p1": ("ok", 1)}
+    signed = replace(spec, options=replace(OPTIONS, watermark="spread"))
+    assert not DecodingFolder(tmp_path, folder_options(signed, False), {"p1": "digest"}).done
 
 
 def test_equal_specifications_are_one_model(files):

@@ -26,6 +26,9 @@ from espnet2_valle.generate.options import DecodingOptions, SamplingOptions
         ("dtype", "int4"),
         ("cuda_graphs", "yes"),
         ("chooser_conf", 3),
+        ("watermark", "ink"),
+        ("watermark_key", ""),
+        ("watermark_payload", 65536),
     ],
 )
 def test_values_that_are_none_are_named(name, value):

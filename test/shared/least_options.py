@@ -57,6 +57,7 @@ LEAST = {
         f"{PACKED} --option {{in}}/text.txt --card_config {{conf}}/card.yaml --output {{out}}/packed.zip"
     ],
     "upload": [f"{MODEL} --hf_repo lab/valle"],
+    "detect": ["{in}/voice.wav --json {out}/found.json"],
     "evaluate": [
         f"{PAIRS} {SYSTEM} --config {{conf}}/score/study.yaml --output_dir {{out}}/score",
         f"--list {{in}}/list {SYSTEM} --output_dir {{out}}/score --vocabulary {{in}}/text.txt "
@@ -129,6 +130,7 @@ LEAST = {
     ],
     "benchmark tokenize": [f"--folder {{in}}/exp {JSON}"],
     "benchmark score": [f"--folder {{in}}/exp --config {{conf}}/score/study.yaml {JSON}"],
+    "benchmark watermark": [f"--real_dir {{in}}/data --work_dir {{out}}/work {JSON}"],
     "benchmark longform": [
         f"{MODEL} --prompt {{in}}/voice.npz --words {{in}}/text.txt --output_wav {{out}}/long.wav {JSON} "
         "--longform_config {conf}/longform.yaml"

@@ -1,0 +1,55 @@
+"""Sound files looked at, one after the other."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from espnet2_valle.common.audio import audio_seconds, read_audio
+from espnet2_valle.mark.abs_watermark import AbsWatermark, Detection
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is found out about a sound file.
+
+    Attributes:
+        file: its path.
+        watermark: the kind that was looked for.
+        detection: of it.
+    """
+
+    file: str
+    watermark: str
+    detection: Detection
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values."""
+        found = self.detection
+        mark = {"kind": self.watermark, "marked": found.marked, "payload": found.payload}
+        return {"file": self.file, "watermark": {**mark, "chance": found.chance}}
+
+    def line(self) -> str:
+        """The finding in words."""
+        found = self.detection
+        payload = "" if found.payload is None else f", payload {found.payload}"
+        marked = "marked" if found.marked else "not marked"
+        return f"{self.file}: {marked} ({self.watermark}{payload}; probability of chance {found.chance:.1g})"
+
+
+def examine(files: Sequence[str | Path], kind: str, watermark: AbsWatermark) -> Iterator[Finding]:
+    """Look at sound files of any rate.
+
+    Args:
+        files: all are checked to be there before the first is looked at.
+        kind: name of the watermark.
+        watermark: to look for.
+
+    Raises:
+        InputError: one cannot be read.
+    """
+    for file in files:
+        audio_seconds(file)
+    for file in files:
+        wav, rate = read_audio(file)
+        yield Finding(str(file), kind, watermark.detect(wav, rate))
