@@ -43,15 +43,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--watermark_key", default="a key for measurements")
     parser.add_argument("--num_utterances", type=int, default=500, help="of the real and of the synthetic")
     parser.add_argument("--quality_utterances", type=int, default=100, help="of these, rated as well")
-    parser.add_argument("--keys", type=int, default=0, help="tried on each unmarked real clip of 2 s besides")
-    parser.add_argument("--codec_config", help="codec.yaml whose resynthesis of marked speech is looked at")
+    parser.add_argument(
+        "--other_keys", type=int, default=0, help="tried on each unmarked real clip of 2 s besides"
+    )
+    parser.add_argument("--codec_config", help="codec.yaml; its resynthesis of those rated is looked at")
     parser.add_argument("--work_dir", required=True, help="keeps what is done")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--nj", type=int, default=1, help="processes")
 
 
 def choose(folders: Sequence[str], count: int, seed: int) -> list[str]:
-    """Sound files below the folders, drawn at random.
+    """Sound files below the folders, drawn at random; of fewer, the first of these.
 
     Raises:
         InputError: a folder without any.
@@ -62,7 +64,8 @@ def choose(folders: Sequence[str], count: int, seed: int) -> list[str]:
         if not files:
             raise InputError(folder, "has no sound files", "Give a folder of recordings")
         found += files
-    return random.Random(seed).sample(found, min(count, len(found)))
+    random.Random(seed).shuffle(found)
+    return found[:count]
 
 
 def clip(path: str, seconds: float) -> tuple[np.ndarray, int]:
@@ -110,7 +113,7 @@ def measure_clip(
     assert signer is not None
     marked = signer.embed(wav, rate)
     sounds = {name: attack(marked, rate) for name, attack in ATTACKS.items()}
-    if codec is not None:
+    if codec is not None and rated:
         codes = codec.encode(resample(marked, rate, codec.sample_rate))
         sounds[RESYNTHESIS] = codec.decode(codes), codec.sample_rate
     sounds[UNMARKED] = wav, rate
@@ -148,7 +151,7 @@ def measure(args: argparse.Namespace) -> list[Metric]:
     settings = [args.watermark, args.watermark_key, args.codec_config]
     journal = Journal(Path(args.work_dir) / f"{args.watermark}.jsonl")
     done = {tuple(row["job"]): row for row in journal.rows() if row["settings"] == settings}
-    work = partial(_measure_all, *settings, args.keys)
+    work = partial(_measure_all, *settings, args.other_keys)
     pending = [job for job in jobs if job not in done]
     Path(args.work_dir).mkdir(parents=True, exist_ok=True)
     with journal:
@@ -178,9 +181,9 @@ def summary(rows: Sequence[Row], kind: str) -> Iterator[Metric]:
 
 
 def _found(rows: Sequence[Row], about: dict[str, Any]) -> Iterator[Metric]:
-    for name in rows[0]["found"]:
-        found = [row["found"][name] for row in rows]
-        known = {**about, "after": name, "clips": len(rows)}
+    for name in sorted({name for row in rows for name in row["found"]}):
+        found = [row["found"][name] for row in rows if name in row["found"]]
+        known = {**about, "after": name, "clips": len(found)}
         share = float(np.mean([marked for marked, *_ in found]))
         if name == UNMARKED:
             yield Metric("watermark.false_positives", share, "share", "", known)

@@ -6,6 +6,7 @@ them. With it, only silent edges are cut, since the text is that of the whole re
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from espnet2_valle.asr.registry import LISTENERS_HELP, POCKETSPHINX, open_recognizer
@@ -13,6 +14,7 @@ from espnet2_valle.codec.abs_codec import AbsCodec
 from espnet2_valle.codec.build import load_codec
 from espnet2_valle.common.cli import parse, run_command
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.provenance import Provenance
 from espnet2_valle.evaluation.speaker import ResemblyzerEncoder
 from espnet2_valle.generate.prepare_prompt import prepare_recording, save_prompt
 from espnet2_valle.generate.prompt import SUFFIX
@@ -43,6 +45,9 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--output", required=True, help=f"the prepared prompt ({SUFFIX})")
     parser.add_argument("--output_wav", help="its sound, to listen to")
     parser.add_argument("--report", help="what was found, as JSON")
+    group = parser.add_argument_group("provenance, which every file that is said in this voice carries")
+    group.add_argument("--consent", default="", help="statement of the speaker's consent, in any words")
+    group.add_argument("--origin", default="", help="where the recording comes from")
     return parser
 
 
@@ -62,6 +67,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     if args.prompt_text is None:
         print(f"heard by {args.recognizer}, please check: {prompt.text}")
+    prompt = replace(prompt, provenance=Provenance(args.consent, args.origin))
     save_prompt(prompt, report, args.output, args.output_wav, args.report)
     print("\n".join([*report.lines(), args.output]))
 

@@ -184,15 +184,34 @@ def check_writable(path: str | Path, option: str) -> None:
         )
 
 
-def write_audio(path: str | Path, wav: np.ndarray, sample_rate: int) -> None:
+def read_comment(path: str | Path) -> str | None:
+    """Comment that a sound file carries (RIFF INFO, Vorbis comment), if it does.
+
+    Raises:
+        InputError: missing or unreadable file.
+    """
+    with _opened(path) as path, soundfile.SoundFile(path) as file:
+        return file.comment or None
+
+
+def write_audio(path: str | Path, wav: np.ndarray, sample_rate: int, comment: str | None = None) -> None:
     """Write mono `wav` (samples,) as 16-bit PCM; the format follows the suffix of `path`.
+
+    Args:
+        path: of the file.
+        wav: samples.
+        sample_rate: in Hz.
+        comment: that the file carries (RIFF INFO, Vorbis comment).
 
     Raises:
         OSError: it could not be written; ENOSPC, which libsndfile does not tell, if the disk is full.
     """
     with atomic_path(path) as temporary:
         try:
-            soundfile.write(temporary, wav, sample_rate, subtype="PCM_16")
+            with soundfile.SoundFile(temporary, "w", sample_rate, 1, subtype="PCM_16") as file:
+                if comment:
+                    file.comment = comment
+                file.write(wav)
         except soundfile.LibsndfileError as error:
             full = shutil.disk_usage(temporary.parent).free < wav.size * PCM_16_BYTES
             number = errno.ENOSPC if full else errno.EIO

@@ -101,7 +101,7 @@ def speak(
             wav = level_out(result.wav.numpy(), prompt.wav, text2speech.fs, options)
             recording.add(wav, sentence.pause, result.outcome.value, rolling)
             bar.update()
-    recording.finish()
+    recording.finish(prompt.provenance.comment())
     return [said.outcome for said in recording.said]
 
 

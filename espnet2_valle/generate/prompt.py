@@ -17,6 +17,7 @@ from espnet2_valle.codec.spec import CodecSpec
 from espnet2_valle.common.audio import mix_down_checked, read_channels, resample
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_path
+from espnet2_valle.common.provenance import Provenance
 
 MIN_SECONDS = 0.5  # less holds no voice to speak of
 LONG_SECONDS = 20.0  # longer than what recipes train on
@@ -170,6 +171,7 @@ class PreparedPrompt:
         text: what is said in it.
         spec: of the codec.
         probe: what the codec makes of a fixed sound: tells codecs of the same numbers apart.
+        provenance: consent and origin of the voice, as far as they are stated.
     """
 
     wav: np.ndarray
@@ -177,6 +179,7 @@ class PreparedPrompt:
     text: str
     spec: CodecSpec
     probe: np.ndarray
+    provenance: Provenance = Provenance()
 
     @classmethod
     def encode(cls, wav: np.ndarray, text: str, codec: AbsCodec) -> "PreparedPrompt":
@@ -189,7 +192,8 @@ class PreparedPrompt:
 
     def save(self, path: str | Path) -> None:
         """Write to `path` (.npz), the same bytes for the same prompt."""
-        about = json.dumps({"text": self.text, "spec": dataclasses.asdict(self.spec)}, sort_keys=True)
+        facts = {"text": self.text, "spec": dataclasses.asdict(self.spec)}
+        about = json.dumps({**facts, **self.provenance.to_dict()}, sort_keys=True)
         with atomic_path(path) as temporary:
             np.savez_compressed(
                 temporary, wav=self.wav, codes=self.codes, probe=self.probe, about=np.array(about)
@@ -219,7 +223,9 @@ class PreparedPrompt:
             with np.load(path, allow_pickle=False) as stored:
                 about = json.loads(str(stored["about"]))
                 spec = CodecSpec(**about["spec"])
-                return cls(stored["wav"], stored["codes"], about["text"], spec, stored["probe"])
+                provenance = Provenance(about.get("consent", ""), about.get("origin", ""))
+                made = stored["wav"], stored["codes"], about["text"], spec, stored["probe"]
+                return cls(*made, provenance)
         except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
             raise InputError(path, f"not a prepared prompt ({error})", "Prepare it again") from error
 

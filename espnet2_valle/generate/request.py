@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import torch
 
+from espnet2_valle.common.provenance import Provenance
 from espnet2_valle.generate.prefill import Utterance
 from espnet2_valle.generate.prompt import Prompt
 from espnet2_valle.generate.stopping import Limits
@@ -35,6 +36,7 @@ class Prepared:
         seed: of the first candidate.
         prompt_tokens: how many of the ids are the prompt's.
         unknown: words that the model cannot say as they are, and why; see `TextEncoder.unknown`.
+        provenance: of the voice.
     """
 
     request: Request
@@ -45,6 +47,7 @@ class Prepared:
     seed: int
     prompt_tokens: int
     unknown: Mapping[str, str] = field(default_factory=dict)
+    provenance: Provenance = Provenance()
 
     @property
     def problem(self) -> str | None:

@@ -110,12 +110,14 @@ class GrowingRecording:
         with self._journal as journal:
             journal.append(dataclasses.asdict(self.said[-1]))
 
-    def finish(self) -> None:
-        """Make the sound file, block by block, and remove what lay beside it."""
+    def finish(self, comment: str | None = None) -> None:
+        """Make the sound file, which carries the comment, block by block, and remove what lay beside it."""
         with (
             atomic_path(self.output) as temporary,
             soundfile.SoundFile(temporary, "w", self.rate, 1, subtype="PCM_16") as sink,
         ):
+            if comment:
+                sink.comment = comment
             for block in self._blocks():
                 sink.write(block)
         voices = self.output.parent.glob(glob.escape(f"{self.output.name}.voice.") + f"*{SUFFIX}")

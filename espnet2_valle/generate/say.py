@@ -41,7 +41,7 @@ def say(model: ModelSpec, text: str, voice: Voice, output: str | Path) -> Speech
     speech = text2speech(text, voice.open(text2speech.codec, model.options.trim_prompt))
     if speech.outcome is Outcome.NO_SPEECH:
         raise NO_SPEECH
-    write_audio(output, speech.wav.numpy(), text2speech.fs)
+    write_audio(output, speech.wav.numpy(), text2speech.fs, speech.provenance.comment())
     return speech
 
 
@@ -167,7 +167,7 @@ def stream(
     prompt = voice.open(text2speech.codec, model.options.trim_prompt)
     begun = time.perf_counter()
     first, samples = None, 0
-    with open_sink(output, text2speech.fs, stdout) as write:
+    with open_sink(output, text2speech.fs, stdout, prompt.provenance.comment()) as write:
         for wav in streamer.read(text2speech, sentences, prompt):
             first = time.perf_counter() if first is None else first
             write(wav)
@@ -183,8 +183,8 @@ def stream(
 
 
 @contextmanager
-def open_sink(output: str, rate: int, stdout: BinaryIO) -> Iterator[Write]:
-    """A function that writes samples as soon as they come: to a file, or raw to `stdout`."""
+def open_sink(output: str, rate: int, stdout: BinaryIO, comment: str | None = None) -> Iterator[Write]:
+    """A function that writes samples as soon as they come: to a file, which carries the comment, or raw."""
     if output == STDOUT:
 
         def write_raw(wav: np.ndarray) -> None:
@@ -194,6 +194,8 @@ def open_sink(output: str, rate: int, stdout: BinaryIO) -> Iterator[Write]:
         yield write_raw
         return
     with soundfile.SoundFile(output, "w", rate, 1, subtype="PCM_16") as sink:
+        if comment:
+            sink.comment = comment
 
         def write(wav: np.ndarray) -> None:
             sink.write(wav)

@@ -12,6 +12,7 @@ import torch
 
 from espnet2_valle.common.audio import check_writable, write_audio
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.provenance import Provenance
 from espnet2_valle.generate.outcome import Outcome, rank
 
 
@@ -31,6 +32,7 @@ class Speech:
         problem: why the prompt or the text was rejected, or which words have tokens that the model never
             learnt.
         score: what the scorer of candidates gave it, if there is one.
+        provenance: consent and origin of the voice, as a prepared prompt states them; files carry it.
     """
 
     wav: torch.Tensor
@@ -41,6 +43,7 @@ class Speech:
     tries: int = 1
     problem: str | None = None
     score: float | None = None
+    provenance: Provenance = Provenance()
 
     def __getitem__(self, name: str) -> Any:
         if name not in self.keys():
@@ -60,7 +63,7 @@ class Speech:
         if not len(self.wav):
             raise InputError(path, f"nothing to save: {self._ended}", "Try another seed, prompt or text")
         check_writable(path, "path")
-        write_audio(path, self.wav.numpy(), self.fs)
+        write_audio(path, self.wav.numpy(), self.fs, self.provenance.comment())
 
     @property
     def _ended(self) -> str:

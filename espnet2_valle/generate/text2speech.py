@@ -243,7 +243,8 @@ class Text2Speech:
         seed = self.seed if request.seed is None else request.seed
         first = prompt[:, 0].contiguous()
         unknown = self.tokenizer.unknown(text)
-        return Prepared(request, both, prompt, first, limits, seed, len(prompt_ids), unknown)
+        made = request, both, prompt, first, limits, seed, len(prompt_ids), unknown
+        return Prepared(*made, voice.provenance)
 
     def check_text(self, text: str) -> None:
         """Raise InputError unless `text` can be said; see `TextEncoder.encode`."""
@@ -367,7 +368,8 @@ def codewords_of(codec: AbsCodec) -> list[np.ndarray]:
 
 
 def tell_unknown(speech: Speech, prepared: Prepared) -> Speech:
-    """The speech with the words that the model never learnt, if the text has some, and a warning of them."""
+    """The speech with its provenance and the words that the model never learnt, with a warning of them."""
+    speech = replace(speech, provenance=prepared.provenance)
     if prepared.problem is None:
         return speech
     logging.warning("%s", prepared.problem)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from espnet2_valle.common.audio import audio_seconds, read_audio
+from espnet2_valle.common.audio import audio_seconds, read_audio, read_comment
 from espnet2_valle.mark.abs_watermark import AbsWatermark, Detection
 
 
@@ -17,24 +17,28 @@ class Finding:
         file: its path.
         watermark: the kind that was looked for.
         detection: of it.
+        comment: that the file carries: consent and origin, where it is ours and they were stated.
     """
 
     file: str
     watermark: str
     detection: Detection
+    comment: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
         found = self.detection
         mark = {"kind": self.watermark, "marked": found.marked, "payload": found.payload}
-        return {"file": self.file, "watermark": {**mark, "chance": found.chance}}
+        return {"file": self.file, "watermark": {**mark, "chance": found.chance}, "comment": self.comment}
 
     def line(self) -> str:
         """The finding in words."""
         found = self.detection
         payload = "" if found.payload is None else f", payload {found.payload}"
         marked = "marked" if found.marked else "not marked"
-        return f"{self.file}: {marked} ({self.watermark}{payload}; probability of chance {found.chance:.1g})"
+        chance = f"probability of chance {found.chance:.1g}"
+        comment = f"; {self.comment}" if self.comment else ""
+        return f"{self.file}: {marked} ({self.watermark}{payload}; {chance}){comment}"
 
 
 def examine(files: Sequence[str | Path], kind: str, watermark: AbsWatermark) -> Iterator[Finding]:
@@ -52,4 +56,4 @@ def examine(files: Sequence[str | Path], kind: str, watermark: AbsWatermark) -> 
         audio_seconds(file)
     for file in files:
         wav, rate = read_audio(file)
-        yield Finding(str(file), kind, watermark.detect(wav, rate))
+        yield Finding(str(file), kind, watermark.detect(wav, rate), read_comment(file))
