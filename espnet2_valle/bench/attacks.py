@@ -1,4 +1,4 @@
-"""What may happen to signed speech before someone looks for its mark."""
+"""Attacks on a watermark: the changes that sound goes through before someone looks for it."""
 
 import io
 from collections.abc import Callable

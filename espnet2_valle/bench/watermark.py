@@ -1,7 +1,7 @@
 """A watermark on real and synthetic speech: heard or not, found after what may happen to it, seen by chance.
 
 Of each utterance a clip of each length is signed, attacked and looked at; recordings of one speaker that are
-too short are joined. What is done is kept in --work_dir, so that a run that was broken off goes on. The
+too short are joined. What is done is kept in --output_dir, so that a run that was broken off goes on. The
 probability of chance is held against unmarked real speech with many keys.
 """
 
@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--other_keys", type=int, default=0, help="tried on each unmarked real clip of 2 s besides"
     )
     parser.add_argument("--codec_config", help="codec.yaml; its resynthesis of those rated is looked at")
-    parser.add_argument("--work_dir", required=True, help="keeps what is done")
+    parser.add_argument("--output_dir", required=True, help="keeps what is done")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--nj", type=int, default=1, help="processes")
 
@@ -149,11 +149,11 @@ def measure(args: argparse.Namespace) -> list[Metric]:
     ]
     tools(args.watermark, args.watermark_key, args.codec_config)  # what is missing is told before the work
     settings = [args.watermark, args.watermark_key, args.codec_config]
-    journal = Journal(Path(args.work_dir) / f"{args.watermark}.jsonl")
+    journal = Journal(Path(args.output_dir) / f"{args.watermark}.jsonl")
     done = {tuple(row["job"]): row for row in journal.rows() if row["settings"] == settings}
-    work = partial(_measure_all, *settings, args.other_keys)
+    work = partial(_measure_all, args.watermark, args.watermark_key, args.codec_config, args.other_keys)
     pending = [job for job in jobs if job not in done]
-    Path(args.work_dir).mkdir(parents=True, exist_ok=True)
+    Path(args.output_dir).mkdir(parents=True, exist_ok=True)
     with journal:
         for row in parallel_map(work, pending, args.nj, "clips"):
             journal.append({**row, "settings": settings})
@@ -208,7 +208,7 @@ def _quality(rows: Sequence[Row], about: dict[str, Any]) -> Iterator[Metric]:
 
 
 def _chances(rows: Sequence[Row], kind: str) -> Iterator[Metric]:
-    """How often unmarked real speech looks marked: measured, with a bound, beside what is claimed."""
+    """The share of unmarked real speech that looks marked, beside the probability that is claimed."""
     chances = np.array(
         [
             chance

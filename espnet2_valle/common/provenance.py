@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Provenance:
-    """Who agreed to what, and where a recording is from.
+    """Statements about a voice, both of which may be empty.
 
     Attributes:
         consent: statement of the speaker's consent, in any words.
@@ -20,7 +20,7 @@ class Provenance:
         return bool(self.consent or self.origin)
 
     def to_dict(self) -> dict[str, str]:
-        """What is stated, as JSON values."""
+        """JSON values of the statements that are not empty."""
         stated = {"consent": self.consent, "origin": self.origin}
         return {name: value for name, value in stated.items() if value}
 

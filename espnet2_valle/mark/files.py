@@ -11,7 +11,7 @@ from espnet2_valle.mark.abs_watermark import AbsWatermark, Detection
 
 @dataclass(frozen=True)
 class Finding:
-    """What is found out about a sound file.
+    """The result of looking at a sound file.
 
     Attributes:
         file: its path.

@@ -7,7 +7,7 @@ distribution (Bentkus and Dzindzalieta, "A tight Gaussian bound for weighted sum
 variables", 2015), and the probability of chance is at most that times the number of hypotheses.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -33,6 +33,7 @@ SPEED_REACH = 0.024  # speeds tried, either way
 DRIFT = 0.02  # seconds that two neighbouring speeds part over a sound
 COARSEST_STEP = 0.005  # between speeds
 WINDOW = 10.0  # seconds looked at as one; of longer recordings, windows that overlap by half
+BEYOND_DOUBT = 1e-12  # probability of chance from which on nothing more is tried
 LIMIT = 1e-4  # probability of chance from which on sound counts as marked
 TAIL_FACTOR = 3.18  # Bentkus and Dzindzalieta's constant, 1 / (4 Q(sqrt 2))
 CLIP = 1.0  # dB: a cell that leans further says no more
@@ -44,14 +45,17 @@ RAMP = 10.0  # dB from saying nothing to saying all
 
 
 def detect(wav: np.ndarray, rate: int, key: str) -> Detection:
-    """Look for the mark of `key` in `wav` (S,) at `rate` Hz."""
+    """Look for the mark of `key` in `wav` (S,) at `rate` Hz, until it is found beyond doubt."""
     sound = resample(wav.astype(np.float32), rate, RATE).astype(np.float64)
     windows = list(cut(sound))
-    found = [search(window, key) for window in windows]
-    if not found:
-        return Detection(False, 1.0)
-    best, payload, _ = max(found)
-    chance = min(1.0, chance_of(best) * sum(tried for *_, tried in found))
+    tried = sum(len(speeds(window)) for window in windows) * PHASES * SLOTS * VALUES**BLOCKS
+    chance, payload = 1.0, 0
+    for statistic, number in candidates(windows, key):
+        probability = chance_of(statistic) * tried
+        if probability < chance:
+            chance, payload = probability, number
+        if chance <= BEYOND_DOUBT:
+            break
     marked = chance <= LIMIT
     return Detection(marked, chance, payload if marked else None)
 
@@ -74,23 +78,31 @@ def cut(sound: np.ndarray) -> Iterator[np.ndarray]:
             yield window
 
 
-def search(sound: np.ndarray, key: str) -> tuple[float, int, int]:
-    """The best of all hypotheses about one window (S,): its statistic and payload, and how many there are."""
+def candidates(windows: Sequence[np.ndarray], key: str) -> Iterator[tuple[float, int]]:
+    """Statistic and payload of the best hypothesis about each window (S,) at each speed."""
     book = codebook(key).astype(np.float32)
-    best, payload, tried = 0.0, 0, 0
-    for grids in folded(sound):
-        cells = blocks(rolled(grids)).reshape(-1, BLOCKS, book.shape[-1]).astype(np.float32)
-        norm = np.sqrt((cells**2).sum(axis=(1, 2)))
-        scores = [cells[:, block] @ book[block].T for block in range(BLOCKS)]
-        tops = [score.max(axis=1) for score in scores]
-        statistic = sum(tops) / np.maximum(norm, np.finfo(np.float32).tiny)
-        tried += len(cells) * VALUES**BLOCKS
-        place = int(statistic.argmax())
-        if statistic[place] > best:
-            best = float(statistic[place])
-            high, low = (int(score[place].argmax()) for score in scores)
-            payload = high * VALUES + low
-    return best, payload, tried
+    for window in windows:
+        for grids in folded(window):
+            yield search(grids, book)
+
+
+def search(grids: np.ndarray, book: np.ndarray) -> tuple[float, int]:
+    """The best hypothesis about folded cells.
+
+    Args:
+        grids: (n, SLOTS, BANDS), of n offsets within a hop.
+        book: signs (BLOCKS, VALUES, SLOTS * BANDS / BLOCKS) float32.
+
+    Returns:
+        its statistic and payload.
+    """
+    cells = blocks(rolled(grids)).reshape(-1, BLOCKS, book.shape[-1]).astype(np.float32)
+    norm = np.sqrt((cells**2).sum(axis=(1, 2)))
+    scores = [cells[:, block] @ book[block].T for block in range(BLOCKS)]
+    statistic = sum(score.max(axis=1) for score in scores) / np.maximum(norm, np.finfo(np.float32).tiny)
+    place = int(statistic.argmax())
+    high, low = (int(score[place].argmax()) for score in scores)
+    return float(statistic[place]), high * VALUES + low
 
 
 def rolled(grids: np.ndarray) -> np.ndarray:
@@ -110,7 +122,7 @@ def folded(sound: np.ndarray) -> Iterator[np.ndarray]:
     padded = np.pad(sound, (length // 2, length // 2))
     frames = np.lib.stride_tricks.sliding_window_view(padded, length)[::step]
     power = np.abs(np.fft.rfft(frames * hann(length), axis=1)) ** 2
-    for speed in speeds(len(sound) / RATE):
+    for speed in speeds(sound):
         level = levels(power, band_weights(length, RATE, speed))
         weight = trust(level)
         grids = []
@@ -120,11 +132,11 @@ def folded(sound: np.ndarray) -> Iterator[np.ndarray]:
         yield np.stack(grids)
 
 
-def speeds(seconds: float) -> np.ndarray:
-    """Speeds to try for a sound of this length: as far apart as two of them sound alike over it."""
-    step = min(COARSEST_STEP, DRIFT / seconds)
+def speeds(sound: np.ndarray) -> list[float]:
+    """Speeds to try for a sound, the likeliest first: as far apart as two of them sound alike over it."""
+    step = min(COARSEST_STEP, DRIFT * RATE / len(sound))
     count = int(np.ceil(SPEED_REACH / step))
-    return 1 + SPEED_REACH * np.arange(-count, count + 1) / count
+    return [1 + SPEED_REACH * number / count for number in sorted(range(-count, count + 1), key=abs)]
 
 
 def trust(level: np.ndarray) -> np.ndarray:

@@ -36,7 +36,7 @@ def test_a_run_that_was_broken_off_goes_on(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(watermark, "DNSMOSScorer", lambda: type("", (), {"score": lambda *_: 3.0})())
     monkeypatch.setattr(watermark, "import_extra", lambda *_: type("", (), {"pesq": lambda *_: 4.5}))
     watermark.tools.cache_clear()
-    words = ["watermark", "--real_dir", str(tmp_path), "--work_dir", f"{tmp_path}/work", "--json"]
+    words = ["watermark", "--real_dir", str(tmp_path), "--output_dir", f"{tmp_path}/work", "--json"]
     benchmark.main([*words, f"{tmp_path}/1.json", "--num_utterances", "1", "--other_keys", "2"])
     journal = tmp_path / "work" / "spread.jsonl"
     assert len(journal.read_text().splitlines()) == 2

@@ -26,7 +26,7 @@ def test_it_answers_by_name_as_espnets_results_do():
     assert said["wav"] is said.wav
     assert said["outcome"] is Outcome.OK
     assert dict(said).keys() == {
-        *("wav", "fs", "codes", "outcome", "log_probability", "tries", "problem", "score")
+        *("wav", "fs", "codes", "outcome", "log_probability", "tries", "problem", "score", "provenance")
     }
     for name in ("loudness", "keys", "rank"):
         with pytest.raises(KeyError, match=name):

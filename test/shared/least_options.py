@@ -130,7 +130,7 @@ LEAST = {
     ],
     "benchmark tokenize": [f"--folder {{in}}/exp {JSON}"],
     "benchmark score": [f"--folder {{in}}/exp --config {{conf}}/score/study.yaml {JSON}"],
-    "benchmark watermark": [f"--real_dir {{in}}/data --work_dir {{out}}/work {JSON}"],
+    "benchmark watermark": [f"--real_dir {{in}}/data --output_dir {{out}}/work {JSON}"],
     "benchmark longform": [
         f"{MODEL} --prompt {{in}}/voice.npz --words {{in}}/text.txt --output_wav {{out}}/long.wav {JSON} "
         "--longform_config {conf}/longform.yaml"
