@@ -89,6 +89,7 @@ COMMANDS = (
     _benchmark("startup", "CPU time of importing synthesis, beside models, codec and tokens, and torch"),
     _benchmark("first_sound", "from pip install to the first sound of a packed model"),
     _benchmark("streaming", "time to the first sound of a stream, and the largest gap behind it"),
+    _benchmark("serve", "the service against the bare decoder, and minutes of trouble for it"),
     _benchmark("tokenize", "tokenising with two workers over one"),
     _benchmark("score", "scoring with two workers over one"),
     _benchmark("longform", "likeness to the prompt over position, and memory, of a long text"),

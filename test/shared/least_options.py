@@ -128,6 +128,10 @@ LEAST = {
         "--ar_config {conf}/train_ar_mini.yaml --nar_config {conf}/train_nar_mini.yaml "
         f"--codec_config {{conf}}/codec/world.yaml {JSON}",
     ],
+    "benchmark serve": [
+        f"{MODEL} --prompt {{in}}/voice.npz --words {{in}}/text.txt {JSON} "
+        "--decode_config {conf}/decode.yaml --serve_config {conf}/serve.yaml"
+    ],
     "benchmark tokenize": [f"--folder {{in}}/exp {JSON}"],
     "benchmark score": [f"--folder {{in}}/exp --config {{conf}}/score/study.yaml {JSON}"],
     "benchmark watermark": [f"--real_dir {{in}}/data --output_dir {{out}}/work {JSON}"],
