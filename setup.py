@@ -63,6 +63,7 @@ EXTRAS = {
         "soundfile>=0.13",  # bit rates of MP3
         "sentencex>=1.0",
     ],
+    "demo": ["gradio>=5.9", "uvicorn>=0.34", "soundfile>=0.13", "sentencex>=1.0"],
     "play": ["sounddevice>=0.4.6"],  # PortAudio; on Linux apt has it (libportaudio2)
     "cluster": ["dask-jobqueue>=0.9", "asyncssh>=2.14"],
     "test": ["pytest>=8", "pytest-xdist>=3.7", "hypothesis>=6.100", "openai>=1.60"],

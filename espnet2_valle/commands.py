@@ -46,6 +46,7 @@ COMMANDS = (
     Command("stream", "valle_stream", "say a text while it is still being made", "valle_stream"),
     Command("longform", "valle_longform", "read a long text aloud: paragraphs, chapters", "valle_longform"),
     Command("serve", "serve", "serve a model over HTTP, as OpenAI's clients expect it"),
+    Command("demo", "demo", "serve a page to try a model in a browser"),
     Command("prompt", "valle_prepare_prompt", "make a recording a prompt", "valle_prepare_prompt"),
     Command("train", "valle_train", "train an AR or a NAR model with ESPnet's trainer", "valle_train"),
     Command("finetune", "finetune_base", "lay out a packed model to be fine-tuned", "valle_finetune_base"),

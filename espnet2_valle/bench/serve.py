@@ -46,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stream", type=str2bool, default=False, help="chunk by chunk")
     parser.add_argument("--workers", type=int, default=1, help="of the service; the bare decoder is one")
     parser.add_argument("--threads", type=int, default=1, help="of each worker, and of the bare decoder")
+    parser.add_argument("--compare", type=str2bool, default=True, help="the service with the bare decoder")
     parser.add_argument("--minutes", type=float, default=0.0, help="of mixed requests; 0: none")
 
 
@@ -79,7 +80,7 @@ def measure(args: argparse.Namespace) -> list[Metric]:
     about |= {"workers": args.workers, "threads": args.threads}
     metrics: list[Metric] = []
     with started(words, args.prompt, args.serve_config) as service:
-        if args.rounds:
+        if args.compare:
             metrics += _compare(args, service, texts, about)
         if args.minutes:
             metrics += soak(service, texts, args.minutes, max(args.clients), about)

@@ -71,7 +71,8 @@ def soak(
     asked = sum(count for name, count in ends.items() if name.startswith("speech: "))
     ratio = _median(memory, AFTER) / _median(memory, BEFORE)
     about = {**about, "minutes": minutes, "clients": clients}
-    told: dict[str, Any] = {**about, **dict(sorted(ends.items()))}
+    told: dict[str, Any] = dict(about)
+    told.update(sorted(ends.items()))
     return [
         Metric("soak_requests_for_speech", asked, "requests", "", told),
         Metric("soak_unanswered", asked - answered, "requests", "<= 0", about),
@@ -93,7 +94,8 @@ def soak(
 
 def _speech(service: Service, text: str, draw: random.Random) -> str:
     """A client that waits for its answer."""
-    body = {"model": "valle", "voice": VOICE, "input": text, "response_format": draw.choice(FORMATS)}
+    body: dict[str, Any] = {"model": "valle", "voice": VOICE, "input": text}
+    body |= {"response_format": draw.choice(FORMATS)}
     body |= {"seed": draw.randrange(1000), "stream": draw.random() < 0.5}
     try:
         answer = requests.post(service.url(SPEECH), json=body, timeout=ANSWER_SECONDS)

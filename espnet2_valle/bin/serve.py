@@ -18,8 +18,7 @@ def get_parser() -> argparse.ArgumentParser:
     """Options of the command; `--config` reads those of the model from YAML."""
     parser = ConfigParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     add_model_arguments(parser)
-    group = add_serve_arguments(parser, port=8000)
-    group.add_argument("--keys", help="file with lines `NAME KEY`; without it only this machine is served")
+    add_serve_arguments(parser, port=8000)
     return parser
 
 

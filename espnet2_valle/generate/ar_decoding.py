@@ -34,13 +34,16 @@ class Decoded:
 class _Row:
     """An utterance that is being decoded."""
 
-    def __init__(self, index: int, utterance: Utterance, prompt: list[int], group_size: int, window: int):
+    def __init__(
+        self, index: int, utterance: Utterance, prompt: list[int], group_size: int, options: SamplingOptions
+    ):
         self.index = index
+        self.options = utterance.sampling or options
         self.limits = utterance.limits
         self.generator = utterance.generator
         self.max_frames = utterance.limits.max_frames // group_size * group_size
         self.prompt_groups = len(prompt) // group_size
-        self.recent = deque(prompt, maxlen=window)
+        self.recent = deque(prompt, maxlen=self.options.repetition_window)
         self.trap = RepetitionTrap(utterance.limits.max_repeat_frames)
         self.codes: list[int] = []
         self.draws = 0
@@ -82,7 +85,7 @@ class ARDecoder:
     Args:
         model: in evaluation mode.
         utterances: what to say; see `admit`.
-        options: how codes are drawn.
+        options: how codes are drawn, where an utterance does not say.
 
     Attributes:
         results: of each utterance by its number, None until it has ended.
@@ -117,10 +120,10 @@ class ARDecoder:
         parts = at_once([utterances[n] for n in first], utterances[0].text.device)
         prefixes = joined([read_prefixes(self.model, part) for part in parts])
         of_row = [bisect(first, n) - 1 for n in range(len(utterances))]
-        size, window = self.model.group_size, self.options.repetition_window
+        size = self.model.group_size
         numbers = [self._admitted + n for n in range(len(utterances))]
         rows = [
-            _Row(number, one, prefixes.prompts[n], size, window)
+            _Row(number, one, prefixes.prompts[n], size, self.options)
             for number, one, n in zip(numbers, utterances, of_row)
         ]
         caches = [prefixes.caches[n] for n in of_row]
@@ -184,19 +187,23 @@ class ARDecoder:
             going = [place for place, row in enumerate(self._rows) if row.outcome is None]
             if not going:
                 break
-            logits = self._logits[:, member]
-            logits = logits if len(going) == len(self._rows) else logits[going]
-            rows = [self._rows[place] for place in going]
-            codes = draw_codes(
-                logits, [row.recent for row in rows], self.options, [row.generator for row in rows]
-            )
-            chosen = torch.tensor(codes, device=logits.device).unsqueeze(1)
-            scores = logits.float().log_softmax(-1).gather(1, chosen)
-            self._log_probabilities[going] += scores.flatten().double()
-            for row, code in zip(rows, codes, strict=True):
-                row.add(code, code == end)
+            for options in dict.fromkeys(self._rows[place].options for place in going):
+                alike = [place for place in going if self._rows[place].options == options]
+                self._draw(member, alike, options)
         for row in self._rows:
             row.end_group()
+
+    def _draw(self, member: int, places: Sequence[int], options: SamplingOptions) -> None:
+        """Draw a code of the group for the rows at these places, which share their options."""
+        logits = self._logits[:, member]
+        logits = logits if len(places) == len(self._rows) else logits[places]
+        rows = [self._rows[place] for place in places]
+        codes = draw_codes(logits, [row.recent for row in rows], options, [row.generator for row in rows])
+        chosen = torch.tensor(codes, device=logits.device).unsqueeze(1)
+        scores = logits.float().log_softmax(-1).gather(1, chosen)
+        self._log_probabilities[places] += scores.flatten().double()
+        for row, code in zip(rows, codes, strict=True):
+            row.add(code, code == self.model.end)
 
     def _leave(self) -> list[_Row]:
         """Take finished rows out of the batch; returns those that stay."""

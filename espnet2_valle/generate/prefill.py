@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import torch
 
+from espnet2_valle.generate.options import SamplingOptions
 from espnet2_valle.generate.stopping import Limits
 from espnet2_valle.valle.ar import VALLEAR
 from espnet2_valle.valle.cache import KVCache
@@ -24,6 +25,7 @@ class Utterance:
         limits: when to stop it.
         generator: its own source of randomness.
         prompt_tokens: how many of the ids are the prompt's: over its groups, the speaking rate. 0: not known.
+        sampling: how its codes are drawn; None: as the decoder's others.
     """
 
     text: torch.Tensor
@@ -31,6 +33,7 @@ class Utterance:
     limits: Limits
     generator: torch.Generator
     prompt_tokens: int = 0
+    sampling: SamplingOptions | None = None
 
     def begins_as(self, other: "Utterance") -> bool:
         """Tell whether text and prompt are the very same tensors."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import torch
 
 from espnet2_valle.common.provenance import Provenance
+from espnet2_valle.generate.options import SamplingOptions
 from espnet2_valle.generate.prefill import Utterance
 from espnet2_valle.generate.prompt import Prompt
 from espnet2_valle.generate.stopping import Limits
@@ -14,13 +15,18 @@ from espnet2_valle.text.unknown import name_words
 
 @dataclass(frozen=True)
 class Request:
-    """One text to say; see `Text2Speech.__call__` for the meaning of each attribute."""
+    """One text to say; see `Text2Speech.__call__` for the meaning of each attribute.
+
+    Attributes:
+        sampling: how codes are drawn; None: as the model's options say.
+    """
 
     text: str
     prompt_speech: Prompt
     prompt_text: str | None = None
     prompt_fs: int | None = None
     seed: int | None = None
+    sampling: SamplingOptions | None = None
 
 
 @dataclass(frozen=True)
@@ -59,4 +65,5 @@ class Prepared:
     def utterance(self, seed: int) -> Utterance:
         """The request to the AR model, drawing from `seed`."""
         generator = torch.Generator(self.text.device).manual_seed(seed)
-        return Utterance(self.text, self.first, self.limits, generator, self.prompt_tokens)
+        sampling = self.request.sampling
+        return Utterance(self.text, self.first, self.limits, generator, self.prompt_tokens, sampling)

@@ -12,18 +12,18 @@ from espnet2_valle.serve.server import ServeSpec
 VOICES = check_folder("no such folder of prepared prompts", "Make it, and let `valle prompt` fill it")
 
 
-def add_serve_arguments(parser: argparse.ArgumentParser, port: int) -> argparse._ArgumentGroup:
+def add_serve_arguments(parser: argparse.ArgumentParser, port: int) -> None:
     """Options that both have; `serve_spec` reads them."""
     group = parser.add_argument_group("service")
     group.add_argument("--voices", help="folder of prepared prompts (.npz), which are voices by their names")
     group.add_argument("--host", default="127.0.0.1", help="address to listen on")
     group.add_argument("--port", type=int, default=port, help="0: any")
+    group.add_argument("--keys", help="file with lines `NAME KEY`; without it only this machine is served")
     group.add_argument("--serve_config", default=str(find("serve.yaml")), help="limits, patience, rows")
     group.add_argument("--longform_config", default=str(find("longform.yaml")), help="pauses in long texts")
     group.add_argument("--workers", type=int, default=1, help="processes, each with the models")
     group.add_argument("--threads", type=int, default=0, help="of each worker; 0: as torch has it")
     group.add_argument("--recognizer", default=POCKETSPHINX, help=LISTENERS_HELP)
-    return group
 
 
 def serve_spec(args: argparse.Namespace, model: ModelSpec) -> ServeSpec:
@@ -35,7 +35,7 @@ def serve_spec(args: argparse.Namespace, model: ModelSpec) -> ServeSpec:
     return ServeSpec(
         model=model,
         voices=args.voices,
-        keys=getattr(args, "keys", None),
+        keys=args.keys,
         options=ServeOptions.load(args.serve_config),
         longform_config=args.longform_config,
         host=args.host,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from espnet2_valle.generate.options import SamplingOptions
 from espnet2_valle.generate.prompt import PreparedPrompt
 
 
@@ -14,6 +15,7 @@ class Speak:
     voice: PreparedPrompt
     seed: int | None
     streamed: bool
+    sampling: SamplingOptions | None = None
 
 
 @dataclass(frozen=True)

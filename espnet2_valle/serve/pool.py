@@ -13,6 +13,7 @@ from typing import Any
 
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.generate.opening import ModelSpec
+from espnet2_valle.generate.options import SamplingOptions
 from espnet2_valle.generate.prompt import PreparedPrompt
 from espnet2_valle.generate.scheduler import Piece
 from espnet2_valle.serve.messages import Beat, Cancel, Check, Failed, Made, Prepare, Ready, Refused, Speak
@@ -168,9 +169,14 @@ class Pool:
         return [worker.process.pid or 0 for worker in self._workers]
 
     async def speak(
-        self, text: str, voice: PreparedPrompt, seed: int | None, streamed: bool
+        self,
+        text: str,
+        voice: PreparedPrompt,
+        seed: int | None,
+        streamed: bool,
+        sampling: SamplingOptions | None = None,
     ) -> AsyncGenerator[Piece, None]:
-        """Say a text of one sentence.
+        """Say a text of one sentence; the arguments are those of `Request` and `Scheduler.submit`.
 
         Yields:
             pieces as they come; the last one has an outcome.
@@ -178,7 +184,7 @@ class Pool:
         Raises:
             Refusal: of the text, or for want of a worker.
         """
-        call = self._ask(Speak(self._ticket(), text, voice, seed, streamed), self.options.retries)
+        call = self._ask(Speak(self._ticket(), text, voice, seed, streamed, sampling), self.options.retries)
         try:
             while True:
                 piece = await self._answer(call)
@@ -301,6 +307,7 @@ class Pool:
         worker.end()  # it may only have closed its pipe
         worker.process.join()
         logging.error("worker %s died (exit code %s)", worker.process.pid, worker.process.exitcode)
+        worker.process.close()
         self.restarts += 1
         pause = 0.0
         if worker.ready is None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.seeds import seed_of
+from espnet2_valle.generate.options import SamplingOptions
 from espnet2_valle.generate.outcome import Outcome
 from espnet2_valle.generate.prompt import PreparedPrompt
 from espnet2_valle.generate.say import cut_text
@@ -58,6 +59,7 @@ async def say_all(
     seed: int,
     streamed: bool,
     alone: bool,
+    sampling: SamplingOptions | None = None,
 ) -> AsyncGenerator[Heard, None]:
     """Say sentences, each when what is before it was taken: a slow listener holds back the work, not memory.
 
@@ -68,6 +70,7 @@ async def say_all(
         seed: each sentence draws from one of its own that is made of it; one that stands `alone` from it.
         streamed: chunk by chunk.
         alone: there is one sentence.
+        sampling: how codes are drawn; None: as the model's options say.
 
     Raises:
         Refusal: see `Pool.speak`.
@@ -75,7 +78,7 @@ async def say_all(
     number = 0
     async for sentence in sentences:
         own = seed if alone else seed_of(seed, number)
-        pieces = pool.speak(sentence.text, voice, own, streamed)
+        pieces = pool.speak(sentence.text, voice, own, streamed, sampling)
         async with aclosing(pieces):
             async for piece in pieces:
                 wav = piece.wav

@@ -19,22 +19,24 @@ class Voices:
     Args:
         folder: of prepared prompts (.npz); uploaded ones go into a folder in it.
         most: voices in all.
+        whole: keep their sound too.
 
     Raises:
         InputError: one of the files is no prepared prompt.
     """
 
-    def __init__(self, folder: str | Path | None, most: int):
+    def __init__(self, folder: str | Path | None, most: int, whole: bool = False):
         self._folder, self._most = Path(folder) if folder else None, most
         self._voices: dict[str, PreparedPrompt] = {}
         self._uploaded: set[str] = set()
         if self._folder is None:
             return
+        kept = (lambda voice: voice) if whole else _light
         for path in sorted(self._folder.glob(f"*{SUFFIX}")):
-            self._voices[path.stem] = _light(PreparedPrompt.read(path))
+            self._voices[path.stem] = kept(PreparedPrompt.read(path))
         for path in sorted((self._folder / UPLOADED).glob(f"*{SUFFIX}")):
             if path.stem not in self._voices:
-                self._voices[path.stem] = _light(PreparedPrompt.read(path))
+                self._voices[path.stem] = kept(PreparedPrompt.read(path))
                 self._uploaded.add(path.stem)
 
     def __len__(self) -> int:

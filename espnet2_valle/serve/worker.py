@@ -113,8 +113,8 @@ class Worker:
         match message:
             case Cancel(ticket):
                 self.scheduler.cancel(ticket)
-            case Speak(ticket, text, voice, seed, streamed):
-                prepared = self.text2speech.prepare(Request(text, voice, seed=seed))
+            case Speak(ticket, text, voice, seed, streamed, sampling):
+                prepared = self.text2speech.prepare(Request(text, voice, seed=seed, sampling=sampling))
                 self.scheduler.submit(ticket, prepared, streamed)
             case Check(ticket, where, voice):
                 voice.check(where, self.text2speech.codec)

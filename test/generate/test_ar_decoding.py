@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -150,6 +152,21 @@ def test_what_enters_while_others_run_says_what_it_says_alone(model, options, or
         assert ours.codes.tolist() == theirs.codes.tolist()
         assert ours.outcome is theirs.outcome
         assert ours.log_probability == pytest.approx(theirs.log_probability, rel=1e-5)
+
+
+def test_each_draws_in_its_own_way(model):
+    model.double()
+    ways = [GREEDY, SamplingOptions(top_p=0.9), SamplingOptions(temperature=2.0, repetition_window=5), None]
+
+    def drawn():
+        return [replace(one, sampling=way) for one, way in zip(ragged(model, (1, 2, 3, 4)), ways)]
+
+    together = decode_ar(model, drawn(), SamplingOptions())
+    alone = [decode_ar(model, [one], SamplingOptions())[0] for one in drawn()]
+    assert [one.codes.tolist() for one in together] == [one.codes.tolist() for one in alone]
+    plain = decode_ar(model, ragged(model, (1, 2, 3, 4)), SamplingOptions())
+    assert together[0].codes.tolist() != plain[0].codes.tolist()
+    assert together[3].codes.tolist() == plain[3].codes.tolist()
 
 
 def test_candidates_that_share_a_prefix_are_read_once(model, monkeypatch):

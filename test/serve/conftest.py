@@ -38,7 +38,7 @@ class StubPool:
         self.asked, self.left = [], []
         self.gate = threading.Event()
 
-    async def speak(self, text, voice, seed, streamed):
+    async def speak(self, text, voice, seed, streamed, sampling=None):
         self.asked.append((text, voice.text, seed, streamed))
         try:
             words = text.split()

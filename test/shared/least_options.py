@@ -46,6 +46,10 @@ LEAST = {
         f"{MODEL} --voices {{in}}/data --keys {{in}}/keys --serve_config {{conf}}/serve.yaml "
         "--longform_config {conf}/longform.yaml --port 0"
     ],
+    "demo": [
+        f"{MODEL} --voices {{in}}/data --keys {{in}}/keys --serve_config {{conf}}/serve.yaml "
+        "--longform_config {conf}/longform.yaml --port 0"
+    ],
     "train": [
         "--valle ar --config {conf}/train_ar_mini.yaml --output_dir {out}/ar --token_list {in}/tokens.txt "
         "--codec_config {in}/codec.yaml --train_data_path_and_name_and_type {in}/index,index,valle_index "
