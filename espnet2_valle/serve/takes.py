@@ -1,4 +1,4 @@
-"""Takes of the page: speech with its settings, shown side by side."""
+"""Speech on the page, with its settings, to be compared."""
 
 import base64
 import html
@@ -54,7 +54,7 @@ def player(token: str) -> str:
 
 
 def table(takes: Sequence[Take]) -> str:
-    """Takes side by side, the newest first."""
+    """A table of takes, the newest first."""
     head = ("", "text", "settings", "outcome", "similarity", "first sound", "in all", "speech")
     rows = []
     for take in takes:
