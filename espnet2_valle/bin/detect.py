@@ -1,6 +1,7 @@
-"""Tell whether sound files carry the watermark that speech is signed with, and which payload.
+"""Tell whether sound files carry the watermark that speech is signed with, and if they are likely synthetic.
 
-Beside the answer stands the probability that sound which is not marked would look like it by chance.
+Beside the mark and its payload stands the probability that sound which is not marked would look like it by
+chance. The second answer takes a detector (`run.sh --detector true`, `valle detector train`).
 """
 
 import argparse
@@ -24,6 +25,9 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("files", nargs="+", metavar="FILE", help="sound files of any rate and length")
     parser.add_argument("--watermark", choices=list(WATERMARKS), default=DEFAULT, help="to look for")
     parser.add_argument("--watermark_key", default=DEFAULT_KEY, help="which spread was signed with")
+    parser.add_argument(
+        "--detector", metavar="DIR", help="folder of a detector of synthetic speech, to ask too"
+    )
     parser.add_argument("--json", help="write the findings here too, one object a line")
     return parser
 
@@ -34,8 +38,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     watermark = build_watermark(args.watermark, args.watermark_key, 0)
     if watermark is None:
         raise InputError("--watermark", f"'{args.watermark}' is none to look for", "Leave it out")
+    detector = None
+    if args.detector:
+        from espnet2_valle.mark.detector import Detector  # which takes torch
+
+        detector = Detector.open(args.detector)
     findings = []
-    bar = tqdm(examine(args.files, args.watermark, watermark), total=len(args.files), disable=None)
+    bar = tqdm(examine(args.files, args.watermark, watermark, detector), total=len(args.files), disable=None)
     for finding in bar:
         bar.write(finding.line())
         findings.append(finding)

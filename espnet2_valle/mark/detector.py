@@ -58,6 +58,14 @@ class Verdict:
         """The sound is more likely synthetic than not."""
         return self.score >= self.threshold
 
+    def words(self) -> str:
+        """The opinion, and what it is worth."""
+        likely = "likely synthetic" if self.synthetic else "likely real"
+        return (
+            f"{likely} (score {self.score:+.1f}, from {self.threshold:+.1f} on synthetic; the detector errs "
+            f"in {self.error_rate:.0%} of what is like its training set)"
+        )
+
 
 class Detector:
     """A trained detector.
@@ -114,6 +122,14 @@ class Detector:
         """
         score = self.score(prepared(resample(wav, rate, RATE), where))
         return Verdict(score, self.threshold, self.error_rate)
+
+    def hear_if_enough(self, wav: np.ndarray, rate: int, where: str | Path) -> Verdict | None:
+        """The same; None with a warning for a sound that is too short to tell."""
+        try:
+            return self.hear(wav, rate, where)
+        except InputError as error:
+            logging.warning("%s", error)
+            return None
 
 
 def write_about(folder: str | Path, threshold: float, error_rate: float, systems: Sequence[str]) -> None:

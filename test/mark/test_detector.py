@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from espnet2_valle.bin import detector_train
+from espnet2_valle.bin import detect, detector_train
 from espnet2_valle.common.audio import write_audio
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.mark.detector import Detector
@@ -94,6 +94,24 @@ def test_a_sound_is_judged_at_any_rate_level_and_with_silence_around_it(trained)
         assert verdict.synthetic == synthetic
         padded = np.concatenate([np.zeros(8000, np.float32), 0.1 * wav, np.zeros(4000, np.float32)])
         assert detector.hear(padded, RATE).score == pytest.approx(verdict.score, abs=0.05)
+
+
+def test_valle_detect_says_both(trained, tmp_path, capsys):
+    for name, wav in (
+        ("real", speech(105, 999)),
+        ("made", speech(105, 999, 0.5)),
+        ("short", speech(105, 9)[:2000]),
+    ):
+        write_audio(tmp_path / f"{name}.wav", wav, RATE)
+    files = [str(tmp_path / f"{name}.wav") for name in ("real", "made", "short")]
+    detect.main([*files, "--detector", str(trained), "--json", str(tmp_path / "found.jsonl")])
+    real, made, short = capsys.readouterr().out.splitlines()
+    assert "not marked" in real
+    assert "; likely real (score " in real
+    assert "; likely synthetic (score " in made
+    assert "likely" not in short
+    found = [json.loads(line)["detector"] for line in (tmp_path / "found.jsonl").read_text().splitlines()]
+    assert [each and each["synthetic"] for each in found] == [False, True, None]
 
 
 def test_a_run_that_is_done_is_not_done_again(trained, corpus):
