@@ -35,6 +35,7 @@ class SpeechAnswer(Response):
         rate: of the sound in Hz.
         events: as server-sent events, the sound in base64.
         whole: all of it is known at once, so that the file has its length in its head.
+        comment: that the file carries: consent and origin of the voice.
         metrics: counts.
         patience: seconds until the first sound.
         done: called at the end, however it comes.
@@ -47,11 +48,13 @@ class SpeechAnswer(Response):
         rate: int,
         events: bool,
         whole: bool,
+        comment: str | None,
         metrics: Metrics,
         patience: float,
         done: Callable[[], None],
     ):
         self.heard, self.form, self.rate, self.events, self.whole = heard, form, rate, events, whole
+        self.comment = comment
         self.metrics, self.patience, self.done = metrics, patience, done
         self.background = None
         self._begun = time.perf_counter()
@@ -93,7 +96,7 @@ class SpeechAnswer(Response):
                 await send(_body(_event("error", **refusal.content), more=False))
 
     async def _send_all(self, send: Send) -> None:
-        encoder = Encoder(self.form, self.rate)
+        encoder = Encoder(self.form, self.rate, self.comment)
         samples, outcome = 0, ""
         with anyio.move_on_after(self.patience) as first:
             async for heard in self.heard:
@@ -103,7 +106,7 @@ class SpeechAnswer(Response):
                 if not samples:
                     continue
                 if self.whole:
-                    data = whole_file(self.form, self.rate, heard.wav)
+                    data = whole_file(self.form, self.rate, heard.wav, self.comment)
                 else:
                     data = await anyio.to_thread.run_sync(encoder.encode, heard.wav)
                 await self._start(send, len(data) if self.whole else None)

@@ -2,7 +2,7 @@
 
 POST   /v1/audio/speech         a text to sound: wav, flac, mp3, opus, pcm; see `SpeechRequest`
 GET    /v1/models, /v1/voices   what there is
-POST   /v1/voices               (key) a recording becomes a voice: multipart `name`, `file`, `text`
+POST   /v1/voices               (key) a recording becomes a voice: multipart `name`, `file`, `text`, `consent`
 DELETE /v1/voices/NAME          (key) an uploaded voice goes
 WS     /v1/audio/stream         text in, sound out; see `espnet2_valle.serve.websocket`
 GET    /health, /metrics        for what watches over it
@@ -10,13 +10,15 @@ GET    /health, /metrics        for what watches over it
 A request names a voice, never a file or an address: nothing that it says is opened.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fastapi import FastAPI, Request, WebSocket
 from starlette.datastructures import UploadFile
 from starlette.responses import JSONResponse, Response
 
+from espnet2_valle.common.provenance import Provenance
+from espnet2_valle.generate.prompt import PreparedPrompt
 from espnet2_valle.serve.answers import SpeechAnswer, refused
 from espnet2_valle.serve.asked import SpeechRequest, check_model, check_supported, parsed
 from espnet2_valle.serve.keys import Keys, identify, is_holder
@@ -30,7 +32,7 @@ from espnet2_valle.serve.voices import Voices
 from espnet2_valle.serve.websocket import converse
 
 VOICES = "/v1/voices"
-FIELDS = 4  # of an upload's form
+FIELDS = 6  # of an upload's form
 FIELD_BYTES = 10000
 
 
@@ -65,6 +67,17 @@ class Service:
         caller = identify(self.keys, peer, request.headers, key)
         self.admission.count(caller)
         return caller
+
+    def voice(self, name: str) -> PreparedPrompt:
+        """The voice of a name, with a statement of consent where one is required.
+
+        Raises:
+            Refusal: there is none, or it has none.
+        """
+        voice = self.voices.get(name)
+        if self.options.require_consent and not voice.provenance.consent:
+            raise Refusal(403, f"the voice {name!r} has no statement of consent", "no_consent", "voice")
+        return voice
 
     def streamed(self, wanted: bool | None) -> bool:
         """Tell whether speech is made chunk by chunk."""
@@ -136,7 +149,7 @@ async def answer_speech(service: Service, request: Request) -> Response:
     check_supported(asked)
     if len(asked.input) > options.max_characters:
         raise invalid(f"input: has more than {options.max_characters} characters", "input", "too_long")
-    voice = service.voices.get(asked.voice_name)
+    voice = service.voice(asked.voice_name)
     sentences = sentences_of(asked.input, options.max_words, service.longform_config)
     streamed, alone = service.streamed(asked.stream), len(sentences) == 1
     seed = service.seed if asked.seed is None else asked.seed
@@ -149,6 +162,7 @@ async def answer_speech(service: Service, request: Request) -> Response:
         service.pool.rate,
         asked.stream_format == "sse",
         alone and not streamed,
+        voice.provenance.comment(),
         service.metrics,
         options.answer_seconds,
         leave,
@@ -160,11 +174,15 @@ async def add_voice(service: Service, request: Request) -> Response:
     need_key(service.caller(request))
     async with request.form(max_files=1, max_fields=FIELDS, max_part_size=FIELD_BYTES) as form:
         name, text, file = (form.get(field) for field in ("name", "text", "file"))
+        stated = {field: form.get(field) or "" for field in ("consent", "origin")}
+        provenance = Provenance(**{field: str(value) for field, value in stated.items()})
         if not isinstance(name, str) or not isinstance(file, UploadFile):
             raise invalid("send multipart/form-data with `name`, `file` and, best, `text`", "file")
         service.voices.check_new(name)
+        if service.options.require_consent and not provenance.consent:
+            raise invalid("consent: state that whoever speaks agrees", "consent")
         made = await service.pool.prepare(await file.read(), text if isinstance(text, str) and text else None)
-    service.voices.add(name, made.voice)
+    service.voices.add(name, replace(made.voice, provenance=provenance))
     content = {**described(service, name), "text": made.voice.text, "warnings": list(made.findings)}
     return JSONResponse(content, 201)
 
@@ -173,7 +191,8 @@ def described(service: Service, name: str) -> dict[str, Any]:
     """The description of a voice, as JSON."""
     voice = service.voices.get(name)
     seconds = round(len(voice.codes) / voice.spec.frame_rate, 2)
-    return {"id": name, "object": "voice", "seconds": seconds, "uploaded": service.voices.is_uploaded(name)}
+    told = {"id": name, "object": "voice", "seconds": seconds, "uploaded": service.voices.is_uploaded(name)}
+    return {**told, **voice.provenance.to_dict()}
 
 
 def need_key(caller: str) -> None:

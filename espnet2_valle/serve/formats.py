@@ -49,9 +49,10 @@ class Encoder:
     Args:
         name: of the format, a key of `FORMATS`.
         rate: of the samples in Hz; another is made of it where the format does not know it.
+        comment: that the file carries, where the format has room for one.
     """
 
-    def __init__(self, name: str, rate: int):
+    def __init__(self, name: str, rate: int, comment: str | None = None):
         form = FORMATS[name]
         self.rate = rate if not form.rates or rate in form.rates else _nearest(form.rates, rate)
         self._resampler = None
@@ -72,8 +73,10 @@ class Encoder:
                 bitrate_mode="CONSTANT" if form.constant else None,
                 compression_level=MP3_COMPRESSION if form.constant else None,
             )
+            if comment:
+                self._file.comment = comment
         elif name == "wav":
-            self._sink.write(_wav_header(self.rate))
+            self._sink.write(_wav_header(self.rate, comment))
 
     def encode(self, wav: np.ndarray) -> bytes:
         """Add samples (S,) float32; returns the bytes that are settled by now, perhaps none."""
@@ -97,23 +100,27 @@ class Encoder:
             self._file.write(wav)
 
 
-def whole_file(name: str, rate: int, wav: np.ndarray) -> bytes:
-    """The file of a sound (S,) of which all is known, with its length in its head."""
+def whole_file(name: str, rate: int, wav: np.ndarray, comment: str | None = None) -> bytes:
+    """The file of a sound (S,) of which all is known, with its length in its head; see `Encoder`."""
     form = FORMATS[name]
     if not form.container and name != "wav":
         encoder = Encoder(name, rate)
         return encoder.encode(wav) + encoder.close()
     known = rate if not form.rates or rate in form.rates else _nearest(form.rates, rate)
     file = io.BytesIO()
-    soundfile.write(
+    with soundfile.SoundFile(
         file,
-        resample(wav, rate, known),
+        "w",
         known,
+        1,
         format=form.container or "WAV",
         subtype=form.subtype or "PCM_16",
         bitrate_mode="CONSTANT" if form.constant else None,
         compression_level=MP3_COMPRESSION if form.constant else None,
-    )
+    ) as sink:
+        if comment:
+            sink.comment = comment
+        sink.write(resample(wav, rate, known))
     return file.getvalue()
 
 
@@ -159,7 +166,11 @@ def _nearest(rates: tuple[int, ...], rate: int) -> int:
     return min((one for one in rates if one >= rate), default=max(rates))
 
 
-def _wav_header(rate: int) -> bytes:
-    """Head of a 16-bit mono WAV of unknown length."""
+def _wav_header(rate: int, comment: str | None) -> bytes:
+    """Head of a 16-bit mono WAV of unknown length, with a comment in its INFO list."""
+    told = (comment or "").encode()
+    told += b"\0" * (1 + (len(told) + 1) % 2)  # ends with a zero, and at an even place
+    info = struct.pack("<4sI4s4sI", b"LIST", 12 + len(told), b"INFO", b"ICMT", len(told)) + told
     form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, rate, 2 * rate, 2, 16)
-    return struct.pack("<4sI4s", b"RIFF", UNKNOWN, b"WAVE") + form + struct.pack("<4sI", b"data", UNKNOWN)
+    riff = struct.pack("<4sI4s", b"RIFF", UNKNOWN, b"WAVE")
+    return riff + form + (info if comment else b"") + struct.pack("<4sI", b"data", UNKNOWN)

@@ -19,6 +19,7 @@ class ServeOptions:
 
     model_names: tuple[str, ...] = ("valle",)
     streaming: str = AUTO
+    require_consent: bool = False
     max_words: int = 12
     rows: int = 16
     max_characters: int = 4096
@@ -54,7 +55,11 @@ class ServeOptions:
         for one in fields(self):
             value = getattr(self, one.name)
             least = 0 if one.name == "retries" else 1 if isinstance(value, int) else None
-            if isinstance(value, int | float) and (value <= 0 if least is None else value < least):
+            if (
+                isinstance(value, int | float)
+                and not isinstance(value, bool)
+                and (value <= 0 if least is None else value < least)
+            ):
                 raise InputError(one.name, f"{value} is out of range", "See conf/serve.yaml")
         if not self.model_names:
             raise InputError("model_names", "is empty", "See conf/serve.yaml")

@@ -61,13 +61,13 @@ async def _serve(service: "Service", websocket: WebSocket) -> None:
     caller = service.caller(websocket, start.key)
     if start.model is not None:
         check_model(start.model, service.options.model_names)
-    voice = service.voices.get(start.voice)
+    voice = service.voice(start.voice)
     leave = service.admission.enter(caller)
     waiting: Waiting = asyncio.Queue(SENTENCES)
     reader = asyncio.create_task(_read(service, websocket, waiting))
     try:
         seed = service.seed if start.seed is None else start.seed
-        encoder = Encoder(start.response_format, service.pool.rate)
+        encoder = Encoder(start.response_format, service.pool.rate, voice.provenance.comment())
         heard = say_all(
             service.pool, _taken(waiting), voice, seed, service.streamed(start.stream), alone=False
         )

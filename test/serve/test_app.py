@@ -297,3 +297,19 @@ def test_the_client_of_openai_works_as_it_is(start):
         assert sum(map(len, streamed.iter_bytes())) == 2 * 2 * WORD
     with pytest.raises(openai.NotFoundError, match="there is no voice"):
         client.audio.speech.create(model="tts-1", voice="nobody", input="one")
+
+
+def test_files_carry_the_consent_that_an_upload_states_and_it_can_be_required(start):
+    served = start({"lab": KEY}, require_consent=True)
+    assert upload(served, "bob").status_code == 400
+    assert upload(served, "bob", consent="I agree", origin="studio").json()["consent"] == "I agree"
+    assert ask(served, {"voice": "ann"}).json()["error"]["code"] == "no_consent"
+    for name in ("wav", "flac", "opus", "mp3"):
+        for stream in (False, True):
+            got = ask(served, {"voice": "bob", "response_format": name, "stream": stream})
+            with soundfile.SoundFile(io.BytesIO(got.content)) as file:
+                assert json.loads(file.comment) == {
+                    "synthetic_speech": True,
+                    "consent": "I agree",
+                    "origin": "studio",
+                }
