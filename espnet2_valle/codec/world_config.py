@@ -58,6 +58,7 @@ class ContextConfig:
     batch: int = 12
     segment: int = 128
     learning_rate: float = 0.002
+    rate_weight: float = 0.0
 
     @property
     def size(self) -> int:
@@ -148,7 +149,8 @@ def check_context(config: WorldConfig, where: str | Path) -> None:
     assert context is not None
     for name, value in dataclasses.asdict(context).items():
         values = value if name == "levels" else [value]
-        if not values or min(values) <= (1 if name == "levels" else 0):
+        least = {"levels": 2, "learning_rate": 1e-9, "rate_weight": 0}.get(name, 1)
+        if not values or min(values) < least:
             raise InputError(where, f"context.{name} is {value}", "Give positive numbers, levels above 1")
     if context.kernel % 2 == 0:
         raise InputError(

@@ -25,6 +25,9 @@ REPORTS = 20  # lines in the log
 VOICE_NOISE = 0.5  # on the voices of training, which are few and not yet quantised, in parts of their spread
 VOICE_LIMIT = 3.0  # spreads from the mean; a voice further off, by another microphone, counts as so far off
 SMALLEST_SPREAD = 1e-3
+PRIOR_WIDTH, PRIOR_KERNEL, PRIOR_LAYERS = 128, 3, 3  # of the model that says what a code costs
+RAMP = 0.3  # of the steps until codes cost what they are to
+LEAST_LIKELY = 1e-6
 
 
 class Block(nn.Module):
@@ -73,15 +76,11 @@ class ContextNetwork(nn.Module):
         self.register_buffer("voice_mean", torch.zeros(voice_dim))
         self.register_buffer("voice_spread", torch.ones(voice_dim))
 
-    def quantise(self, frames: torch.Tensor) -> torch.Tensor:
-        """(batch, D, time) -> whole numbers (batch, dims, time), 0 .. level - 1 of each dimension.
-
-        The gradient passes as if nothing was rounded.
-        """
+    def place(self, frames: torch.Tensor) -> torch.Tensor:
+        """(batch, D, time) -> places (batch, dims, time), 0 .. level - 1 of each dimension, not rounded."""
         frames = (frames - self.mean[:, None]) / self.spread[:, None]
         squeezed = self.squeeze(self.encoder(self.read(frames))).float()
-        exact = torch.sigmoid(squeezed) * (self._levels(squeezed) - 1)
-        return exact + (exact.round() - exact).detach()
+        return torch.sigmoid(squeezed) * (self._levels(squeezed) - 1)
 
     def restore(self, grid: torch.Tensor, voice: torch.Tensor) -> torch.Tensor:
         """Whole numbers (batch, dims, time) and voices (batch, V) -> frames (batch, D, time)."""
@@ -94,7 +93,7 @@ class ContextNetwork(nn.Module):
     @torch.no_grad()
     def encode(self, frames: np.ndarray) -> np.ndarray:
         """Codes (T,) int64 of `frames` (T, D)."""
-        grid = self.quantise(torch.from_numpy(frames.astype(np.float32)).T[None])[0].round().long()
+        grid = self.place(torch.from_numpy(frames.astype(np.float32)).T[None])[0].round().long()
         return np.ravel_multi_index(tuple(grid.numpy()), self.config.levels)
 
     @torch.no_grad()
@@ -124,6 +123,52 @@ class ContextNetwork(nn.Module):
 
     def _levels(self, like: torch.Tensor) -> torch.Tensor:
         return torch.tensor(self.config.levels, dtype=torch.float32, device=like.device)[:, None]
+
+
+def rounded(exact: torch.Tensor) -> torch.Tensor:
+    """Whole numbers, with a gradient as if nothing was rounded."""
+    return exact + (exact.round() - exact).detach()
+
+
+class Prior(nn.Module):
+    """Model of a code by the codes before it, which says what the code costs to predict.
+
+    An autoregressive model has to predict the codes. What a frame has by chance would tell a little of its
+    sound and cost the model much, so that training weighs one against the other.
+
+    Args:
+        levels: of each dimension of a code.
+    """
+
+    def __init__(self, levels: Sequence[int]):
+        super().__init__()
+        self.levels = tuple(levels)
+        self.read = nn.Conv1d(len(levels), PRIOR_WIDTH, PRIOR_KERNEL)
+        self.norms = nn.ModuleList([nn.BatchNorm1d(PRIOR_WIDTH) for _ in range(PRIOR_LAYERS)])
+        self.convs = nn.ModuleList(
+            [nn.Conv1d(PRIOR_WIDTH, PRIOR_WIDTH, PRIOR_KERNEL) for _ in range(PRIOR_LAYERS)]
+        )
+        self.write = nn.Conv1d(PRIOR_WIDTH, sum(levels), 1)
+
+    def forward(self, exact: torch.Tensor, grid: torch.Tensor) -> torch.Tensor:
+        """Cost (batch, time) in nats of the codes `grid` (batch, dims, time), those before each given.
+
+        Its gradient is that of a line between the probabilities of the two levels around `exact`, which
+        `grid` is rounded from.
+        """
+        scale = torch.tensor(self.levels, dtype=grid.dtype, device=grid.device)[:, None] - 1
+        past = F.pad(2 * grid / scale - 1, (PRIOR_KERNEL, 0))[:, :, :-1]
+        hidden = self.read(past)
+        for norm, conv in zip(self.norms, self.convs, strict=True):
+            hidden = hidden + conv(F.pad(F.gelu(norm(hidden)), (PRIOR_KERNEL - 1, 0)))
+        cost = exact.new_zeros(exact.shape[0], exact.shape[2])
+        for dim, logits in enumerate(self.write(hidden).float().split(self.levels, dim=1)):
+            shares = logits.softmax(1)
+            below = exact[:, dim].detach().floor().clamp(max=self.levels[dim] - 2).long()
+            line = grid[:, dim] - below
+            low, high = (shares.gather(1, (below + one)[:, None])[:, 0] for one in (0, 1))
+            cost = cost - ((1 - line) * low + line * high).clamp(min=LEAST_LIKELY).log()
+        return cost
 
 
 def train_context(
@@ -192,8 +237,9 @@ class _Segments:
 
 def _train(network: ContextNetwork, segments: _Segments) -> None:
     config = network.config
-    rate = config.learning_rate
-    optimizer = torch.optim.AdamW(network.parameters(), lr=rate, betas=(0.9, 0.98))
+    prior = Prior(config.levels)
+    parameters = [*network.parameters(), *prior.parameters()]
+    optimizer = torch.optim.AdamW(parameters, lr=config.learning_rate, betas=(0.9, 0.98))
 
     def schedule(step: int) -> float:
         return min(1.0, (step + 1) / WARM_UP) * max(LAST_RATE, 1 - step / config.steps)
@@ -204,13 +250,20 @@ def _train(network: ContextNetwork, segments: _Segments) -> None:
         frames, voices, weights = segments.draw()
         voices = voices + VOICE_NOISE * network.voice_spread * torch.randn_like(voices)
         with torch.autocast("cpu", torch.bfloat16, enabled=fast):
-            restored = network.restore(network.quantise(frames), voices)
+            exact = network.place(frames)
+            grid = rounded(exact)
+            restored = network.restore(grid, voices)
+            cost = prior(exact, grid)
         error = ((restored - frames) * network.weights[:, None]).square().sum(1)
-        loss = (error * weights).sum() / weights.sum().clamp(min=1.0)
+        total = weights.sum().clamp(min=1.0)
+        error, cost = (error * weights).sum() / total, (cost * weights).sum() / total
+        ramp = min(1.0, step / (RAMP * config.steps))
+        loss = error + ramp * config.rate_weight * cost
         optimizer.zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), GRAD_CLIP)
+        nn.utils.clip_grad_norm_(parameters, GRAD_CLIP)
         optimizer.step()
         scheduler.step()
         if (step + 1) % max(1, config.steps // REPORTS) == 0:
-            logging.info("first codebook: %d of %d steps, error %.1f", step + 1, config.steps, loss.item())
+            told = (step + 1, config.steps, error.item(), cost.item())
+            logging.info("first codebook: %d of %d steps, error %.1f, %.2f nats a code", *told)

@@ -7,7 +7,7 @@ from codec_samples import OPTIONS, voices, vowel
 
 from espnet2_valle.codec.world import WorldCodec, framed, own, tell
 from espnet2_valle.codec.world_config import ContextConfig, WorldConfig
-from espnet2_valle.codec.world_context import ContextNetwork
+from espnet2_valle.codec.world_context import ContextNetwork, Prior, rounded
 from espnet2_valle.codec.world_fit import build_features
 from espnet2_valle.common.conf import find, read_config
 from espnet2_valle.common.errors import InputError
@@ -141,11 +141,44 @@ def test_codewords_lie_on_the_grid_as_their_codes_do(codec):
 def test_the_gradient_passes_the_rounding():
     network = ContextNetwork(ContextConfig(levels=(4, 4), width=8, encoder_blocks=1, decoder_blocks=1), 5, 0)
     frames = torch.randn(2, 5, 9)
-    grid = network.quantise(frames)
-    assert torch.equal(grid, grid.round())
+    grid = rounded(network.place(frames))
+    assert torch.allclose(grid, grid.round(), atol=1e-5)
     network.restore(grid, torch.zeros(2, 0)).square().sum().backward()
     assert network.squeeze.weight.grad.abs().sum() > 0
     assert network.read.weight.grad.abs().sum() > 0
+
+
+def test_a_code_costs_what_the_codes_before_it_leave_open():
+    torch.manual_seed(0)
+    prior, grid = Prior((4, 3)).eval(), torch.randint(0, 3, (1, 2, 12)).float()
+    cost = prior(grid, grid)
+    other = grid.clone()
+    other[:, :, 6] = (other[:, :, 6] + 1) % 3
+    changed = prior(grid, other)
+    assert torch.allclose(cost[:, :7], changed[:, :7], atol=1e-5)  # its own place is not what it is told by
+    assert not torch.allclose(cost[:, 7:], changed[:, 7:], atol=1e-4)
+    every = torch.cartesian_prod(torch.arange(4.0), torch.arange(3.0)).T.reshape(2, 12, 1).transpose(0, 1)
+    assert prior(every, every * 0 + 1).neg().exp().sum().item() == pytest.approx(1, abs=1e-4)
+
+
+def test_a_cheaper_level_draws_a_code():
+    torch.manual_seed(0)
+    prior = Prior((4,)).eval()
+    exact = torch.full((1, 1, 1), 1.4, requires_grad=True)
+    cost = prior(exact, rounded(exact))
+    low, high = (prior(torch.full((1, 1, 1), at), torch.full((1, 1, 1), at)) for at in (1.0, 2.0))
+    assert cost.item() == pytest.approx(low.item(), rel=1e-4)
+    cost.sum().backward()
+    assert np.sign(exact.grad.item()) == np.sign((high - low).item())
+
+
+def test_codes_that_cost_something_repeat_themselves(analysed):
+    free, costly = (
+        WorldCodec.fit({**LEARNT, "context": {**CONTEXT, "rate_weight": weight}}, analysed)
+        for weight in (0.0, 100.0)
+    )
+    changes = [np.diff(codec.encode(vowel(2.0, 180, seed=5))[:, 0]) != 0 for codec in (free, costly)]
+    assert changes[1].mean() < 0.7 * changes[0].mean()
 
 
 def test_few_frames_get_fewer_codes(analysed):
