@@ -170,4 +170,4 @@ def test_only_a_benchmark_of_a_command_starts_one_by_its_name():
         for path in files
         if re.search(r"espnet2_valle\.bin|\"-m\", (?!\"espnet2\.)", path.read_text())
     }
-    assert naming == {"__main__.py", "longform.py"}
+    assert naming == {"__main__.py", "longform.py", "service.py"}

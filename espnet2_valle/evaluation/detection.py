@@ -136,19 +136,21 @@ def gather(
     """
     wavs, speakers = read_scp(data_dir / "wav.scp"), read_scp(data_dir / "utt2spk")
     imitated = {pair.pair_id: pair.target_utt for pair in read_pairs(pairs)} if pairs else {}
-    found = {}
+    outputs_of, who = {}, {}
     for name, given in {RECORDINGS: None, **systems}.items():
         outputs = wavs if given is None else read_outputs(given)
-        who = {key: speakers.get(imitated.get(key, key)) for key in outputs}
-        known = {key: outputs[key] for key, speaker in who.items() if speaker}
-        if not known:
+        who[name] = {key: speakers.get(imitated.get(key, key)) for key in outputs}
+        outputs_of[name] = {key: outputs[key] for key, speaker in who[name].items() if speaker}
+        if not outputs_of[name]:
             raise InputError(
                 given or data_dir,
                 f"no sound is named by {f'a pair of {pairs}' if pairs else f'an utterance of {data_dir}'}",
                 "Correct --system, --pairs or --data_dir",
             )
+    found = {}
+    for name, known in outputs_of.items():  # all are there: a mistake is told before the work
         ready = prepare_sounds(known, folder / name, nj, f"prepare {name}")
-        found[name] = [Sound(key, path, str(who[key])) for key, path in ready.items()]
+        found[name] = [Sound(key, path, str(who[name][key])) for key, path in ready.items()]
     return found
 
 

@@ -164,7 +164,7 @@ def train_detector(
     begun = folder / "made_from"
     if begun.is_file() and not is_done(begun, state):
         raise InputError(
-            folder, "has a detector of other sounds or options", "Remove it, or give another --output_dir"
+            folder, "has a detector of other sounds or options", "Remove that folder to train anew"
         )
     mark_done(begun, state)
     words = [

@@ -14,7 +14,7 @@ def test_a_full_disk_is_told_from_other_failures_and_leaves_nothing(tmp_path, mo
     def fail(*args, **kwargs):
         raise soundfile.LibsndfileError(2)
 
-    monkeypatch.setattr(soundfile, "write", fail)
+    monkeypatch.setattr(soundfile.SoundFile, "write", fail)
     monkeypatch.setattr(audio.shutil, "disk_usage", lambda path: SimpleNamespace(free=free))
     with pytest.raises(OSError, match="a.flac") as caught:
         audio.write_audio(tmp_path / "a.flac", np.zeros(100, dtype=np.float32), 8000)

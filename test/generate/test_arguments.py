@@ -61,6 +61,7 @@ OTHER = {  # of each option a value that is not its default
     "trim_prompt": False,
     "best_of": 4,
     "retries": 2,
+    "nar_choice": "mean",
     "dtype": "int8",
     "native": "never",
     "cuda_graphs": True,

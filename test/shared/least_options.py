@@ -117,6 +117,10 @@ LEAST = {
     "listening serve": ["--test_dir {in}/exp"],
     "listening analyse": ["--test_dir {in}/exp"],
     "benchmark bookkeeping": [f"--folder {{in}}/exp {JSON}"],
+    "detector train": [
+        "--data_dir {in}/data --system ours={in}/data/wav.scp --pairs {in}/data/pairs "
+        "--config {conf}/detector/train_asvspoof.yaml --output_dir {out}/detector"
+    ],
     "benchmark codec": [
         f"--config {{conf}}/codec/world.yaml --fit_wav_scp {{in}}/data/wav.scp --test_dir {{in}}/data {JSON}"
     ],
