@@ -118,7 +118,7 @@ def test_a_run_that_is_done_is_not_done_again(trained, corpus):
     before = (trained / "valid.loss.best.pth").stat().st_mtime_ns
     train(corpus, trained)
     assert (trained / "valid.loss.best.pth").stat().st_mtime_ns == before
-    with pytest.raises(InputError, match="has a detector of other sounds or options. Remove it"):
+    with pytest.raises(InputError, match="has a detector of other sounds or options. Remove that folder"):
         train(corpus, trained, "--only_unseen", "two")
 
 
