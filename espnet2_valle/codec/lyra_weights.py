@@ -2,13 +2,12 @@
 
 import hashlib
 import logging
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
+from espnet2_valle.codec.arrays import NO_ARRAYS
 from espnet2_valle.codec.frame_network import FrameNetwork, open_interpreter
 from espnet2_valle.codec.weights import fetch_weights
 from espnet2_valle.common.errors import InputError
@@ -106,7 +105,7 @@ class LyraWeights:
             with np.load(path, allow_pickle=False) as stored:
                 networks = [stored[name].tobytes() for name in ("encoder", "decoder")]
                 codewords = stored["codewords"]
-        except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error, MemoryError) as error:
+        except NO_ARRAYS as error:
             raise InputError(path, f"not the weights of Lyra ({error})", remedy) from error
         encoder, decoder = (FrameNetwork(content, str(path), remedy) for content in networks)
         return cls(encoder, decoder, codewords)

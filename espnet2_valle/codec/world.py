@@ -1,17 +1,16 @@
 """The codec that needs no download: WORLD features and a residual quantiser fitted on the training set."""
 
 import json
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile
 
 import numpy as np
 
 from espnet2_valle.codec.abs_codec import AbsCodec, CodecSource, FileMap
+from espnet2_valle.codec.arrays import NO_ARRAYS
 from espnet2_valle.codec.quantizer import ResidualQuantizer
 from espnet2_valle.codec.spec import CodecSpec
 from espnet2_valle.codec.world_config import WorldConfig
@@ -197,7 +196,7 @@ class WorldCodec(AbsCodec):
             return self.quantizer.encode(features)
         first = self.context.encode(framed(features, self.features))
         # The codes of the voice lie behind the first and do not look at frames: they are known before it.
-        voice = self._voice(self.quantizer.encode(features))
+        voice = self._voice(self.quantizer.decode(self.quantizer.encode(features)), self.num_codebooks)
         codes = self.quantizer.encode(features - tell(self.context, first, voice, self.features))
         codes[:, 0] = first
         return codes
@@ -212,28 +211,30 @@ class WorldCodec(AbsCodec):
             return np.zeros(0, dtype=np.float32)
         return self.features.synthesise(self.decode_features(codes))
 
-    def decode_features(self, codes: np.ndarray, utterance: np.ndarray | None = None) -> np.ndarray:
+    def decode_features(self, codes: np.ndarray, voice: np.ndarray | None = None) -> np.ndarray:
         """Features (T, dim) of `codes` (T, q), the cepstra smoothed over three frames.
 
         Which codeword is nearest jumps about from frame to frame where the spectrum barely moves; that is
         heard as roughness. The higher a cepstrum the more of its movement is that noise. A learnt first
-        codebook speaks in the voice of `utterance` (T, q), if given, and is smooth by itself.
+        codebook speaks in the `voice` (V,), by default that of the codes, and is smooth by itself.
         """
-        features = smooth(self.quantizer.decode(codes), self.neighbours)
+        decoded = self.quantizer.decode(codes)
+        features = smooth(decoded, self.neighbours)
         if self.context is None:
             return features
-        voice = self._voice(codes if utterance is None else utterance)
+        if voice is None:
+            voice = self._voice(decoded, codes.shape[1])
         features = features + tell(self.context, codes[:, 0], voice, self.features)
         if codes.shape[1] <= self.spec.utterance_codebooks:
             features[:, self.features.voice_columns] = voice
         return features
 
-    def _voice(self, codes: np.ndarray) -> np.ndarray:
-        """The voice (V,) that `codes` (T, q) tell; the mean one where codebooks of it are missing."""
+    def _voice(self, decoded: np.ndarray, codebooks: int) -> np.ndarray:
+        """The voice (V,) of so many decoded stages (T, dim); the mean one where some of it are missing."""
         assert self.context is not None
-        if codes.shape[1] <= self.spec.utterance_codebooks:
+        if codebooks <= self.spec.utterance_codebooks:
             return self.context.voice_mean.numpy()
-        return own(self.quantizer.decode(codes), self.features)
+        return own(decoded, self.features)
 
     def decode_part(self, codes: np.ndarray, utterance: np.ndarray) -> np.ndarray:
         """See `AbsCodec.decode_part`; gain and voice are those of `utterance`."""
@@ -241,11 +242,12 @@ class WorldCodec(AbsCodec):
         if len(codes) == 0:
             return np.zeros(0, dtype=np.float32)
         utterance = self.check_codes(utterance)
-        features = self.decode_features(codes, utterance)
         whole = self.quantizer.decode(utterance)
-        gain, voice = self.features.gain_column, self.features.voice_columns
+        voice = None if self.context is None else self._voice(whole, utterance.shape[1])
+        features = self.decode_features(codes, voice)
+        gain = self.features.gain_column
         features[:, gain] = whole[:, gain].mean()
-        features[:, voice] = np.median(whole[:, voice], axis=0)
+        features[:, self.features.voice_columns] = own(whole, self.features)
         return self.features.synthesise(features)
 
     def codewords(self) -> list[np.ndarray]:
@@ -278,16 +280,7 @@ class WorldCodec(AbsCodec):
                 options = json.loads(str(stored["options"]))
                 quantizer = ResidualQuantizer(stored["codebooks"], stored["scales"])
                 context = open_context(WorldConfig.from_dict(options, model), stored)
-        except (
-            OSError,
-            ValueError,
-            KeyError,
-            EOFError,
-            BadZipFile,
-            zlib.error,
-            MemoryError,
-            RuntimeError,
-        ) as error:
+        except (*NO_ARRAYS, RuntimeError) as error:
             raise InputError(model, f"not a world codec ({error})", "Fit it again (stage 4)") from error
         return cls(options, quantizer, model, context)
 

@@ -194,6 +194,17 @@ def read_comment(path: str | Path) -> str | None:
         return file.comment or None
 
 
+@contextmanager
+def create_audio(
+    path: str | Path, sample_rate: int, comment: str | None = None
+) -> Iterator[soundfile.SoundFile]:
+    """A new mono file of 16-bit PCM, to be written to; see `write_audio`."""
+    with soundfile.SoundFile(path, "w", sample_rate, 1, subtype="PCM_16") as file:
+        if comment:
+            file.comment = comment
+        yield file
+
+
 def write_audio(path: str | Path, wav: np.ndarray, sample_rate: int, comment: str | None = None) -> None:
     """Write mono `wav` (samples,) as 16-bit PCM; the format follows the suffix of `path`.
 
@@ -208,9 +219,7 @@ def write_audio(path: str | Path, wav: np.ndarray, sample_rate: int, comment: st
     """
     with atomic_path(path) as temporary:
         try:
-            with soundfile.SoundFile(temporary, "w", sample_rate, 1, subtype="PCM_16") as file:
-                if comment:
-                    file.comment = comment
+            with create_audio(temporary, sample_rate, comment) as file:
                 file.write(wav)
         except soundfile.LibsndfileError as error:
             full = shutil.disk_usage(temporary.parent).free < wav.size * PCM_16_BYTES

@@ -6,10 +6,13 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from espnet2_valle.generate.choosing import LIKELIEST
-from espnet2_valle.generate.options import LIKELIEST_CODE, DecodingOptions
+from espnet2_valle.generate.options import DecodingOptions
 from espnet2_valle.generate.streaming import Streamer
 from espnet2_valle.generate.text2speech import Text2Speech
 from espnet2_valle.zoo.trained import ModelFiles
+
+# Options that came when there were decoding folders: as long as none is given, these stay of use.
+LATER = ("trim_prompt", "nar_choice")
 
 
 @dataclass(frozen=True)
@@ -37,10 +40,9 @@ class ModelSpec:
             del options["chooser"]
         else:
             options["chooser"] = {"name": options["chooser"], **conf}
-        if options["trim_prompt"]:  # as it was before this could be chosen: folders made then stay of use
-            del options["trim_prompt"]
-        if options["nar_choice"] == LIKELIEST_CODE:
-            del options["nar_choice"]
+        for name in LATER:
+            if options[name] == getattr(DecodingOptions, name):
+                del options[name]
         first = {"device": self.device, "seed": options.pop("seed")}
         return {**self.files.given(), **first, **options}
 

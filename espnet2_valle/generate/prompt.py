@@ -7,12 +7,12 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
 
 from espnet2_valle.codec.abs_codec import AbsCodec
+from espnet2_valle.codec.arrays import NO_ARRAYS
 from espnet2_valle.codec.spec import CodecSpec
 from espnet2_valle.common.audio import mix_down_checked, read_channels, resample
 from espnet2_valle.common.errors import InputError
@@ -226,7 +226,7 @@ class PreparedPrompt:
                 provenance = Provenance(about.get("consent", ""), about.get("origin", ""))
                 made = stored["wav"], stored["codes"], about["text"], spec, stored["probe"]
                 return cls(*made, provenance)
-        except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
+        except (*NO_ARRAYS, TypeError) as error:
             raise InputError(path, f"not a prepared prompt ({error})", "Prepare it again") from error
 
     def check(self, where: str | Path, codec: AbsCodec) -> None:

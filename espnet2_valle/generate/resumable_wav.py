@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile
 
 from espnet2_valle.codec.abs_codec import AbsCodec
+from espnet2_valle.common.audio import create_audio
 from espnet2_valle.common.fileio import atomic_path
 from espnet2_valle.common.resume import Journal
 from espnet2_valle.generate.prompt import SUFFIX, PreparedPrompt
@@ -114,10 +114,8 @@ class GrowingRecording:
         """Make the sound file, which carries the comment, block by block, and remove what lay beside it."""
         with (
             atomic_path(self.output) as temporary,
-            soundfile.SoundFile(temporary, "w", self.rate, 1, subtype="PCM_16") as sink,
+            create_audio(temporary, self.rate, comment) as sink,
         ):
-            if comment:
-                sink.comment = comment
             for block in self._blocks():
                 sink.write(block)
         voices = self.output.parent.glob(glob.escape(f"{self.output.name}.voice.") + f"*{SUFFIX}")

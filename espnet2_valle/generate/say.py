@@ -9,9 +9,8 @@ from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
 import numpy as np
-import soundfile
 
-from espnet2_valle.common.audio import read_audio, write_audio
+from espnet2_valle.common.audio import create_audio, read_audio, write_audio
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.generate.longform import LongformOptions, check_sentences, speak
 from espnet2_valle.generate.opening import ModelSpec, open_text2speech
@@ -193,9 +192,7 @@ def open_sink(output: str, rate: int, stdout: BinaryIO, comment: str | None = No
 
         yield write_raw
         return
-    with soundfile.SoundFile(output, "w", rate, 1, subtype="PCM_16") as sink:
-        if comment:
-            sink.comment = comment
+    with create_audio(output, rate, comment) as sink:
 
         def write(wav: np.ndarray) -> None:
             sink.write(wav)

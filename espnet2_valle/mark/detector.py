@@ -108,7 +108,7 @@ class Detector:
         return cls(model.eval(), known.get("threshold", 0.0), known.get("error_rate", 0.5))
 
     @torch.inference_mode()
-    def score(self, wav: np.ndarray, where: str | Path = "sound") -> float:
+    def score(self, wav: np.ndarray) -> float:
         """Log odds that a prepared sound (samples,) is synthetic."""
         speech = torch.from_numpy(np.asarray(wav, dtype=np.float32))[None]
         encoded, lengths = self.model.encode(speech, torch.tensor([speech.shape[1]]))

@@ -106,7 +106,9 @@ class SpeechAnswer(Response):
                 if not samples:
                     continue
                 if self.whole:
-                    data = whole_file(self.form, self.rate, heard.wav, self.comment)
+                    data = await anyio.to_thread.run_sync(
+                        whole_file, self.form, self.rate, heard.wav, self.comment
+                    )
                 else:
                     data = await anyio.to_thread.run_sync(encoder.encode, heard.wav)
                 await self._start(send, len(data) if self.whole else None)

@@ -11,21 +11,25 @@ FormatName = Literal["mp3", "opus", "flac", "wav", "pcm"]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 
-class VoiceId(BaseModel):
-    """A voice as newer clients name it."""
+class Strict(BaseModel):
+    """A message in which nothing unknown is overlooked."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class VoiceId(Strict):
+    """A voice as newer clients name it."""
+
     id: str
 
 
-class SpeechRequest(BaseModel):
+class SpeechRequest(Strict):
     """The body of POST /v1/audio/speech; `seed` and `stream` are ours (`extra_body` of the client).
 
     Attributes:
         stream: chunk by chunk, not sentence by sentence.
     """
 
-    model_config = ConfigDict(extra="forbid")
     model: str
     input: str
     voice: str | VoiceId
@@ -42,10 +46,9 @@ class SpeechRequest(BaseModel):
         return self.voice if isinstance(self.voice, str) else self.voice.id
 
 
-class Start(BaseModel):
+class Start(Strict):
     """The first message of a WebSocket."""
 
-    model_config = ConfigDict(extra="forbid")
     type: Literal["start"]
     voice: str
     model: str | None = None
@@ -55,25 +58,22 @@ class Start(BaseModel):
     key: str | None = None
 
 
-class Text(BaseModel):
+class Text(Strict):
     """A part of the text."""
 
-    model_config = ConfigDict(extra="forbid")
     type: Literal["text"]
     text: str
 
 
-class Flush(BaseModel):
+class Flush(Strict):
     """Say what there is, whole sentence or not."""
 
-    model_config = ConfigDict(extra="forbid")
     type: Literal["flush"]
 
 
-class Stop(BaseModel):
+class Stop(Strict):
     """The text is complete."""
 
-    model_config = ConfigDict(extra="forbid")
     type: Literal["end"]
 
 

@@ -3,6 +3,7 @@
 import io
 import struct
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -32,6 +33,28 @@ class Format:
     rates: tuple[int, ...] = ()
     constant: bool = False
 
+    def known(self, rate: int) -> int:
+        """`rate`, or of those that the format knows the lowest that loses nothing, or the highest."""
+        if not self.rates or rate in self.rates:
+            return rate
+        return min((one for one in self.rates if one >= rate), default=max(self.rates))
+
+    def create(self, sink: Any, rate: int, comment: str | None) -> soundfile.SoundFile:
+        """A sound file of the format, WAV where it names no container, that is written to `sink`."""
+        file = soundfile.SoundFile(
+            sink,
+            "w",
+            rate,
+            1,
+            format=self.container or "WAV",
+            subtype=self.subtype or "PCM_16",
+            bitrate_mode="CONSTANT" if self.constant else None,
+            compression_level=MP3_COMPRESSION if self.constant else None,
+        )
+        if comment:
+            file.comment = comment
+        return file
+
 
 MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 FORMATS = {
@@ -54,7 +77,7 @@ class Encoder:
 
     def __init__(self, name: str, rate: int, comment: str | None = None):
         form = FORMATS[name]
-        self.rate = rate if not form.rates or rate in form.rates else _nearest(form.rates, rate)
+        self.rate = form.known(rate)
         self._resampler = None
         if self.rate != rate:
             import soxr
@@ -63,18 +86,7 @@ class Encoder:
         self._sink = _Growing()
         self._file = None
         if form.container:
-            self._file = soundfile.SoundFile(
-                self._sink,
-                "w",
-                self.rate,
-                1,
-                format=form.container,
-                subtype=form.subtype,
-                bitrate_mode="CONSTANT" if form.constant else None,
-                compression_level=MP3_COMPRESSION if form.constant else None,
-            )
-            if comment:
-                self._file.comment = comment
+            self._file = form.create(self._sink, self.rate, comment)
         elif name == "wav":
             self._sink.write(_wav_header(self.rate, comment))
 
@@ -106,20 +118,8 @@ def whole_file(name: str, rate: int, wav: np.ndarray, comment: str | None = None
     if not form.container and name != "wav":
         encoder = Encoder(name, rate)
         return encoder.encode(wav) + encoder.close()
-    known = rate if not form.rates or rate in form.rates else _nearest(form.rates, rate)
-    file = io.BytesIO()
-    with soundfile.SoundFile(
-        file,
-        "w",
-        known,
-        1,
-        format=form.container or "WAV",
-        subtype=form.subtype or "PCM_16",
-        bitrate_mode="CONSTANT" if form.constant else None,
-        compression_level=MP3_COMPRESSION if form.constant else None,
-    ) as sink:
-        if comment:
-            sink.comment = comment
+    known, file = form.known(rate), io.BytesIO()
+    with form.create(file, known, comment) as sink:
         sink.write(resample(wav, rate, known))
     return file.getvalue()
 
@@ -159,11 +159,6 @@ class _Growing:
         self._taken += len(new)
         self._new.clear()
         return new
-
-
-def _nearest(rates: tuple[int, ...], rate: int) -> int:
-    """The lowest rate that loses nothing, or the highest."""
-    return min((one for one in rates if one >= rate), default=max(rates))
 
 
 def _wav_header(rate: int, comment: str | None) -> bytes:

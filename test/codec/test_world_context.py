@@ -93,7 +93,9 @@ def test_a_part_is_decoded_as_in_the_whole(codec):
     left, right = (
         int(np.ceil(seconds * codec.frame_rate)) for seconds in (codec.left_context, codec.right_context)
     )
-    part = codec.decode_features(codes[30 - left : 60 + right], codes[:10])
+    part = codec.decode_features(
+        codes[30 - left : 60 + right], own(codec.quantizer.decode(codes[:10]), codec.features)
+    )
     np.testing.assert_allclose(part[left:-right], whole[30:60], atol=1e-4)
 
 
