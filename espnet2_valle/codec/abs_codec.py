@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from espnet2_valle.codec.latent import LatentCodewords
 from espnet2_valle.codec.spec import CodecSpec
 from espnet2_valle.common.errors import InputError
 
@@ -137,6 +138,42 @@ class AbsCodec(ABC):
         Codewords that lie near one another sound alike. `dim` is the codebook's own.
         """
         return None
+
+    def latent(self, codes: np.ndarray) -> np.ndarray:
+        """Continuous latent (T, D) float32 of `codes` (T, Q): the vectors that `decode` makes sound of.
+
+        `decode_latent(latent(codes))` is `decode(codes)`.
+
+        Raises:
+            InputError: this codec does not tell it.
+        """
+        raise self._no_latent()
+
+    def decode_latent(self, latent: np.ndarray) -> np.ndarray:
+        """Decode a `latent` (T, D), which need not be that of any codes, to a waveform (S,) float32.
+
+        Raises:
+            InputError: see `latent`.
+        """
+        raise self._no_latent()
+
+    def latent_codewords(self) -> LatentCodewords | None:
+        """Return the codewords of which latents are sums; None where a latent is no such sum."""
+        return None
+
+    def _no_latent(self) -> InputError:
+        return InputError(
+            f"codec {self.spec.name}",
+            "tells no continuous latent of its codes, which a diffusion model learns",
+            "Choose --codec world, encodec, espnet or lyra",
+        )
+
+    def check_latent(self, latent: np.ndarray, dim: int) -> np.ndarray:
+        """Return `latent` as float32 (T, dim), or raise ValueError if it is not finite or of that shape."""
+        latent = np.asarray(latent, dtype=np.float32)
+        if latent.ndim != 2 or latent.shape[1] != dim or not np.isfinite(latent).all():
+            raise ValueError(f"a finite latent of shape (T, {dim}) is needed; got shape {latent.shape}")
+        return latent
 
     def check_wav(self, wav: np.ndarray) -> np.ndarray:
         """Return `wav` as float32, or raise ValueError when it is not (S,) with S > 0 and finite."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from espnet2_valle.codec.abs_codec import AbsCodec, CodecSource
+from espnet2_valle.codec.latent import LatentCodewords
 from espnet2_valle.codec.spec import CodecSpec
 from espnet2_valle.codec.weights import fetch_weights
 from espnet2_valle.common.errors import InputError
@@ -44,6 +45,7 @@ class EncodecCodec(AbsCodec):
         package = import_encodec()
         self.torch = torch
         self.device = "cpu"
+        self._latent_codewords: LatentCodewords | None = None
         self.model = package.EncodecModel.encodec_model_24khz(pretrained=False)
         if bandwidth not in self.model.target_bandwidths:
             raise InputError(
@@ -132,6 +134,25 @@ class EncodecCodec(AbsCodec):
         with self.torch.inference_mode():
             wavs = self.model.decode([(self._tensor(padded), None)])[:, 0].clamp(-1, 1).cpu().numpy()
         return [wav[: round(len(codes) * self.hop_length)] for wav, codes in zip(wavs, batch, strict=True)]
+
+    def latent(self, codes: np.ndarray) -> np.ndarray:
+        """See `AbsCodec.latent`: the sum of the codewords, (T, 128)."""
+        return self.latent_codewords().sum(self.check_codes(codes))
+
+    def decode_latent(self, latent: np.ndarray) -> np.ndarray:
+        """See `AbsCodec.decode_latent`."""
+        latent = self.check_latent(latent, self.model.quantizer.dimension)
+        if not len(latent):
+            return np.zeros(0, dtype=np.float32)
+        with self.torch.inference_mode():
+            wav = self.model.decoder(self._tensor(np.ascontiguousarray(latent.T[None])))
+        return wav[0, 0, : round(len(latent) * self.hop_length)].clamp(-1, 1).cpu().numpy()
+
+    def latent_codewords(self) -> LatentCodewords:
+        """See `AbsCodec.latent_codewords`."""
+        if self._latent_codewords is None:
+            self._latent_codewords = LatentCodewords.unweighted(self.codewords())
+        return self._latent_codewords
 
     def codewords(self) -> list[np.ndarray]:
         """See `AbsCodec.codewords`: the residual quantiser's codebooks, (1024, 128) each."""

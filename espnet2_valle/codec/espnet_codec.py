@@ -9,6 +9,7 @@ import numpy as np
 import yaml
 
 from espnet2_valle.codec.abs_codec import AbsCodec, CodecSource
+from espnet2_valle.codec.latent import LatentCodewords
 from espnet2_valle.codec.spec import CodecSpec
 from espnet2_valle.common.errors import InputError
 
@@ -37,6 +38,7 @@ class ESPnetCodec(AbsCodec):
         if not isinstance(train_config, Mapping):
             train_config = read_train_config(model, train_config)
         self.coding = open_coding(model, train_config)
+        self._latent_codewords: LatentCodewords | None = None
         about = self.coding.model.meta_info()
         probe = self.coding(torch.zeros(int(about["frame_shift"])), encode_only=True)["codes"]
         self.spec = CodecSpec(
@@ -88,6 +90,33 @@ class ESPnetCodec(AbsCodec):
         streams = self.torch.from_numpy(codes.T.copy())[:, None].to(self.coding.device)
         wav = self.coding.decode(streams)["resyn_audio"]
         return wav.reshape(-1).clamp(-1, 1).cpu().numpy()
+
+    def latent(self, codes: np.ndarray) -> np.ndarray:
+        """See `AbsCodec.latent`: the sum of the codewords."""
+        return self.latent_codewords().sum(self.check_codes(codes))
+
+    def decode_latent(self, latent: np.ndarray) -> np.ndarray:
+        """See `AbsCodec.decode_latent`."""
+        latent = self.check_latent(latent, self.latent_codewords().codewords.shape[2])
+        if not len(latent):
+            return np.zeros(0, dtype=np.float32)
+        generator = self.coding.model.codec.generator
+        with self.torch.inference_mode():
+            columns = np.ascontiguousarray(latent.T[None])
+            wav = generator.decoder(self.torch.from_numpy(columns).to(self.coding.device))
+            if hasattr(generator, "freq_to_time_transfer"):  # FunCodec decodes to spectra
+                wav = generator.freq_to_time_transfer(wav)
+        return wav.reshape(-1).clamp(-1, 1).cpu().numpy()
+
+    def latent_codewords(self) -> LatentCodewords:
+        """See `AbsCodec.latent_codewords`."""
+        if self._latent_codewords is None:
+            every = self.torch.arange(self.codebook_size, device=self.coding.device)[None]
+            layers = self.coding.model.codec.generator.quantizer.vq.layers[: self.num_codebooks]
+            with self.torch.inference_mode():
+                books = [layer.decode(every)[0].T.cpu().numpy() for layer in layers]
+            self._latent_codewords = LatentCodewords.unweighted(books)
+        return self._latent_codewords
 
 
 def read_train_config(model: Path, path: str | None = None) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from espnet2_valle.codec.abs_codec import AbsCodec, CodecSource
+from espnet2_valle.codec.latent import LatentCodewords
 from espnet2_valle.codec.lyra_weights import REMEDY, LyraWeights
 from espnet2_valle.codec.quantizer import ResidualQuantizer
 from espnet2_valle.codec.spec import CodecSpec
@@ -95,8 +96,20 @@ class LyraCodec(AbsCodec):
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """Decode `codes` (T, q), q <= Q, to (T * 320,) float32."""
-        features = self.quantizer.decode(self.split(self.check_codes(codes)))
-        return self.decoder(features).reshape(-1).clip(-1, 1)
+        return self.decode_latent(self.latent(codes))
+
+    def latent(self, codes: np.ndarray) -> np.ndarray:
+        """See `AbsCodec.latent`: the sum of the codewords, (T, 64)."""
+        return self.quantizer.decode(self.split(self.check_codes(codes)))
+
+    def decode_latent(self, latent: np.ndarray) -> np.ndarray:
+        """See `AbsCodec.decode_latent`."""
+        latent = self.check_latent(latent, self.decoder.input_size)
+        return self.decoder(latent).reshape(-1).clip(-1, 1)
+
+    def latent_codewords(self) -> LatentCodewords:
+        """See `AbsCodec.latent_codewords`."""
+        return LatentCodewords.unweighted(self.codewords())
 
     def join(self, stages: np.ndarray) -> np.ndarray:
         """Codes (T, Q) int16 of the codes of stages, (T, Q * stages_per_codebook)."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from espnet2_valle.codec.abs_codec import AbsCodec, CodecSource, FileMap
 from espnet2_valle.codec.arrays import NO_ARRAYS
+from espnet2_valle.codec.latent import LatentCodewords
 from espnet2_valle.codec.quantizer import ResidualQuantizer
 from espnet2_valle.codec.spec import CodecSpec
 from espnet2_valle.codec.world_config import WorldConfig
@@ -206,10 +207,21 @@ class WorldCodec(AbsCodec):
 
         Where the original was loud the samples may pass 1.
         """
+        return self.decode_latent(self.latent(codes))
+
+    def latent(self, codes: np.ndarray) -> np.ndarray:
+        """See `AbsCodec.latent`: the features, see `decode_features`."""
         codes = self.check_codes(codes)
-        if len(codes) == 0:
-            return np.zeros(0, dtype=np.float32)
-        return self.features.synthesise(self.decode_features(codes))
+        return self.decode_features(codes) if len(codes) else np.zeros((0, self.features.dim), np.float32)
+
+    def decode_latent(self, latent: np.ndarray) -> np.ndarray:
+        """See `AbsCodec.decode_latent`."""
+        latent = self.check_latent(latent, self.features.dim)
+        return self.features.synthesise(latent) if len(latent) else np.zeros(0, dtype=np.float32)
+
+    def latent_codewords(self) -> LatentCodewords | None:
+        """See `AbsCodec.latent_codewords`: before latents are smoothed; None with a learnt codebook."""
+        return None if self.context else LatentCodewords(self.quantizer.codebooks, self.quantizer.scales)
 
     def decode_features(self, codes: np.ndarray, voice: np.ndarray | None = None) -> np.ndarray:
         """Features (T, dim) of `codes` (T, q), the cepstra smoothed over three frames.

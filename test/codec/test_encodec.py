@@ -154,3 +154,12 @@ def test_a_file_that_is_not_encodec_is_named(tmp_path, content):
 def test_a_bandwidth_the_model_does_not_have(weights_file):
     with pytest.raises(InputError, match=r"bandwidth 5\.0"):
         EncodecCodec(weights_file, bandwidth=5.0)
+
+
+def test_the_latent_is_what_decoding_makes_sound_of(codec):
+    codes = codec.encode(noise(5000))
+    latent = codec.latent(codes)
+    assert latent.shape == (len(codes), 128)
+    np.testing.assert_allclose(codec.decode_latent(latent), codec.decode(codes), atol=1e-5)
+    np.testing.assert_array_equal(codec.latent_codewords().sum(codes), latent)
+    assert codec.decode_latent(latent[:0]).shape == (0,)

@@ -163,3 +163,12 @@ def test_a_file_that_is_no_model_is_named(model_file, tmp_path):
     (tmp_path / "config.yaml").write_bytes((model_file.parent / "config.yaml").read_bytes())
     with pytest.raises(InputError, match=r"bad\.pth"):
         ESPnetCodec(tmp_path / "bad.pth")
+
+
+def test_the_latent_is_what_decoding_makes_sound_of(codec):
+    codes = codec.encode(noise(1000))
+    latent = codec.latent(codes)
+    assert latent.shape == (len(codes), 8)
+    np.testing.assert_allclose(codec.decode_latent(latent), codec.decode(codes), atol=1e-5)
+    np.testing.assert_array_equal(codec.latent_codewords().sum(codes), latent)
+    assert codec.decode_latent(latent[:0]).shape == (0,)

@@ -211,3 +211,11 @@ def test_a_lost_or_broken_file_is_named(tmp_path, content):
         (tmp_path / "lyra.npz").write_bytes(content)
     with pytest.raises(InputError, match=r"lyra\.npz: .* weights of Lyra.*Run stage 4 again"):
         LyraCodec.load(tmp_path / "lyra.npz")
+
+
+def test_the_latent_is_what_decoding_makes_sound_of(weights):
+    codec = LyraCodec(weights)
+    codes = codec.encode(noise(3200))
+    latent = codec.latent(codes)
+    np.testing.assert_array_equal(codec.decode_latent(latent), codec.decode(codes))
+    np.testing.assert_allclose(codec.latent_codewords().sum(codes), latent, atol=1e-5)

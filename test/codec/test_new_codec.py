@@ -78,3 +78,9 @@ def test_it_makes_codes_and_sound(fitted):
 def test_its_options_are_checked(fitted):
     with pytest.raises(InputError, match="codec toy: there is no option 'step'. Choose among steps"):
         build.build_codec("toy", fitted / "codec" / "toy.json", {"step": 8})
+
+
+def test_a_codec_need_not_tell_a_latent(codecs):
+    with pytest.raises(InputError, match="tells no continuous latent"):
+        ToyCodec(1.0).latent(np.zeros((2, 1), np.int16))
+    assert ToyCodec(1.0).latent_codewords() is None

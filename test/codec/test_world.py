@@ -203,3 +203,25 @@ def test_a_file_that_is_no_codec(tmp_path):
     (tmp_path / "a.npz").write_bytes(b"nothing")
     with pytest.raises(InputError, match=r"a\.npz: not a world codec"):
         WorldCodec.load(tmp_path / "a.npz")
+
+
+def test_the_latent_is_what_decoding_makes_sound_of(codec):
+    codes = codec.encode(vowel(1.0, 150))
+    latent = codec.latent(codes)
+    assert (latent.shape, latent.dtype) == ((len(codes), codec.features.dim), np.float32)
+    np.testing.assert_array_equal(codec.decode_latent(latent), codec.decode(codes))
+    assert codec.decode_latent(latent[:0]).shape == (0,)
+
+
+def test_latents_are_sums_of_codewords_before_they_are_smoothed(codec):
+    codes = codec.encode(vowel(1.0, 150))
+    summed = codec.latent_codewords().sum(codes)
+    rough = codec.neighbours == 0
+    np.testing.assert_allclose(codec.latent(codes)[:, rough], summed[:, rough], atol=1e-5)
+
+
+@pytest.mark.parametrize("wrong", [np.zeros((3, 4)), np.zeros(3), None])
+def test_what_is_no_latent_is_refused(codec, wrong):
+    latent = np.full((3, codec.features.dim), np.nan) if wrong is None else wrong
+    with pytest.raises(ValueError, match="a finite latent of shape"):
+        codec.decode_latent(latent)

@@ -233,3 +233,10 @@ def test_the_shipped_config_is_one(analysed):
 
 def test_the_voice_is_the_utterances_own(codec, analysed):
     np.testing.assert_allclose(own(analysed[1], codec.features), analysed[1][0, codec.features.voice_columns])
+
+
+def test_the_latent_is_what_decoding_makes_sound_of_and_no_sum_of_codewords(codec):
+    codes = codec.encode(vowel(1.0, 150))
+    latent = codec.latent(codes)
+    np.testing.assert_array_equal(codec.decode_latent(latent), codec.decode(codes))
+    assert codec.latent_codewords() is None
