@@ -185,7 +185,7 @@ if wanted 7; then
     step "${resynthesis}/.done" "${resynthesis}/wav.scp" "${raw}/${test_sets}/.done" ${codec_done[@]+"${codec_done[@]}"} -- \
         "${PYTHON}" -m espnet2_valle.bin.codec_resynthesize "${codec_options[@]}" \
         --wav_scp "${raw}/${test_sets}/wav.scp" --pairs "${raw}/${test_sets}/${pairs}" \
-        --output_dir "${resynthesis}" --device "${device}" "${inference_workers[@]}"
+        --output_dir "${resynthesis}" --device "${device}" --batch_size "${batch_size}" "${inference_workers[@]}"
     [ -z "${baseline}" ] || decode_baselines
 fi
 

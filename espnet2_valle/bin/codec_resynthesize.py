@@ -27,6 +27,7 @@ def get_parser() -> argparse.ArgumentParser:
         help="gets wav/ and wav.scp; with --pairs also prompts/ and prompts.scp, by utterance",
     )
     parser.add_argument("--codebooks", type=int, help="decode only the first so many codebooks; default all")
+    parser.add_argument("--batch_size", type=int, default=1, help="utterances coded at once")
     add_device_argument(parser, "a codec that can")
     add_worker_arguments(parser)
     return parser
@@ -47,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         args.nj,
         args.cluster,
         args.device,
+        args.batch_size,
     )
 
 

@@ -1,5 +1,6 @@
 """Sound files through the codec and back: what it alone does to speech."""
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from espnet2_valle.data.datadir import read_scp
 from espnet2_valle.data.made_from import told_to_make_anew
 from espnet2_valle.data.pairs import read_pairs
 from espnet2_valle.jobs.pool import parallel_map, use_cluster
+from espnet2_valle.jobs.shards import cut
 
 
 def resynthesise_set(
@@ -22,6 +24,7 @@ def resynthesise_set(
     nj: int = 1,
     cluster: str | None = None,
     device: str = "cpu",
+    batch_size: int = 1,
 ) -> None:
     """Encode and decode utterances: wav/ and wav.scp.
 
@@ -35,6 +38,7 @@ def resynthesise_set(
         nj: workers.
         cluster: where they are, see `jobs.config.ClusterConfig`.
         device: where the codec computes, if it can, see `jobs.pool.use_cluster`.
+        batch_size: utterances that it codes at once.
 
     Raises:
         InputError: the codec has fewer codebooks, or see `targets`.
@@ -52,7 +56,7 @@ def resynthesise_set(
     jobs += [(source, voice_paths[key]) for key, source in voices.items()]
     work = partial(resynthesise, codec_config, device, codebooks)
     with told_to_make_anew(), use_cluster(cluster, device):
-        for _ in parallel_map(work, jobs, nj=nj, title="resynthesise"):
+        for _ in parallel_map(work, cut(jobs, batch_size), nj=nj, title="resynthesise"):
             pass
     remove_unfinished(output_dir / "wav", output_dir / "prompts")
     if voices:
@@ -85,9 +89,12 @@ def targets(pairs: str, wavs: dict[str, str]) -> dict[str, str]:
     return found
 
 
-def resynthesise(codec_config: str, device: str, codebooks: int | None, job: tuple[str, Path]) -> None:
-    """Read job[0], encode, decode, write job[1]."""
-    source, output = job
+def resynthesise(
+    codec_config: str, device: str, codebooks: int | None, batch: Sequence[tuple[str, Path]]
+) -> None:
+    """Read the first of each job, encode, decode, write the second."""
     codec = open_codec(codec_config, device)
-    wav, _ = read_audio(source, codec.sample_rate)
-    write_audio(output, codec.decode(codec.encode(wav)[:, :codebooks]), codec.sample_rate)
+    codes = codec.encode_batch([read_audio(source, codec.sample_rate)[0] for source, _ in batch])
+    wavs = codec.decode_batch([one[:, :codebooks] for one in codes])
+    for wav, (_, output) in zip(wavs, batch, strict=True):
+        write_audio(output, wav, codec.sample_rate)

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import json
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -15,7 +16,7 @@ from espnet2_valle.codec.abs_codec import AbsCodec
 from espnet2_valle.codec.arrays import NO_ARRAYS
 from espnet2_valle.codec.spec import CodecSpec
 from espnet2_valle.common.audio import mix_down_checked, read_channels, resample
-from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.errors import InputError, WorkError
 from espnet2_valle.common.fileio import atomic_path
 from espnet2_valle.common.provenance import Provenance
 
@@ -188,7 +189,7 @@ class PreparedPrompt:
         Raises:
             InputError: no text.
         """
-        return cls(wav, codec.encode(wav), require_text(text), codec.spec, probe_codes(codec))
+        return encode_all([Recorded(wav, require_text(text))], codec)[0]
 
     def save(self, path: str | Path) -> None:
         """Write to `path` (.npz), the same bytes for the same prompt."""
@@ -242,34 +243,106 @@ class PreparedPrompt:
 Prompt: TypeAlias = Sound | PreparedPrompt
 
 
+@dataclass(frozen=True)
+class Given:
+    """A prompt as it is given.
+
+    Attributes:
+        speech: a sound file; samples (S,) as an array or a tensor; codes (T, Q) as an integer tensor; or what
+            is prepared already: a file (.npz) or the prompt itself.
+        text: what is said in it; a prepared prompt knows.
+        fs: rate of the samples in Hz, when samples are given.
+    """
+
+    speech: Prompt
+    text: str | None = None
+    fs: int | None = None
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A recording that can serve as a prompt.
+
+    Attributes:
+        wav: (S,) float32 at the codec's rate.
+        text: what is said in it.
+    """
+
+    wav: np.ndarray
+    text: str
+
+
 def open_prompt(
     speech: Prompt, text: str | None, fs: int | None, codec: AbsCodec, trim: bool = True
 ) -> PreparedPrompt:
     """Make a voice ready, whatever it is given as.
 
     Args:
-        speech: a sound file; samples (S,) as an array or a tensor; codes (T, Q) as an integer tensor; or what
-            is prepared already: a file (.npz) or the prompt itself.
-        text: what is said in it; a prepared prompt knows.
-        fs: rate of the samples in Hz, when samples are given.
+        speech, text, fs: see `Given`.
         codec: the model's.
         trim: cut the silent edges of what is not prepared yet.
 
     Raises:
         InputError: a prompt that cannot be used, or no text.
     """
+    return encode_all([_read(Given(speech, text, fs), codec, trim)], codec)[0]
+
+
+def open_prompts(
+    prompts: Sequence[Given], codec: AbsCodec, trim: bool = True
+) -> list[PreparedPrompt | InputError]:
+    """Make voices ready, the recordings among them encoded at once.
+
+    Args:
+        prompts: at most as many as the codec's device has room for.
+        codec, trim: see `open_prompt`.
+
+    Returns:
+        each voice as `open_prompt` makes it, or the error that it would raise.
+
+    Raises:
+        WorkError: no prompt could be read.
+    """
+    read = [_read_or_tell(each, codec, trim) for each in prompts]
+    voices = iter(encode_all([one for one in read if not isinstance(one, InputError)], codec))
+    return [one if isinstance(one, InputError) else next(voices) for one in read]
+
+
+def encode_all(voices: Sequence[PreparedPrompt | Recorded], codec: AbsCodec) -> list[PreparedPrompt]:
+    """Voices with the recordings among them encoded, at once where that pays."""
+    codes = iter(codec.encode_batch([one.wav for one in voices if isinstance(one, Recorded)]))
+    return [
+        PreparedPrompt(one.wav, next(codes), one.text, codec.spec, probe_codes(codec))
+        if isinstance(one, Recorded)
+        else one
+        for one in voices
+    ]
+
+
+def _read_or_tell(given: Given, codec: AbsCodec, trim: bool) -> PreparedPrompt | Recorded | InputError:
+    try:
+        return _read(given, codec, trim)
+    except WorkError:  # which no other prompt would escape
+        raise
+    except InputError as error:
+        return error
+
+
+def _read(given: Given, codec: AbsCodec, trim: bool) -> PreparedPrompt | Recorded:
+    """A prompt that is prepared already, or a recording that can be encoded; see `open_prompt`."""
+    speech = given.speech
     if isinstance(speech, PreparedPrompt):
         speech.check("prompt_speech", codec)
         return speech
-    if isinstance(speech, torch.Tensor) and not is_sound(speech, fs):
+    if isinstance(speech, torch.Tensor) and not is_sound(speech, given.fs):
         codes = check_codes(speech, codec.num_codebooks, codec.spec.codebook_size).cpu().numpy()
         silence = np.zeros(0, dtype=np.float32)
-        text = require_text(text)
+        text = require_text(given.text)
         return PreparedPrompt(silence, codes.astype(np.int16), text, codec.spec, probe_codes(codec))
     if isinstance(speech, (str, Path)) and Path(speech).suffix == SUFFIX:
         return PreparedPrompt.load(speech, codec)
-    text = require_text(text)
-    return PreparedPrompt.encode(load_prompt(speech, fs, codec.sample_rate, trim), text, codec)
+    text = require_text(given.text)
+    return Recorded(load_prompt(speech, given.fs, codec.sample_rate, trim), text)
 
 
 def require_text(text: str | None) -> str:

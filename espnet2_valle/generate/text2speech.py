@@ -18,7 +18,15 @@ from espnet2_valle.generate.options import MEAN, DecodingOptions
 from espnet2_valle.generate.outcome import Outcome, rank
 from espnet2_valle.generate.postprocess import finish
 from espnet2_valle.generate.prefill import Utterance, at_once
-from espnet2_valle.generate.prompt import Prompt, Sound, load_prompt, open_prompt
+from espnet2_valle.generate.prompt import (
+    Given,
+    PreparedPrompt,
+    Prompt,
+    Sound,
+    load_prompt,
+    open_prompt,
+    open_prompts,
+)
 from espnet2_valle.generate.request import Prepared, Request
 from espnet2_valle.generate.speech import Speech
 from espnet2_valle.generate.stopping import Limits
@@ -195,18 +203,22 @@ class Text2Speech:
         Raises:
             WorkError: a package that reading texts needs is missing.
         """
-        made = [self._prepare_or_reject(request) for request in requests]
+        given = [Given(one.prompt_speech, one.prompt_text, one.prompt_fs) for one in requests]
+        voices = open_prompts(given, self.codec, self.options.trim_prompt)
+        made = [self._prepare_or_reject(*each) for each in zip(requests, voices, strict=True)]
         prepared = [one for one in made if isinstance(one, Prepared)]
         said = iter((synthesise or self._synthesise)(prepared) if prepared else [])
         return [tell_unknown(next(said), one) if isinstance(one, Prepared) else one for one in made]
 
-    def _prepare_or_reject(self, request: Request) -> Prepared | Speech:
+    def _prepare_or_reject(self, request: Request, voice: PreparedPrompt | InputError) -> Prepared | Speech:
         """A request in the models' terms, or why it is none."""
         outcome = Outcome.TEXT_REJECTED
         try:
             self.check_text(request.text)
             outcome = Outcome.PROMPT_REJECTED
-            return self.prepare(request)
+            if isinstance(voice, InputError):
+                raise voice
+            return self._in_terms(request, voice)
         except WorkError:  # which no other request would escape
             raise
         except InputError as error:
@@ -227,8 +239,7 @@ class Text2Speech:
         Raises:
             InputError: see `__call__`.
         """
-        text = request.text
-        ids = self.tokenizer.encode(text)
+        self.check_text(request.text)
         voice = open_prompt(
             request.prompt_speech,
             request.prompt_text,
@@ -236,6 +247,12 @@ class Text2Speech:
             self.codec,
             self.options.trim_prompt,
         )
+        return self._in_terms(request, voice)
+
+    def _in_terms(self, request: Request, voice: PreparedPrompt) -> Prepared:
+        """A request with an open prompt in the models' terms."""
+        text = request.text
+        ids = self.tokenizer.encode(text)
         prompt = torch.from_numpy(voice.codes.astype(np.int64)).to(self.device)
         prompt_ids = self.tokenizer.encode(voice.text, "prompt_text")
         both = torch.tensor(self.tokenizer.encode(f"{voice.text} {text}"), device=self.device)

@@ -9,6 +9,7 @@ from codec_samples import OPTIONS, RATE, voices, vowel
 
 from espnet2_valle.bin import codec_fit, codec_resynthesize, codec_tokenize, speaker_embed
 from espnet2_valle.codec.build import load_codec
+from espnet2_valle.codec.world import WorldCodec
 from espnet2_valle.common.audio import read_audio, write_audio
 from espnet2_valle.common.errors import InputError, WorkError
 from espnet2_valle.data import code_files
@@ -272,6 +273,21 @@ def test_resynthesis_of_each_utterance(fitted, short, tmp_path):
     expected = codec.decode(codec.encode(read_audio(tmp_path / "utt2.wav")[0]))
     assert rate == RATE
     np.testing.assert_allclose(wav, expected, atol=1e-4)
+
+
+def test_resynthesis_in_batches_is_that_of_each(fitted, short, tmp_path, monkeypatch):
+    asked = []
+    decode_batch = WorldCodec.decode_batch
+    monkeypatch.setattr(
+        WorldCodec, "decode_batch", lambda self, codes: asked.append(len(codes)) or decode_batch(self, codes)
+    )
+    command = ["--codec_config", str(fitted / "codec" / "codec.yaml"), "--wav_scp", short, "--output_dir"]
+    for name, more in (("alone", []), ("together", ["--batch_size", "4"])):
+        codec_resynthesize.main([*command, str(tmp_path / name), *more])
+    assert asked == [1] * 6 + [4, 2]
+    for utt in range(6):
+        files = [tmp_path / name / "wav" / f"utt{utt}.wav" for name in ("alone", "together")]
+        assert files[0].read_bytes() == files[1].read_bytes()
 
 
 def test_resynthesis_of_the_targets_of_pairs(fitted, short, tmp_path):

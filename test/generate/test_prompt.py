@@ -1,5 +1,7 @@
 """The one way from a prompt, whatever it is given as, to codes."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import soundfile
@@ -9,7 +11,7 @@ import yaml
 from espnet2_valle.bin import codec_fit
 from espnet2_valle.codec.build import load_codec
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.generate.prompt import PreparedPrompt, load_prompt, open_prompt
+from espnet2_valle.generate.prompt import Given, PreparedPrompt, load_prompt, open_prompt, open_prompts
 from espnet2_valle.generate.request import Request
 from espnet2_valle.generate.text2speech import Text2Speech
 
@@ -143,6 +145,32 @@ def test_whatever_a_prompt_is_given_as(files, codec, tmp_path):
         text2speech.prepare(Request("c", tmp_path / "voice.wav"))
     with pytest.raises(InputError, match="prompt_text"):
         PreparedPrompt.encode(buzz(110, 1.0), " ", codec)
+
+
+def test_prompts_of_a_batch_are_encoded_at_once_and_are_those_of_each_alone(codec, tmp_path, monkeypatch):
+    soundfile.write(tmp_path / "voice.wav", buzz(110, 1.0), RATE, subtype="FLOAT")
+    PreparedPrompt.encode(buzz(150, 1.0), "c", codec).save(tmp_path / "voice.npz")
+    given = [
+        Given(tmp_path / "voice.wav", "a b"),
+        Given(tmp_path / "gone.wav", "a"),
+        Given(tmp_path / "voice.npz"),
+        Given(buzz(220, 1.4), "c", RATE),
+        Given(buzz(180, 1.4), None, RATE),
+    ]
+    asked = []
+    encode_batch = type(codec).encode_batch
+    monkeypatch.setattr(
+        type(codec), "encode_batch", lambda self, wavs: asked.append(len(wavs)) or encode_batch(self, wavs)
+    )
+    voices = open_prompts(given, codec)
+    assert asked == [2]
+    for place in (0, 2, 3):
+        alone = open_prompt(*dataclasses.astuple(given[place]), codec)
+        np.testing.assert_array_equal(voices[place].codes, alone.codes)
+        np.testing.assert_array_equal(voices[place].wav, alone.wav)
+        assert (voices[place].text, voices[place].spec) == (alone.text, alone.spec)
+    assert "gone.wav" in str(voices[1])
+    assert "prompt_text: is empty" in str(voices[4])
 
 
 def test_another_codec_is_refused(system, codec, tmp_path):

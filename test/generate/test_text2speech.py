@@ -69,6 +69,17 @@ def test_a_batch_says_what_each_would_alone(text2speech):
     assert torch.equal(last["codes"], text2speech("c b a", voices[1], "a", RATE, 4)["codes"])
 
 
+def test_the_prompts_of_a_batch_are_encoded_at_once(text2speech, monkeypatch):
+    requests = [Request("a b", buzz(pitch, 1.0), "b c", RATE) for pitch in (110, 150, 220)]
+    asked = []
+    encode_batch = WorldCodec.encode_batch
+    monkeypatch.setattr(
+        WorldCodec, "encode_batch", lambda self, wavs: asked.append(len(wavs)) or encode_batch(self, wavs)
+    )
+    text2speech.batch(requests)
+    assert asked == [3]
+
+
 @pytest.mark.parametrize("text", ["", " ", None, "a\x00b", "中文", "caf\udce9"])
 def test_a_text_that_cannot_be_said_costs_no_other_and_is_typed(text2speech, text):
     voice = buzz(110, 1.0)
