@@ -11,7 +11,7 @@ from espnet2_valle.study.prompts import DISTURBANCES
 
 VARIANTS, RUNS = "variants", "runs"
 PROMPT, REFERENCE = "prompt", "reference"
-VALLE, CODEC = "valle", "codec"
+VALLE, CODEC, NAR = "valle", "codec", "nar"
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,8 @@ class Variant:
         decode: options of `valle say` that differ from the decoding configuration.
         prompt: what is done to the prompts.
         codebooks: only so many levels of the codes are made into sound; None for all.
-        source: `valle`, or `codec`: the reference recordings' own codes, nothing synthesised.
+        source: `valle`; `nar`: codebook 1 is the reference recordings' own, completed by the NAR model; or
+            `codec`: all codes are the recordings' own, nothing synthesised.
     """
 
     name: str
@@ -59,7 +60,7 @@ class Variant:
     source: str = VALLE
 
     def __post_init__(self) -> None:
-        _check_choice("source", self.source, (VALLE, CODEC))
+        _check_choice("source", self.source, (VALLE, NAR, CODEC))
         if self.codebooks is not None and self.codebooks < 1:
             raise InputError("codebooks", f"{self.codebooks} is out of range", "Give 1 or more")
 

@@ -16,11 +16,13 @@ from espnet2_valle.data.code_files import encode_files
 from espnet2_valle.data.datadir import DataDir, read_scp
 from espnet2_valle.data.layout import TrainedRun
 from espnet2_valle.data.pairs import Pair, read_pairs, write_pairs
-from espnet2_valle.study.config import CODEC, Variant
+from espnet2_valle.generate.opening import ModelSpec
+from espnet2_valle.study.completion import complete
+from espnet2_valle.study.config import CODEC, NAR, VALLE, Variant
 from espnet2_valle.study.prompt_data import PAIRS, change_prompts
 from espnet2_valle.study.speech import decoded_codes, sound_of_codes
 
-CODES = "codes"  # folder of those that were encoded, not decoded
+RECORDED = {CODEC: "codes", NAR: "recorded"}  # folder of codes that were encoded, not decoded
 PROMPT_SEED = 0  # prompts are the same whatever the seed of decoding
 
 
@@ -93,18 +95,29 @@ class Maker:
             stream.write(text)
         codec, codebooks = model["codec_config"], variant.codebooks
         if variant.source == CODEC:
-            references = {pair.pair_id: self.data.wavs[pair.target_utt] for pair in self.pairs}
-            codes = encode_files(codec, references, folder / CODES, self.nj)
-            return Speech(folder, codebooks, sound_of_codes(codec, codes, folder, codebooks, self.nj), {})
+            recorded = self._recorded(codec, folder / RECORDED[CODEC])
+            return Speech(folder, codebooks, sound_of_codes(codec, recorded, folder, codebooks, self.nj), {})
         data_dir, pairs = self._prompts(variant, folder)
-        self.decode({**model, **options}, pairs, data_dir, folder)
-        if codebooks is None:
+        outcomes = {}
+        if variant.source == NAR:
+            spec = ModelSpec.from_dict({**model, **options})
+            recorded = self._recorded(codec, folder / RECORDED[NAR])
+            complete(spec, read_pairs(pairs), DataDir.load(data_dir), recorded, folder, self.nj)
+        else:
+            self.decode({**model, **options}, pairs, data_dir, folder)
+            outcomes = read_scp(folder / "outcomes")
+        if variant.source == VALLE and codebooks is None:
             wavs = read_scp(folder / "wav.scp")
         else:
             decoded = decoded_codes(folder, [pair.pair_id for pair in self.pairs])
             wavs = sound_of_codes(codec, decoded, folder, codebooks, self.nj)
         seconds = _prompt_seconds(pairs, data_dir) if variant.prompt.seconds else None
-        return Speech(folder, codebooks, wavs, read_scp(folder / "outcomes"), seconds)
+        return Speech(folder, codebooks, wavs, outcomes, seconds)
+
+    def _recorded(self, codec: str, folder: Path) -> Mapping[str, np.ndarray]:
+        """Codes of the reference recordings, by pair."""
+        references = {pair.pair_id: self.data.wavs[pair.target_utt] for pair in self.pairs}
+        return encode_files(codec, references, folder, self.nj)
 
     def _prompts(self, variant: Variant, folder: Path) -> tuple[Path, Path]:
         """The data directory with the variant's prompts, its own where it changes them, and the pairs."""

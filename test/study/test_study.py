@@ -10,6 +10,7 @@ import yaml
 
 from espnet2_valle.asr.recognizer import AbsRecognizer
 from espnet2_valle.bin import study, valle_inference
+from espnet2_valle.codec.build import load_codec
 from espnet2_valle.common.audio import read_audio
 from espnet2_valle.common.conf import find
 from espnet2_valle.common.errors import InputError
@@ -23,7 +24,7 @@ from espnet2_valle.evaluation.utterance import UtteranceScore
 from espnet2_valle.generate import decode_pairs
 from espnet2_valle.report.page import Run
 from espnet2_valle.report.read import RunFiles, read_alignments
-from espnet2_valle.study import making, run
+from espnet2_valle.study import completion, making, run
 
 STUDY = {
     "title": "Small",
@@ -126,6 +127,26 @@ def test_prompts_are_changed_as_asked(given, tmp_path):
     assert 10 * np.log10(np.mean(clean**2) / np.mean(added**2)) == pytest.approx(5, abs=0.1)
     spectrum = np.abs(np.fft.rfft(added))
     assert np.argmax(spectrum) / len(added) * rate == pytest.approx(220, rel=0.1), "the other speaker's pitch"
+
+
+def test_the_nar_model_completes_codebook_1_of_recordings(given, system, tmp_path, monkeypatch):
+    variants = [
+        {"name": "completed", "source": "nar"},
+        {"name": "one level", "source": "nar", "codebooks": 1},
+    ]
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump({**STUDY, "variants": variants}))
+    study.main([str(tmp_path / "small.yaml"), *given])
+    codec = load_codec(system / "codec" / "codec.yaml")
+    (folder,) = (tmp_path / "out" / "speech").iterdir()
+    for pair in read_pairs(system / "pairs"):
+        said = np.load(folder / "codes" / f"{pair.pair_id}.npy")
+        wav = read_audio(tmp_path / "test" / "wav" / f"{pair.target_utt}.wav", codec.sample_rate)[0]
+        np.testing.assert_array_equal(said[:, 0], codec.encode(wav)[:, 0])
+        assert said.shape[1] == codec.num_codebooks
+    results = json.loads((tmp_path / "out" / "small.json").read_text())
+    assert [result["summary"]["n"] for result in results] == [3, 3]
+    monkeypatch.setattr(completion, "_complete", None)  # nothing is completed again
+    study.main([str(tmp_path / "small.yaml"), *given])
 
 
 def test_fewer_pairs_are_taken_in_turns_of_speakers(given, tmp_path):
