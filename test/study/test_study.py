@@ -145,7 +145,11 @@ def test_the_nar_model_completes_codebook_1_of_recordings(given, system, tmp_pat
         assert said.shape[1] == codec.num_codebooks
     results = json.loads((tmp_path / "out" / "small.json").read_text())
     assert [result["summary"]["n"] for result in results] == [3, 3]
-    monkeypatch.setattr(completion, "_complete", None)  # nothing is completed again
+
+    def again(*_):
+        raise AssertionError("completed again")
+
+    monkeypatch.setattr(completion, "_complete", again)
     study.main([str(tmp_path / "small.yaml"), *given])
 
 
