@@ -65,6 +65,7 @@ COMMANDS = (
     Command("data perturb", "perturb_speed", "add copies at other speeds", "valle_perturb_speed"),
     Command("data read-aloud", "read_aloud", "add sentences that espeak-ng reads", "valle_read_aloud"),
     Command("data tokenize", "tokenize_text", "turn transcripts into token ids", "valle_tokenize_text"),
+    Command("data timing", "time_frames", "find the token and the pitch of each frame"),
     Command("data index", "build_index", "write the training index", "valle_build_index"),
     Command("codec fit", "codec_fit", "fit a codec, or check a trained one", "valle_codec_fit"),
     Command("codec tokenize", "codec_tokenize", "turn speech into codes", "valle_codec_tokenize"),

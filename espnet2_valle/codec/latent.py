@@ -2,13 +2,8 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-
-from espnet2_valle.codec.arrays import NO_ARRAYS
-from espnet2_valle.common.errors import InputError
-from espnet2_valle.common.fileio import atomic_path
 
 SMALLEST_STD = 1e-3  # of a dimension that hardly moves; it is not blown up by more than the inverse
 
@@ -67,24 +62,3 @@ class LatentStatistics:
         mean = total / count
         std = np.sqrt(np.maximum(squares / count - mean**2, SMALLEST_STD**2))
         return cls(mean.astype(np.float32), std.astype(np.float32))
-
-    def save(self, path: str | Path) -> None:
-        """Write to `path` (.npz)."""
-        with atomic_path(path) as temporary:
-            np.savez(temporary, mean=self.mean, std=self.std)
-
-    @classmethod
-    def load(cls, path: str | Path) -> "LatentStatistics":
-        """Read what `save` wrote.
-
-        Raises:
-            InputError: missing file, or none of statistics.
-        """
-        remedy = "Run stage 4 again"
-        if not Path(path).is_file():
-            raise InputError(path, "no such statistics of latents", remedy)
-        try:
-            with np.load(path, allow_pickle=False) as stored:
-                return cls(stored["mean"], stored["std"])
-        except NO_ARRAYS as error:
-            raise InputError(path, f"holds no statistics of latents ({error})", remedy) from error

@@ -167,6 +167,53 @@ class ShardedArks:
         remove_unfinished(self.directory, self.manifest.directory)
 
 
+class ArrayReader(Mapping[str, np.ndarray]):
+    """Arrays by key, read when asked for.
+
+    Args:
+        path: a NAME.scp. An ark that is not where it says is looked for beside it.
+        name: of the arrays, for messages.
+
+    Raises:
+        InputError: missing file or a line at fault; on access, an ark at fault.
+    """
+
+    def __init__(self, path: str | Path, name: str):
+        self.path = Path(path)
+        self.name = name
+        if not self.path.is_file():
+            raise InputError(path, f"no such index of {name}", "Run stage 4 first, or correct the path")
+        self.entries: dict[str, tuple[Path, int]] = {}
+        for number, line in enumerate(self.path.read_text(encoding="utf-8").splitlines(), 1):
+            key, _, rest = line.partition(" ")
+            ark, _, offset = rest.rpartition(":")
+            if not ark or not offset.isdigit() or key in self.entries:
+                raise InputError(
+                    path, f"line {number} is not `utterance ark:offset`: {line!r}", "Run stage 4 again"
+                )
+            self.entries[key] = (Path(ark), int(offset))
+
+    def place(self, key: str) -> tuple[Path, int]:
+        """Ark of an array, and the byte in it."""
+        ark, offset = self.entries[key]
+        return (ark if ark.is_file() else self.path.parent / ark.name), offset
+
+    def __getitem__(self, key: str) -> np.ndarray:
+        ark, offset = self.place(key)
+        try:
+            return kaldiio.load_mat(f"{ark}:{offset}")
+        except (OSError, ValueError, EOFError, AssertionError, RuntimeError) as error:
+            raise InputError(
+                ark, f"cannot read the {self.name} of {key} ({error})", "Run stage 4 again"
+            ) from error
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.entries)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+
 def _divide(
     shard: Sequence[Source], batches: Iterable[Sequence[Source]], results: Iterable[Made | InputError]
 ) -> tuple[dict[str, np.ndarray], dict[str, InputError]]:

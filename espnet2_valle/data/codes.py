@@ -1,13 +1,12 @@
 """Archives of codec codes: int16 (T, Q) matrices in kaldiio arks with an index and their shapes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
-import kaldiio
 import numpy as np
 
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.data.arks import ShardedArks
+from espnet2_valle.data.arks import ArrayReader, ShardedArks
 
 NAME = "codes"
 INDEX = f"{NAME}.scp"
@@ -63,47 +62,19 @@ class CodeWriter:
             self.shards.finish(1)
 
 
-class CodeReader(Mapping[str, np.ndarray]):
-    """Codes by key, read when asked for.
-
-    Args:
-        path: a codes.scp. An ark that is not where it says is looked for beside it.
-
-    Raises:
-        InputError: missing file or a line at fault; on access, an ark at fault.
-    """
+class CodeReader(ArrayReader):
+    """Codes by key, read when asked for; see `ArrayReader`."""
 
     def __init__(self, path: str | Path):
-        self.path = Path(path)
-        if not self.path.is_file():
-            raise InputError(path, "no such index of codes", "Run stage 4 first, or correct the path")
-        self.entries: dict[str, tuple[Path, int]] = {}
-        for number, line in enumerate(self.path.read_text(encoding="utf-8").splitlines(), 1):
-            key, _, rest = line.partition(" ")
-            ark, _, offset = rest.rpartition(":")
-            if not ark or not offset.isdigit() or key in self.entries:
-                raise InputError(
-                    path, f"line {number} is not `utterance ark:offset`: {line!r}", "Run stage 4 again"
-                )
-            self.entries[key] = (Path(ark), int(offset))
+        super().__init__(path, NAME)
 
     def __getitem__(self, key: str) -> np.ndarray:
-        ark, offset = self.entries[key]
-        if not ark.is_file():
-            ark = self.path.parent / ark.name
-        try:
-            codes = kaldiio.load_mat(f"{ark}:{offset}")
-        except (OSError, ValueError, EOFError, AssertionError, RuntimeError) as error:
-            raise InputError(ark, f"cannot read the codes of {key} ({error})", "Run stage 4 again") from error
+        codes = super().__getitem__(key)
         if not isinstance(codes, np.ndarray) or codes.ndim != 2 or codes.dtype != np.int16:
-            raise InputError(ark, f"the codes of {key} are not an int16 matrix", "Run stage 4 again")
+            raise InputError(
+                self.place(key)[0], f"the codes of {key} are not an int16 matrix", "Run stage 4 again"
+            )
         return codes
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.entries)
-
-    def __len__(self) -> int:
-        return len(self.entries)
 
 
 def read_codes(codes_scp: str | Path) -> Mapping[str, np.ndarray]:

@@ -88,6 +88,11 @@ LEAST = {
         "--codes_dir {in}/codes --token_int {in}/data/token_int --utt2spk {in}/data/utt2spk "
         "--utt2lang {in}/data/utt2spk --output_dir {out}/index"
     ],
+    "data timing": [
+        "--codec_config {in}/codec.yaml --codes_dir {in}/codes --wav_scp {in}/data/wav.scp "
+        "--token_int {in}/data/token_int --token_list {in}/tokens.txt --aligner {out}/aligner.npz "
+        "--output_dir {out}/timing"
+    ],
     "codec fit": [
         "--codec world --config {conf}/codec/world.yaml --wav_scp {in}/data/wav.scp --output_dir {out}/codec"
     ],
