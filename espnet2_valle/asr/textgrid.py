@@ -69,7 +69,8 @@ def sound_spans(path: Path, tokens: Sequence[str]) -> np.ndarray:
 
 def word_sizes(tokens: Sequence[str]) -> list[int]:
     """Number of sounds of each word; pauses part words."""
-    sizes, inside = [], False
+    sizes: list[int] = []
+    inside = False
     for token in tokens:
         kind = role(token)
         if kind == Role.SOUND:

@@ -77,13 +77,13 @@ class Aligner:
 
     def save(self, path: str | Path) -> None:
         """Write to `path` (.npz)."""
+        arrays = {
+            "latent_mean": self.statistics.mean,
+            "latent_std": self.statistics.std,
+            **{f"token_{name}": array for name, array in self.tokens.arrays().items()},
+        }
         with atomic_path(path) as temporary:
-            np.savez(
-                temporary,
-                latent_mean=self.statistics.mean,
-                latent_std=self.statistics.std,
-                **{f"token_{name}": array for name, array in self.tokens.arrays().items()},
-            )
+            np.savez(temporary, allow_pickle=False, **arrays)
 
     @classmethod
     def load(cls, path: str | Path) -> "Aligner":

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -74,7 +75,7 @@ def parse_control(text: str) -> Control:
     Raises:
         InputError: a word that is no such wish, or a value out of range.
     """
-    wishes: dict[tuple[int, int] | None, dict[str, float]] = {None: {}}
+    wishes: dict[tuple[int, int] | None, dict[str, Any]] = {None: {}}
     for word in text.split():
         span, colon, wish = word.rpartition(":")
         name, _, value = wish.partition("=")

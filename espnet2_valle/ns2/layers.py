@@ -72,7 +72,7 @@ class MaskedConv(nn.Conv1d):
             raise ValueError(f"kernel {kernel} is even: it has no middle")
         super().__init__(inputs, outputs, kernel, padding=dilation * (kernel // 2), dilation=dilation)
 
-    def forward(self, x: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+    def forward(self, x: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
         """`inside`: (batch, time, 1), 1 where there is no padding, else 0."""
         return super().forward((x * inside).transpose(1, 2)).transpose(1, 2)
 
