@@ -42,4 +42,5 @@ def with_bases_read(parser: argparse.ArgumentParser) -> ConfigParser:
         parents=[parser],
         add_help=False,
         conflict_handler="resolve",  # of the two --config, which are alike
+        allow_abbrev=False,  # an option that is gone would be taken for a longer one
     )

@@ -96,16 +96,10 @@ class VALLETask(AbsTask):
             help="start the embeddings of codes from what the codec's codewords stand for; for little data",
         )
         group.add_argument(
-            "--codeword_smoothing",
-            type=float,
-            default=0.0,
-            help="share each target with codes around it, in distances between codewords; 0: not",
-        )
-        group.add_argument(
             "--codeword_smoothing_mass",
             type=float,
             default=1.0,
-            help="the same by what is left to the right code, 0.5 to 1, whatever the codec; 1: all",
+            help="of each target, what codes that sound alike leave to the right one: 0.5 to 1, which is all",
         )
         group.add_argument(
             "--join_seconds",

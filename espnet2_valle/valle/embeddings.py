@@ -69,28 +69,12 @@ def _nearest(distances: torch.Tensor) -> torch.Tensor:
     return distances.where(distances > 0, torch.inf).amin(1).median()
 
 
-def neighbourhoods(codewords: Sequence[torch.Tensor], width: float) -> torch.Tensor:
+def neighbourhoods(codewords: Sequence[torch.Tensor], mass: float) -> torch.Tensor:
     """Share of the target that each code gets when a code is to be predicted: much if it sounds alike.
 
-    Args:
-        codewords: (size, dim) of each codebook, as many rows in all of them.
-        width: of a Gaussian around the target, in median distances between nearest codewords.
-
-    Returns:
-        (Q, size, size) float32; row k sums to 1 and has its largest entry at k.
-    """
-    shares = []
-    for points in codewords:
-        distances = _distances(points)
-        shares.append(_gaussian(distances, width * _nearest(distances)))
-    return torch.stack(shares).float()
-
-
-def neighbourhoods_by_mass(codewords: Sequence[torch.Tensor], mass: float) -> torch.Tensor:
-    """The same with so much of the target left to the code itself, however codewords lie around it.
-
-    Each code has a Gaussian as wide as that takes. Of codes that stand for the same, each gets an equal share
-    of what is left to them, even if that is less.
+    Each code has a Gaussian around it as wide as it takes to leave the code itself `mass`, however codewords
+    lie around it. Of codes that stand for the same, each gets an equal share of what is left to them, even if
+    that is less.
 
     Args:
         codewords: (size, dim) of each codebook, as many rows in all of them.

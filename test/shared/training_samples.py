@@ -59,7 +59,7 @@ def options(archive, valle, *more):
         "--use_tensorboard=false",
         "--peak_tflops=1",
         "--codeword_init=false",
-        "--codeword_smoothing=0",
+        "--codeword_smoothing_mass=1",
         "--batch_bins=200",
         "--num_iters_per_epoch=2",
         "--max_epoch=1",
