@@ -52,9 +52,9 @@ class VALLENAR(AbsVALLE):
         num_codebooks: Q of the codec.
         codebook_size: entries of each codebook.
         prompt_mode: where the training prompt comes from. "random": a random segment of the utterance,
-            which is the target as a whole (VALL-E). "prefix": the utterance is cut in two and only the
-            second part is the target (VALL-E 2); for short utterances, where "random" would let the model
-            copy the answer from the prompt.
+            which is the target as a whole (VALL-E), so that the prompt's frames are there twice; in synthesis
+            they are not. "prefix": the utterance is cut in two and only the second part is the target
+            (VALL-E 2), as in synthesis. docs/faithfulness.md compares them.
         utterance_codebooks: of the codec, how many codebooks behind the first are the same in all frames of
             an utterance: given in training, taken from the prompt in synthesis.
         max_prompt_frames: longest training prompt, 3 s in the paper.

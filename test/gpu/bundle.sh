@@ -13,7 +13,7 @@ version() { "${python}" -m pip show "$1" 2>/dev/null | sed -n 's/^Version: //p';
 
 binary=(audioread cffi configargparse decorator defusedxml editdistance espnet-tts-frontend humanfriendly inflect jamo jaraco.functools
     kaldiio librosa more-itertools nltk platformdirs pooch pycparser pypinyin soundfile soxr torch-complex typeguard unidecode lazy-loader
-    dask distributed cloudpickle toolz partd locket tblib zict tornado click msgpack importlib-metadata)
+    dask distributed cloudpickle toolz partd locket tblib zict tornado click msgpack importlib-metadata safetensors)
 source=(espnet espnet-g2p-en jaconv distance encodec)
 for name in "${binary[@]}"; do
     ver=$(version "${name}")

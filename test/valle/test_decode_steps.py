@@ -70,6 +70,14 @@ def test_graphs_go_before_native_code(model, monkeypatch):
     assert isinstance(model.transformer.decode_step, Doubling)
 
 
+def test_nothing_is_compiled_for_a_model_that_is_not_on_a_cpu(model, monkeypatch):
+    monkeypatch.setattr(decode_steps, "_library", lambda: pytest.fail("compiled"))
+    prepare_ar(model.to("meta"), "float32", "auto")
+    assert model.transformer.decode_step is None
+    with pytest.raises(InputError, match="--native always: the model is not on a CPU"):
+        prepare_ar(model, "float32", "always")
+
+
 def test_an_unknown_mode_is_named(model):
     with pytest.raises(InputError, match="--native: sometimes is out of range"):
         prepare_ar(model, "float32", "sometimes")

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from espnet2_valle.common.conf import CONF, read_config
 from espnet2_valle.valle import nar
 from espnet2_valle.valle.chunks import Chunks
 from espnet2_valle.valle.embeddings import sinusoids
@@ -222,3 +223,26 @@ def test_the_code_nearest_to_the_mean_of_the_codewords(sizes):
     assert model._choose(logits, 1).item() == 5  # 0.8 + 1.5 + 2.7
     logits[0, 0, 9] = -99.0
     assert model._choose(logits, 1).item() == 3  # (0.8 + 1.5) / 0.7
+
+
+LAYOUT = ("prompt_mode", "max_prompt_frames", "restart_positions")
+SHIPPED = sorted([*CONF.glob("train_nar_*.yaml"), *CONF.glob("tuning/train_nar_*.yaml")])
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_what_is_shipped_is_decoded_in_the_layout_of_its_training(sizes, batch, monkeypatch, path):
+    """Text, prompt and target in one order and at the same positions, whatever the prompt is cut from."""
+    monkeypatch.setattr(nar, "content_numbers", lambda *_: torch.tensor([0]))  # of the first stage
+    options = read_config(path)["valle_conf"]
+    model, asked, read = build(sizes, **{key: options[key] for key in LAYOUT if key in options}), [], []
+    logits = model.logits
+    monkeypatch.setattr(model, "logits", lambda *given: asked.append(given) or logits(*given))
+    model.transformer.register_forward_pre_hook(lambda _, given: read.append(given[0].clone()))
+    length = int(batch["codes_lengths"][0])
+    model(batch["text"][:1], batch["text_lengths"][:1], batch["codes"][:1, :length], torch.tensor([length]))
+    ((text, _, prompt, prompt_length, target, target_length, *_),) = asked
+    prompt, target = prompt[:, : int(prompt_length)], target[:, : int(target_length)]
+    whole = prompt.shape[1] + target.shape[1] == length
+    assert whole == (options["prompt_mode"] == "prefix")
+    model.generate(text, prompt, target[..., 0])
+    torch.testing.assert_close(read[1], read[0][:, : read[1].shape[1]])
