@@ -3,8 +3,10 @@
 Each cell of a grid of short frames and narrow bands is made a little louder or softer, as the key's sign
 there says (Bender et al., "Techniques for data hiding", 1996; Tachibana et al., "An audio watermarking method
 robust against time- and frequency-fluctuation", 2001: levels outlive phases). The mark is informed
-of the sound (Cox et al., "Watermarking as communications with side information", 1999): a cell that already
-leans the way its sign asks for is left alone, and so is one that no small change could turn.
+of the sound (Cox et al., "Watermarking as communications with side information", 1999): what a cell says
+repeats each few dB of its contrast, see `spread_grid.phase`, and the gains of a frame are those that
+make its cells say the most for their energy. A cell that a small gain turns gets one, and one that already
+says its sign, or is as far from it as can be, is left alone.
 """
 
 import numpy as np
@@ -12,14 +14,28 @@ import numpy as np
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.mark.abs_watermark import AbsMarkStream, AbsWatermark, Detection
 from espnet2_valle.mark.spread_detector import detect
-from espnet2_valle.mark.spread_grid import HOP, SLOTS, band_weights, contrast, hann, levels, signs
+from espnet2_valle.mark.spread_grid import (
+    HOP,
+    IN_TIME,
+    SLOTS,
+    band_power,
+    band_weights,
+    contrast,
+    decibels,
+    hann,
+    phase,
+    signs,
+)
 
 LOWEST_RATE = 8000  # the bands need it
-MARGIN = 1.5  # dB by which a cell is to lean
+STRENGTH = 2.0  # dB of gain where a change of contrast says the most
 LARGEST = 4.0  # dB that a cell is changed by at most
 KEPT = 0.6  # share of a cell's gain that is left where frames and bands overlap
+PASSED_ON = 0.2  # share that the frames beside it get
 REACH = 60.0  # dB below the loudest band where cells are left alone: noise would hide them
+RAMP = 15.0  # dB from there to where they are changed as much as others
 FORGETS = 0.3  # dB by which the loudest band is taken for softer with each frame
+ROUNDS, DAMPING = 6, 0.5  # of the search for the gains of a frame, which act on their neighbours' cells
 
 
 class Spread(AbsWatermark):
@@ -68,6 +84,7 @@ class SpreadStream(AbsMarkStream):
         self._frame = 0  # to be marked next
         self._waiting: tuple[np.ndarray, np.ndarray] | None = None  # its spectrum and levels
         self._before: np.ndarray | None = None  # levels of the marked frame before it
+        self._gained = 0.0 * self._weights[0]  # its gains
         self._loudest = -np.inf
         self._tail = np.zeros(self._hop)  # what the last frame adds to the next
         self._taken = self._given = 0
@@ -95,12 +112,12 @@ class SpreadStream(AbsMarkStream):
 
     def _next(self, frame: np.ndarray) -> np.ndarray:
         """Take the frame after the one that waits; returns the hop of samples that is settled by it."""
-        level = levels(np.abs(np.fft.rfft(frame * self._heard)) ** 2, self._weights)
+        power = np.abs(np.fft.rfft(frame * self._heard)) ** 2
+        level = decibels(band_power(power, self._weights))
         former, self._waiting = self._waiting, (np.fft.rfft(frame * self._window), level)
         if former is None:
             return np.zeros(0)
         gains = self._gains(former[1], level)
-        self._before = former[1] + KEPT * gains
         sound = np.fft.irfft(former[0] * 10 ** (self._weights @ gains / 20)) * self._window
         settled = self._tail + sound[: self._hop]
         self._tail = sound[self._hop :]
@@ -110,8 +127,14 @@ class SpreadStream(AbsMarkStream):
     def _gains(self, level: np.ndarray, after: np.ndarray) -> np.ndarray:
         """Gains (BANDS,) in dB of a frame with these levels before one with those."""
         self._loudest = max(self._loudest - FORGETS, float(level.max()))
-        sign = self._signs[self._frame % SLOTS]
+        weight = np.clip((level - self._loudest + REACH) / RAMP, 0.0, 1.0) * self._signs[self._frame % SLOTS]
+        level = level + PASSED_ON * self._gained
         before = level if self._before is None else self._before
-        missing = MARGIN - sign * contrast(before, level, after)
-        turned = (missing > 0) & (missing < LARGEST) & (level > self._loudest - REACH)
-        return np.where(turned, sign * missing / KEPT, 0.0)
+        gains = np.zeros_like(level)
+        for _ in range(ROUNDS):
+            slope = weight * np.cos(phase(contrast(before, level + KEPT * gains, after)))
+            beside = (np.roll(slope, 1) + np.roll(slope, -1)) / 2
+            gains += DAMPING * (STRENGTH * (slope - (1 - IN_TIME) * beside) - gains)
+        gains = np.clip(gains, -LARGEST, LARGEST)
+        self._before, self._gained = level + KEPT * gains, gains
+        return gains

@@ -4,7 +4,8 @@ For every offset in the period and every speed, cells of all periods are added u
 of each value of each byte. The statistic z of sound made without the key is a sum of independent coin tosses,
 weighted and scaled to variance 1, whatever the sound is; so P(z >= x) <= 3.18 Q(x), with Q that of the normal
 distribution (Bentkus and Dzindzalieta, "A tight Gaussian bound for weighted sums of Rademacher random
-variables", 2015), and the probability of chance is at most that times the number of hypotheses.
+variables", 2015). What is allowed to chance is divided among the hypotheses (Bonferroni): one half among
+those of a sound that begins where the marked one did, at its speed, one half among all.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,14 +18,16 @@ from espnet2_valle.mark.spread_grid import (
     BANDS,
     BLOCKS,
     HOP,
+    IN_TIME,
     SLOTS,
     VALUES,
+    band_power,
     band_weights,
-    blocks,
-    codebook,
     contrast,
+    decibels,
     hann,
-    levels,
+    phase,
+    spectra,
 )
 
 RATE = 16000  # the detector's own, Hz
@@ -35,23 +38,23 @@ COARSEST_STEP = 0.005  # between speeds
 WINDOW = 10.0  # seconds looked at as one; of longer recordings, windows that overlap by half
 BEYOND_DOUBT = 1e-12  # probability of chance from which on nothing more is tried
 LIMIT = 1e-4  # probability of chance from which on sound counts as marked
+BEGINNING = (0, 0), (0, 1), (SLOTS - 1, PHASES - 1)  # frame and offset in it, up to a coder's delay
+BEGINNING_SHARE = 0.5  # of what is allowed to chance
 TAIL_FACTOR = 3.18  # Bentkus and Dzindzalieta's constant, 1 / (4 Q(sqrt 2))
-CLIP = 1.0  # dB: a cell that leans further says no more
 LOUD = 99  # percentile of levels that stands for the loudest, for noise does not hide
-REACH = 60.0  # dB below it where cells say nothing
-QUIET = 10  # percentile of a band's levels that stands for its noise
-ABOVE_NOISE = 1.0  # dB above the noise where a cell begins to say something
-RAMP = 10.0  # dB from saying nothing to saying all
+REACH, RAMP = 60.0, 10.0  # dB below it where cells say nothing, and dB from there to where they say all
+QUIET = 10  # percentile of a band's power that stands for its noise
+NOISE_FACTOR = 1.5  # power of the noise above that
+LEAST = 0.05  # power above the noise, over it, that a cell is taken to have at least
+LEFT = 0.2  # share of its power that is left at least where noise is taken out of it
+ERROR = 3.8  # dB by which the level of a cell is off where the noise is as strong; measured with white noise
 
 
 def detect(wav: np.ndarray, rate: int, key: str) -> Detection:
     """Look for the mark of `key` in `wav` (S,) at `rate` Hz, until it is found beyond doubt."""
     sound = resample(wav.astype(np.float32), rate, RATE).astype(np.float64)
-    windows = list(cut(sound))
-    tried = sum(len(speeds(window)) for window in windows) * PHASES * SLOTS * VALUES**BLOCKS
     chance, payload = 1.0, 0
-    for statistic, number in candidates(windows, key):
-        probability = chance_of(statistic) * tried
+    for probability, number in candidates(list(cut(sound)), key):
         if probability < chance:
             chance, payload = probability, number
         if chance <= BEYOND_DOUBT:
@@ -79,36 +82,35 @@ def cut(sound: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def candidates(windows: Sequence[np.ndarray], key: str) -> Iterator[tuple[float, int]]:
-    """Statistic and payload of the best hypothesis about each window (S,) at each speed."""
-    book = codebook(key).astype(np.float32)
-    for window in windows:
-        for grids in folded(window):
-            yield search(grids, book)
+    """Probability of chance and payload of the best hypotheses about each window (S,) at each speed."""
+    book = spectra(key)
+    tried = sum(len(speeds(window)) for window in windows) * SLOTS * PHASES * VALUES**BLOCKS
+    for number, window in enumerate(windows):
+        for speed, grids in zip(speeds(window), folded(window)):
+            statistics, payloads = search(grids, book)
+            place = np.unravel_index(int(statistics.argmax()), statistics.shape)
+            yield chance_of(statistics[place]) * tried / (1 - BEGINNING_SHARE), int(payloads[place])
+            if number == 0 and speed == 1.0:
+                best, payload = max((statistics[place], int(payloads[place])) for place in BEGINNING)
+                yield chance_of(best) * len(BEGINNING) * VALUES**BLOCKS / BEGINNING_SHARE, payload
 
 
-def search(grids: np.ndarray, book: np.ndarray) -> tuple[float, int]:
-    """The best hypothesis about folded cells.
+def search(grids: np.ndarray, book: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The best payload for folded cells at each offset.
 
     Args:
         grids: (n, SLOTS, BANDS), of n offsets within a hop.
-        book: signs (BLOCKS, VALUES, SLOTS * BANDS / BLOCKS) float32.
+        book: `spectra` of a key.
 
     Returns:
-        its statistic and payload.
+        statistics (SLOTS, n) float64 and payloads (SLOTS, n), by the frame in which the period begins.
     """
-    cells = blocks(rolled(grids)).reshape(-1, BLOCKS, book.shape[-1]).astype(np.float32)
-    norm = np.sqrt((cells**2).sum(axis=(1, 2)))
-    scores = [cells[:, block] @ book[block].T for block in range(BLOCKS)]
-    statistic = sum(score.max(axis=1) for score in scores) / np.maximum(norm, np.finfo(np.float32).tiny)
-    place = int(statistic.argmax())
-    high, low = (int(score[place].argmax()) for score in scores)
-    return float(statistic[place]), high * VALUES + low
-
-
-def rolled(grids: np.ndarray) -> np.ndarray:
-    """Every offset in the period: (n, SLOTS, BANDS) -> (n, SLOTS, SLOTS, BANDS)."""
-    order = (np.arange(SLOTS)[:, None] + np.arange(SLOTS)) % SLOTS
-    return grids[:, order]
+    norm = np.sqrt((grids**2).sum(axis=(1, 2)))
+    heard = np.fft.rfft(grids, axis=1).astype(np.complex64).transpose(1, 0, 2)
+    scores = np.fft.irfft(heard @ book, n=SLOTS, axis=0).reshape(SLOTS, len(grids), BLOCKS, VALUES)
+    statistics = scores.max(axis=3).sum(axis=2) / np.maximum(norm, np.finfo(np.float32).tiny)
+    high, low = np.moveaxis(scores.argmax(axis=3), 2, 0)
+    return statistics, high * VALUES + low
 
 
 def folded(sound: np.ndarray) -> Iterator[np.ndarray]:
@@ -123,11 +125,10 @@ def folded(sound: np.ndarray) -> Iterator[np.ndarray]:
     frames = np.lib.stride_tricks.sliding_window_view(padded, length)[::step]
     power = np.abs(np.fft.rfft(frames * hann(length), axis=1)) ** 2
     for speed in speeds(sound):
-        level = levels(power, band_weights(length, RATE, speed))
-        weight = trust(level)
+        level, weight = listen(band_power(power, band_weights(length, RATE, speed)))
         grids = []
-        for phase in range(PHASES):
-            place = np.arange(phase, len(level) - 0.5, PHASES / speed).round().astype(int)
+        for offset in range(PHASES):
+            place = np.arange(offset, len(level) - 0.5, PHASES / speed).round().astype(int)
             grids.append(_fold(level[place], weight[place]))
         yield np.stack(grids)
 
@@ -139,16 +140,28 @@ def speeds(sound: np.ndarray) -> list[float]:
     return [1 + SPEED_REACH * number / count for number in sorted(range(-count, count + 1), key=abs)]
 
 
-def trust(level: np.ndarray) -> np.ndarray:
-    """Weight of each cell (T, BANDS), 0 to 1: none where noise lies over it or the mark leaves it alone."""
-    loud = level - np.percentile(level, LOUD) + REACH
-    clear = level - np.percentile(level, QUIET, axis=0) - ABOVE_NOISE
-    return np.clip(np.minimum(loud, clear) / RAMP, 0.0, 1.0)
+def listen(power: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Levels of cells (T, BANDS) in dB without the noise that lies over them, and their weights, 0 to 1.
+
+    An error of a contrast that is normal takes as much from its sine as the weight says; there are none where
+    the mark leaves cells alone.
+
+    Args:
+        power: (T, BANDS).
+    """
+    noise = NOISE_FACTOR * np.percentile(power, QUIET, axis=0)
+    variance = ERROR**2 / np.maximum(power / noise - 1, LEAST)
+    beside = np.roll(variance, 1, axis=1) + np.roll(variance, -1, axis=1)
+    variance += ((1 - IN_TIME) / 2) ** 2 * beside
+    level = decibels(power)
+    loud = np.clip((level - np.percentile(level, LOUD) + REACH) / RAMP, 0.0, 1.0)
+    weight = loud * np.exp(-(phase(np.sqrt(variance)) ** 2) / 2)
+    return decibels(np.maximum(power - noise, LEFT * power)), weight
 
 
 def _fold(level: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Sums over the periods of how cells (T, BANDS) lean -> (SLOTS, BANDS)."""
+    """Sums over the periods of what cells (T, BANDS) say -> (SLOTS, BANDS)."""
     before, after = np.roll(level, 1, axis=0), np.roll(level, -1, axis=0)
-    lean = weight * np.clip(contrast(before, level, after) / CLIP, -1.0, 1.0)
-    missing = -len(lean) % SLOTS
-    return np.pad(lean, ((0, missing), (0, 0))).reshape(-1, SLOTS, BANDS).sum(axis=0)
+    said = weight * np.sin(phase(contrast(before, level, after)))
+    missing = -len(said) % SLOTS
+    return np.pad(said, ((0, missing), (0, 0))).reshape(-1, SLOTS, BANDS).sum(axis=0)

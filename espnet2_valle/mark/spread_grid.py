@@ -17,6 +17,7 @@ BANDS = 44  # up to 3867 Hz: what telephones pass on, also 2 % faster
 BLOCKS = 2  # parts of the grid, each with one byte of the payload
 VALUES = 256  # of a byte
 FLOOR = 1e-9  # power of a band that is taken for silence
+PERIOD = 8.0  # dB of contrast in which a cell says both signs once
 IN_TIME = 0.25  # weight of the neighbours in time; speech resembles those in frequency more
 
 
@@ -39,9 +40,14 @@ def band_weights(length: int, rate: float, speed: float = 1.0) -> np.ndarray:
     return np.clip(overlap / (2 * half), 0.0, 1.0)
 
 
-def levels(power: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Levels of the bands in dB: (..., bins) and (bins, BANDS) -> (..., BANDS)."""
-    return 10 * np.log10(power @ (weights / weights.sum(axis=0)) + FLOOR)
+def band_power(power: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Mean power of the bands: (..., bins) and (bins, BANDS) -> (..., BANDS)."""
+    return power @ (weights / weights.sum(axis=0)) + FLOOR
+
+
+def decibels(power: np.ndarray) -> np.ndarray:
+    """Levels in dB of powers."""
+    return 10 * np.log10(power)
 
 
 def contrast(before: np.ndarray, level: np.ndarray, after: np.ndarray) -> np.ndarray:
@@ -53,6 +59,16 @@ def contrast(before: np.ndarray, level: np.ndarray, after: np.ndarray) -> np.nda
     in_frequency = (np.roll(level, 1, axis=-1) + np.roll(level, -1, axis=-1)) / 2
     in_time = (before + after) / 2
     return level - IN_TIME * in_time - (1 - IN_TIME) * in_frequency
+
+
+def phase(contrast: np.ndarray) -> np.ndarray:
+    """Place of a contrast in dB within the period, as an angle.
+
+    The sine of it is what a cell says: dither modulation (Chen and Wornell, "Quantization index modulation",
+    IEEE Transactions on Information Theory 47(4), 2001), so that each cell can be made to say its sign by a
+    small change, whatever its contrast was.
+    """
+    return 2 * np.pi / PERIOD * contrast
 
 
 def hann(length: int) -> np.ndarray:
@@ -68,7 +84,7 @@ def codebook(key: str) -> np.ndarray:
     made without it the signs are as good as tossed coins.
 
     Returns:
-        (BLOCKS, VALUES, SLOTS * BANDS / BLOCKS) int8, +1 and -1.
+        (BLOCKS, VALUES, SLOTS * BANDS / BLOCKS) int8, +1 and -1; blocks alternate in time and frequency.
     """
     cells = SLOTS * BANDS // BLOCKS
     data = hashlib.shake_256(key.encode("utf-8")).digest(BLOCKS * VALUES * cells // 8)
@@ -76,17 +92,18 @@ def codebook(key: str) -> np.ndarray:
     return (1 - 2 * bits.astype(np.int8)).reshape(BLOCKS, VALUES, cells)
 
 
-def blocks(grid: np.ndarray) -> np.ndarray:
-    """The cells of each block, which alternate in time and frequency.
-
-    Args:
-        grid: (..., SLOTS, BANDS).
+@lru_cache(maxsize=4)
+def spectra(key: str) -> np.ndarray:
+    """Conjugate spectra, along the frames of a period, of the signs of each value of each block.
 
     Returns:
-        (..., BLOCKS, SLOTS * BANDS / BLOCKS).
+        (SLOTS // 2 + 1, BANDS, BLOCKS * VALUES) complex64.
     """
-    cells = [grid[..., _block_mask() == block] for block in range(BLOCKS)]
-    return np.stack(cells, axis=-2)
+    grids = np.zeros((BLOCKS, VALUES, SLOTS, BANDS), dtype=np.float32)
+    for block, values in enumerate(codebook(key)):
+        grids[block][:, _block_mask() == block] = values
+    transformed = np.fft.rfft(grids.reshape(-1, SLOTS, BANDS), axis=1)
+    return np.ascontiguousarray(transformed.conj().transpose(1, 2, 0).astype(np.complex64))
 
 
 @lru_cache(maxsize=1)

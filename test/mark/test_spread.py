@@ -10,7 +10,7 @@ import soxr
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.mark import spread_detector
 from espnet2_valle.mark.registry import WATERMARKS, build_watermark
-from espnet2_valle.mark.spread_grid import BANDS, BLOCKS, SLOTS, VALUES, codebook, signs
+from espnet2_valle.mark.spread_grid import BANDS, BLOCKS, SLOTS, VALUES, codebook, signs, spectra
 
 RATE = 24000
 KEY, PAYLOAD = "a key", 54321
@@ -70,6 +70,13 @@ def test_it_is_found_with_its_payload(attack, watermark, marked):
     assert found.marked
     assert found.chance < 1e-6
     assert found.payload == PAYLOAD
+
+
+@pytest.mark.parametrize("attack", ["noise", "begins later"])
+def test_two_seconds_are_enough(attack, watermark):
+    for seed in range(3):
+        found = watermark.detect(*ATTACKS[attack](watermark.embed(babble(2, seed=seed), RATE)))
+        assert found.payload == PAYLOAD
 
 
 def test_who_does_not_know_the_key_finds_nothing(watermark, marked):
@@ -136,15 +143,38 @@ def test_chance_is_a_bound_for_sound_without_mark():
     """Of many keys on unmarked sound, no more than its share is as improbable as it says."""
     wav = babble(2, rate=spread_detector.RATE).astype(np.float64)
     grids = next(spread_detector.folded(wav))
-    chances = []
-    for key in range(200):
-        book = codebook(str(key)).astype(np.float32)
-        cells = spread_detector.blocks(grids[:1]).astype(np.float32)
-        norm = np.sqrt((cells**2).sum(axis=(1, 2)))
-        best = sum((cells[:, block] @ book[block].T).max(axis=1) for block in range(BLOCKS)) / norm
-        chances.append(spread_detector.chance_of(best[0]) * VALUES**BLOCKS)
-    for limit in (0.02, 0.1, 0.5):
-        assert np.mean(np.array(chances) <= limit) <= limit + 0.05
+    statistics = [spread_detector.search(grids, spectra(str(key)))[0].max() for key in range(60)]
+    tried = len(grids) * SLOTS * VALUES**BLOCKS
+    chances = np.array([spread_detector.chance_of(statistic) * tried for statistic in statistics])
+    for limit in (0.1, 0.5):
+        assert np.mean(chances <= limit) <= limit + 0.05
+
+
+def test_every_offset_and_payload_is_looked_at():
+    """The search by spectra agrees with sums over the cells."""
+    rng = np.random.default_rng(0)
+    for payload, offset in ((0, 0), (PAYLOAD, 5), (65535, SLOTS - 1)):
+        grids = rng.standard_normal((2, SLOTS, BANDS))
+        grids[1] += np.roll(signs(KEY, payload), offset, axis=0)
+        statistics, payloads = spread_detector.search(grids, spectra(KEY))
+        expected = np.sum(np.roll(grids[1], -offset, axis=0) * signs(KEY, payload))
+        assert payloads[offset, 1] == payload
+        assert statistics.max() == statistics[offset, 1]
+        assert statistics[offset, 1] == pytest.approx(expected / np.sqrt(np.sum(grids[1] ** 2)), rel=1e-4)
+
+
+def test_a_sound_that_begins_where_the_mark_does_needs_less(monkeypatch):
+    """Few hypotheses are tried of it, so that the same cells are more beyond chance."""
+    window, chances = np.zeros(2 * spread_detector.RATE), []
+    for offset in (0, 5):
+        grids = np.zeros((spread_detector.PHASES, SLOTS, BANDS))
+        grids[0, :2, :30] = signs(KEY, PAYLOAD)[:2, :30]
+        rolled = np.roll(grids, offset, axis=1)
+        monkeypatch.setattr(spread_detector, "folded", lambda _, rolled=rolled: iter([rolled]))
+        chance, _ = min(spread_detector.candidates([window], KEY))
+        chances.append(chance)
+    tried = len(spread_detector.speeds(window)) * SLOTS * spread_detector.PHASES
+    assert chances[1] / chances[0] == pytest.approx(tried / len(spread_detector.BEGINNING), rel=1e-3)
 
 
 def test_kinds_that_there_are_not_and_rates_too_low_are_named():
