@@ -92,7 +92,7 @@ setup(
     packages=[*find_packages(include=["espnet2_valle*"]), "espnet2_valle.conf"],
     package_dir={"espnet2_valle.conf": "conf"},  # its files alone: see espnet2_valle/common/conf.py
     package_data={
-        "espnet2_valle.conf": ["**/*.yaml"],
+        "espnet2_valle.conf": ["**/*.yaml", "*.txt"],
         "espnet2_valle.valle.native": ["*.cpp", "*.h"],
         "espnet2_valle.report": ["*.j2", "*.js"],
         "espnet2_valle.listening": ["*.j2", "*.js", "*.css"],

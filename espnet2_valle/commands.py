@@ -49,6 +49,7 @@ COMMANDS = (
     Command("demo", "demo", "serve a page to try a model in a browser"),
     Command("prompt", "valle_prepare_prompt", "make a recording a prompt", "valle_prepare_prompt"),
     Command("train", "valle_train", "train an AR or a NAR model with ESPnet's trainer", "valle_train"),
+    Command("train-ns2", "ns2_train", "train a NaturalSpeech 2 model with ESPnet's trainer"),
     Command("finetune", "finetune_base", "lay out a packed model to be fine-tuned", "valle_finetune_base"),
     Command("plan", "plan", "foretell the memory and the days of a training", "valle_plan"),
     Command("pack", "pack", "pack a trained model into one zip", "valle_pack"),
@@ -66,6 +67,7 @@ COMMANDS = (
     Command("data read-aloud", "read_aloud", "add sentences that espeak-ng reads", "valle_read_aloud"),
     Command("data tokenize", "tokenize_text", "turn transcripts into token ids", "valle_tokenize_text"),
     Command("data timing", "time_frames", "find the token and the pitch of each frame"),
+    Command("data sentences", "sentence_pairs", "make pairs of sentences that nobody has recorded"),
     Command("data index", "build_index", "write the training index", "valle_build_index"),
     Command("codec fit", "codec_fit", "fit a codec, or check a trained one", "valle_codec_fit"),
     Command("codec tokenize", "codec_tokenize", "turn speech into codes", "valle_codec_tokenize"),
@@ -95,6 +97,7 @@ COMMANDS = (
     _benchmark("tokenize", "tokenising with two workers over one"),
     _benchmark("score", "scoring with two workers over one"),
     _benchmark("longform", "likeness to the prompt over position, and memory, of a long text"),
+    _benchmark("control", "speed and pitch of a NaturalSpeech 2 model, against what was asked for"),
     _benchmark("watermark", "a watermark: heard or not, found after attacks, seen by chance"),
 )
 OLD_SCRIPTS = sorted({command.old.split()[0] for command in COMMANDS if command.old})

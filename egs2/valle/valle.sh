@@ -25,8 +25,11 @@ trap end_stage EXIT
 
 if [ -n "${train_share}" ]; then mkdir -p "${exp}" && ln -sfn "../${tag}/codec" "${exp}/codec"; fi
 if [ -n "${init_model}" ]; then
+    diffusion=()
+    [ "${model}" != ns2 ] || diffusion=(--model ns2)
     step "${base}/.done" "${base}/options" ${init_model_done[@]+"${init_model_done[@]}"} -- \
-        "${PYTHON}" -m espnet2_valle.bin.finetune_base --model_tag "${init_model}" --config "${finetune_config}" --output_dir "${base}"
+        "${PYTHON}" -m espnet2_valle.bin.finetune_base --model_tag "${init_model}" --config "${finetune_config}" --output_dir "${base}" \
+        ${diffusion[@]+"${diffusion[@]}"}
     settings=$(ask settings) # with what that model asks for
     eval "${settings}"
     echo "fine-tuning ${init_model}: ${fs} Hz, ${text_options[*]}"
@@ -104,14 +107,48 @@ make_index() {
     local set=$1 folder=$2 languages=
     shift 2
     [ ! -f "${raw}/${set}/utt2lang" ] || languages=${raw}/${set}/utt2lang
-    step "${folder}/.done" "${folder}/index.json" "${codes}/${set}/.done" "${token}/${set}/.done" -- \
+    local timed=()
+    [ "${model}" != ns2 ] || timed=("${timing}/${set}/.done")
+    step "${folder}/.done" "${folder}/index.json" "${codes}/${set}/.done" "${token}/${set}/.done" ${timed[@]+"${timed[@]}"} -- \
         "${PYTHON}" -m espnet2_valle.bin.build_index --codes_dir "${codes}/${set}" --token_int "${token}/${set}/token_int" \
-        --utt2spk "${raw}/${set}/utt2spk" ${languages:+--utt2lang "${languages}"} --output_dir "${folder}" "$@"
+        --utt2spk "${raw}/${set}/utt2spk" ${languages:+--utt2lang "${languages}"} --output_dir "${folder}" \
+        ${timed[@]+--only "${timing}/${set}/timing.scp"} "$@"
+}
+
+# time_frames: the token and the pitch of each frame of the sets that a diffusion model learns from; the training set first, to which
+# the aligner is fitted.
+time_frames() {
+    local set listener=() fitted=()
+    if "${align_phones}"; then
+        train_recogniser "${exp}/phones" "${phone_chooser_config}" -- "${phone_options[@]}"
+        listener=(--judge_dir "${exp}/phones")
+    fi
+    for set in ${train_set} ${valid_set}; do
+        step "${timing}/${set}/.done" "${timing}/${set}/timing.scp" "${codes}/${set}/.done" "${token}/${set}/.done" \
+            ${fitted[@]+"${fitted[@]}"} -- \
+            "${PYTHON}" -m espnet2_valle.bin.time_frames --codec_config "${exp}/codec/codec.yaml" --codes_dir "${codes}/${set}" \
+            --wav_scp "${raw}/${set}/wav.scp" --token_int "${token}/${set}/token_int" --token_list "${token}/tokens.txt" \
+            --aligner "${aligner}" ${listener[@]+"${listener[@]}"} ${textgrids:+--textgrids "${textgrids}"} \
+            --output_dir "${timing}/${set}" --max_bad "${max_bad}" "${workers[@]}" \
+            --fit "$([ "${set}" = "${train_set}" ] && echo true || echo false)"
+        fitted=("${aligner}")
+    done
+}
+
+# train_recogniser DIR CONFIG [VOCABULARY] -- [OPTION...]: one of words or phones, from the recordings.
+train_recogniser() {
+    local dir=$1 config=$2 vocabulary=
+    shift 2
+    if [ "$1" != -- ]; then vocabulary=$1 && shift; fi
+    shift
+    train "${dir}" "${dir}" "${config}" "${raw}/${recorded_set}/.done" "${raw}/${valid_set}/.done" ${vocabulary:+"${vocabulary}"} -- \
+        "${PYTHON}" -m espnet2_valle.bin.judge_train --train_dir "${raw}/${recorded_set}" --valid_dir "${raw}/${valid_set}" \
+        --config "${config}" --output_dir "${dir}" "$@"
 }
 
 if wanted 4; then
     begin_stage 4 codec
-    trained=(--keep_for "${exp}/ar" --keep_for "${exp}/nar")
+    trained=(--keep_for "${exp}/ar" --keep_for "${exp}/nar" --keep_for "${exp}/ns2")
     if [ -n "${init_model}" ]; then
         step "${trained[@]}" "${exp}/codec/.done" "${exp}/codec/codec.yaml" "${base}/.done" -- cp -R "${base}/codec" "${exp}"
     else
@@ -127,6 +164,7 @@ if wanted 4; then
             --wav_scp "${raw}/${set}/wav.scp" --only "${token}/${set}/token_int" --output_dir "${codes}/${set}" \
             ${shard_size:+--shard_size "${shard_size}"} --max_bad "${max_bad}" --device "${device}" --batch_size "${batch_size}" "${workers[@]}"
     done
+    if [ "${model}" = ns2 ]; then time_frames; fi
     for set in ${train_set} ${valid_set}; do make_index "${set}" "${index}/${set}"; done
 fi
 
@@ -148,27 +186,41 @@ train_model() {
         ${init_model:+--init_param "${base}/${kind}.pth"} "$@"
 }
 
+# train_ns2 CONFIG [OPTION...]: the diffusion model.
+train_ns2() {
+    local config=$1 dir=${exp}/ns2 valid_index=${index}/${valid_set}
+    shift
+    [ -z "${train_share}" ] || make_index "${train_set}" "${train_index}" --share "${train_share}"
+    train "${launch[@]}" "${dir}" "${dir}/${inference_model}" "${exp}/codec/codec.yaml" "${token}/tokens.txt" "${aligner}" \
+        "${train_index}/index.json" "${train_index}/frames.npy" "${train_index}/tokens.npy" \
+        "${valid_index}/index.json" "${valid_index}/frames.npy" "${valid_index}/tokens.npy" ${init_model:+"${base}/ns2.pth"} -- \
+        "${PYTHON}" -m espnet2_valle.bin.ns2_train --config "${config}" \
+        --codec_config "${exp}/codec/codec.yaml" --token_list "${token}/tokens.txt" "${text_options[@]}" \
+        --aligner "${aligner}" --output_dir "${dir}" --resume true \
+        --train_data_path_and_name_and_type "${train_index},index,valle_index" \
+        --train_data_path_and_name_and_type "${timing}/${train_set},timing,timing" \
+        --valid_data_path_and_name_and_type "${valid_index},index,valle_index" \
+        --valid_data_path_and_name_and_type "${timing}/${valid_set},timing,timing" \
+        ${init_model:+--init_param "${base}/ns2.pth"} "$@"
+}
+
 if wanted 5; then
-    begin_stage 5 train_ar
-    train_model ar "${ar_config}" ${ar_options[@]+"${ar_options[@]}"}
+    begin_stage 5 "${training_stages%%,*}"
+    if [ "${model}" = ns2 ]; then
+        train_ns2 "${ns2_config}" ${ns2_options[@]+"${ns2_options[@]}"}
+    else
+        train_model ar "${ar_config}" ${ar_options[@]+"${ar_options[@]}"}
+    fi
 fi
 
-if wanted 6; then
+if wanted 6 && [ "${model}" != ns2 ]; then
     begin_stage 6 train_nar
     train_model nar "${nar_config}" ${nar_options[@]+"${nar_options[@]}"}
-    [ -z "${baseline}" ] || train_baselines
 fi
-
-# train_recogniser DIR CONFIG [VOCABULARY] -- [OPTION...]: one of words or phones, from the recordings.
-train_recogniser() {
-    local dir=$1 config=$2 vocabulary=
-    shift 2
-    if [ "$1" != -- ]; then vocabulary=$1 && shift; fi
-    shift
-    train "${dir}" "${dir}" "${config}" "${raw}/${recorded_set}/.done" "${raw}/${valid_set}/.done" ${vocabulary:+"${vocabulary}"} -- \
-        "${PYTHON}" -m espnet2_valle.bin.judge_train --train_dir "${raw}/${recorded_set}" --valid_dir "${raw}/${valid_set}" \
-        --config "${config}" --output_dir "${dir}" "$@"
-}
+if wanted 6 && [ -n "${baseline}" ]; then
+    [ "${model}" != ns2 ] || begin_stage 6 train_baselines
+    train_baselines
+fi
 
 if wanted 7; then
     begin_stage 7 decode
@@ -205,16 +257,16 @@ if wanted 8; then
     step "${results}/.done_score" "${results}/scores.json" "${decode}/.done" "${resynthesis}/.done" \
         ${vocabulary:+"${exp}/judge/.done"} ${compared_done[@]+"${compared_done[@]}"} -- \
         "${PYTHON}" -m espnet2_valle.bin.score --pairs "${raw}/${test_sets}/${pairs}" --data_dir "${raw}/${test_sets}" \
-        --system "codec=${resynthesis}/wav.scp" --system "valle=${decode}/wav.scp" ${compared[@]+"${compared[@]}"} \
-        --training valle=train_ar,train_nar ${compared_scored[@]+"${compared_scored[@]}"} \
-        --config "${score_config}" ${prompts:+--prompt_resynthesis "${prompts}"} --outcomes "valle=${decode}/outcomes" \
+        --system "codec=${resynthesis}/wav.scp" --system "${model}=${decode}/wav.scp" ${compared[@]+"${compared[@]}"} \
+        --training "${model}=${training_stages}" ${compared_scored[@]+"${compared_scored[@]}"} \
+        --config "${score_config}" ${prompts:+--prompt_resynthesis "${prompts}"} --outcomes "${model}=${decode}/outcomes" \
         ${vocabulary:+--judge "${exp}/judge" --vocabulary "${vocabulary}"} --stage_times "${stage_times}" \
         --output_dir "${results}" --max_bad "${max_bad}" --device "${device}" "${inference_workers[@]}"
     if "${detector}"; then
         train "${results}/detector" "${results}/detector/DETECTOR.md" "${detector_config}" "${raw}/${test_sets}/.done" \
             "${decode}/.done" "${resynthesis}/.done" ${compared_done[@]+"${compared_done[@]}"} -- \
             "${PYTHON}" -m espnet2_valle.bin.detector_train --data_dir "${raw}/${test_sets}" --pairs "${raw}/${test_sets}/${pairs}" \
-            --system "codec=${resynthesis}/wav.scp" --system "valle=${decode}/wav.scp" ${compared[@]+"${compared[@]}"} \
+            --system "codec=${resynthesis}/wav.scp" --system "${model}=${decode}/wav.scp" ${compared[@]+"${compared[@]}"} \
             --config "${detector_config}" --output_dir "${results}/detector" "${inference_workers[@]}"
     fi
 fi
@@ -227,7 +279,7 @@ if wanted 9; then
     step "${results}/.done_report" "${results}/report.html" "${results}/.done_score" ${listened[@]+"${listened[@]}"} -- \
         "${PYTHON}" -m espnet2_valle.bin.report --exp_dir "${exp}" --score_dir "${results}" \
         --pairs "${raw}/${test_sets}/${pairs}" --data_dir "${raw}/${test_sets}" \
-        --system "codec=${resynthesis}/wav.scp" --system "valle=${decode}/wav.scp" --outcomes "${decode}/outcomes" \
+        --system "codec=${resynthesis}/wav.scp" --system "${model}=${decode}/wav.scp" --outcomes "${decode}/outcomes" \
         --inference_model "${inference_model}" --demo "${results}/demo" ${compared[@]+"${compared[@]}"}
 fi
 
@@ -239,16 +291,16 @@ if wanted 10; then
     if [ -f "${results}/.done_score" ]; then
         known+=(--scores "${results}/scores.json") scored=("${results}/.done_score")
     fi
-    step "${exp}/.done_pack" "${exp}/model.zip" "${exp}/ar/.done" "${exp}/nar/.done" "${exp}/codec/.done" \
+    step "${pack_done}" "${packed}" "${model_done[@]}" "${exp}/codec/.done" \
         ${scored[@]+"${scored[@]}"} -- \
-        "${PYTHON}" -m espnet2_valle.bin.pack "${model_options[@]}" --output "${exp}/model.zip" --name "${tag}" \
+        "${PYTHON}" -m espnet2_valle.bin.pack "${model_options[@]}" --output "${packed}" --name "${tag}" \
         --corpus "${corpus}" ${known[@]+"${known[@]}"} ${init_model:+--base_model "${init_model}"} \
         ${card_config:+--card_config "${card_config}"}
 fi
 
 if wanted 11; then
     begin_stage 11 upload
-    "${PYTHON}" -m espnet2_valle.bin.upload --model_tag "${exp}/model.zip" --hf_repo "${hf_repo}"
+    "${PYTHON}" -m espnet2_valle.bin.upload --model_tag "${packed}" --hf_repo "${hf_repo}"
 fi
 
 ask results

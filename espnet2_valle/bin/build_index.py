@@ -4,6 +4,7 @@ import argparse
 import logging
 from collections.abc import Sequence
 
+from espnet2_valle.common.checks import check_file
 from espnet2_valle.common.cli import parse, run_command
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.train.index_writer import build_index
@@ -22,17 +23,24 @@ def get_parser() -> argparse.ArgumentParser:
         default=1.0,
         help="of the utterances, drawn by their names: more than 0, up to 1",
     )
+    parser.add_argument("--only", help="file of two columns: utterances that are not in it are left out")
     parser.add_argument("--output_dir", required=True, help="gets index.json and its columns")
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
-    args = parse(get_parser(), argv)
+    args = parse(get_parser(), argv, only=check_file())
     if not 0 < args.share <= 1:
         raise InputError("--share", f"{args.share} is out of range", "Give more than 0 and at most 1")
     count = build_index(
-        args.codes_dir, args.token_int, args.utt2spk, args.output_dir, args.utt2lang, args.share
+        args.codes_dir,
+        args.token_int,
+        args.utt2spk,
+        args.output_dir,
+        args.utt2lang,
+        args.share,
+        args.only,
     )
     logging.info("%s: %d utterances", args.output_dir, count)
 

@@ -9,8 +9,10 @@ from espnet2.utils.types import str2bool
 
 from espnet2_valle.common.checks import check_file, check_folder
 from espnet2_valle.common.cli import parse, run_command
+from espnet2_valle.common.errors import InputError
 from espnet2_valle.report.card import CardFiles, make_card
 from espnet2_valle.zoo.pack import pack
+from espnet2_valle.zoo.trained import MODEL_FILES, NS2_FILES, VALLE_FILES
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -18,8 +20,8 @@ def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    for name in ("ar_train_config", "ar_model_file", "nar_train_config", "nar_model_file", "codec_config"):
-        parser.add_argument(f"--{name}", required=True)
+    for name in MODEL_FILES:
+        parser.add_argument(f"--{name}", required=name == "codec_config")
     parser.add_argument("--option", action="append", default=[], help="any other file; repeatable")
     parser.add_argument("--output", required=True, help="the zip")
     group = parser.add_argument_group("model card", "README.md in the zip; what is not given is not known")
@@ -39,13 +41,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Pack what the options name."""
     args = parse(get_parser(), argv, option=check_file(), scores=check_file(), train_index=check_folder())
     args.name = args.name or Path(args.output).resolve().parent.name
+    given = {name: getattr(args, name) for name in MODEL_FILES if getattr(args, name)}
+    if set(given) not in (VALLE_FILES, NS2_FILES):
+        raise InputError(
+            "pack",
+            f"{', '.join(sorted(given))} are not the files of one model",
+            "Give --codec_config, and those of an AR and a NAR model or of a NaturalSpeech 2 model (--ns2_*)",
+        )
     pack(
-        files={"ar_model_file": args.ar_model_file, "nar_model_file": args.nar_model_file},
-        yaml_files={
-            "ar_train_config": args.ar_train_config,
-            "nar_train_config": args.nar_train_config,
-            "codec_config": args.codec_config,
-        },
+        files={name: path for name, path in given.items() if name.endswith("_model_file")},
+        yaml_files={name: path for name, path in given.items() if name.endswith("_config")},
         extra=args.option,
         output=args.output,
         card=make_card(CardFiles(**{one.name: getattr(args, one.name) for one in fields(CardFiles)})),

@@ -22,6 +22,7 @@ RECOGNISER = "asr_train"  # of ESPnet
 PASSED_ON = {
     **dict.fromkeys(("ar_args", "train_args", "ar_config", "train_config"), ("valle_train", 5)),
     **dict.fromkeys(("nar_args", "nar_config"), ("valle_train", 6)),
+    **dict.fromkeys(("ns2_args", "ns2_config"), ("ns2_train", 5)),
     **dict.fromkeys(("inference_args", "inference_config"), ("valle_inference", 7)),
     "phone_chooser_config": (RECOGNISER, 7),
     "judge_config": (RECOGNISER, 8),

@@ -1,12 +1,13 @@
 """Find the token and the pitch of each frame of a set: what a model of durations and pitch learns from.
 
-Where the aligner is not there, this set is what it is fitted to: give the training set first. Durations may
-be given as TextGrids (tiers `words`, `phones`), named by utterance.
+With `--fit true` the aligner is first fitted to this set: the training set. Durations may be given as
+TextGrids (tiers `words`, `phones`), named by utterance.
 """
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
+
+from espnet2.utils.types import str2bool
 
 from espnet2_valle.asr.timing import TimingFiles, fit_aligner, time_set
 from espnet2_valle.common.checks import TOKEN_LIST, check_folder, check_output_file
@@ -26,7 +27,8 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--wav_scp", required=True)
     parser.add_argument("--token_int", required=True, help="token ids of each utterance")
     parser.add_argument("--token_list", required=True, help="all tokens, one a line")
-    parser.add_argument("--aligner", required=True, help="file (.npz) to align by; fitted if it is not there")
+    parser.add_argument("--aligner", required=True, help="file (.npz) to align by")
+    parser.add_argument("--fit", type=str2bool, default=False, help="fit it to this set first, and write it")
     parser.add_argument(
         "--judge_dir",
         help="recogniser of phones (valle asr train --token_type phn) that an aligner starts from",
@@ -54,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         args.codec_config, args.codes_dir, args.wav_scp, args.token_int, args.token_list, args.textgrids
     )
     with only_one(args.output_dir, WORK):
-        if not Path(args.aligner).is_file():
+        if args.fit:
             fit_aligner(files, args.aligner, args.judge_dir, args.nj)
         time_set(files, args.aligner, args.output_dir, args.max_bad, args.nj, args.cluster)
 

@@ -13,7 +13,7 @@ from contextlib import nullcontext, redirect_stdout
 
 from espnet2.utils.types import str2bool
 
-from espnet2_valle.common.checks import check_text
+from espnet2_valle.common.checks import check_file, check_text
 from espnet2_valle.common.cli import parse, run_command
 from espnet2_valle.common.conf import find
 from espnet2_valle.common.config_parser import ConfigParser
@@ -26,6 +26,7 @@ from espnet2_valle.generate.arguments import (
     model_spec,
     require,
 )
+from espnet2_valle.generate.control_lines import check_control
 from espnet2_valle.generate.decode_pairs import synthesise_pairs
 from espnet2_valle.generate.opening import ModelSpec
 from espnet2_valle.generate.say import SHORT_WORDS, STDOUT, delivery, given_text, read_aloud, say
@@ -45,6 +46,9 @@ def get_parser() -> argparse.ArgumentParser:
     group.add_argument(
         "--streaming", type=str2bool, default=False, help="chunk by chunk as valle_stream, one at once"
     )
+    group.add_argument(
+        "--controls", help="of NaturalSpeech 2 models: lines `pair_id WISHES`, such as those of --control"
+    )
     add_worker_arguments(group)
     group = parser.add_argument_group("one utterance")
     group.add_argument("spoken", nargs="?", metavar="TEXT", help="what to say; - reads standard input")
@@ -57,6 +61,11 @@ def get_parser() -> argparse.ArgumentParser:
     )
     add_prompt_arguments(group)
     group.add_argument(
+        "--control",
+        help="of NaturalSpeech 2 models: 'speed=0.8 pitch=2 pitch_range=1.5 2-3:speed=0.5', the last for "
+        "words 2 to 3; reference=FILE takes durations and pitch from a recording of the same text",
+    )
+    group.add_argument(
         *("--output_wav", "-o"),
         help="where the speech goes (.wav, .flac; - for standard output); by default to the sound card",
     )
@@ -65,13 +74,20 @@ def get_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Synthesise what the options name."""
-    args = parse(get_parser(), argv)
+    args = parse(get_parser(), argv, controls=check_file())
     model = model_spec(args)
     if args.pairs:
         require(args, "data_dir", "output_dir")
         with only_one(args.output_dir, WORK), use_cluster(args.cluster, args.device):
             synthesise_pairs(
-                model, args.pairs, args.data_dir, args.output_dir, args.nj, args.batch_size, args.streaming
+                model,
+                args.pairs,
+                args.data_dir,
+                args.output_dir,
+                args.nj,
+                args.batch_size,
+                args.streaming,
+                args.controls,
             )
     else:
         require(args, "prompt_speech")
@@ -84,12 +100,18 @@ def say_one(args: argparse.Namespace, model: ModelSpec) -> None:
         raise InputError("--text", "is given twice", f"Leave out it, or '{args.spoken}'")
     text, where = given_text(args.spoken or args.text, args.text_file, sys.stdin.buffer)
     check_text(text, where)
+    if args.control:
+        check_control(args.control)
     voice = given_voice(args)
     stdout = sys.stdout.buffer
     with redirect_stdout(sys.stderr) if args.output_wav in (None, STDOUT) else nullcontext():
         with delivery(args.output_wav, stdout) as path:
             if where == "--text" or len(text.split()) <= SHORT_WORDS:
-                outcome = say(model, text, voice, path).outcome.value
+                outcome = say(model, text, voice, path, args.control).outcome.value
+            elif args.control:
+                raise InputError(
+                    "--control", "is for one sentence", "Give speed and pitch as --speed, --pitch"
+                )
             else:
                 outcomes = read_aloud(model, text, voice, args.longform_config, path)
                 outcome = ", ".join(f"{count} {each}" for each, count in Counter(outcomes).items())

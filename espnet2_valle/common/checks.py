@@ -180,6 +180,7 @@ CHECKS: dict[str, Check] = {
     ),
     **dict.fromkeys(("ar_config", "nar_config"), check_config),
     **dict.fromkeys(("ar_train_config", "ar_model_file", "nar_train_config", "nar_model_file"), MODEL),
+    **dict.fromkeys(("ns2_train_config", "ns2_model_file"), MODEL),
     "codec_config": check_file("no such codec configuration", "Run stage 4 first, or correct the path"),
     "model_tag": check_packed,
     "pairs": check_file("no such list of pairs", "Run stage 1 first, or correct the path"),

@@ -21,14 +21,18 @@ class TrainedRun:
     label: str
     exp_dir: Path
 
-    def model_files(self, inference_model: str) -> dict[str, str]:
+    def model_files(self, inference_model: str, models: Sequence[str] = MODELS) -> dict[str, str]:
         """The files that `Text2Speech` takes, by argument.
+
+        Args:
+            inference_model: name of the weights.
+            models: folders of the training, `ar` and `nar` or `ns2`.
 
         Raises:
             InputError: one is missing: training has not ended.
         """
         files = {"codec_config": self.exp_dir / "codec" / "codec.yaml"}
-        for model in MODELS:
+        for model in models:
             files[f"{model}_train_config"] = self.exp_dir / model / "config.yaml"
             files[f"{model}_model_file"] = self.exp_dir / model / inference_model
         for path in files.values():

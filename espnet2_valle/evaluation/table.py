@@ -115,6 +115,7 @@ SYSTEM_NAMES = {  # baseline.kinds adds its own
     "ground_truth": "Ground truth",
     "codec": "Codec resynthesis",
     "valle": "VALL-E",
+    "ns2": "NaturalSpeech 2",
 }
 
 

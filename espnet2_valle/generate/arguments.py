@@ -11,6 +11,7 @@ from espnet2.utils.types import str2bool
 from espnet2_valle.asr.registry import LISTENERS_HELP, POCKETSPHINX, open_recognizer
 from espnet2_valle.common.audio import audio_seconds
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.generate.diffusion_options import DiffusionOptions
 from espnet2_valle.generate.opening import ModelSpec
 from espnet2_valle.generate.options import DecodingOptions, Pairs, kinds
 from espnet2_valle.generate.prompt import SUFFIX, require_text
@@ -30,9 +31,14 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--device", default=ModelSpec.device, help="cpu, cuda, cuda:N; pairs on cuda: all GPUs"
     )
-    group = parser.add_argument_group("decoding")
-    for one in fields(DecodingOptions):
-        kind, about = kinds(DecodingOptions)[one.name], one.metadata["help"]
+    add_options(parser.add_argument_group("decoding"), DecodingOptions)
+    add_options(parser.add_argument_group("decoding of NaturalSpeech 2 models"), DiffusionOptions)
+
+
+def add_options(group: argparse._ArgumentGroup, options: type) -> None:
+    """Add an option for each field of a dataclass of options."""
+    for one in fields(options):
+        kind, about = kinds(options)[one.name], one.metadata["help"]
         if kind == Pairs:
             group.add_argument(f"--{one.name}", action=NestedDictAction, default={}, help=about)
         else:
@@ -61,7 +67,8 @@ def model_spec(args: argparse.Namespace) -> ModelSpec:
     """
     files = ModelFiles(**{one.name: getattr(args, one.name) for one in fields(ModelFiles)})
     options = {one.name: getattr(args, one.name) for one in fields(DecodingOptions)}
-    return ModelSpec(files, args.device, DecodingOptions(**options))
+    diffusion = {one.name: getattr(args, one.name) for one in fields(DiffusionOptions)}
+    return ModelSpec(files, args.device, DecodingOptions(**options), DiffusionOptions(**diffusion))
 
 
 def given_voice(args: argparse.Namespace) -> Voice:

@@ -13,9 +13,10 @@ from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_path
 from espnet2_valle.common.resume import digest, file_state
 from espnet2_valle.common.seeds import seed_of
-from espnet2_valle.data.datadir import DataDir
+from espnet2_valle.data.datadir import DataDir, read_scp
 from espnet2_valle.data.pairs import Pair, read_pairs
 from espnet2_valle.generate.continuation import divide_text, read_beginning
+from espnet2_valle.generate.control_lines import check_control
 from espnet2_valle.generate.decoding_folder import DecodingFolder, Ending, codes_path, wav_path
 from espnet2_valle.generate.opening import ModelSpec, open_streamer, open_text2speech
 from espnet2_valle.generate.outcome import Outcome
@@ -33,18 +34,23 @@ class Job:
     prompt_text: str
     text: str
     continues: bool = False
+    control: str = ""  # see `Text2Speech.__call__`
 
     def request(self, fs: int, seed: int) -> Request:
         """The request to a model that works at `fs` Hz."""
         if not self.continues:
-            return Request(self.text, self.prompt_wav, self.prompt_text, seed=seed)
+            return Request(
+                self.text, self.prompt_wav, self.prompt_text, seed=seed, control=self.control or None
+            )
         divided = divide_text(self.prompt_wav, self.text)
         prompt = read_beginning(self.prompt_wav, fs)
-        return Request(divided.rest, prompt, divided.prompt_text, fs, seed)
+        return Request(divided.rest, prompt, divided.prompt_text, fs, seed, control=self.control or None)
 
     def digest(self) -> str:
         """Digest that changes with the text and with the prompt, be it another file or rewritten."""
-        return digest([file_state(self.prompt_wav), self.prompt_text, self.text, str(self.continues)])
+        control = [self.control] if self.control else []  # as it was before there were any
+        parts = [file_state(self.prompt_wav), self.prompt_text, self.text, str(self.continues)]
+        return digest([*parts, *control])
 
 
 def synthesise_pairs(
@@ -55,16 +61,18 @@ def synthesise_pairs(
     nj: int,
     batch_size: int = 1,
     streaming: bool = False,
+    controls: str | Path | None = None,
 ) -> None:
     """Synthesise every pair; a rerun with the same model and options does what is not done or has changed.
 
     Writes wav/<pair_id>.wav, codes/<pair_id>.npy, wav.scp, outcomes (`pair_id outcome`) and tries (`pair_id
-    attempts`). Texts of about the same length share a batch.
+    attempts`). Texts of about the same length share a batch. `controls` has lines `pair_id wishes`, see
+    `Text2Speech.__call__`, for pairs that are to have some.
 
     Raises:
         InputError: a pair that names an unknown utterance, or a model that cannot be opened.
     """
-    jobs = _jobs(read_pairs(pairs), DataDir.load(data_dir), pairs)
+    jobs = _jobs(read_pairs(pairs), DataDir.load(data_dir), pairs, controls)
     folder = DecodingFolder(
         output_dir, folder_options(model, streaming), {job.pair_id: job.digest() for job in jobs}
     )
@@ -105,8 +113,9 @@ def _synthesise(model: ModelSpec, streaming: bool, output_dir: str, jobs: Sequen
         if result.problem:
             print(f"{job.pair_id}: {result.problem}")
         if len(result.wav) and result.outcome is not Outcome.NO_SPEECH:
-            with atomic_path(codes_path(output_dir, job.pair_id)) as path:
-                np.save(path, result.codes.numpy().astype(np.int16))
+            if len(result.codes):  # of a model that makes codes
+                with atomic_path(codes_path(output_dir, job.pair_id)) as path:
+                    np.save(path, result.codes.numpy().astype(np.int16))
             wav = result.wav.numpy()
             if job.continues:  # what is written begins with the prompt
                 wav = np.concatenate([np.asarray(request.prompt_speech), wav])
@@ -115,12 +124,17 @@ def _synthesise(model: ModelSpec, streaming: bool, output_dir: str, jobs: Sequen
     return endings
 
 
-def _jobs(pairs: Sequence[Pair], data: DataDir, where: str | Path) -> list[Job]:
+def _jobs(pairs: Sequence[Pair], data: DataDir, where: str | Path, controls: str | Path | None) -> list[Job]:
     """Look the pairs up in the data.
 
     Raises:
-        InputError: an utterance that is not there.
+        InputError: an utterance that is not there, or wishes that are none, or for no pair.
     """
+    wishes = read_scp(controls) if controls else {}
+    for pair_id, line in wishes.items():
+        if pair_id not in {pair.pair_id for pair in pairs}:
+            raise InputError(controls or "", f"names '{pair_id}', which is no pair of {where}", "Correct it")
+        check_control(line)
     for pair in pairs:
         for utt in (pair.prompt_utt, pair.target_utt):
             if utt not in data.wavs or utt not in data.texts:
@@ -134,6 +148,7 @@ def _jobs(pairs: Sequence[Pair], data: DataDir, where: str | Path) -> list[Job]:
             data.texts[pair.prompt_utt],
             data.texts[pair.target_utt],
             pair.prompt_utt == pair.target_utt,
+            wishes.get(pair.pair_id, ""),
         )
         for pair in pairs
     ]

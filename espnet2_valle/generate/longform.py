@@ -155,7 +155,7 @@ def _stamp(text2speech: Text2Speech, prompt: PreparedPrompt, options: LongformOp
     """A digest of all that decides how each sentence sounds, whatever it says."""
     weights = [
         float(tensor.double().sum())
-        for model in (text2speech.ar, text2speech.nar)
+        for model in text2speech.networks
         for tensor in model.state_dict().values()
     ]
     voice = (prompt.codes.tolist(), prompt.text, speech_level(prompt.wav, text2speech.fs))

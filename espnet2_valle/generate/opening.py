@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from espnet2_valle.generate.choosing import LIKELIEST
+from espnet2_valle.generate.diffusion_options import DiffusionOptions
 from espnet2_valle.generate.options import DecodingOptions
 from espnet2_valle.generate.streaming import Streamer
 from espnet2_valle.generate.text2speech import Text2Speech
@@ -23,11 +24,13 @@ class ModelSpec:
         files: of the model.
         device: cpu, cuda, cuda:N.
         options: of decoding.
+        diffusion: of a NaturalSpeech 2 model.
     """
 
     files: ModelFiles = ModelFiles()
     device: str = "cpu"
     options: DecodingOptions = field(default_factory=DecodingOptions)
+    diffusion: DiffusionOptions = field(default_factory=DiffusionOptions)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values under the names of the command line, as a decoding folder and a study keep them."""
@@ -44,7 +47,8 @@ class ModelSpec:
             if options[name] == getattr(DecodingOptions, name):
                 del options[name]
         first = {"device": self.device, "seed": options.pop("seed")}
-        return {**self.files.given(), **first, **options}
+        diffusion = {name: getattr(self.diffusion, name) for name in self.diffusion.changed}
+        return {**self.files.given(), **first, **options, **diffusion}
 
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> "ModelSpec":
@@ -57,8 +61,10 @@ class ModelSpec:
         files = {one.name: options.pop(one.name, None) for one in fields(ModelFiles)}
         device = options.pop("device", cls.device)
         conf: Any = dict(options.pop("chooser", {"name": LIKELIEST}))
+        names = [one.name for one in fields(DiffusionOptions) if one.name in options]
+        diffusion = DiffusionOptions(**{name: options.pop(name) for name in names})
         chosen = DecodingOptions(chooser=conf.pop("name"), chooser_conf=conf, **options)
-        return cls(ModelFiles(**files), device, chosen)
+        return cls(ModelFiles(**files), device, chosen, diffusion)
 
 
 @functools.lru_cache(maxsize=1)
@@ -68,7 +74,7 @@ def open_text2speech(spec: ModelSpec) -> Text2Speech:
     Lives here and not in the command that calls it: what is cached can only be sent to a worker by its
     name, and a command's own name is `__main__`.
     """
-    return Text2Speech.open(spec.files, spec.device, spec.options)
+    return Text2Speech.open(spec.files, spec.device, spec.options, diffusion=spec.diffusion)
 
 
 @functools.lru_cache(maxsize=1)

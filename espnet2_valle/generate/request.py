@@ -10,6 +10,7 @@ from espnet2_valle.generate.options import SamplingOptions
 from espnet2_valle.generate.prefill import Utterance
 from espnet2_valle.generate.prompt import Prompt
 from espnet2_valle.generate.stopping import Limits
+from espnet2_valle.ns2.control import Control
 from espnet2_valle.text.unknown import name_words
 
 
@@ -19,6 +20,7 @@ class Request:
 
     Attributes:
         sampling: how codes are drawn; None: as the model's options say.
+        control: of durations and pitch, or a line of it; of NaturalSpeech 2 models alone.
     """
 
     text: str
@@ -27,6 +29,7 @@ class Request:
     prompt_fs: int | None = None
     seed: int | None = None
     sampling: SamplingOptions | None = None
+    control: Control | str | None = None
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from espnet2_valle.generate.outcome import Outcome
 from espnet2_valle.generate.playback import open_card, play
 from espnet2_valle.generate.sentences import Sentence, decoded, read_text, split_text
 from espnet2_valle.generate.speech import Speech
-from espnet2_valle.generate.streaming import FIRST_SECONDS, Streamer, choose_chunks
+from espnet2_valle.generate.streaming import FIRST_SECONDS, Streamer, check_streams, choose_chunks
 from espnet2_valle.generate.voice import Voice
 from espnet2_valle.text.characters import check_characters, check_said
 
@@ -29,15 +29,16 @@ Write = Callable[[np.ndarray], None]  # of samples (S,) float32
 NO_SPEECH = InputError("--text", "no speech came out", "Try another --seed or a longer prompt")
 
 
-def say(model: ModelSpec, text: str, voice: Voice, output: str | Path) -> Speech:
-    """Say `text` and write it to `output`.
+def say(model: ModelSpec, text: str, voice: Voice, output: str | Path, control: str | None = None) -> Speech:
+    """Say `text` and write it to `output`; `control`: see `Text2Speech.__call__`.
 
     Raises:
         InputError: see `Text2Speech` and `Voice.open`, or no speech came out.
     """
     text2speech = open_text2speech(model)
     text2speech.check_text(text)
-    speech = text2speech(text, voice.open(text2speech.codec, model.options.trim_prompt))
+    prompt = voice.open(text2speech.codec, model.options.trim_prompt)
+    speech = text2speech(text, prompt, control=control)
     if speech.outcome is Outcome.NO_SPEECH:
         raise NO_SPEECH
     write_audio(output, speech.wav.numpy(), text2speech.fs, speech.provenance.comment())
@@ -156,6 +157,7 @@ def stream(
         InputError: see `Text2Speech` and `Voice.open`; chunks of less than a frame, or no speech came out.
     """
     text2speech = open_text2speech(model)
+    check_streams(text2speech)
     rate = text2speech.codec.frame_rate
     try:
         chunks = choose_chunks(text2speech.nar, rate, first_seconds, seconds)

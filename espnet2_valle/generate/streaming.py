@@ -9,6 +9,7 @@ import torch
 
 from espnet2_valle.codec.abs_codec import AbsCodec
 from espnet2_valle.codec.stream import CodecStream
+from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.seeds import seed_of
 from espnet2_valle.generate.ar_decoding import ARDecoder, Decoded
 from espnet2_valle.generate.options import SamplingOptions
@@ -39,6 +40,14 @@ def choose_chunks(
     trained = nar.chunk_frames or round(CHUNK_SECONDS * frame_rate)
     size = trained if seconds is None else round(seconds * frame_rate)
     return Chunks(min(size, round(first_seconds * frame_rate)), size)
+
+
+def check_streams(text2speech: Text2Speech) -> None:
+    """Raise InputError for a model that can only say whole sentences."""
+    if not text2speech.streams:
+        raise InputError(
+            "model", "NaturalSpeech 2 says whole sentences and does not stream", "Use valle say or longform"
+        )
 
 
 @dataclass
@@ -106,6 +115,7 @@ class Streamer:
     @classmethod
     def of(cls, text2speech: Text2Speech, chunks: Chunks | None = None) -> "Streamer":
         """A streamer with the models and options of `text2speech`; by default chunks as in training."""
+        check_streams(text2speech)
         if text2speech.options.best_of > 1 or text2speech.options.retries:
             logging.warning("a stream has one candidate and no second try: best_of and retries are not used")
         chunks = chunks or choose_chunks(text2speech.nar, text2speech.codec.frame_rate)

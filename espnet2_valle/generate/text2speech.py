@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from espnet2_valle.common.errors import InputError, WorkError
 from espnet2_valle.common.seeds import derive_seed
 from espnet2_valle.generate.ar_decoding import Decoded, decode_ar
 from espnet2_valle.generate.choosing import Scorer, build_scorer
+from espnet2_valle.generate.diffusion_options import DiffusionOptions
 from espnet2_valle.generate.options import MEAN, DecodingOptions
 from espnet2_valle.generate.outcome import Outcome, rank
 from espnet2_valle.generate.postprocess import finish
@@ -30,6 +31,7 @@ from espnet2_valle.generate.prompt import (
 from espnet2_valle.generate.request import Prepared, Request
 from espnet2_valle.generate.speech import Speech
 from espnet2_valle.generate.stopping import Limits
+from espnet2_valle.ns2.control import Control
 from espnet2_valle.text.encoder import TextEncoder
 from espnet2_valle.valle.alignment import Alignment, align
 from espnet2_valle.valle.decode_steps import prepare_ar, prepare_nar
@@ -59,6 +61,8 @@ class Text2Speech:
     Raises:
         InputError: compiled steps, a recogniser or a watermark that are asked for and cannot be had.
     """
+
+    streams = True  # whether it can say a text while the rest of it is still being made
 
     def __init__(
         self,
@@ -117,21 +121,53 @@ class Text2Speech:
         Args:
             model_tag: a zip made by stage 10, a folder of its files, a name that espnet_model_zoo knows, or a
                 HuggingFace repository, LAB/NAME or LAB/NAME@REVISION.
-            device, scorer, kwargs: any argument of `from_files`; files given here go before the pack's.
+            device, scorer, kwargs: any argument of `from_files`; files given here go before the pack's. For a
+                NaturalSpeech 2 model also those of `DiffusionOptions`.
+
+        Returns:
+            for a NaturalSpeech 2 model a `DiffusionText2Speech`.
 
         Raises:
             InputError: see `unpack` and `from_files`, or a packed model of another task.
         """
         given = {name: kwargs.pop(name) for name in MODEL_FILES if name in kwargs}
-        return cls.open(ModelFiles(**given, model_tag=model_tag), device, DecodingOptions(**kwargs), scorer)
+        names = [one.name for one in fields(DiffusionOptions)]
+        diffusion = DiffusionOptions(**{name: kwargs.pop(name) for name in names if name in kwargs})
+        files = ModelFiles(**given, model_tag=model_tag)
+        return cls.open(files, device, DecodingOptions(**kwargs), scorer, diffusion)
 
     @classmethod
     def open(
-        cls, files: ModelFiles, device: str, options: DecodingOptions, scorer: Scorer | None = None
+        cls,
+        files: ModelFiles,
+        device: str,
+        options: DecodingOptions,
+        scorer: Scorer | None = None,
+        diffusion: DiffusionOptions | None = None,
     ) -> "Text2Speech":
-        """Open what `files` name; see `from_files`."""
+        """Open what `files` name; see `from_files`.
+
+        Raises:
+            InputError: see `from_files`, or options of diffusion for a model that has none.
+        """
+        diffusion = diffusion or DiffusionOptions()
+        if files.is_diffusion or (files.model_tag and files.unpacked().is_diffusion):
+            from espnet2_valle.generate.diffusion import DiffusionText2Speech  # which imports this
+
+            return DiffusionText2Speech.of_files(files, device, options, scorer, diffusion)
+        if diffusion.changed:
+            raise InputError(
+                f"--{diffusion.changed[0]}",
+                "is for NaturalSpeech 2 models, and this is VALL-E",
+                "Leave it out, or give a model of run.sh --model ns2",
+            )
         trained = open_trained(files, device)
         return cls(trained.models, trained.codec, trained.tokenizer, options, scorer)
+
+    @property
+    def networks(self) -> tuple[torch.nn.Module, ...]:
+        """The models, whose weights decide what is said."""
+        return self.ar, self.nar
 
     @property
     def fs(self) -> int:
@@ -165,6 +201,7 @@ class Text2Speech:
         prompt_text: str | None = None,
         prompt_fs: int | None = None,
         seed: int | None = None,
+        control: Control | str | None = None,
     ) -> Speech:
         """Say `text` in the voice of the prompt.
 
@@ -176,6 +213,7 @@ class Text2Speech:
             prompt_text: what is said in the prompt; a prepared one knows.
             prompt_fs: rate of the samples in Hz, when samples are given.
             seed: for this call; the same seed gives the same speech.
+            control: durations and pitch, of NaturalSpeech 2 models alone; see `DiffusionText2Speech`.
 
         Returns:
             the speech at `fs`; the outcomes PROMPT_REJECTED and TEXT_REJECTED are of `batch` alone.
@@ -184,7 +222,8 @@ class Text2Speech:
             InputError: a prompt that cannot be used, no prompt text, or a text that cannot be said: see
                 `TextEncoder.encode`.
         """
-        prepared = self.prepare(Request(text, prompt_speech, prompt_text, prompt_fs, seed))
+        request = Request(text, prompt_speech, prompt_text, prompt_fs, seed, control=control)
+        prepared = self.prepare(request)
         return tell_unknown(self._synthesise([prepared])[0], prepared)
 
     def batch(self, requests: Sequence[Request], synthesise: Synthesise | None = None) -> list[Speech]:
@@ -203,7 +242,9 @@ class Text2Speech:
         Raises:
             WorkError: a package that reading texts needs is missing.
         """
-        given = [Given(one.prompt_speech, one.prompt_text, one.prompt_fs) for one in requests]
+        given = [
+            Given(one.prompt_speech, self._prompt_text(one.prompt_text), one.prompt_fs) for one in requests
+        ]
         voices = open_prompts(given, self.codec, self.options.trim_prompt)
         made = [self._prepare_or_reject(*each) for each in zip(requests, voices, strict=True)]
         prepared = [one for one in made if isinstance(one, Prepared)]
@@ -242,16 +283,22 @@ class Text2Speech:
         self.check_text(request.text)
         voice = open_prompt(
             request.prompt_speech,
-            request.prompt_text,
+            self._prompt_text(request.prompt_text),
             request.prompt_fs,
             self.codec,
             self.options.trim_prompt,
         )
         return self._in_terms(request, voice)
 
+    def _prompt_text(self, text: str | None) -> str | None:
+        """Text of a prompt that is not prepared; a model that needs none puts something in its place."""
+        return text
+
     def _in_terms(self, request: Request, voice: PreparedPrompt) -> Prepared:
         """A request with an open prompt in the models' terms."""
         text = request.text
+        if request.control is not None:
+            raise InputError("control", "is for NaturalSpeech 2 models, and this is VALL-E", "Leave it out")
         ids = self.tokenizer.encode(text)
         prompt = torch.from_numpy(voice.codes.astype(np.int64)).to(self.device)
         prompt_ids = self.tokenizer.encode(voice.text, "prompt_text")

@@ -61,6 +61,11 @@ class ESPnetNS2Model(AbsESPnetModel):
         # Not a submodule: its codewords are the codec's, and no part of the trained weights.
         self._codeword_loss: list[CodewordLoss] = []
 
+    @property
+    def compiled_part(self) -> torch.nn.Module:
+        """Part of it that `--compile` compiles."""
+        return self.ns2.wavenet
+
     def learn_codes(self, loss: CodewordLoss) -> None:
         """Add the cross-entropy of the codes to the losses."""
         self._codeword_loss = [loss]

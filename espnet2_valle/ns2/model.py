@@ -13,6 +13,7 @@ from espnet2_valle.ns2.schedule import NoiseSchedule
 from espnet2_valle.ns2.wavenet import WaveNet
 from espnet2_valle.valle.rows import length_mask, on_device
 
+USUAL_LOG_F0, USUAL_SPREAD = 5.1, 0.4  # natural log of F0 in Hz, of men and women
 PITCH_KERNEL = 9  # frames of the layer that reads pitch
 
 
@@ -140,8 +141,8 @@ class NaturalSpeech2(nn.Module):
         )
         self.register_buffer("latent_mean", torch.zeros(latent_dim))
         self.register_buffer("latent_std", torch.ones(latent_dim))
-        self.register_buffer("pitch_mean", torch.tensor(0.0))
-        self.register_buffer("pitch_std", torch.tensor(1.0))
+        self.register_buffer("pitch_mean", torch.tensor(USUAL_LOG_F0))
+        self.register_buffer("pitch_std", torch.tensor(USUAL_SPREAD))
         self.register_buffer("token_mean", torch.zeros(vocab_size, latent_dim))
         self.register_buffer("token_variance", torch.ones(vocab_size, latent_dim))
 

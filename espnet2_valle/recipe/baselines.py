@@ -10,7 +10,6 @@ from espnet2_valle.recipe.settings import Settings
 from espnet2_valle.recipe.times import read_stage_times
 
 MINUTES = "baseline_minutes"  # in exp/TAG: what each training may take
-VALLE_STAGES = ("train_ar", "train_nar")
 
 
 def baseline_names(options: Options) -> list[str]:
@@ -62,24 +61,25 @@ def model_file(kind: str) -> str:
 
 
 def training_minutes(settings: Settings) -> str:
-    """Minutes that a training may take: by default what VALL-E's two models took, written down once.
+    """Minutes that a training may take: by default what the run's own models took, written down once.
 
     Raises:
-        InputError: it is not given, and VALL-E's training is not in the stage times.
+        InputError: it is not given, and their training is not in the stage times.
     """
     if settings.options.baseline_minutes:
         return settings.options.baseline_minutes
     path = Path(settings.exp, MINUTES)
     if not path.is_file() or not path.stat().st_size:
         times = read_stage_times(settings.stage_times)
-        if VALLE_STAGES[-1] not in times:
+        stages = [f"train_{kind}" for kind in settings.kinds]
+        if stages[-1] not in times:
             raise InputError(
                 "--baseline_minutes",
-                "VALL-E was not trained here",
+                "the model beside them was not trained here",
                 "Say how many minutes each baseline is trained",
             )
         with atomic_open(path) as stream:
-            stream.write(f"{sum(times.get(stage, 0) for stage in VALLE_STAGES) / 60:.1f}\n")
+            stream.write(f"{sum(times.get(stage, 0) for stage in stages) / 60:.1f}\n")
     return path.read_text(encoding="utf-8").strip()
 
 

@@ -19,6 +19,8 @@ GOES_ON = frozenset(
 OF_THE_MODEL = (
     "valle",
     "valle_conf",
+    "ns2",
+    "ns2_conf",
     "model_conf",
     "codec_config",
     "token_list",

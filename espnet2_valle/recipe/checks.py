@@ -25,7 +25,7 @@ FEWEST_SPEAKERS = 3  # for a detector: to learn from, to choose by, to test on
 WORLD = "world"  # the codec whose config is looked at
 # Names that ESPnet's trainer gives.
 CHECKPOINT = re.compile(r"latest\.pth|\d+epoch\.pth|(train|valid)\.\w+\.(best|ave(_\d+best)?)\.pth")
-OWN_SYSTEMS = ("ground_truth", "codec", "valle")  # as score and report know them
+OWN_SYSTEMS = ("ground_truth", "codec")  # as score and report know them, beside the model
 SEVERAL = re.compile(r"^best_of: *([2-9]|[1-9][0-9])", re.MULTILINE)
 BEST_OF = re.compile(r"(^| )--best_of[ =]")
 ENGLISH_G2P = re.compile(r"g2p_en|espeak_ng_english|none")
@@ -45,6 +45,8 @@ def check_settings(settings: Settings) -> None:
     options = settings.options
     for name in ("datadir", "dumpdir", "expdir"):
         check_output_folder(getattr(options, name), f"--{name}")
+    if options.textgrids and not Path(options.textgrids).is_dir():
+        raise InputError("--textgrids", f"{options.textgrids}: no such folder", "Correct the path")
     if not settings.stages:
         raise InputError(
             "--stage",
@@ -61,7 +63,7 @@ def check_settings(settings: Settings) -> None:
     baseline_names(options)
     for kind in trained_baselines(options):
         _check_config(f"{settings.baseline_conf}/{kind}.yaml")
-    taken = {*OWN_SYSTEMS, *baseline_names(options)}
+    taken = {*OWN_SYSTEMS, options.model, *baseline_names(options)}
     for word in options.systems.split():
         name, _, path = word.partition("=")
         if not name or not path:
@@ -281,11 +283,10 @@ def needs(settings: Settings, stage: int) -> Iterator[tuple[str, int]]:
     if stage == 7:
         yield f"{settings.raw}/{options.test_sets}/.done", 2
     if stage in (7, 10) and not options.download_model:
-        yield f"{exp}/ar/.done", 5
-        yield f"{exp}/nar/.done", 6
+        yield from ((f"{exp}/{kind}/.done", number) for number, kind in enumerate(settings.kinds, 5))
         yield f"{exp}/codec/.done", 4
     if stage == UPLOAD:
-        yield f"{exp}/.done_pack", PACK
+        yield settings.pack_done, PACK
     if stage == 7 and options.phone_chooser:
         yield from ((f"{settings.raw}/{name}/.done", 2) for name in recorded)
     if stage == 7:

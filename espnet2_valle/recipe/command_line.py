@@ -110,6 +110,6 @@ def print_results(settings: Settings) -> None:
         print(f"\n{read_text(Path(settings.results, 'RESULTS.md'))}")
     if Path(settings.results, "detector", ".done").is_file():
         print(read_text(Path(settings.results, "detector", "DETECTOR.md")))
-    for file in (f"{settings.results}/report.html", f"{settings.exp}/model.zip"):
+    for file in (f"{settings.results}/report.html", settings.packed):
         if Path(file).is_file():
             log(os.path.abspath(file))

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from espnet2_valle.recipe.corpora import Source, sources
-from espnet2_valle.recipe.options import Options
+from espnet2_valle.recipe.options import MODELS, Options
 
 CONF = "../../conf"  # from the recipe's folder
 PAIRS = "pairs"
 MINI = "mini"  # the smallest model size
+NS2 = "ns2"  # the model that is not VALL-E
 TEST = "test"
 
 
@@ -54,7 +55,37 @@ class Names:
     @property
     def index(self) -> str:
         """Indices of where codes and token ids lie, which training reads."""
-        return f"{self.dump}/index"
+        return f"{self.dump}/index{self._own}"
+
+    @property
+    def timing(self) -> str:
+        """Token and pitch of each frame, for `ns2`."""
+        return f"{self.dump}/timing"
+
+    @property
+    def aligner(self) -> str:
+        """File by which frames are aligned with tokens, fitted to the training set."""
+        return f"{self.exp}/aligner/aligner.npz"
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Names of the models that are trained: of their folders and configs."""
+        return MODELS[self.options.model]
+
+    @property
+    def _own(self) -> str:
+        """Ending of what another model than VALL-E has for itself."""
+        return "" if self.options.model == "valle" else f"_{self.options.model}"
+
+    @property
+    def packed(self) -> str:
+        """The packed model."""
+        return f"{self.exp}/model{self._own}.zip"
+
+    @property
+    def pack_done(self) -> str:
+        """Marker of it."""
+        return f"{self.exp}/.done_pack{self._own}"
 
     @property
     def spembs(self) -> str:
@@ -84,7 +115,7 @@ class Names:
 
     @property
     def decode(self) -> str:
-        """VALL-E's output."""
+        """The model's output."""
         tag = self.inference_tag
         return f"{self.exp}/decode_{tag}" if tag else f"{self.exp}/decode"
 
@@ -146,7 +177,8 @@ class Names:
     def inference_tag(self) -> str:
         """Of the decoding; pairs other than the usual have their own unless one is given."""
         own = "" if self.options.pairs == PAIRS else self.options.pairs.removeprefix(f"{PAIRS}_")
-        return self.options.inference_tag or "_".join(filter(None, (own, self.tested_corpus)))
+        tag = self.options.inference_tag or "_".join(filter(None, (own, self.tested_corpus)))
+        return "_".join(filter(None, (self._own[1:], tag)))
 
     # Configurations
 
@@ -159,6 +191,17 @@ class Names:
     def nar_config(self) -> str:
         """Of the NAR training."""
         return self._train_config(self.options.nar_config, "nar")
+
+    @property
+    def ns2_config(self) -> str:
+        """Of the training of `ns2`."""
+        return self._train_config(self.options.ns2_config, NS2)
+
+    @property
+    def finetune_config(self) -> str:
+        """Of the fine-tuning of a packed model."""
+        usual = "finetune_ns2" if self.options.model == NS2 else "finetune_lora"
+        return self.options.finetune_config or f"{CONF}/{usual}.yaml"
 
     def _train_config(self, given: str, kind: str) -> str:
         options = self.options
@@ -177,6 +220,7 @@ class Names:
     def inference_config(self) -> str:
         """Of decoding: the papers' way, or what is best for mini."""
         usual = "decode" if self._mini else "decode_paper"
+        usual = "decode_ns2" if self.options.model == NS2 else usual
         return self.options.inference_config or f"{CONF}/{usual}.yaml"
 
     @property
@@ -201,7 +245,8 @@ class Names:
     def configs(self) -> list[str]:
         """Configurations of all stages."""
         options = self.options
-        files = [self.ar_config, self.nar_config, self.inference_config, options.judge_config]
-        files += [self.score_config, options.finetune_config, options.phone_chooser_config]
+        files = [self._train_config(getattr(options, f"{kind}_config"), kind) for kind in self.kinds]
+        files += [self.inference_config, options.judge_config]
+        files += [self.score_config, self.finetune_config, options.phone_chooser_config]
         files += [options.detector_config]
         return files + [file for file in (self.codec_config, options.cluster, options.card_config) if file]

@@ -15,6 +15,7 @@ from espnet2_valle.common.errors import InputError
 SCRIPT = "./valle.sh"
 HELP = {"--help", "-h"}
 BOOLEANS = {"true": True, "false": False}
+MODELS = {"valle": ("ar", "nar"), "ns2": ("ns2",)}  # name -> training directories
 STAGES = (
     "1 data, 2 format, 3 text, 4 codec, 5 train AR, 6 train NAR, 7 decode, 8 score, 9 report, "
     "10 pack, 11 upload"
@@ -29,6 +30,9 @@ WHOLE_NUMBERS |= {"nbpe": (1, math.inf), "num_nodes": (1, math.inf), "batch_size
 NUMBERS = {"min_duration": (0, math.inf), "max_duration": (0, math.inf), "join_seconds": (0, math.inf)}
 NUMBERS |= {"max_bad": (0, 1), "max_unknown": (0, 1), "baseline_minutes": (0, math.inf)}
 TOKEN_TYPES = ("phn", "char", "bpe")
+# Options that only one model has.
+OF_VALLE = ("ar_config", "nar_config", "ar_args", "nar_args", "join_seconds", "add_tokens", "corpus_weights")
+OF_NS2 = ("ns2_config", "ns2_args", "textgrids", "align_phones")
 PAIR_LIST = re.compile(r"pairs(_\w+)?")
 
 
@@ -108,6 +112,14 @@ class Options:
     read_aloud_config: str = _data("", "voices and sentences; default: ../../conf/read_aloud.yaml (English)")
     max_bad: str = _data("0.01", "share of unusable sound files and texts that is left out with a warning")
 
+    textgrids: str = _data(
+        "", "ns2: folder of UTTERANCE.TextGrid with durations of words or phones; default: they are found"
+    )
+    align_phones: bool = _data(
+        False,
+        "ns2: train a recogniser of phones, from which the search for durations starts; for long recordings",
+    )
+
     token_type: str = _text("phn", "phn, char or bpe")
     g2p: str = _text("espeak_ng_english_us_vits", "of ESPnet; for phn")
     cleaner: str = _text("none", "of ESPnet")
@@ -137,14 +149,19 @@ class Options:
         'of several corpora: "NAME=2 NAME=0.5", how often a pass over the training set draws an utterance of '
         "each; default: once",
     )
+    model: str = _training(
+        "valle", "valle (AR and NAR model), or ns2 (NaturalSpeech 2: diffusion with durations and pitch)"
+    )
     model_size: str = _training(
         "mini", "mini, base or paper: chooses the two configs, and the defaults of codec and decoding"
     )
     ar_config: str = _training("", "default: ../../conf/train_ar_MODEL_SIZE.yaml")
     nar_config: str = _training("", "default: ../../conf/train_nar_MODEL_SIZE.yaml")
+    ns2_config: str = _training("", "of --model ns2; default: ../../conf/train_ns2_MODEL_SIZE.yaml")
     train_config: str = _training("", "one config for both, in place of the two")
     ar_args: str = _training("", 'options of valle_train, such as "--max_epoch 5"')
     nar_args: str = _training("", "the same for the NAR model")
+    ns2_args: str = _training("", 'options of ns2_train, such as "--max_epoch 5"')
     train_args: str = _training("", "the same for both")
     train_share: str = _training(
         "",
@@ -157,7 +174,9 @@ class Options:
     add_tokens: bool = _training(
         False, "give the model to be fine-tuned the tokens that it lacks; their embeddings are new"
     )
-    finetune_config: str = _training("../../conf/finetune_lora.yaml", "how to fine-tune")
+    finetune_config: str = _training(
+        "", "how to fine-tune; default: ../../conf/finetune_lora.yaml, for ns2 ../../conf/finetune_ns2.yaml"
+    )
     judge_config: str = _training(
         "../../conf/judge/train_asr_ctc.yaml", "of the recogniser that scores closed vocabularies"
     )
@@ -285,10 +304,24 @@ def _check_numbers(options: Options) -> None:
         )
 
 
+def _check_model(options: Options) -> None:
+    """Raise InputError for a model that there is not, or options of another one."""
+    if options.model not in MODELS:
+        raise InputError("--model", f"there is no '{options.model}'", f"Choose among {', '.join(MODELS)}")
+    ns2 = options.model == "ns2"
+    others = OF_VALLE if ns2 else OF_NS2
+    for name in others:
+        if getattr(options, name) != FIELDS[name].default:
+            raise InputError(f"--{name}", f"is not for --model {options.model}", "Leave it out")
+    if options.textgrids and options.align_phones:
+        raise InputError("--align_phones", "TextGrids tell durations already", "Leave one out")
+
+
 def _check(options: Options) -> None:
     _check_numbers(options)
     if not PAIR_LIST.fullmatch(options.pairs):
         raise InputError("--pairs", f"there is no list '{options.pairs}'", "Give pairs or pairs_continuation")
+    _check_model(options)
     if options.token_type not in TOKEN_TYPES:
         raise InputError(
             "--token_type", f"there is no '{options.token_type}'", f"Choose among {', '.join(TOKEN_TYPES)}"
@@ -333,9 +366,10 @@ def _check(options: Options) -> None:
         )
     if options.add_tokens and not options.init_model:
         raise InputError("--add_tokens", "there is no model to be fine-tuned", "Give --init_model, too")
-    if options.init_model and (options.ar_config or options.nar_config or options.train_config):
+    shapes = ("ar_config", "nar_config", "ns2_config", "train_config")
+    if options.init_model and any(getattr(options, name) for name in shapes):
         raise InputError(
             "--init_model",
             "gives the models their shape",
-            "Give --finetune_config in place of --ar_config, --nar_config and --train_config",
+            "Give --finetune_config in place of --ar_config, --nar_config, --ns2_config and --train_config",
         )

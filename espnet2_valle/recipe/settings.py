@@ -20,7 +20,6 @@ DATA_STAGES, TRAINING_STAGES, EVALUATION_STAGES, PACK, UPLOAD = (1, 2, 3, 4), (5
 # What a packed model needs no stage for: its codec and tokens are in it.
 TEXT, CODEC, SCORE = 3, 4, 8
 GPU_BATCH_SIZE = "16"
-MODELS = ("ar", "nar")
 WEIGHT = re.compile(r"[0-9]+\.?[0-9]*|\.[0-9]+")
 
 
@@ -50,7 +49,7 @@ class Settings(Names):
     @property
     def loads_scorers(self) -> bool:
         """True if models are yet to be trained, and will be scored by others than the default's."""
-        trained = all(Path(self.exp, kind, ".done").is_file() for kind in MODELS)
+        trained = all(Path(self.exp, kind, ".done").is_file() for kind in self.kinds)
         training = bool({*TRAINING_STAGES} & {*self.stages}) and not trained
         return bool(self.options.score_config) and training and SCORE in self.stages
 
@@ -91,7 +90,7 @@ class Settings(Names):
         if self.options.download_model:
             return ["--model_tag", self.options.download_model]
         words = []
-        for kind in MODELS:
+        for kind in self.kinds:
             words += [f"--{kind}_train_config", f"{self.exp}/{kind}/config.yaml"]
             words += [f"--{kind}_model_file", f"{self.exp}/{kind}/{self.options.inference_model}"]
         return [*words, *self.codec_options]
@@ -108,7 +107,7 @@ class Settings(Names):
         """Files that change with the models that speak."""
         if self.options.download_model:
             return _if_file(self.options.download_model)
-        return [f"{self.exp}/{kind}/.done" for kind in MODELS]
+        return [f"{self.exp}/{kind}/.done" for kind in self.kinds]
 
     @property
     def codec_done(self) -> list[str]:
@@ -223,6 +222,8 @@ class Settings(Names):
             "part_done": [f"{self.data_of(source)}/.done" for source in self.sources],
             "ar_options": self.training_options(options.ar_args),
             "nar_options": self.training_options(options.nar_args),
+            "ns2_options": self.training_options(options.ns2_args),
+            "training_stages": ",".join(f"train_{kind}" for kind in self.kinds),
             "inference_options": options.inference_args.split(),
             "baseline_options": options.baseline_args.split(),
             "workers": self._workers(self.nj),
@@ -247,6 +248,10 @@ _DERIVED = (
         "token",
         "codes",
         "index",
+        "timing",
+        "aligner",
+        "packed",
+        "pack_done",
         "spembs",
         "durations",
         "exp",
@@ -257,7 +262,16 @@ _DERIVED = (
         "stage_times",
     ),
     *("train_set", "voiced_set", "sets", "train_index", "inference_tag", "pairs_suffix"),
-    *("ar_config", "nar_config", "codec", "codec_config", "score_config", "baseline_conf"),
+    *(
+        "ar_config",
+        "nar_config",
+        "ns2_config",
+        "finetune_config",
+        "codec",
+        "codec_config",
+        "score_config",
+        "baseline_conf",
+    ),
     "inference_config",
     *("model_options", "codec_options", "model_done", "codec_done"),
     *("nj", "inference_nj", "batch_size", "text_options", "phone_options", "loads_scorers"),

@@ -15,6 +15,7 @@ from espnet2_valle.evaluation.table import MEASURES, outcome_table, reference_li
 from espnet2_valle.train.index import TrainingIndex
 from espnet2_valle.zoo.card import Facts, Statements, write_card
 from espnet2_valle.zoo.checkpoint import count_parameters, read_train_config
+from espnet2_valle.zoo.ns2_checkpoint import count_ns2_parameters, read_ns2_config
 
 MINI = "mini"
 MINI_DATA = "`mini`, made by espeak-ng (GPL-3) from many synthetic voices and a small closed vocabulary"
@@ -23,7 +24,7 @@ MINI_CONSENT = "nobody was recorded; the voices are synthetic."
 MINI_TEXT = "seven two nine"
 ADDED = "copies at other speeds and sentences that espeak-ng reads"
 UNITS = {"char": "characters", "bpe": "pieces of words"}
-SHOWN = ("ground_truth", "codec", "valle")  # systems; others' are none of the card's
+SHOWN = ("ground_truth", "codec", "valle", "ns2")  # systems; others' are none of the card's
 PROTOCOLS = {
     "cross": "the prompt is another recording of the speaker",
     "continuation": "the prompt is the beginning of the recording that is to be continued",
@@ -37,7 +38,7 @@ class CardFiles:
 
     Attributes:
         name: of the run.
-        ar_train_config, nar_train_config, codec_config: see `ModelFiles`.
+        codec_config, ar_train_config, nar_train_config, ns2_train_config: see `ModelFiles`.
         corpus: names of the corpora, with spaces between.
         train_index: folder of the training index.
         scores: scores.json.
@@ -47,9 +48,10 @@ class CardFiles:
     """
 
     name: str
-    ar_train_config: str
-    nar_train_config: str
     codec_config: str
+    ar_train_config: str | None = None
+    nar_train_config: str | None = None
+    ns2_train_config: str | None = None
     corpus: str = ""
     train_index: str | None = None
     scores: str | None = None
@@ -65,17 +67,21 @@ def make_card(files: CardFiles) -> str:
         InputError: a file is not what it is to be, or the lab's statements have an unknown key.
     """
     said = load(Statements, files.card_config, "--card_config") if files.card_config else Statements()
-    ar = read_train_config(files.ar_train_config)
+    ns2 = files.ns2_train_config is not None
+    args = (
+        read_ns2_config(str(files.ns2_train_config)) if ns2 else read_train_config(str(files.ar_train_config))
+    )
     names = files.corpus.split()
     only_mini = names == [MINI]
     facts = Facts(
         name=files.name,
-        model=_model(files, ar),
+        model=_model(files, args),
         data=_data(files, names),
         scores=_scores(files.scores) if files.scores else "",
         languages=_languages(names),
         base_model=files.base_model,
-        grouped=ar.valle_conf.get("group_size", 1) > 1,
+        grouped=not ns2 and args.valle_conf.get("group_size", 1) > 1,
+        diffusion=ns2,
         limits=MINI_LIMITS if only_mini else "",
         consent=MINI_CONSENT if only_mini else "",
         text=MINI_TEXT if only_mini else "what to say",
@@ -83,12 +89,22 @@ def make_card(files: CardFiles) -> str:
     return write_card(facts, said)
 
 
-def _model(files: CardFiles, ar: Namespace) -> list[str]:
+def _sizes(files: CardFiles) -> list[str]:
+    """Parameters of each model."""
+    if files.ns2_train_config is not None:
+        return [f"- Diffusion model: {count_ns2_parameters(files.ns2_train_config) / 1e6:.1f} M parameters"]
+    return [
+        f"- Autoregressive model: {count_parameters(str(files.ar_train_config)) / 1e6:.1f} M parameters",
+        f"- Non-autoregressive model: {count_parameters(str(files.nar_train_config)) / 1e6:.1f} M parameters",
+    ]
+
+
+def _model(files: CardFiles, args: Namespace) -> list[str]:
     codec = read_codec_config(files.codec_config)
-    reading = f"phones of `{ar.g2p}`" if ar.token_type == "phn" else UNITS.get(ar.token_type, ar.token_type)
+    units = UNITS.get(args.token_type, args.token_type)
+    reading = f"phones of `{args.g2p}`" if args.token_type == "phn" else units
     lines = [
-        f"- Autoregressive model: {count_parameters(files.ar_train_config) / 1e6:.1f} M parameters",
-        f"- Non-autoregressive model: {count_parameters(files.nar_train_config) / 1e6:.1f} M parameters",
+        *_sizes(files),
         f"- Codec: `{codec['type']}`, {codec['sample_rate']} Hz, {codec['frame_rate']:g} frames a second, "
         f"{codec['num_codebooks']} codebooks of {codec['codebook_size']}",
         f"- Texts are read as {reading}",

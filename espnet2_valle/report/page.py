@@ -31,10 +31,11 @@ SCRIPT = "report.js"
 MODELS = {  # by their folder
     "ar": "Autoregressive model (AR)",
     "nar": "Non-autoregressive model (NAR)",
+    "ns2": "Diffusion model (NaturalSpeech 2)",
     **{name: KINDS[name].title for name in KINDS},
     "judge": "Recogniser",
 }
-EXPECTED_MODELS = ("ar", "nar")  # of the others a run may have none
+TRAINED = {"valle": ("ar", "nar"), "ns2": ("ns2",)}  # system -> models; of the others a run may have none
 OPINION = (1.0, 5.0)
 SCALES = {  # all others lie in 0 to 1
     "dnsmos": OPINION,
@@ -123,7 +124,7 @@ def render(run: Run, num_examples: int = 12, seed: int = 0) -> str:
         examples=make_examples(run, rows, num_examples, seed),
         listed=listing(rows, run.outcomes)[:MAX_LISTED],
         num_rows=len(rows),
-        trainings=[training(model, folder) for model, folder in _expected(run.train_dirs)],
+        trainings=[training(model, folder) for model, folder in _expected(run.train_dirs, tested)],
         times=[
             {"stage": stage, "text": duration(seconds), "share": share}
             for (stage, seconds), share in zip(run.seconds_by_stage.items(), stage_shares)
@@ -135,7 +136,7 @@ def render(run: Run, num_examples: int = 12, seed: int = 0) -> str:
 def tested_system(scores: Mapping[str, Any]) -> str:
     """The system that the report is about."""
     systems = scores["systems"]
-    return "valle" if "valle" in systems else list(systems)[-1]
+    return next((name for name in systems if name in TRAINED), list(systems)[-1])
 
 
 def headline(scores: Mapping[str, Any], tested: str) -> list[dict[str, str]]:
@@ -277,8 +278,12 @@ def read_machine(train_dir: Path) -> dict[str, str]:
     return read_yaml(config, str(config)).get("machine") or {}
 
 
-def _expected(train_dirs: Mapping[str, Path]) -> list[tuple[str, Path]]:
-    return [(m, folder) for m, folder in train_dirs.items() if m in EXPECTED_MODELS or folder.is_dir()]
+def _expected(train_dirs: Mapping[str, Path], tested: str) -> list[tuple[str, Path]]:
+    """Trainings to show: those of the system that the report is about, and others that there are."""
+    own = TRAINED.get(tested, TRAINED["valle"])
+    hidden = {model for models in TRAINED.values() for model in models} - {*own}
+    shown = ((model, folder) for model, folder in train_dirs.items() if model not in hidden)
+    return [(model, folder) for model, folder in shown if model in own or folder.is_dir()]
 
 
 def duration(seconds: float) -> str:

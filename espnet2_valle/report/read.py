@@ -21,7 +21,7 @@ from espnet2_valle.generate.opening import ModelSpec, open_text2speech
 from espnet2_valle.generate.request import Request
 from espnet2_valle.report.examples import AlignmentPicture
 from espnet2_valle.report.media import alignment_uri
-from espnet2_valle.report.page import MODELS, Run
+from espnet2_valle.report.page import MODELS, TRAINED, Run
 from espnet2_valle.zoo.trained import ModelFiles
 
 DEFAULT_OUTPUTS = {"codec": "resynthesis/wav.scp", "valle": "decode/wav.scp"}
@@ -38,7 +38,7 @@ class RunFiles:
         pairs: list of pairs, as stage 1 writes it.
         data_dir: test set: wav.scp and text.
         systems: name -> wav.scp or folder of its outputs, in place of those in exp_dir.
-        outcomes: of VALL-E's decoding; None is that in exp_dir.
+        outcomes: of the model's decoding; None is that in exp_dir.
         inference_model: name of the weights in exp_dir's ar/ and nar/.
         listening: results of listening tests; None is all in exp_dir/listening.
     """
@@ -92,6 +92,8 @@ def read_alignments(files: RunFiles, run: Run, examples: Sequence[str]) -> dict[
     """Pictures of where the AR model looks in the text of each example; none without model or codes."""
     outputs = files.systems.get("valle") or files.exp_dir / DEFAULT_OUTPUTS["valle"]
     decoded = Path(outputs).parent
+    if next(iter({*files.systems} & {*TRAINED}), "valle") != "valle":
+        return {}  # a model that looks at no text while it speaks
     codes = {pair: decoded / "codes" / f"{pair}.npy" for pair in examples}
     # What a continuation's prompt says is known to its decoding alone.
     prompts = {p.pair_id: p.prompt_utt for p in read_pairs(files.pairs) if p.prompt_utt != p.target_utt}

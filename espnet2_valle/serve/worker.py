@@ -20,6 +20,7 @@ from espnet2_valle.generate.prepare_prompt import prepare_samples
 from espnet2_valle.generate.prompt_check import PromptLimits
 from espnet2_valle.generate.request import Request
 from espnet2_valle.generate.scheduler import Scheduler
+from espnet2_valle.generate.streaming import check_streams
 from espnet2_valle.generate.text2speech import Text2Speech
 from espnet2_valle.serve.messages import Beat, Cancel, Check, Failed, Made, Prepare, Ready, Refused, Speak
 
@@ -47,6 +48,7 @@ def work(model: ModelSpec, rows: int, threads: int, recognizer: str, pipe: Conne
         torch.set_num_threads(threads)
     try:
         text2speech = open_text2speech(model)
+        check_streams(text2speech)
     except InputError as error:
         pipe.send(Failed(error.where, error.problem, error.remedy))
         return

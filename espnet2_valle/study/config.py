@@ -11,7 +11,7 @@ from espnet2_valle.study.prompts import DISTURBANCES
 
 VARIANTS, RUNS = "variants", "runs"
 PROMPT, REFERENCE = "prompt", "reference"
-VALLE, CODEC, NAR = "valle", "codec", "nar"
+VALLE, CODEC, NAR, NS2 = "valle", "codec", "nar", "ns2"
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,9 @@ class Variant:
         decode: options of `valle say` that differ from the decoding configuration.
         prompt: what is done to the prompts.
         codebooks: only so many levels of the codes are made into sound; None for all.
-        source: `valle`; `nar`: codebook 1 is the reference recordings' own, completed by the NAR model; or
-            `codec`: all codes are the recordings' own, nothing synthesised.
+        source: `valle`; `ns2`, the run's NaturalSpeech 2 model; `nar`: codebook 1 is the reference
+            recordings' own, completed by the NAR model; or `codec`: all codes are the recordings' own,
+            nothing synthesised.
     """
 
     name: str
@@ -60,7 +61,7 @@ class Variant:
     source: str = VALLE
 
     def __post_init__(self) -> None:
-        _check_choice("source", self.source, (VALLE, NAR, CODEC))
+        _check_choice("source", self.source, (VALLE, NAR, CODEC, NS2))
         if self.codebooks is not None and self.codebooks < 1:
             raise InputError("codebooks", f"{self.codebooks} is out of range", "Give 1 or more")
 

@@ -14,11 +14,12 @@ from espnet2_valle.common.fileio import atomic_open
 from espnet2_valle.common.resume import digest
 from espnet2_valle.data.code_files import encode_files
 from espnet2_valle.data.datadir import DataDir, read_scp
-from espnet2_valle.data.layout import TrainedRun
+from espnet2_valle.data.layout import MODELS, TrainedRun
 from espnet2_valle.data.pairs import Pair, read_pairs, write_pairs
+from espnet2_valle.generate.diffusion_options import DiffusionOptions
 from espnet2_valle.generate.opening import ModelSpec
 from espnet2_valle.study.completion import complete
-from espnet2_valle.study.config import CODEC, NAR, VALLE, Variant
+from espnet2_valle.study.config import CODEC, NAR, NS2, VALLE, Variant
 from espnet2_valle.study.prompt_data import PAIRS, change_prompts
 from espnet2_valle.study.speech import decoded_codes, sound_of_codes
 
@@ -78,11 +79,12 @@ class Maker:
         Raises:
             InputError: it has one that there is not.
         """
-        return overlay(self.options, variant.decode, f"variant {variant.name}")
+        own = asdict(DiffusionOptions()) if variant.source == NS2 else {}
+        return overlay({**own, **self.options}, variant.decode, f"variant {variant.name}")
 
     def make(self, run: TrainedRun, variant: Variant, seed: int) -> Speech:
         """The speech of a variant by a run's models, decoded from a seed."""
-        model = run.model_files(self.inference_model)
+        model = run.model_files(self.inference_model, (NS2,) if variant.source == NS2 else MODELS)
         options = {**self.overlaid(variant), "seed": seed}
         made: dict[str, Any] = {"model": model, "source": variant.source}
         asked = repr((self.pairs, self.data.wavs, self.data.texts))
@@ -106,7 +108,7 @@ class Maker:
         else:
             self.decode({**model, **options}, pairs, data_dir, folder)
             outcomes = read_scp(folder / "outcomes")
-        if variant.source == VALLE and codebooks is None:
+        if variant.source == NS2 or (variant.source == VALLE and codebooks is None):
             wavs = read_scp(folder / "wav.scp")
         else:
             decoded = decoded_codes(folder, [pair.pair_id for pair in self.pairs])

@@ -3,6 +3,7 @@
 import argparse
 import logging
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -126,12 +127,7 @@ class VALLETask(AbsTask):
             default=None,
             help="list of the model of --init_param, where --token_list has more tokens; those are learnt",
         )
-        group = parser.add_argument_group(description="How texts become tokens; kept for inference")
-        group.add_argument("--use_preprocessor", type=str2bool, default=True, help="Check each utterance")
-        group.add_argument("--token_type", type=str, default="phn", choices=TOKEN_TYPES)
-        group.add_argument("--bpemodel", type=str_or_none, default=None, help="Sentencepiece model")
-        group.add_argument("--cleaner", type=str_or_none, default=None, help="ESPnet text cleaner")
-        group.add_argument("--g2p", type=str_or_none, default=None, help="ESPnet g2p, for --token_type phn")
+        group = add_text_arguments(parser)
         for choices in cls.class_choices_list:
             choices.add_arguments(group)
 
@@ -188,10 +184,8 @@ class VALLETask(AbsTask):
             if args.base_token_list:
                 model.valle.text.adapt_rows(_base_size(args))
         args.batch_bins = choose_batch_bins(args, cast(ESPnetVALLEModel, model))
-        _bound_schedule(args, cast(ESPnetVALLEModel, model))
-        if args.optim in FUSED and not args.optim_conf.keys() & {"fused", "foreach"}:
-            args = argparse.Namespace(**{**vars(args), "optim_conf": {**args.optim_conf, "fused": True}})
-        return super().build_optimizers(args, model)
+        bound_schedule(args, partial(_batch_rule, args, cast(ESPnetVALLEModel, model).valle))
+        return super().build_optimizers(with_fused(args), model)
 
     @classmethod
     def build_collate_fn(
@@ -292,6 +286,17 @@ class VALLETask(AbsTask):
         return load_model(config_file, model_file, device)
 
 
+def add_text_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Add the options of how texts become tokens, and return their group."""
+    group = parser.add_argument_group(description="How texts become tokens; kept for inference")
+    group.add_argument("--use_preprocessor", type=str2bool, default=True, help="Check each utterance")
+    group.add_argument("--token_type", type=str, default="phn", choices=TOKEN_TYPES)
+    group.add_argument("--bpemodel", type=str_or_none, default=None, help="Sentencepiece model")
+    group.add_argument("--cleaner", type=str_or_none, default=None, help="ESPnet text cleaner")
+    group.add_argument("--g2p", type=str_or_none, default=None, help="ESPnet g2p, for --token_type phn")
+    return group
+
+
 def _batch_rule(args: argparse.Namespace, valle: AbsVALLE, bins: int, train: bool, ranks: int) -> BatchRule:
     """Limits of the batches of a set."""
     tokens = token_list(args)
@@ -306,13 +311,25 @@ def _batch_rule(args: argparse.Namespace, valle: AbsVALLE, bins: int, train: boo
     )
 
 
-def _bound_schedule(args: argparse.Namespace, model: ESPnetVALLEModel) -> None:
-    """Shorten, in `args`, a schedule of more than `--max_passes` over the training set, and tell of it."""
+def with_fused(args: argparse.Namespace) -> argparse.Namespace:
+    """Options with which Adam goes over weights and moments once, unless `optim_conf` says how."""
+    if args.optim not in FUSED or args.optim_conf.keys() & {"fused", "foreach"}:
+        return args
+    return argparse.Namespace(**{**vars(args), "optim_conf": {**args.optim_conf, "fused": True}})
+
+
+def bound_schedule(args: argparse.Namespace, rule_of: Callable[..., BatchRule]) -> None:
+    """Shorten, in `args`, a schedule of more than `--max_passes` over the training set, and tell of it.
+
+    Args:
+        args: of the training.
+        rule_of: makes the rule of batches from `bins`, `train` and `ranks`.
+    """
     data = getattr(args, "train_data_path_and_name_and_type", ())
     if not data or data[0][2] != INDEX_TYPE or not args.max_passes:
         return
     index = TrainingIndex(data[0][0])
-    rule = _batch_rule(args, model.valle, args.batch_bins, train=True, ranks=1)
+    rule = rule_of(args.batch_bins, train=True, ranks=1)
     schedule = Schedule(args.max_epoch, args.num_iters_per_epoch, args.scheduler_conf)
     fewest = rule.padded(index.tokens, index.frames).sum(dtype=np.int64) * rule.step / rule.bins
     if schedule.passes(max(1.0, fewest)) <= args.max_passes:

@@ -120,6 +120,7 @@ def build_index(
     output_dir: str | Path,
     utt2lang: str | Path | None = None,
     share: float = 1.0,
+    only: str | Path | None = None,
 ) -> int:
     """Write the index of a set of utterances, reading its files side by side, line by line.
 
@@ -128,6 +129,7 @@ def build_index(
         token_int, utt2spk, utt2lang: the same and possibly more utterances.
         output_dir: gets the index.
         share: of the utterances that are taken; a smaller share is part of a larger one.
+        only: file of two columns; utterances that are not in it are left out.
 
     Returns:
         the number of utterances.
@@ -142,8 +144,9 @@ def build_index(
     with ExitStack() as stack:
         writer: IndexWriter | None = None
         rows = [_Companion(path) for path in companions]
+        chosen = _Chosen(only)
         for utterance, place in _sorted_lines(codes_dir / INDEX):
-            if not _is_drawn(utterance, share):
+            if not _is_drawn(utterance, share) or not chosen.has(utterance):
                 continue
             ark, _, offset = place.rpartition(":")
             shape, text, speaker, *language = (row.value(utterance) for row in rows)
@@ -188,6 +191,20 @@ class _Companion:
         if self.key != utterance:
             raise InputError(self.path, f"'{utterance}' of codes.scp is not in it (or not in order)", REMEDY)
         return self.line
+
+
+class _Chosen:
+    """The keys of a file that is read in step with another one; without a file all keys."""
+
+    def __init__(self, path: str | Path | None):
+        self.lines = iter(()) if path is None else _sorted_lines(Path(path))
+        self.all = path is None
+        self.key = ""
+
+    def has(self, utterance: str) -> bool:
+        while not self.all and self.key < utterance:
+            self.key = next(self.lines, (utterance + "\0", ""))[0]
+        return self.all or self.key == utterance
 
 
 def _sorted_lines(path: Path) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from espnet2.train.reporter import SubReporter
 
-from espnet2_valle.train.throughput import FlopCounter, matmul_rate
+from espnet2_valle.train.throughput import counter_of, matmul_rate
 from espnet2_valle.valle.rows import on_device
 
 TERA = 1e12
@@ -18,7 +18,7 @@ class Meter:
     """Meter that sums up steps over all ranks.
 
     Args:
-        model: an ESPnetVALLEModel.
+        model: an ESPnetVALLEModel, or another that `counter_of` knows.
         device: "cpu" or "cuda".
         peak_tflops: what one device could compute in a second, in 10^12 operations; 0: it is measured.
         world_size: ranks.
@@ -27,8 +27,7 @@ class Meter:
     _measured: ClassVar[dict[tuple[str, torch.dtype], float]] = {}  # once a process
 
     def __init__(self, model: torch.nn.Module, device: str, peak_tflops: float, world_size: int):
-        self.valle = model.valle
-        self.counter = FlopCounter(self.valle)
+        self.counter = counter_of(model)
         self.world_size = world_size
         kind = device, model.compute_dtype
         if not peak_tflops and kind not in self._measured:
@@ -44,15 +43,15 @@ class Meter:
         A GPU is waited for once: call this behind the backward pass.
 
         Args:
-            batch: text_lengths and codes_lengths (batch,), on the CPU.
+            batch: lengths (batch,), on the CPU, as the model takes them.
             stats: means over this rank's predictions, (1,) each.
             weight: this rank's number of predictions, (1,).
 
         Returns:
             the means over all predictions; and "weight", "positions", "padded" and "flops", summed up.
         """
-        lengths = self.valle.positions(batch["text_lengths"], batch["codes_lengths"])
-        padded = self.valle.transformer.computed_positions(lengths)
+        lengths = self.counter.lengths(batch)
+        padded = self.counter.computed(lengths)
         known = [float(lengths.sum()), float(padded), self.counter.step(lengths, 0)]
         weight = weight.double()
         total = torch.cat(

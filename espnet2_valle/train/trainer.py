@@ -92,7 +92,7 @@ class VALLETrainer(Trainer):
         cls.scaler = gradient_scaler(model.compute_dtype, device)
         cls.forecast = Forecast(Expected.of(trainer_options.expected))
         if trainer_options.compile:
-            model.valle.transformer.compile(backend=trainer_options.compile_backend, dynamic=True)
+            model.compiled_part.compile(backend=trainer_options.compile_backend, dynamic=True)
         if isinstance(model, sharding.FSDPModule):
             model = sharding.ShardedModel(model, optimizers[0], keep=distributed_option.dist_rank == 0)
             optimizers = [sharding.IdleOptimizer([model.idle])]

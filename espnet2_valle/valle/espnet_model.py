@@ -50,6 +50,11 @@ class ESPnetVALLEModel(AbsESPnetModel):
         self.neighbourhoods: torch.Tensor | None
         self.register_buffer("neighbourhoods", None, persistent=False)
 
+    @property
+    def compiled_part(self) -> torch.nn.Module:
+        """Part of it that `--compile` compiles."""
+        return self.valle.transformer
+
     def smooth_targets(self, neighbourhoods: torch.Tensor) -> None:
         """Let each target share with codes that sound alike, in training.
 

@@ -13,6 +13,18 @@ UNSTATED = "not stated by those who packed the model"
 ABOUT = """\
 Zero-shot text-to-speech: VALL-E, trained with ESPnet and espnet2_valle. From about three seconds of a voice,
 what is said in them, and a text, it makes speech."""
+ABOUT_NS2 = """\
+Zero-shot text-to-speech: NaturalSpeech 2, trained with ESPnet and espnet2_valle. From about three seconds of
+a voice and a text it makes speech, at the speed and pitch that is asked for."""
+NS2 = """\
+@article{shen2023naturalspeech2,
+  title   = {{NaturalSpeech} 2: Latent Diffusion Models are Natural and Zero-Shot
+             Speech and Singing Synthesizers},
+  author  = {Shen, Kai and Ju, Zeqian and Tan, Xu and others},
+  journal = {arXiv:2304.09116},
+  year    = {2023}
+}
+"""
 TAGS = ("espnet", "text-to-speech", "voice-cloning", "vall-e")
 
 LOADING = """\
@@ -94,6 +106,7 @@ class Facts:
         languages: ISO 639-1 codes.
         base_model: that was fine-tuned; empty: none.
         grouped: VALL-E 2's grouped codes.
+        diffusion: NaturalSpeech 2, not VALL-E.
         limits: Markdown, beside the usual ones.
         consent: of the people in the training data, where the data tell; a lab's own statement goes before.
         text: that the model can say, for the example.
@@ -106,6 +119,7 @@ class Facts:
     languages: Sequence[str] = ()
     base_model: str = ""
     grouped: bool = False
+    diffusion: bool = False
     limits: str = ""
     consent: str = ""
     text: str = "what to say"
@@ -127,13 +141,17 @@ def write_card(facts: Facts, said: Statements) -> str:
             MISUSE,
             said.contact and f"Contact: {said.contact}",
         ),
-        "Citation": _paragraphs(
-            f"```bibtex\n{VALLE}{VALLE2 if facts.grouped else ''}{ESPNET}```", said.citation
-        ),
+        "Citation": _paragraphs(f"```bibtex\n{_papers(facts)}{ESPNET}```", said.citation),
     }
     body = "\n\n".join(f"## {title}\n\n{text.strip()}" for title, text in sections.items())
-    about = f"{ABOUT} Trained by {said.authors}." if said.authors else ABOUT
+    usual = ABOUT_NS2 if facts.diffusion else ABOUT
+    about = f"{usual} Trained by {said.authors}." if said.authors else usual
     return f"---\n{_metadata(facts, said)}---\n\n# {facts.name}\n\n{about}\n\n{body}\n"
+
+
+def _papers(facts: Facts) -> str:
+    """BibTeX of the papers that the model is from."""
+    return NS2 if facts.diffusion else VALLE + (VALLE2 if facts.grouped else "")
 
 
 def _metadata(facts: Facts, said: Statements) -> str:
@@ -146,10 +164,14 @@ def _metadata(facts: Facts, said: Statements) -> str:
         content |= {"license": "other", "license_name": re.sub(r"[^a-z0-9.]+", "-", said.license.lower())}
     if languages:
         content["language"] = languages
-    content |= {"pipeline_tag": "text-to-speech", "library_name": "espnet", "tags": list(TAGS)}
+    content |= {"pipeline_tag": "text-to-speech", "library_name": "espnet", "tags": _tags(facts)}
     if "/" in facts.base_model and not facts.base_model.endswith(".zip") and "://" not in facts.base_model:
         content["base_model"] = facts.base_model
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+
+
+def _tags(facts: Facts) -> list[str]:
+    return [*TAGS[:-1], "naturalspeech2" if facts.diffusion else TAGS[-1]]
 
 
 def _paragraphs(*texts: str | None) -> str:

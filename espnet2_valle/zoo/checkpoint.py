@@ -1,7 +1,7 @@
 """Trained models from their training config and weights: ready for inference, without ESPnet's trainer."""
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -77,27 +77,39 @@ def load_model(
     state = read_weights(model_file)
     if getattr(args, "use_adapter", False):
         state = fold(state, args.adapter_conf)
-    _check_fit(args, state, model_file, config)
+    layers = args.valle_conf.get("layers", 0)
+    check_fit(build_model, args, layers, state, model_file, config)
     model = build_model(args)
     model.load_state_dict(state)
     return model.to(device).eval(), args
 
 
-def read_train_config(config: str | Path) -> argparse.Namespace:
+def read_train_config(
+    config: str | Path,
+    kind: str = "valle",
+    keys: Mapping[str, type | tuple[type, ...]] = CONFIG_KEYS,
+    title: str = "VALL-E",
+) -> argparse.Namespace:
     """Read config.yaml of a training, which is data alone.
 
+    Args:
+        config: the file.
+        kind: key that tells such trainings from others.
+        keys: what is read of it, and of which type it is.
+        title: of the model, for messages.
+
     Raises:
-        InputError: it is not YAML, or none of a VALL-E training.
+        InputError: it is not YAML, or none of such a training.
     """
     remedy = "Give config.yaml of stage 5 or 6"
     try:
         content = yaml.safe_load(Path(config).read_text(encoding="utf-8"))
     except (OSError, UnicodeError, yaml.YAMLError, RecursionError) as error:
         raise InputError(config, f"is not plain YAML ({error})", remedy) from error
-    if not isinstance(content, dict) or "valle" not in content:
-        raise InputError(config, "is not the config of a VALL-E training", remedy)
-    for key, kind in CONFIG_KEYS.items():
-        if not isinstance(content.get(key), kind):
+    if not isinstance(content, dict) or kind not in content:
+        raise InputError(config, f"is not the config of a {title} training", remedy)
+    for key, types in keys.items():
+        if not isinstance(content.get(key), types):
             raise InputError(config, f"{key} is {str(content.get(key))[:80]!r}", remedy)
     return argparse.Namespace(**content)
 
@@ -109,20 +121,30 @@ def count_parameters(config: str | Path) -> int:
         return sum(weight.numel() for weight in build_model(args).parameters())
 
 
-def _check_fit(
-    args: argparse.Namespace, state: Mapping[str, torch.Tensor], model_file: str | Path, config: Path
+def check_fit(
+    build: Callable[[argparse.Namespace], torch.nn.Module],
+    args: argparse.Namespace,
+    layers: Any,
+    state: Mapping[str, torch.Tensor],
+    model_file: str | Path,
+    config: Path,
 ) -> None:
     """Raise InputError unless weights are those of the model that a config describes.
 
     The model is described without memory for its weights: a config may ask for any number of them.
+
+    Args:
+        build: makes the model of training arguments.
+        args: of the training.
+        layers: that they ask for; each has a weight at least.
+        state: the weights; model_file: where they are from; config: the arguments' file.
     """
     remedy = "Give the config it was trained with"
-    layers = args.valle_conf.get("layers", 0)
     if not isinstance(layers, int) or layers > len(state):
         raise InputError(model_file, f"its {len(state)} weights are none of {layers!r} layers", remedy)
     try:
         with torch.device("meta"):
-            shapes = {name: value.shape for name, value in build_model(args).state_dict().items()}
+            shapes = {name: value.shape for name, value in build(args).state_dict().items()}
     except InputError:
         raise
     except Exception as error:  # the models and typeguard have errors of their own for wrong values

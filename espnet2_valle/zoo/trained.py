@@ -1,5 +1,6 @@
 """The AR model, the NAR model and the codec of one run, opened together."""
 
+from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -11,6 +12,7 @@ import torch
 from espnet2_valle.codec.abs_codec import AbsCodec
 from espnet2_valle.codec.build import load_codec
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.ns2.model import NaturalSpeech2
 from espnet2_valle.text.encoder import TextEncoder
 from espnet2_valle.text.reading import ESPNET
 from espnet2_valle.valle.ar import VALLEAR
@@ -27,6 +29,7 @@ class ModelFiles:
         nar_train_config, nar_model_file: of the NAR training.
         codec_config: codec.yaml of the codec that made the training codes.
         model_tag: a packed model, see `unpack`; it has what is not given.
+        ns2_train_config, ns2_model_file: of a NaturalSpeech 2 training, in place of the AR and NAR files.
     """
 
     ar_train_config: str | Path | None = None
@@ -35,6 +38,13 @@ class ModelFiles:
     nar_model_file: str | Path | None = None
     codec_config: str | Path | None = None
     model_tag: str | Path | None = None
+    ns2_train_config: str | Path | None = None
+    ns2_model_file: str | Path | None = None
+
+    @property
+    def is_diffusion(self) -> bool:
+        """Tell a NaturalSpeech 2 model from one of VALL-E's; a packed one has to be unpacked first."""
+        return bool(self.ns2_train_config or self.ns2_model_file)
 
     def given(self) -> dict[str, str]:
         """The files that are given, by name."""
@@ -51,10 +61,10 @@ class ModelFiles:
         from espnet2_valle.zoo.load import unpack
 
         files = unpack(self.model_tag)
-        if set(files) != set(MODEL_FILES):
+        if set(files) not in (VALLE_FILES, NS2_FILES):
             raise InputError(
                 self.model_tag,
-                f"is no VALL-E model (it has {', '.join(sorted(files))})",
+                f"is neither a VALL-E nor a NaturalSpeech 2 model (it has {', '.join(sorted(files))})",
                 "Name one of stage 10",
             )
         given = self.given()
@@ -63,6 +73,8 @@ class ModelFiles:
 
 
 MODEL_FILES = tuple(field.name for field in fields(ModelFiles) if field.name != "model_tag")
+NS2_FILES = {"codec_config", "ns2_train_config", "ns2_model_file"}
+VALLE_FILES = {*MODEL_FILES} - NS2_FILES | {"codec_config"}
 
 
 class Models(NamedTuple):
@@ -89,6 +101,38 @@ class Trained(NamedTuple):
     models: Models
     codec: AbsCodec
     tokenizer: TextEncoder
+
+
+class TrainedNS2(NamedTuple):
+    """The diffusion model, codec and tokenizer of one run.
+
+    Attributes:
+        model: in evaluation mode.
+        codec: its.
+        tokenizer: how texts become token ids.
+    """
+
+    model: NaturalSpeech2
+    codec: AbsCodec
+    tokenizer: TextEncoder
+
+
+def open_trained_ns2(files: ModelFiles, device: str = "cpu") -> TrainedNS2:
+    """Open a diffusion model and its codec; see `open_trained`.
+
+    Raises:
+        InputError: missing files, or model and codec that do not belong together.
+    """
+    from espnet2_valle.zoo.ns2_checkpoint import load_ns2
+
+    with _foreign(files.model_tag):
+        files = files.unpacked()
+        codec = _codec(files, device)
+        for name in ("ns2_train_config", "ns2_model_file"):
+            if getattr(files, name) is None:
+                raise InputError(f"--{name}", "is not given", "Give that of exp/<run>/ns2")
+        loaded, args = load_ns2(str(files.ns2_train_config), files.ns2_model_file, device, codec.spec)
+        return TrainedNS2(loaded.ns2, codec, _tokenizer(args))
 
 
 def open_trained(files: ModelFiles, device: str = "cpu") -> Trained:
@@ -126,11 +170,15 @@ def _foreign(model_tag: str | Path | None) -> Iterator[None]:
         ) from error
 
 
-def _open(files: ModelFiles, device: str) -> Trained:
+def _codec(files: ModelFiles, device: str) -> AbsCodec:
     if files.codec_config is None:
         raise InputError("--codec_config", "is not given", "Give exp/<run>/codec/codec.yaml")
-    codec = load_codec(files.codec_config)  # the first: models are only built for what it is
-    codec.to(codec.nearest(device))
+    codec = load_codec(files.codec_config)
+    return codec.to(codec.nearest(device))
+
+
+def _open(files: ModelFiles, device: str) -> Trained:
+    codec = _codec(files, device)  # the first: models are only built for what it is
     ar_model, ar_args = load_model(files.ar_train_config, files.ar_model_file, device, codec.spec)
     nar_model, nar_args = load_model(files.nar_train_config, files.nar_model_file, device, codec.spec)
     models = Models(
@@ -141,15 +189,19 @@ def _open(files: ModelFiles, device: str) -> Trained:
         raise InputError(
             "--nar_model_file", "its token list is not the AR model's", "Give two models of the same run"
         )
-    tokenizer = TextEncoder(
-        ar_args.token_list,
-        ar_args.token_type,
-        ar_args.g2p,
-        ar_args.cleaner,
-        ar_args.bpemodel,
-        getattr(ar_args, "text_reading", ESPNET),
+    return Trained(models, codec, _tokenizer(ar_args))
+
+
+def _tokenizer(args: Namespace) -> TextEncoder:
+    """The way in which a model reads texts, by its training arguments."""
+    return TextEncoder(
+        args.token_list,
+        args.token_type,
+        args.g2p,
+        args.cleaner,
+        args.bpemodel,
+        getattr(args, "text_reading", ESPNET),
     )
-    return Trained(models, codec, tokenizer)
 
 
 def _expect(kind: type[Any], model: torch.nn.Module, option: str) -> Any:

@@ -69,7 +69,9 @@ def command(folder, output, *more):
 @pytest.fixture(scope="module")
 def timed(spoken):
     folder, _ = spoken
-    time_frames.main(command(folder, folder / "timing", "--aligner", f"{folder}/aligner.npz"))
+    time_frames.main(
+        command(folder, folder / "timing", "--aligner", f"{folder}/aligner.npz", "--fit", "true")
+    )
     return folder
 
 

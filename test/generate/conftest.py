@@ -6,8 +6,11 @@ import torch
 import yaml
 
 from espnet2_valle.bin import codec_fit
+from espnet2_valle.codec.build import load_codec
+from espnet2_valle.codec.latent import LatentStatistics
 from espnet2_valle.common.audio import write_audio
 from espnet2_valle.common.conf import find
+from espnet2_valle.tasks.ns2 import NS2Task
 from espnet2_valle.tasks.valle import VALLETask
 
 RATE = 24000
@@ -81,5 +84,45 @@ def files(system):
         "ar_model_file": str(system / "ar" / "model.pth"),
         "nar_train_config": str(system / "nar" / "config.yaml"),
         "nar_model_file": str(system / "nar" / "model.pth"),
+        "codec_config": str(system / "codec" / "codec.yaml"),
+    }
+
+
+NS2 = {
+    "width": 16,
+    "heads": 2,
+    "encoder_layers": 1,
+    "encoder_feed_forward": 16,
+    "prompt_layers": 1,
+    "predictor_layers": 2,
+    "wavenet_layers": 2,
+    "wavenet_width": 16,
+    "queries": 2,
+}
+
+
+@pytest.fixture(scope="session")
+def ns2_files(system):
+    """Those of a diffusion model: random weights, statistics of the voices, five frames a token."""
+    folder = system / "ns2"
+    folder.mkdir()
+    (folder / "tokens.txt").write_text("<blank>\n<unk>\n<space>\na\nb\nc\n<sos/eos>\n")
+    command = [f"--output_dir={folder}", f"--token_list={folder}/tokens.txt", "--token_type=char"]
+    command += [f"--codec_config={system}/codec/codec.yaml"]
+    args = NS2Task.get_parser().parse_args([*command, *[f"--ns2_conf={k}={v}" for k, v in NS2.items()]])
+    torch.manual_seed(0)
+    model = NS2Task.build_model(args)
+    codec = load_codec(system / "codec" / "codec.yaml")
+    latents = [codec.latent(codec.encode(buzz(pitch, 1.0))) for pitch in (110, 220)]
+    statistics = LatentStatistics.of(latents)
+    model.ns2.latent_mean.copy_(torch.from_numpy(statistics.mean))
+    model.ns2.latent_std.copy_(torch.from_numpy(statistics.std))
+    torch.nn.init.normal_(model.ns2.wavenet.outward.weight, std=0.1)
+    model.ns2.duration_predictor.out.bias.data.fill_(np.log(6.0))
+    (folder / "config.yaml").write_text(yaml.safe_dump(vars(args)))
+    torch.save(model.state_dict(), folder / "model.pth")
+    return {
+        "ns2_train_config": str(folder / "config.yaml"),
+        "ns2_model_file": str(folder / "model.pth"),
         "codec_config": str(system / "codec" / "codec.yaml"),
     }

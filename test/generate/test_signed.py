@@ -13,12 +13,14 @@ import soundfile
 import espnet2_valle
 from espnet2_valle.bin import valle_inference, valle_longform, valle_stream
 from espnet2_valle.generate.opening import open_streamer, open_text2speech
+from espnet2_valle.generate.options import DecodingOptions
 from espnet2_valle.generate.request import Request
 from espnet2_valle.generate.scheduler import Scheduler, run
 from espnet2_valle.generate.streaming import Streamer
 from espnet2_valle.generate.text2speech import Text2Speech
 from espnet2_valle.mark.abs_watermark import AbsMarkStream, AbsWatermark, Detection
 from espnet2_valle.mark.registry import DEFAULT, WATERMARKS
+from espnet2_valle.zoo.trained import ModelFiles
 
 from .conftest import RATE, buzz
 
@@ -142,7 +144,7 @@ def test_it_can_be_turned_off(model, files):
 def test_no_other_code_makes_sound_of_codes():
     """A new way from codes to a waveform has to pass the tail, and be tested above."""
     package = Path(espnet2_valle.__file__).parent
-    makes = re.compile(r"codec\.decode(_batch|_part)?\(|\bCodecStream\(")
+    makes = re.compile(r"codec\.decode(_batch|_part|_latent)?\(|\bCodecStream\(")
     rooms = [
         room for room in ("generate", "serve", "listening", "report", "bin") if (package / room).is_dir()
     ]
@@ -152,4 +154,25 @@ def test_no_other_code_makes_sound_of_codes():
         for path in (package / room).glob("*.py")
         if makes.search(path.read_text())
     }
-    assert found == {"generate/text2speech.py", "generate/streaming.py"}
+    assert found == {"generate/text2speech.py", "generate/streaming.py", "generate/diffusion.py"}
+
+
+def test_what_a_diffusion_model_says(ns2_files, monkeypatch, system, tmp_path):
+    monkeypatch.setitem(WATERMARKS._entries, DEFAULT, Stamp)
+    open_text2speech.cache_clear()
+    model = Text2Speech.open(ModelFiles(**ns2_files), "cpu", DecodingOptions())
+    assert signed(PYTHON["call"](model))
+    assert signed(PYTHON["batch"](model))
+    words = [word for name, value in ns2_files.items() for word in (f"--{name}", value)]
+    pairs = ["--pairs", f"{system}/pairs", "--data_dir", f"{system}/data", *words]
+    valle_inference.main([*pairs, "--output_dir", f"{tmp_path}/decode"])
+    soundfile.write(tmp_path / "me.wav", buzz(110, 1.0), RATE)
+    (tmp_path / "long.txt").write_text("a b. b c.")
+    voice = [*words, "--prompt_speech", str(tmp_path / "me.wav"), "--prompt_text", "b c", "--output_wav"]
+    valle_inference.main(["--text", "a b", *voice, f"{tmp_path}/say.wav"])
+    valle_longform.main(["--text_file", f"{tmp_path}/long.txt", *voice, f"{tmp_path}/longform.wav"])
+    open_text2speech.cache_clear()
+    written = sorted(tmp_path.rglob("*.wav"))
+    assert len(written) == 1 + 3 + 2
+    for path in written:
+        assert signed(soundfile.read(path)[0]) == (path.name != "me.wav"), path

@@ -96,6 +96,22 @@ def finetuning(folder: Path, options: list[str]) -> list[str]:
     return [*kept, "--finetune_config", str(config)]
 
 
+def diffusion(folder: Path, options: list[str]) -> list[str]:
+    """The same options for a small NaturalSpeech 2 model of a few steps."""
+    small = {
+        **{"width": 16, "heads": 2, "encoder_layers": 1, "encoder_feed_forward": 32, "prompt_layers": 1},
+        **{"predictor_layers": 2, "wavenet_layers": 3, "wavenet_width": 16, "queries": 4},
+    }
+    steps = {"num_iters_per_epoch": 4, "max_epoch": 2, "num_workers": 0, "batch_bins": 1000}
+    train = edited("train_ns2_mini.yaml", folder / "train_ns2.yaml", ns2_conf=small, **steps)
+    decode = edited("decode_ns2.yaml", folder / "decode_ns2.yaml", diffusion_steps=2)
+    given = dict(zip(options[::2], options[1::2], strict=True))
+    for name in ("--ar_config", "--nar_config"):
+        del given[name]
+    given |= {"--model": "ns2", "--ns2_config": str(train), "--inference_config": str(decode)}
+    return [word for pair in given.items() for word in pair]
+
+
 def run(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run run.sh to its end."""
     return subprocess.run(

@@ -49,3 +49,18 @@ def test_the_test_set_of_one_of_several_corpora_has_results_of_its_own():
     continued = Names(Options(**several, test_sets="test_b", pairs="pairs_continuation"))
     assert (continued.decode, continued.pairs_suffix) == ("exp/t/decode_continuation_b", "_continuation_b")
     assert Names(Options(test_sets="test_b")).decode == "exp/mini/decode"  # of one corpus, as ever
+
+
+def test_another_model_has_a_place_of_its_own_beside_valle():
+    ns2 = Names(Options(model="ns2"))
+    assert (ns2.exp, ns2.decode, ns2.results) == ("exp/mini", *("exp/mini/decode_ns2",) * 2)
+    assert (ns2.index, ns2.timing) == ("dump/mini/index_ns2", "dump/mini/timing")
+    assert (ns2.packed, ns2.pack_done) == ("exp/mini/model_ns2.zip", "exp/mini/.done_pack_ns2")
+    assert ns2.ns2_config == "../../conf/train_ns2_mini.yaml"
+    assert ns2.inference_config == "../../conf/decode_ns2.yaml"
+    assert ns2.finetune_config == "../../conf/finetune_ns2.yaml"
+    assert ns2.kinds == ("ns2",)
+    assert Names(Options(model="ns2", inference_tag="t")).decode == "exp/mini/decode_ns2_t"
+    valle = Names(Options())
+    assert (valle.packed, valle.pack_done) == ("exp/mini/model.zip", "exp/mini/.done_pack")
+    assert (valle.kinds, valle.finetune_config) == (("ar", "nar"), "../../conf/finetune_lora.yaml")

@@ -76,3 +76,20 @@ def test_the_help_has_every_option():
     assert all(f"  --{name} " in shown for name in FIELDS)
     assert "--skip_train false " in shown
     assert max(map(len, shown.splitlines())) <= 120
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--model", "gpt"], "--model: there is no 'gpt'. Choose among valle, ns2"),
+        (["--model", "ns2", "--ar_args", "--max_epoch 1"], "--ar_args: is not for --model ns2"),
+        (["--ns2_args", "--max_epoch 1"], "--ns2_args: is not for --model valle"),
+        (
+            ["--model", "ns2", "--textgrids", "d", "--align_phones", "true"],
+            "TextGrids tell durations already",
+        ),
+    ],
+)
+def test_options_of_another_model_are_told(words, message):
+    with pytest.raises(InputError, match=message):
+        make_options(read_words(words))

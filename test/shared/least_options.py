@@ -55,6 +55,11 @@ LEAST = {
         "--codec_config {in}/codec.yaml --train_data_path_and_name_and_type {in}/index,index,valle_index "
         "--valid_data_path_and_name_and_type {in}/index,index,valle_index --ngpu 0",
     ],
+    "train-ns2": [
+        "--config {conf}/train_ns2_mini.yaml --output_dir {out}/ns2 --token_list {in}/tokens.txt "
+        "--codec_config {in}/codec.yaml --train_data_path_and_name_and_type {in}/index,index,valle_index "
+        "--valid_data_path_and_name_and_type {in}/index,index,valle_index --ngpu 0",
+    ],
     "finetune": [f"{MODEL} --config {{conf}}/finetune_lora.yaml --output_dir {{out}}/base"],
     "plan": ["--config {conf}/train_ar_mini.yaml"],
     "pack": [
@@ -88,9 +93,10 @@ LEAST = {
         "--codes_dir {in}/codes --token_int {in}/data/token_int --utt2spk {in}/data/utt2spk "
         "--utt2lang {in}/data/utt2spk --output_dir {out}/index"
     ],
+    "data sentences": [f"{PAIRS} --sentences {{in}}/text.txt --output_dir {{out}}/said"],
     "data timing": [
         "--codec_config {in}/codec.yaml --codes_dir {in}/codes --wav_scp {in}/data/wav.scp "
-        "--token_int {in}/data/token_int --token_list {in}/tokens.txt --aligner {out}/aligner.npz "
+        "--token_int {in}/data/token_int --token_list {in}/tokens.txt --aligner {out}/aligner.npz --fit true "
         "--output_dir {out}/timing"
     ],
     "codec fit": [
@@ -148,6 +154,7 @@ LEAST = {
     "benchmark tokenize": [f"--folder {{in}}/exp {JSON}"],
     "benchmark score": [f"--folder {{in}}/exp --config {{conf}}/score/study.yaml {JSON}"],
     "benchmark watermark": [f"--real_dir {{in}}/data --output_dir {{out}}/work {JSON}"],
+    "benchmark control": [f"{MODEL} {PAIRS} {JSON}"],
     "benchmark longform": [
         f"{MODEL} --prompt {{in}}/voice.npz --words {{in}}/text.txt --output_wav {{out}}/long.wav {JSON} "
         "--longform_config {conf}/longform.yaml"

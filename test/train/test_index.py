@@ -6,12 +6,14 @@ import pickle
 
 import numpy as np
 import pytest
+from training_samples import write_archive
 
 from espnet2_valle.bin import build_index as command
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.data.codes import CodeWriter, ShardedCodes
 from espnet2_valle.train import index as index_module
 from espnet2_valle.train.index import TrainingIndex
+from espnet2_valle.train.index_writer import build_index
 
 LENGTHS = {"ä1": 300, "ä2": 7, "b1": 5}  # 300 frames: the length takes more than one byte in the archive
 
@@ -159,3 +161,12 @@ def test_archives_stay_open_as_far_as_the_system_allows(tmp_path, monkeypatch, m
     for number in (0, 1, 2, 0, 3, 0, 4, 1, 2, 0):
         assert index.codes(number).tolist() == [[number] * 2] * (number + 1)
     assert (len(opened), asked) == (opens, [5])
+
+
+def test_utterances_that_another_file_lacks_are_left_out(tmp_path):
+    write_archive(tmp_path)
+    (tmp_path / "only").write_text("utt1 x\nutt4 x\nutt8 x\n")
+    files = tmp_path / "token_int", tmp_path / "utt2spk"
+    assert build_index(tmp_path, *files, tmp_path / "some", only=tmp_path / "only") == 2
+    index = TrainingIndex(tmp_path / "some")
+    assert [index.utterance(n) for n in range(2)] == ["utt1", "utt4"]
