@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise InputError(
             "pack",
             f"{', '.join(sorted(given))} are not the files of one model",
-            "Give --codec_config, and those of an AR and a NAR model or of a NaturalSpeech 2 model (--ns2_*)",
+            "Give --codec_config, and configs and weights of an AR and a NAR model, or of an NS2 model",
         )
     pack(
         files={name: path for name, path in given.items() if name.endswith("_model_file")},

@@ -110,7 +110,9 @@ def say_one(args: argparse.Namespace, model: ModelSpec) -> None:
                 outcome = say(model, text, voice, path, args.control).outcome.value
             elif args.control:
                 raise InputError(
-                    "--control", "is for one sentence", "Give speed and pitch as --speed, --pitch"
+                    "--control",
+                    "is for one sentence",
+                    "Give speed and pitch as --speed and --pitch (in run.sh's --inference_args)",
                 )
             else:
                 outcomes = read_aloud(model, text, voice, args.longform_config, path)

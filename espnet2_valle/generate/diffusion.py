@@ -78,7 +78,7 @@ class DiffusionText2Speech(Text2Speech):
             raise InputError(
                 "--best_of",
                 "a diffusion model does not tell which of its candidates is likeliest",
-                "Give --chooser, or leave it out",
+                "Give --chooser (in run.sh's --inference_args), or leave it out",
             )
         self.watermark = self.options.build_watermark()
         tokens = tokenizer.ids.tokens
