@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import soundfile
+from babble import babble
 
 from espnet2_valle.bench import watermark
 from espnet2_valle.bench.attacks import ATTACKS, CUT_SECONDS, SPEED
@@ -29,9 +30,8 @@ def test_attacks_do_what_they_are_called():
 
 
 def test_a_run_that_was_broken_off_goes_on(tmp_path, monkeypatch, capsys):
-    rng = np.random.default_rng(0)
-    for name in ("a", "b"):
-        soundfile.write(tmp_path / f"{name}.wav", 0.1 * rng.standard_normal(3 * RATE), RATE)
+    for seed, name in enumerate(("a", "b")):
+        soundfile.write(tmp_path / f"{name}.wav", babble(3, RATE, seed), RATE)
     monkeypatch.setattr(watermark, "LENGTHS", (2.0, 4.0))
     monkeypatch.setattr(watermark, "DNSMOSScorer", lambda: type("", (), {"score": lambda *_: 3.0})())
     monkeypatch.setattr(watermark, "import_extra", lambda *_: type("", (), {"pesq": lambda *_: 4.5}))

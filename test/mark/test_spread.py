@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
+from babble import babble
 
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.mark import spread_detector
@@ -14,16 +15,6 @@ from espnet2_valle.mark.spread_grid import BANDS, BLOCKS, SLOTS, VALUES, codeboo
 
 RATE = 24000
 KEY, PAYLOAD = "a key", 54321
-
-
-def babble(seconds, rate=RATE, seed=0):
-    """Noise with the spectrum and the syllables of speech, (S,) float32."""
-    rng = np.random.default_rng(seed)
-    time = np.arange(round(seconds * rate)) / rate
-    noise = np.cumsum(rng.standard_normal(len(time))) + 3 * rng.standard_normal(len(time))
-    noise -= np.convolve(noise, np.ones(rate // 100) / (rate // 100), "same")
-    wav = noise * (0.2 + np.sin(2 * np.pi * 3 * time) ** 2)
-    return (0.1 * wav / wav.std()).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
