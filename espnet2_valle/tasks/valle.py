@@ -3,7 +3,6 @@
 import argparse
 import logging
 from collections.abc import Callable, Collection, Sequence
-from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -184,7 +183,7 @@ class VALLETask(AbsTask):
             if args.base_token_list:
                 model.valle.text.adapt_rows(_base_size(args))
         args.batch_bins = choose_batch_bins(args, cast(ESPnetVALLEModel, model))
-        bound_schedule(args, partial(_batch_rule, args, cast(ESPnetVALLEModel, model).valle))
+        bound_schedule(args, lambda *limits: _batch_rule(args, cast(ESPnetVALLEModel, model).valle, *limits))
         return super().build_optimizers(with_fused(args), model)
 
     @classmethod
@@ -318,7 +317,7 @@ def with_fused(args: argparse.Namespace) -> argparse.Namespace:
     return argparse.Namespace(**{**vars(args), "optim_conf": {**args.optim_conf, "fused": True}})
 
 
-def bound_schedule(args: argparse.Namespace, rule_of: Callable[..., BatchRule]) -> None:
+def bound_schedule(args: argparse.Namespace, rule_of: Callable[[int, bool, int], BatchRule]) -> None:
     """Shorten, in `args`, a schedule of more than `--max_passes` over the training set, and tell of it.
 
     Args:
@@ -329,7 +328,7 @@ def bound_schedule(args: argparse.Namespace, rule_of: Callable[..., BatchRule]) 
     if not data or data[0][2] != INDEX_TYPE or not args.max_passes:
         return
     index = TrainingIndex(data[0][0])
-    rule = rule_of(args.batch_bins, train=True, ranks=1)
+    rule = rule_of(args.batch_bins, True, 1)
     schedule = Schedule(args.max_epoch, args.num_iters_per_epoch, args.scheduler_conf)
     fewest = rule.padded(index.tokens, index.frames).sum(dtype=np.int64) * rule.step / rule.bins
     if schedule.passes(max(1.0, fewest)) <= args.max_passes:
