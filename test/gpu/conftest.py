@@ -1,6 +1,6 @@
 """The device of the tests for a GPU, and small models with what they are asked.
 
-`GPU_TEST_DEVICE=cpu pytest -m gpu test/gpu` rehearses them where there is none.
+Where there is none they are rehearsed on the CPU, so that they go with the code. `GPU_TEST_DEVICE` names one.
 """
 
 import os
@@ -12,7 +12,7 @@ from espnet2.torch_utils.set_all_random_seed import set_all_random_seed
 from espnet2_valle.valle.ar import VALLEAR
 from espnet2_valle.valle.nar import VALLENAR
 
-DEVICE = torch.device(os.environ.get("GPU_TEST_DEVICE", "cuda"))
+DEVICE = torch.device(os.environ.get("GPU_TEST_DEVICE", "cuda" if torch.cuda.is_available() else "cpu"))
 VOCAB, CODEBOOKS, CODES = 20, 4, 64
 SIZES = {"layers": 2, "width": 64, "heads": 2, "feed_forward": 128, "dropout": 0.0}
 

@@ -110,7 +110,7 @@ def test_streams_in_turn_are_each_alone(build, device, graphs, caplog):
         for decoder in decoders:
             if not decoder.finished:
                 decoder.step()
-    assert [results(decoder.results)[0] for decoder in decoders] == alone
+    assert [results(decoder.results.values())[0] for decoder in decoders] == alone
     assert "not recorded" not in caplog.text
 
 
