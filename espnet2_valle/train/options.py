@@ -80,6 +80,12 @@ def build_options(args: argparse.Namespace) -> VALLETrainerOptions:
             raise InputError(f"--{name}", "this trainer does not know it", remedy)
     if args.fsdp and (args.compile or args.use_adapter):
         raise InputError("--fsdp", "does not go with --compile or --use_adapter", "Leave one out")
+    if args.fsdp and args.model_conf.get("alignment_weight"):
+        raise InputError(
+            "--fsdp",
+            "does not go with alignment_weight of --model_conf: it needs weights that are in shards",
+            "Give --model_conf alignment_weight=0 (in run.sh's --train_args)",
+        )
     if args.compile and args.model_conf.get("packed"):
         raise InputError(
             "--compile",

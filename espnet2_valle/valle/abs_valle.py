@@ -19,11 +19,13 @@ class Prediction(NamedTuple):
         logits: (N, classes) of each predicted code.
         targets: (N,) the codes.
         codebooks: (N,) the zero-based codebook of each.
+        alignment: loss of the aligner and of the head that it teaches to read, in nats; None: there is none.
     """
 
     logits: torch.Tensor
     targets: torch.Tensor
     codebooks: torch.Tensor
+    alignment: torch.Tensor | None = None
 
 
 class AbsVALLE(torch.nn.Module, ABC):

@@ -9,6 +9,7 @@ from torch.nn.utils.rnn import pad_sequence
 from typeguard import typechecked
 
 from espnet2_valle.valle.abs_valle import AbsVALLE, Lengths, Prediction
+from espnet2_valle.valle.aligner import Aligner, head_scores, reading_loss
 from espnet2_valle.valle.cache import KVCache
 from espnet2_valle.valle.embeddings import CodeTables, TextEmbedding, sinusoids
 from espnet2_valle.valle.packing import Packing
@@ -39,6 +40,12 @@ class VALLEAR(AbsVALLE):
         own_rate_weight: w, from 0 to 1: how far an utterance's own speaking rate takes the place of
             `position_rate`; see `position_rates`. Without it a fast voice runs ahead of its text, and the
             model says words twice or not at all. 0 is VALL-E.
+        alignment_layer: of which layer the first head is taught by an `Aligner` to read what is to be said
+            next, counted from 1. Without a teacher a small model on little real speech finds the text late
+            or never. 0: none, as in the papers.
+
+    Raises:
+        ValueError: there is no such layer.
     """
 
     causal = True
@@ -59,8 +66,12 @@ class VALLEAR(AbsVALLE):
         position_rate: float = 1.0,
         own_rate_weight: float = 0.0,
         attention_dropout: float = 0.0,
+        alignment_layer: int = 0,
     ):
         super().__init__()
+        if not 0 <= alignment_layer <= layers:
+            raise ValueError(f"alignment_layer must be 0 (none) to {layers}, not {alignment_layer}")
+        self.alignment_layer = alignment_layer
         self.group_size = group_size
         self.history_dropout = history_dropout
         self.position_rate = position_rate
@@ -71,6 +82,8 @@ class VALLEAR(AbsVALLE):
         if group_size > 1:
             self.group_in = nn.Linear(group_size * width, width)
             self.group_out = nn.Linear(width, group_size * width)
+        if alignment_layer:
+            self.aligner = Aligner(vocab_size, group_size * width)
         self.dropout = nn.Dropout(dropout)
         self.transformer = Transformer(
             layers, width, heads, feed_forward, dropout, attention_dropout=attention_dropout
@@ -86,12 +99,30 @@ class VALLEAR(AbsVALLE):
         """See `AbsVALLE.forward`; predicts every group and the end: N = G * sum(groups + 1)."""
         groups, group_lengths = self.group(codes[..., 0], codes_lengths)
         rates = self.position_rates(text_lengths, group_lengths)
-        logits = self.logits(text, text_lengths, groups, group_lengths, rates)
+        taps = {self.alignment_layer - 1: text} if self.alignment_layer else {}
+        logits = self.logits(text, text_lengths, groups, group_lengths, rates, taps)
         said = length_mask(on_device(group_lengths, groups.device), groups.shape[1] + 1)
         ended = F.pad(groups, (0, 0, 0, 1)).masked_fill(~said.unsqueeze(2), self.end)
         inside = on_device(filled_places(group_lengths + 1, ended.shape[1]), groups.device)
         targets = take(ended, inside).flatten()
-        return Prediction(take(logits, inside).flatten(0, 1), targets, torch.zeros_like(targets))
+        alignment = self._alignment(taps, text, text_lengths, groups, group_lengths) if taps else None
+        return Prediction(take(logits, inside).flatten(0, 1), targets, torch.zeros_like(targets), alignment)
+
+    def _alignment(
+        self,
+        taps: dict[int, torch.Tensor],
+        text: torch.Tensor,
+        text_lengths: torch.Tensor,
+        groups: torch.Tensor,
+        group_lengths: torch.Tensor,
+    ) -> torch.Tensor:
+        """Losses of the aligner and of the head that learns from it to read."""
+        ((layer, x),) = taps.items()
+        block = self.transformer.blocks[layer]
+        attention = head_scores(block.attention.qkv(block.attention_norm(x)), block.attention.heads)
+        codes = F.embedding(groups, self.codes.weight[0]).flatten(2) * self.codes.scale
+        aligning, shares = self.aligner.align(text, text_lengths, codes, group_lengths)
+        return aligning + reading_loss(attention, shares, text_lengths)
 
     def position_rates(self, tokens: torch.Tensor, groups: torch.Tensor) -> torch.Tensor:
         """Text positions that one audio position counts: position_rate^(1 - w) * (tokens / groups)^w.
@@ -137,6 +168,7 @@ class VALLEAR(AbsVALLE):
         groups: torch.Tensor,
         group_lengths: torch.Tensor,
         rates: torch.Tensor | None = None,
+        taps: dict[int, torch.Tensor] | None = None,
     ) -> torch.Tensor:
         """Teacher-forced prediction.
 
@@ -144,6 +176,7 @@ class VALLEAR(AbsVALLE):
             text: (batch, text_time); text_lengths: (batch,), on the CPU like those of the groups.
             groups: (batch, groups, G); group_lengths: (batch,)
             rates: (batch,) from `position_rates`; None means `position_rate` for all.
+            taps: see `Transformer.forward`.
 
         Returns:
             (batch, groups + 1, G, codebook_size + 1): at index t the prediction of group t
@@ -153,7 +186,7 @@ class VALLEAR(AbsVALLE):
         parts = [(embedded_text, embedded_lengths), (self._embed(groups, rates=rates), group_lengths)]
         x, lengths = join(parts, self.shape_step)
         packing = Packing(lengths, x.shape[1], x.device, causal=True) if self.transformer.packed else None
-        hidden = self.transformer(self.dropout(x), causal=True, packing=packing)
+        hidden = self.transformer(self.dropout(x), causal=True, packing=packing, taps=taps)
         steps = torch.arange(groups.shape[1] + 1, device=text.device)
         index = (on_device(text_lengths, text.device).unsqueeze(1) + steps).clamp(max=hidden.shape[1] - 1)
         return self._predict(hidden.gather(1, index.unsqueeze(2).expand(-1, -1, hidden.shape[2])))

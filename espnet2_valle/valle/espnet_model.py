@@ -24,12 +24,14 @@ class ESPnetVALLEModel(AbsESPnetModel):
             which the task decides by the device. Weights and optimiser stay in float32.
         activation_checkpointing: less memory for more work in training; see `Transformer`.
         packed: no padding in training; for GPUs; see `Transformer`.
+        alignment_weight: of the alignment loss of a model that has one, in the loss that is trained; the loss
+            that is reported is the cross-entropy.
 
     Attributes:
         compute_dtype: of the products of forward and backward passes; float32 for "auto" until the task says.
 
     Raises:
-        ValueError: another value of `bf16`.
+        ValueError: another value of `bf16`, or a weight for an alignment loss that the model does not have.
     """
 
     @typechecked
@@ -39,11 +41,15 @@ class ESPnetVALLEModel(AbsESPnetModel):
         bf16: bool | str = False,
         activation_checkpointing: bool = False,
         packed: bool = False,
+        alignment_weight: float = 0.0,
     ):
         super().__init__()
         if isinstance(bf16, str) and bf16 != "auto":
             raise ValueError(f"bf16 must be True, False or 'auto', not {bf16!r}")
+        if alignment_weight and not getattr(valle, "alignment_layer", 0):
+            raise ValueError("alignment_weight needs alignment_layer in the valle_conf of an AR model")
         self.valle = valle
+        self.alignment_weight = alignment_weight
         self.valle.transformer.packed = packed
         self.valle.transformer.activation_checkpointing = activation_checkpointing
         self.compute_dtype = torch.bfloat16 if bf16 is True else torch.float32
@@ -82,8 +88,9 @@ class ESPnetVALLEModel(AbsESPnetModel):
                 stay on the CPU where what shards or copies models moves tensors.
 
         Returns:
-            loss (mean over predicted codes), stats (loss, acc, acc10), and the number of
-            predicted codes as weight.
+            loss (mean over predicted codes), stats (loss, acc, acc10; of a model with an aligner also its
+            loss, and in validation how much more the codes cost with the text read backwards: about nothing
+            of a model that does not read), and the number of predicted codes as weight.
         """
         text_lengths, codes_lengths = (torch.as_tensor(one).cpu() for one in (text_lengths, codes_lengths))
         text, codes = text[:, : int(text_lengths.max())], codes[:, : int(codes_lengths.max())].long()
@@ -101,8 +108,26 @@ class ESPnetVALLEModel(AbsESPnetModel):
                 "acc": hits[:, 0].float().mean(),
                 "acc10": hits.any(1).float().mean(),
             }
+        if predicted.alignment is not None:
+            stats["alignment"] = predicted.alignment.detach()
+            if not self.training:
+                stats["text_gain"] = (
+                    self._loss_backwards(text, text_lengths, codes, codes_lengths) - loss.detach()
+                )
+            loss = loss + self.alignment_weight * predicted.alignment
         weight = on_device(torch.tensor([targets.numel()]), loss.device)
         return force_gatherable((loss, stats, weight), loss.device)
+
+    @torch.no_grad()
+    def _loss_backwards(
+        self, text: torch.Tensor, text_lengths: torch.Tensor, codes: torch.Tensor, codes_lengths: torch.Tensor
+    ) -> torch.Tensor:
+        """Loss of the batch with the tokens of each text in reverse."""
+        last = on_device(text_lengths, text.device).unsqueeze(1) - 1
+        place = (last - torch.arange(text.shape[1], device=text.device)).clamp(min=0)
+        with self._products(codes.device):
+            predicted = self.valle(text.gather(1, place), text_lengths, codes, codes_lengths)
+        return F.cross_entropy(predicted.logits.float(), predicted.targets)
 
     def _products(self, device: torch.device) -> AbstractContextManager:
         """Within, products are of the type that the training has."""

@@ -301,6 +301,7 @@ class Transformer(nn.Module):
         cache: KVCache | None = None,
         packing: Packing | None = None,
         last: int | None = None,
+        taps: dict[int, torch.Tensor] | None = None,
     ) -> torch.Tensor:
         """Run all blocks.
 
@@ -313,6 +314,7 @@ class Transformer(nn.Module):
             packing: how the rows are packed, in place of `mask` and `stage`; None: they are not.
             last: compute the output of so many positions at the end alone, which spares most of the last
                 block; None means all. 0 fills a cache. Causal input takes 0 or 1.
+            taps: of the blocks whose numbers, from 0, are its keys, what they read is kept in it.
 
         Returns:
             (batch, time, width), or (batch, last, width)
@@ -320,8 +322,11 @@ class Transformer(nn.Module):
         if self.decode_step and cache and causal and self.decode_step.serves(x, cache):
             return self.decode_step(x, cache)
         if packing is not None:
-            return packing.unpack(self.run_blocks(packing.pack(x), causal, packing, packing.stages, cache))
-        return self.run_blocks(x, causal, mask, stage, cache, last)
+            packed = self.run_blocks(packing.pack(x), causal, packing, packing.stages, cache, taps=taps)
+            for layer, read in (taps or {}).items():
+                taps[layer] = packing.unpack(read)
+            return packing.unpack(packed)
+        return self.run_blocks(x, causal, mask, stage, cache, last, taps)
 
     def computed_positions(self, lengths: torch.Tensor) -> int:
         """Positions that a training step computes on rows of `lengths` (batch,), on the CPU, with padding."""
@@ -337,12 +342,15 @@ class Transformer(nn.Module):
         stage: Stage = 0,
         cache: KVCache | None = None,
         last: int | None = None,
+        taps: dict[int, torch.Tensor] | None = None,
     ) -> torch.Tensor:
         """`forward` in torch's way, without anything packed."""
         time = x.shape[1]
         recompute = self.activation_checkpointing and self.training and torch.is_grad_enabled()
         for layer, block in enumerate(self.blocks):
             of_block = last if layer == len(self.blocks) - 1 else None
+            if taps is not None and layer in taps:
+                taps[layer] = x
             if recompute:
                 x = checkpoint(block, x, causal, mask, stage, cache, layer, of_block, use_reentrant=False)
             else:

@@ -278,6 +278,14 @@ def test_a_step_waits_for_a_gpu_twice(archive, valle, monkeypatch):
     assert steps == [["tensor", "number"]] * 2
 
 
+def test_sharded_models_have_no_aligner(archive):
+    command = options(
+        archive, "ar", "--fsdp=true", "--valle_conf=alignment_layer=1", "--model_conf=alignment_weight=0.3"
+    )
+    with pytest.raises(InputError, match="--fsdp: does not go with alignment_weight.*alignment_weight=0"):
+        VALLETask.main(cmd=command)
+
+
 def test_compiled_packing_is_refused(archive):
     command = options(archive, "ar", "--compile=true", "--model_conf=packed=true")
     with pytest.raises(InputError, match="--compile: does not go with packed.*packed=false"):
