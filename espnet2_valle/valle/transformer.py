@@ -323,8 +323,8 @@ class Transformer(nn.Module):
             return self.decode_step(x, cache)
         if packing is not None:
             packed = self.run_blocks(packing.pack(x), causal, packing, packing.stages, cache, taps=taps)
-            for layer, read in (taps or {}).items():
-                taps[layer] = packing.unpack(read)
+            if taps is not None:
+                taps.update({layer: packing.unpack(read) for layer, read in taps.items()})
             return packing.unpack(packed)
         return self.run_blocks(x, causal, mask, stage, cache, last, taps)
 

@@ -31,9 +31,9 @@ def test_later_codes_change_no_earlier_logit(sizes, batch, group_size):
 
 def test_only_codebook_one_counts(sizes, batch):
     model = build(sizes, 2)
-    logits, targets, _ = model(**batch)
+    logits, targets, _, _ = model(**batch)
     batch["codes"][..., 1:] = 0
-    again, same_targets, _ = model(**batch)
+    again, same_targets, _, _ = model(**batch)
     assert torch.equal(logits, again)
     assert torch.equal(targets, same_targets)
 
@@ -56,7 +56,7 @@ def test_batch_equals_single_and_padding_changes_nothing(sizes, batch, group_siz
 @pytest.mark.parametrize("group_size", GROUPS)
 def test_targets_are_the_codes_and_then_the_end(sizes, batch, group_size):
     model = build(sizes, group_size)
-    _, targets, _ = model(**batch)
+    _, targets, _, _ = model(**batch)
     expected = []
     for codes, length in zip(batch["codes"][..., 0], batch["codes_lengths"], strict=True):
         kept = codes[length % group_size : length]  # leading frames go, so that groups are full
@@ -87,10 +87,10 @@ def test_one_frame_groups_are_the_plain_model(sizes, batch):
 def test_history_dropout_hides_codes_in_training_only(sizes, batch):
     torch.manual_seed(0)
     model = VALLEAR(**sizes, history_dropout=1.0)
-    blind, _, _ = model.train()(**batch)
+    blind = model.train()(**batch)[0]
     batch["codes"] = (batch["codes"] + 1) % 16
     torch.testing.assert_close(model(**batch)[0], blind)
-    seeing, _, _ = model.eval()(**batch)
+    seeing = model.eval()(**batch)[0]
     assert not torch.allclose(seeing, blind)
 
 
@@ -114,7 +114,7 @@ def test_own_rate_takes_the_place_of_the_corpus_rate(sizes):
 def test_training_uses_each_utterances_own_rate(sizes, batch):
     torch.manual_seed(0)
     model = VALLEAR(**sizes, position_rate=0.4, own_rate_weight=1.0).eval()
-    logits, _, _ = model(**batch)
+    logits = model(**batch)[0]
     groups, lengths = model.group(batch["codes"][..., 0], batch["codes_lengths"])
     own = batch["text_lengths"] / lengths
     expected = model.logits(batch["text"], batch["text_lengths"], groups, lengths, own)

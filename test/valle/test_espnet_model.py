@@ -81,7 +81,7 @@ def test_overfit_nar_repeats_its_training_codes(sizes):
 def test_stats_count_top_ten(sizes, batch):
     model = ESPnetVALLEModel(VALLEAR(**sizes)).eval()
     loss, stats, weight = model(**batch)
-    logits, targets, _ = model.valle(**batch)
+    logits, targets, _, _ = model.valle(**batch)
     ranks = (logits > logits.gather(1, targets[:, None])).sum(1)
     assert stats["acc"].item() == pytest.approx((ranks == 0).float().mean().item())
     assert stats["acc10"].item() == pytest.approx((ranks < 10).float().mean().item())

@@ -81,7 +81,7 @@ def test_adaptive_norm_learns_each_stage_apart():
 def test_targets_are_one_level_of_the_target_part(sizes, batch, monkeypatch, mode):
     model = build(sizes, prompt_mode=mode, max_prompt_frames=4)
     monkeypatch.setattr(nar, "content_numbers", lambda *_: torch.tensor([0, 7, 5]))
-    logits, targets, codebooks = model(**batch)
+    logits, targets, codebooks, _ = model(**batch)
     stages = codebooks.unique_consecutive().tolist()
     assert stages == [1, 2, 3]
     expected = []

@@ -24,7 +24,7 @@ def test_shared_shapes_change_neither_loss_nor_gradient(sizes, batch, monkeypatc
         else:
             model = VALLENAR(**sizes, prompt_mode=kind.split("-")[1], max_prompt_frames=4)
         assert model.shape_step == step
-        logits, targets, _ = model(**batch)
+        logits, targets, _, _ = model(**batch)
         torch.nn.functional.cross_entropy(logits, targets).backward()
         return logits.detach(), targets, model.codes.weight.grad
 
