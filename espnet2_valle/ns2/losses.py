@@ -7,15 +7,17 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-SMALLEST_SPREAD = 1e-6
+SMALLEST_SPREAD = 1e-6  # of weights that a mean is divided by
+SMALLEST_VARIANCE = 1e-6  # of predictions
 
 
 class CodewordLoss(nn.Module):
     """Cross-entropy of the codes under a predicted latent (CE-RVQ).
 
     What the true codewords of the codebooks before leave of the predicted latent is compared with the
-    codewords of a codebook; the nearer, the likelier. Distances are divided by how far codewords lie apart,
-    so that latents of any codec have probabilities of use.
+    codewords of a codebook; the nearer, the likelier, as under Gaussian noise of the variance that the
+    predictions of the batch have about the true codewords. Thus the loss is of use for latents of any codec:
+    it asks for a little more than there is, and a perfect prediction has none.
 
     Args:
         codewords: (Q, K, D) of which latents are sums.
@@ -24,18 +26,11 @@ class CodewordLoss(nn.Module):
 
     codewords: torch.Tensor
     weights: torch.Tensor
-    scale: torch.Tensor
 
     def __init__(self, codewords: torch.Tensor, weights: torch.Tensor):
         super().__init__()
-        scales = []
-        for book, weight in zip(codewords, weights, strict=True):
-            distances = torch.cdist(book * weight, book * weight)
-            distances.fill_diagonal_(torch.inf)
-            scales.append(distances.amin(1).square().median().clamp(min=SMALLEST_SPREAD))
         self.register_buffer("codewords", codewords)
         self.register_buffer("weights", weights)
-        self.register_buffer("scale", torch.stack(scales))
 
     def forward(self, latent: torch.Tensor, codes: torch.Tensor, book: int) -> torch.Tensor:
         """Cross-entropy (N,) of codebook `book` at frames (N, D) with codes (N, Q)."""
@@ -44,7 +39,9 @@ class CodewordLoss(nn.Module):
             residual = residual - self.codewords[before][codes[:, before]]
         points = self.codewords[book] * self.weights[book]
         distances = torch.cdist(residual * self.weights[book], points).square()
-        return F.cross_entropy(-0.5 * distances / self.scale[book], codes[:, book], reduction="none")
+        wrong = distances.detach().gather(1, codes[:, book, None]).mean()
+        variance = (wrong / (self.weights[book] != 0).sum()).clamp(min=SMALLEST_VARIANCE)
+        return F.cross_entropy(-0.5 * distances / variance, codes[:, book], reduction="none")
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from espnet2_valle.recipe.options import Options
 from espnet2_valle.recipe.settings import Settings
 from espnet2_valle.recipe.times import read_stage_times
 
+TITLES = {"valle": "VALL-E", "ns2": "NaturalSpeech 2"}
 MINUTES = "baseline_minutes"  # in exp/TAG: what each training may take
 
 
@@ -75,7 +76,7 @@ def training_minutes(settings: Settings) -> str:
         if stages[-1] not in times:
             raise InputError(
                 "--baseline_minutes",
-                "the model beside them was not trained here",
+                f"{TITLES[settings.options.model]} was not trained here",
                 "Say how many minutes each baseline is trained",
             )
         with atomic_open(path) as stream:

@@ -586,9 +586,10 @@ def test_a_packed_model_of_another_task_is_named(tmp_path, monkeypatch):
         )
         archive.writestr("m.pth", "")
         archive.writestr("c.yaml", "{}\n")
-    with pytest.raises(
-        InputError, match="asr.zip: is no VALL-E model .it has asr_model_file, asr_train_config"
-    ):
+    neither = (
+        "asr.zip: is neither a VALL-E nor a NaturalSpeech 2 model .it has asr_model_file, asr_train_config"
+    )
+    with pytest.raises(InputError, match=neither):
         Text2Speech.from_pretrained(str(tmp_path / "asr.zip"))
 
 

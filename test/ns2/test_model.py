@@ -110,6 +110,15 @@ def test_the_true_codes_are_likeliest_where_the_latent_is_their_sum():
         assert right < loss(torch.zeros_like(latent), codes, book).mean()
 
 
+def test_a_perfect_latent_has_no_loss_of_codes_and_a_vague_one_that_of_guessing():
+    torch.manual_seed(0)
+    loss = CodewordLoss(100 * torch.randn(1, 64, DIM), torch.ones(1, DIM))
+    codes = torch.randint(0, 64, (500, 1))
+    assert loss(loss.codewords[0][codes[:, 0]], codes, 0).max() < 1e-3
+    vague = loss(torch.zeros(500, DIM), codes, 0).mean()
+    assert 0.5 * torch.log(torch.tensor(64.0)) < vague < 1.5 * torch.log(torch.tensor(64.0))
+
+
 def test_codes_are_learnt_where_the_codec_tells_codewords(tiny):
     model = ESPnetNS2Model(tiny).eval()
     model.learn_codes(CodewordLoss(torch.randn(2, 4, DIM), torch.ones(2, DIM)))

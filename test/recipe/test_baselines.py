@@ -33,6 +33,8 @@ def test_a_teacher_is_trained_before_its_student():
 def test_a_baseline_may_take_the_time_of_valle_and_that_is_written_down(exp):
     with pytest.raises(InputError, match="VALL-E was not trained here. Say how many minutes"):
         training_minutes(settings(exp))
+    with pytest.raises(InputError, match="NaturalSpeech 2 was not trained here"):
+        training_minutes(settings(exp, model="ns2"))
     assert training_minutes(settings(exp, baseline_minutes="0")) == "0"
     (exp / "stage_times").write_text("data 500\ntrain_ar 100\ntrain_nar 27\n")
     assert training_minutes(settings(exp)) == "2.1"
