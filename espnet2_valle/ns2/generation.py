@@ -18,7 +18,7 @@ class SolverOptions:
     Attributes:
         steps: of the solver.
         solver: one of `schedule.SOLVERS`.
-        temperature: the noise to begin with has the variance 1 / temperature (Grad-TTS); 1.2 in the paper.
+        temperature: the noise to begin with has the variance 1 / temperature (Grad-TTS).
         guidance: 1 takes the prediction with the prompt; above it, it is moved away from that without one
             (classifier-free guidance: Ho and Salimans, 2022).
     """

@@ -119,7 +119,7 @@ class Encoder(nn.Module):
 
 
 class Predictor(nn.Module):
-    """Predictor of a number a position: convolutions that look at the prompt every few layers (sec. 3.2).
+    """Predictor of a number a position: convolutions that look at the prompt every few layers.
 
     Args:
         layers: of convolution.

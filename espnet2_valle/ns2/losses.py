@@ -1,4 +1,4 @@
-"""Losses of the diffusion model (sec. 3.2, equations 6 and 7)."""
+"""Losses of the diffusion model."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

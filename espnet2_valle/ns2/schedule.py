@@ -2,7 +2,7 @@
 
 dz = -1/2 beta(t) z dt + sqrt(beta(t)) dw with beta(t) = beta_0 + (beta_1 - beta_0) t (Song et al., 2021), so
 that z_t is drawn from N(alpha(t) z_0, sigma(t)^2 I) with alpha(t) = exp(-1/2 int_0^t beta) and
-sigma(t)^2 = 1 - alpha(t)^2 (sec. 3.2, equations 3 to 5).
+sigma(t)^2 = 1 - alpha(t)^2.
 """
 
 from dataclasses import dataclass

@@ -64,7 +64,7 @@ class WaveNetLayer(nn.Module):
 
 
 class WaveNet(nn.Module):
-    """Noisy latent, diffusion time, condition and prompt -> the clean latent (sec. 3.2 and its table 8).
+    """Noisy latent, diffusion time, condition and prompt -> the clean latent.
 
     Args:
         dim: D of the latent.
