@@ -17,7 +17,7 @@ SPREAD = 0.1  # of a token's place around the diagonal, in parts of the text
 
 
 class Aligner(nn.Module):
-    """Which token each group of codes says, by what they are and not by where they are.
+    """Finder of the token that each group of codes says, by what they are and not by where they are.
 
     Text and codes meet in a space in which near means alike (Badlani et al., "One TTS alignment to rule them
     all", 2022, sec. 2.1). Of use in training only.
