@@ -131,8 +131,9 @@ def _jobs(pairs: Sequence[Pair], data: DataDir, where: str | Path, controls: str
         InputError: an utterance that is not there, or wishes that are none, or for no pair.
     """
     wishes = read_scp(controls) if controls else {}
+    known = {pair.pair_id for pair in pairs}
     for pair_id, line in wishes.items():
-        if pair_id not in {pair.pair_id for pair in pairs}:
+        if pair_id not in known:
             raise InputError(controls or "", f"names '{pair_id}', which is no pair of {where}", "Correct it")
         check_control(line)
     for pair in pairs:

@@ -10,26 +10,32 @@ from espnet2.iterators.abs_iter_factory import AbsIterFactory
 from espnet2.tasks.abs_task import AbsTask, IteratorOptions
 from espnet2.train.abs_espnet_model import AbsESPnetModel
 from espnet2.train.class_choices import ClassChoices
-from espnet2.utils.get_default_kwargs import get_default_kwargs
-from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import str_or_none
 
 from espnet2_valle.codec.abs_codec import AbsCodec
 from espnet2_valle.codec.arrays import NO_ARRAYS
 from espnet2_valle.codec.build import load_codec
-from espnet2_valle.common.checks import TOKEN_LIST
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.common.machine import cores, describe
 from espnet2_valle.ns2.espnet_model import ESPnetNS2Model
 from espnet2_valle.ns2.losses import CodewordLoss
 from espnet2_valle.ns2.model import NaturalSpeech2
-from espnet2_valle.tasks.valle import INDEX_TYPE, VALLETask, add_text_arguments, bound_schedule, with_fused
+from espnet2_valle.tasks.valle import (
+    INDEX_TYPE,
+    VALLETask,
+    add_text_arguments,
+    add_training_arguments,
+    bound_schedule,
+    check_inputs,
+    loading,
+    ranks_of,
+    use_choice,
+    with_fused,
+)
 from espnet2_valle.text.roles import EDGE
 from espnet2_valle.train.batches import BatchRule
 from espnet2_valle.train.compute_dtype import choose_dtype
-from espnet2_valle.train.index import TrainingIndex, read_head
+from espnet2_valle.train.index import TrainingIndex
 from espnet2_valle.train.memory import AUTO
-from espnet2_valle.train.schedule import MAX_PASSES
 from espnet2_valle.train.timed_utterances import (
     OTHER,
     PROMPT_SOURCES,
@@ -59,30 +65,12 @@ class NS2Task(VALLETask):
     @classmethod
     def add_task_arguments(cls, parser: argparse.ArgumentParser) -> None:
         """Add the options of this task to ESPnet's."""
-        group = parser.add_argument_group(description="Task related")
-        required = parser.get_default("required")
-        required += ["token_list", "codec_config"]
-        parser.set_defaults(iterator_type="task", num_att_plot=0)
-        group.add_argument(
-            "--token_list", type=str_or_none, default=None, help="Token list, one token a line"
-        )
-        group.add_argument(
-            "--codec_config",
-            type=str_or_none,
-            default=None,
-            help="codec.yaml of the codec that made the codes; its numbers are kept in the model's config",
-        )
+        group = add_training_arguments(parser, ESPnetNS2Model)
         group.add_argument(
             "--aligner",
             type=str_or_none,
             default=None,
             help="what `valle data timing` fitted to the training set; its numbers are kept in the model",
-        )
-        group.add_argument(
-            "--model_conf",
-            action=NestedDictAction,
-            default=get_default_kwargs(ESPnetNS2Model),
-            help="The keyword arguments for ESPnetNS2Model",
         )
         group.add_argument(
             "--prompt_source",
@@ -93,12 +81,6 @@ class NS2Task(VALLETask):
         )
         group.add_argument("--min_prompt_seconds", type=float, default=1.0, help="shortest prompt")
         group.add_argument("--max_prompt_seconds", type=float, default=3.0, help="longest prompt")
-        group.add_argument(
-            "--max_passes",
-            type=float,
-            default=MAX_PASSES,
-            help="over the training set; a longer schedule is shortened in proportion; 0: it is not",
-        )
         group = add_text_arguments(parser)
         for choices in cls.class_choices_list:
             choices.add_arguments(group)
@@ -122,11 +104,7 @@ class NS2Task(VALLETask):
                 f"{args.min_prompt_seconds:g} to {args.max_prompt_seconds:g} s is no range",
                 "Give 0 < least <= most",
             )
-        if isinstance(args.token_list, str):
-            TOKEN_LIST(args.token_list, "--token_list")
-        for path, _, kind in args.train_data_path_and_name_and_type + args.valid_data_path_and_name_and_type:
-            if kind == INDEX_TYPE:
-                read_head(Path(path))
+        check_inputs(args)
 
     @classmethod
     def build_optimizers(
@@ -157,8 +135,6 @@ class NS2Task(VALLETask):
                 f"{data} is not a training index and its timing",
                 f"Give FOLDER,index,{INDEX_TYPE} and FOLDER,timing,{TIMING_TYPE} of `valle data timing`",
             )
-        distributed, train = iter_options.distributed, iter_options.train
-        ranks = torch.distributed.get_world_size() if distributed else 1
         rate = codec_spec(args).frame_rate
         rule = PromptRule(
             args.prompt_source, round(args.min_prompt_seconds * rate), round(args.max_prompt_seconds * rate)
@@ -173,14 +149,9 @@ class NS2Task(VALLETask):
         )
         return TimedIterFactory(
             utterances,
-            batch_rule(iter_options.batch_bins, train, ranks),
+            batch_rule(iter_options.batch_bins, iter_options.train, ranks_of(iter_options)),
             iter_options.collate_fn,
-            num_iters_per_epoch=iter_options.num_iters_per_epoch,
-            seed=args.seed,
-            shuffle=train,
-            rank=torch.distributed.get_rank() if distributed else 0,
-            num_workers=min(args.num_workers, cores()),
-            pin_memory=args.ngpu > 0,
+            **loading(args, iter_options),
         )
 
     @classmethod
@@ -199,9 +170,7 @@ class NS2Task(VALLETask):
         device = "cuda" if getattr(args, "ngpu", 0) > 0 else "cpu"
         choice = choose_dtype(args.model_conf.get("bf16", False), device)
         model = build_ns2(args)
-        model.compute_dtype = getattr(torch, choice.value)
-        args.machine = {**describe(), "products": f"{choice.value} ({choice.why})"}
-        logging.info("; ".join(f"{name}: {value}" for name, value in args.machine.items()))
+        use_choice(model, choice, args)
         if codec is None:
             return model
         if args.aligner is not None:

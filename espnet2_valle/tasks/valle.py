@@ -4,7 +4,7 @@ import argparse
 import logging
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from espnet2_valle.common.checks import TOKEN_LIST
 from espnet2_valle.common.config_parser import ConfigParser, with_bases_read
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.lock import only_one
-from espnet2_valle.common.machine import cores, describe
+from espnet2_valle.common.machine import Choice, cores, describe
 from espnet2_valle.tasks.adapter import check_adapter, keep_apart
 from espnet2_valle.tasks.batch_size import accept_auto, choose_batch_bins
 from espnet2_valle.tasks.codewords import use_codewords
@@ -69,26 +69,8 @@ class VALLETask(AbsTask):
     @classmethod
     def add_task_arguments(cls, parser: argparse.ArgumentParser) -> None:
         """Add the options of this task to ESPnet's."""
-        group = parser.add_argument_group(description="Task related")
-        required = parser.get_default("required")
-        required += ["token_list", "codec_config"]
-        parser.set_defaults(iterator_type="task", num_att_plot=0)
+        group = add_training_arguments(parser, ESPnetVALLEModel)
         accept_auto(parser)
-        group.add_argument(
-            "--token_list", type=str_or_none, default=None, help="Token list, one token a line"
-        )
-        group.add_argument(
-            "--codec_config",
-            type=str_or_none,
-            default=None,
-            help="codec.yaml of the codec that made the codes; its numbers are kept in the model's config",
-        )
-        group.add_argument(
-            "--model_conf",
-            action=NestedDictAction,
-            default=get_default_kwargs(ESPnetVALLEModel),
-            help="The keyword arguments for ESPnetVALLEModel",
-        )
         group.add_argument(
             "--codeword_init",
             type=str2bool,
@@ -113,12 +95,6 @@ class VALLETask(AbsTask):
             default={},
             help="of several corpora: how often a pass over the training index draws an utterance of each, "
             "such as NAME=2; default: once",
-        )
-        group.add_argument(
-            "--max_passes",
-            type=float,
-            default=MAX_PASSES,
-            help="over the training set; a longer schedule is shortened in proportion; 0: it is not",
         )
         group.add_argument(
             "--base_token_list",
@@ -161,11 +137,7 @@ class VALLETask(AbsTask):
                 f"is not for --iterator_type {args.iterator_type}",
                 "Choose --iterator_type task",
             )
-        if isinstance(args.token_list, str):
-            TOKEN_LIST(args.token_list, "--token_list")
-        for path, _, kind in args.train_data_path_and_name_and_type + args.valid_data_path_and_name_and_type:
-            if kind == INDEX_TYPE:
-                read_head(Path(path))
+        check_inputs(args)
 
     @classmethod
     def build_optimizers(
@@ -229,22 +201,14 @@ class VALLETask(AbsTask):
                 f"{data} is not a training index",
                 f"Give FOLDER,index,{INDEX_TYPE} of `valle data index`, or choose --iterator_type sequence",
             )
-        distributed = iter_options.distributed
-        train = iter_options.train
         with torch.device("meta"):
             valle = build_model(args).valle
-        ranks = torch.distributed.get_world_size() if distributed else 1
-        rule = _batch_rule(args, valle, iter_options.batch_bins, train, ranks)
+        rule = _batch_rule(args, valle, iter_options.batch_bins, iter_options.train, ranks_of(iter_options))
         return IndexIterFactory(
             IndexedUtterances(TrainingIndex(data[0][0]), iter_options.preprocess_fn, rule.separator),
             rule,
             iter_options.collate_fn,
-            num_iters_per_epoch=iter_options.num_iters_per_epoch,
-            seed=args.seed,
-            shuffle=train,
-            rank=torch.distributed.get_rank() if distributed else 0,
-            num_workers=min(args.num_workers, cores()),
-            pin_memory=args.ngpu > 0,
+            **loading(args, iter_options),
         )
 
     @classmethod
@@ -263,9 +227,7 @@ class VALLETask(AbsTask):
         sharded = getattr(args, "fsdp", False) and torch.distributed.is_initialized()
         choice = choose_dtype(args.model_conf.get("bf16", False), device, sharded)
         model = build_model(args)
-        model.compute_dtype = getattr(torch, choice.value)
-        args.machine = {**describe(), "products": f"{choice.value} ({choice.why})"}
-        logging.info("; ".join(f"{name}: {value}" for name, value in args.machine.items()))
+        use_choice(model, choice, args)
         if getattr(args, "base_token_list", None):
             model.valle.text.grow_from(_base_size(args))
         if isinstance(codec_config, str):  # of a training, with the codec at hand
@@ -283,6 +245,74 @@ class VALLETask(AbsTask):
     ) -> tuple[AbsESPnetModel, argparse.Namespace]:
         """Load a trained model as ESPnet's tasks do; see `zoo.checkpoint.load_model`."""
         return load_model(config_file, model_file, device)
+
+
+def add_training_arguments(
+    parser: argparse.ArgumentParser, model: type[torch.nn.Module]
+) -> argparse._ArgumentGroup:
+    """Add the options that the training of every model of ours has, and return their group.
+
+    Args:
+        parser: of ESPnet's options.
+        model: that ESPnet's trainer sees; `--model_conf` has its arguments.
+    """
+    group = parser.add_argument_group(description="Task related")
+    required = parser.get_default("required")
+    required += ["token_list", "codec_config"]
+    parser.set_defaults(iterator_type="task", num_att_plot=0)
+    group.add_argument("--token_list", type=str_or_none, default=None, help="Token list, one token a line")
+    group.add_argument(
+        "--codec_config",
+        type=str_or_none,
+        default=None,
+        help="codec.yaml of the codec that made the codes; its numbers are kept in the model's config",
+    )
+    group.add_argument(
+        "--model_conf",
+        action=NestedDictAction,
+        default=get_default_kwargs(model),
+        help=f"The keyword arguments for {model.__name__}",
+    )
+    group.add_argument(
+        "--max_passes",
+        type=float,
+        default=MAX_PASSES,
+        help="over the training set; a longer schedule is shortened in proportion; 0: it is not",
+    )
+    return group
+
+
+def check_inputs(args: argparse.Namespace) -> None:
+    """Raise InputError unless token list and training indexes are there."""
+    if isinstance(args.token_list, str):
+        TOKEN_LIST(args.token_list, "--token_list")
+    for path, _, kind in args.train_data_path_and_name_and_type + args.valid_data_path_and_name_and_type:
+        if kind == INDEX_TYPE:
+            read_head(Path(path))
+
+
+def ranks_of(iter_options: IteratorOptions) -> int:
+    """Processes that share a training."""
+    return torch.distributed.get_world_size() if iter_options.distributed else 1
+
+
+def loading(args: argparse.Namespace, iter_options: IteratorOptions) -> dict[str, Any]:
+    """Arguments of an iterator factory that say which batches this process loads, and how."""
+    return {
+        "num_iters_per_epoch": iter_options.num_iters_per_epoch,
+        "seed": args.seed,
+        "shuffle": iter_options.train,
+        "rank": torch.distributed.get_rank() if iter_options.distributed else 0,
+        "num_workers": min(args.num_workers, cores()),
+        "pin_memory": args.ngpu > 0,
+    }
+
+
+def use_choice(model: torch.nn.Module, choice: Choice, args: argparse.Namespace) -> None:
+    """Give a model the chosen type of its products; the log and `args` tell of it and of the machine."""
+    model.compute_dtype = getattr(torch, choice.value)
+    args.machine = {**describe(), "products": f"{choice.value} ({choice.why})"}
+    logging.info("; ".join(f"{name}: {value}" for name, value in args.machine.items()))
 
 
 def add_text_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:

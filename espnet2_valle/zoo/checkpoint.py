@@ -60,18 +60,9 @@ def load_model(
     if config_file is None and model_file is None:
         raise InputError("--model_file", "neither a model nor its config is given", "Give one")
     config = Path(config_file) if config_file else Path(str(model_file)).parent / "config.yaml"
-    for path in (config, model_file):
-        if path is not None and not Path(path).is_file():
-            raise InputError(
-                path, "no such file", "Train the model first (stages 5 and 6) or correct the path"
-            )
+    check_files(config, model_file, "stages 5 and 6")
     args = read_train_config(config)
-    if codec is not None and codec_spec(args) != codec:
-        raise InputError(
-            model_file or config,
-            f"was trained with {codec_spec(args)}, but the codec is {codec}",
-            "Give the codec.yaml of the same run (--codec_config)",
-        )
+    check_codec(args, codec, model_file or config)
     if model_file is None:
         return build_model(args).to(device).eval(), args
     state = read_weights(model_file)
@@ -82,6 +73,23 @@ def load_model(
     model = build_model(args)
     model.load_state_dict(state)
     return model.to(device).eval(), args
+
+
+def check_files(config: Path, model_file: str | Path | None, stages: str) -> None:
+    """Raise InputError unless the config, and the weights if any are named, are there; `stages` make them."""
+    for path in (config, model_file):
+        if path is not None and not Path(path).is_file():
+            raise InputError(path, "no such file", f"Train the model first ({stages}) or correct the path")
+
+
+def check_codec(args: argparse.Namespace, codec: CodecSpec | None, where: str | Path) -> None:
+    """Raise InputError unless a model of training arguments is for `codec`, if one is given."""
+    if codec is not None and codec_spec(args) != codec:
+        raise InputError(
+            where,
+            f"was trained with {codec_spec(args)}, but the codec is {codec}",
+            "Give the codec.yaml of the same run (--codec_config)",
+        )
 
 
 def read_train_config(

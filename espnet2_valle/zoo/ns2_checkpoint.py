@@ -11,7 +11,14 @@ from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.options import check_keys
 from espnet2_valle.ns2.espnet_model import ESPnetNS2Model
 from espnet2_valle.ns2.model import NaturalSpeech2
-from espnet2_valle.zoo.checkpoint import CONFIG_KEYS, check_fit, codec_spec, read_train_config, token_list
+from espnet2_valle.zoo.checkpoint import (
+    CONFIG_KEYS,
+    check_codec,
+    check_files,
+    check_fit,
+    read_train_config,
+    token_list,
+)
 from espnet2_valle.zoo.weights import read_weights
 
 NS2_MODELS: dict[str, type[NaturalSpeech2]] = {"wavenet": NaturalSpeech2}  # by the name that `--ns2` gives
@@ -45,16 +52,9 @@ def load_ns2(
         InputError: a missing file, weights of another model, or a model for another codec.
     """
     config = Path(config_file)
-    for path in (config, model_file):
-        if path is not None and not Path(path).is_file():
-            raise InputError(path, "no such file", "Train the model first (stage 5) or correct the path")
+    check_files(config, model_file, "stage 5")
     args = read_ns2_config(config)
-    if codec is not None and codec_spec(args) != codec:
-        raise InputError(
-            model_file or config,
-            f"was trained with {codec_spec(args)}, but the codec is {codec}",
-            "Give the codec.yaml of the same run (--codec_config)",
-        )
+    check_codec(args, codec, model_file or config)
     if model_file is None:
         return build_ns2(args).to(device).eval(), args
     state = read_weights(model_file)
