@@ -98,6 +98,7 @@ COMMANDS = (
     _benchmark("score", "scoring with two workers over one"),
     _benchmark("longform", "likeness to the prompt over position, and memory, of a long text"),
     _benchmark("control", "speed and pitch of a NaturalSpeech 2 model, against what was asked for"),
+    _benchmark("diffusion", "speed of a NaturalSpeech 2 model with random weights, by steps of the solver"),
     _benchmark("watermark", "a watermark: heard or not, found after attacks, seen by chance"),
 )
 OLD_SCRIPTS = sorted({command.old.split()[0] for command in COMMANDS if command.old})

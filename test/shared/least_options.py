@@ -154,6 +154,7 @@ LEAST = {
     "benchmark tokenize": [f"--folder {{in}}/exp {JSON}"],
     "benchmark score": [f"--folder {{in}}/exp --config {{conf}}/score/study.yaml {JSON}"],
     "benchmark watermark": [f"--real_dir {{in}}/data --output_dir {{out}}/work {JSON}"],
+    "benchmark diffusion": [f"--config {{conf}}/train_ns2_mini.yaml {JSON}"],
     "benchmark control": [f"{MODEL} {PAIRS} {JSON}"],
     "benchmark longform": [
         f"{MODEL} --prompt {{in}}/voice.npz --words {{in}}/text.txt --output_wav {{out}}/long.wav {JSON} "
