@@ -176,10 +176,22 @@ def divide(speakers: Iterable[str], seed: int) -> dict[str, frozenset[str]]:
 
 
 def labelled(sounds: Sounds, systems: Sequence[str], speakers: frozenset[str]) -> list[Labelled]:
-    """Sounds that a detector of some systems learns from."""
+    """Sounds that a detector of some systems learns from, about as many real as synthetic ones.
+
+    There is an output of each system for a recording: without repeated recordings the detector would learn
+    first of all that most sounds are synthetic.
+    """
+    found = _of(sounds, [RECORDINGS, *systems], speakers)
+    recordings = found.pop(RECORDINGS)
+    synthetic = sum(map(len, found.values()))
+    copies = max(1, round(synthetic / max(1, len(recordings))))
     return [
-        Labelled(f"{name}-{sound.name}", sound.wav, REAL if name == RECORDINGS else SYNTHETIC)
-        for name, group in _of(sounds, [RECORDINGS, *systems], speakers).items()
+        Labelled(f"{RECORDINGS}{number or ''}-{sound.name}", sound.wav, REAL)
+        for number in range(copies)
+        for sound in recordings
+    ] + [
+        Labelled(f"{name}-{sound.name}", sound.wav, SYNTHETIC)
+        for name, group in found.items()
         for sound in group
     ]
 
