@@ -18,6 +18,8 @@ import numpy as np
 from espnet2_valle.asr.recognizer import PHONE_UNITS, CTCModel
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
+from espnet2_valle.text.markup import without_markup
+from espnet2_valle.text.multilingual import MultilingualTokenizer
 from espnet2_valle.text.reading import ESPNET
 from espnet2_valle.text.tokenizer import Tokenizer, build_tokenizer
 
@@ -37,8 +39,12 @@ class PhoneUnits:
         return build_tokenizer(self.token_type, self.g2p, self.cleaner, reading=self.reading)
 
     def of(self, text: str) -> list[str]:
-        """The phones of `text`, without the tokens that are no sound: stress, pauses, punctuation."""
-        return sounding(self.tokenizer.text2tokens(text))
+        """The phones of `text`, without the tokens that are no sound: stress, pauses, punctuation.
+
+        Marks of languages count where there are several g2p.
+        """
+        reads_marks = isinstance(self.tokenizer, MultilingualTokenizer)
+        return sounding(self.tokenizer.text2tokens(text if reads_marks else without_markup(text)))
 
     def save(self, judge_dir: str | Path) -> None:
         """Keep them beside a recogniser."""

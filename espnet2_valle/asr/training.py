@@ -17,6 +17,8 @@ from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
 from espnet2_valle.common.resume import is_done, mark_done
 from espnet2_valle.data.datadir import DataDir, write_scp
+from espnet2_valle.text.markup import in_language
+from espnet2_valle.text.multilingual import choices_by_language, normal_code
 from espnet2_valle.train import step_checkpoint
 from espnet2_valle.train.schedule import MAX_PASSES, Schedule
 
@@ -217,7 +219,13 @@ def _in_phones(data: DataDir, units: PhoneUnits) -> DataDir:
     Raises:
         InputError: a text without any.
     """
-    texts = {utterance: " ".join(units.of(text)) for utterance, text in data.texts.items()}
+    several = choices_by_language(units.g2p)
+    texts = {
+        utterance: " ".join(
+            units.of(in_language(text, normal_code(data.languages[utterance])) if several else text)
+        )
+        for utterance, text in data.texts.items()
+    }
     silent = next((utterance for utterance, phones in texts.items() if not phones), None)
     if silent is not None:
         raise InputError(

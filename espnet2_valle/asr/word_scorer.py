@@ -6,6 +6,7 @@ import numpy as np
 
 from espnet2_valle.asr.recognizer import AbsRecognizer
 from espnet2_valle.asr.wer import count_words
+from espnet2_valle.text.markup import without_markup
 
 
 class WordScorer:
@@ -24,4 +25,4 @@ class WordScorer:
     def __call__(self, speech: Any, rate: int, text: str) -> float:
         """Minus the word errors of `speech`, samples (S,) at `rate` Hz in which `text` was to be said."""
         heard = self.recognizer.transcribe(np.asarray(speech, dtype=np.float32), rate)
-        return -float(count_words(text, heard).errors)
+        return -float(count_words(without_markup(text), heard).errors)

@@ -9,6 +9,7 @@ from espnet2_valle.asr.training import train_recognizer
 from espnet2_valle.common.cli import parse, run_command
 from espnet2_valle.common.conf import find, locate
 from espnet2_valle.text.reading import CURRENT
+from espnet2_valle.text.tokenizer import G2P_HELP
 from espnet2_valle.train.schedule import MAX_PASSES
 
 DEFAULT_CONFIG = find("judge/train_asr_ctc.yaml")
@@ -37,7 +38,7 @@ def get_parser() -> argparse.ArgumentParser:
     )
     group = parser.add_argument_group("phones in place of whole words, for --chooser phones")
     group.add_argument("--token_type", choices=("word", "phn", "char"), default="word")
-    group.add_argument("--g2p", help="ESPnet g2p, for phn")
+    group.add_argument("--g2p", help=G2P_HELP)
     group.add_argument("--cleaner", help="ESPnet text cleaner, for phn and char")
     return parser
 

@@ -9,7 +9,7 @@ from espnet2_valle.common.cli import parse, run_command
 from espnet2_valle.data.setaside import MAX_BAD
 from espnet2_valle.data.tokenise import MAX_UNKNOWN, tokenize_set
 from espnet2_valle.jobs.config import add_worker_arguments
-from espnet2_valle.text.tokenizer import TOKEN_TYPES
+from espnet2_valle.text.tokenizer import G2P_HELP, TOKEN_TYPES
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -24,7 +24,7 @@ def get_parser() -> argparse.ArgumentParser:
         "--write_token_list", type=_boolean, default=False, help="make the list from this set"
     )
     parser.add_argument("--token_type", choices=TOKEN_TYPES, default="phn")
-    parser.add_argument("--g2p", default="espeak_ng_english_us_vits", help="for phn, any of ESPnet's choices")
+    parser.add_argument("--g2p", default="espeak_ng_english_us_vits", help=G2P_HELP)
     parser.add_argument("--cleaner", default="none", help="any of ESPnet's text cleaners")
     parser.add_argument("--bpemodel", help="for bpe; written with --write_token_list")
     parser.add_argument("--nbpe", type=int, default=500, help="pieces of the BPE model")

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -10,13 +10,16 @@ from pathlib import Path
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open, remove_unfinished
 from espnet2_valle.common.resume import digest
+from espnet2_valle.data.languages import TextsInLanguages, check_languages, open_texts
 from espnet2_valle.data.setaside import MAX_BAD, SetAside
 from espnet2_valle.data.tables import Table
 from espnet2_valle.jobs.pool import use_cluster
 from espnet2_valle.jobs.shards import Manifest, bad_row, error_of, lasting, numbered_shards, work_on_shards
 from espnet2_valle.text.bpe import train_bpe
 from espnet2_valle.text.characters import EMOJI
-from espnet2_valle.text.language import check_language, foreign_words
+from espnet2_valle.text.language import foreign_words
+from espnet2_valle.text.markup import without_markup
+from espnet2_valle.text.multilingual import choices_by_language
 from espnet2_valle.text.reading import CURRENT, ESPNET, keep_reading, reading_of
 from espnet2_valle.text.tokenizer import Choice, cached_tokenizer, tokenize
 from espnet2_valle.text.tokens import UNKNOWN, TokenIDs
@@ -62,8 +65,8 @@ def tokenize_set(
             many unknown tokens.
     """
     where = f"{data_dir}/text"
-    texts = Table(where)
     token_type, g2p, _, bpemodel = choice
+    texts = open_texts(data_dir, token_type, g2p)
     if token_type == "phn":
         refuse_language(texts, g2p, where, max_bad)
         report_foreign(data_dir, texts, g2p)
@@ -170,10 +173,10 @@ def add_new(tokens: Iterable[list[str]], known: TokenIDs, token_list: str) -> To
     return longer
 
 
-def refuse_language(texts: Table, g2p: str | None, where: str, max_bad: float) -> None:
+def refuse_language(texts: Table | TextsInLanguages, g2p: str | None, where: str, max_bad: float) -> None:
     """Raise InputError at texts of another language than the g2p reads; warn where all texts may be bad."""
     try:
-        check_language(texts.values(), g2p, where)
+        check_languages(texts, g2p, where)
     except InputError as error:
         if max_bad < 1:
             raise
@@ -190,9 +193,17 @@ def report_emoji(data_dir: str, texts: Iterable[tuple[str, str]]) -> None:
         logging.warning("%s: the emoji of %d texts are not read, the first '%s'", data_dir, count, first)
 
 
-def report_foreign(data_dir: str, texts: Table, g2p: str | None) -> None:
-    """Warn of words in a script that the g2p does not read."""
-    words = dict.fromkeys(word for text in texts.values() for word in foreign_words(text, g2p))
+def report_foreign(data_dir: str, texts: Table | TextsInLanguages, g2p: str | None) -> None:
+    """Warn of words in a script that the g2p does not read; of several g2p a text's own is asked."""
+    several: Mapping[str, str | None] = choices_by_language(g2p)
+    pairs: Iterable[tuple[str, str | None]]
+    if isinstance(texts, TextsInLanguages):
+        pairs = ((text, choice) for language, choice in several.items() for text in texts.of(language))
+    else:
+        pairs = ((text, g2p) for text in texts.values())
+    words = dict.fromkeys(
+        word for text, choice in pairs for word in foreign_words(without_markup(text), choice)
+    )
     if words:
         shown = ", ".join(list(words)[:SHOWN])
         logging.warning(

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.text.markup import balanced, without_markup
 
 PARAGRAPH, OTHER = "paragraph", "other"
+COMMAS = (",", ";", ":", "—", "–")
 CLOSING = "\"'”’»)]"  # may stand behind the mark that ends a sentence
 
 
@@ -56,7 +58,8 @@ def split_text(
     Args:
         text: paragraphs are separated by empty lines.
         pauses: seconds behind a mark; `other` for none of them, `paragraph` for the end of one.
-        language: for abbreviations and marks, such as "en".
+        language: for abbreviations and marks, such as "en". Marks of other languages in the text stay around
+            what they are of, see `text.markup`.
         max_words: longer sentences are cut at commas and the like, or where they must.
 
     Raises:
@@ -68,14 +71,18 @@ def split_text(
         raise InputError(
             "long text", "needs the package sentencex", "Run `pip install 'espnet2_valle[longform]'`"
         ) from error
-    sentences: list[Sentence] = []
-    for paragraph in re.split(r"\n\s*\n", text):
-        line = " ".join(paragraph.split())
-        parts = [part for whole in segment(language, line) for part in _shorten(whole.strip(), max_words)]
-        parts = [part for part in parts if any(character.isalnum() for character in part)]
-        for number, part in enumerate(parts, 1):
-            mark = PARAGRAPH if number == len(parts) else part.rstrip(CLOSING)[-1:]
-            sentences.append(Sentence(part, float(pauses.get(mark, pauses[OTHER]))))
+    cut = [
+        (number, part)
+        for number, paragraph in enumerate(re.split(r"\n\s*\n", text))
+        for whole in segment(language, " ".join(paragraph.split()))
+        for part in _shorten(whole.strip(), max_words)
+    ]
+    marked = zip((number for number, _ in cut), balanced(part for _, part in cut))
+    parts = [(number, part) for number, part in marked if any(map(str.isalnum, without_markup(part)))]
+    sentences = []
+    for (number, part), (following, _) in zip(parts, [*parts[1:], (None, "")]):
+        mark = without_markup(part).rstrip(CLOSING)[-1:] if number == following else PARAGRAPH
+        sentences.append(Sentence(part, float(pauses.get(mark, pauses[OTHER]))))
     if not sentences:
         raise InputError("text", "has no sentence", "Give something to say")
     return sentences
@@ -85,7 +92,9 @@ def _shorten(sentence: str, max_words: int) -> Iterator[str]:
     """Parts of at most `max_words` words, cut at the last mark inside that leaves a fair part."""
     words = sentence.split()
     while len(words) > max_words:
-        marks = [n for n in range(max_words // 3, max_words + 1) if words[n - 1][-1] in ",;:—–"]
+        marks = [
+            n for n in range(max_words // 3, max_words + 1) if without_markup(words[n - 1])[-1:] in COMMAS
+        ]
         end = marks[-1] if marks else max_words
         yield " ".join(words[:end])
         words = words[end:]

@@ -331,16 +331,17 @@ def check_texts(settings: Settings) -> None:
     options = settings.options
     if options.token_type != "phn" or options.download_model or float(options.max_bad) >= 1:
         return
-    from espnet2_valle.data.tables import Table  # only now: the recipe's help needs nothing installed
-    from espnet2_valle.text.language import check_language as check_texts_language
-    from espnet2_valle.text.language import check_named_languages
+    # Only now: the recipe's help needs nothing installed.
+    from espnet2_valle.data.languages import check_languages, open_texts
+    from espnet2_valle.data.tables import Table
+    from espnet2_valle.text.multilingual import check_names
 
     for name in (options.train_set, options.valid_set, options.test_sets):
         texts, languages = (Path(settings.data, name, file) for file in ("text", "utt2lang"))
         if languages.is_file():
-            check_named_languages(Table(languages), options.g2p, str(languages))
+            check_names(Table(languages), options.g2p, str(languages))
         if texts.is_file():
-            check_texts_language(Table(texts).values(), options.g2p, str(texts))
+            check_languages(open_texts(texts.parent, "phn", options.g2p), options.g2p, str(texts))
 
 
 def has_vocabulary(settings: Settings) -> bool:

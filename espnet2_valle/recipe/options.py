@@ -121,7 +121,10 @@ class Options:
     )
 
     token_type: str = _text("phn", "phn, char or bpe")
-    g2p: str = _text("espeak_ng_english_us_vits", "of ESPnet; for phn")
+    g2p: str = _text(
+        "espeak_ng_english_us_vits",
+        "for phn: of ESPnet, espeak:VOICE, or one for each language: 'en=espeak:en-us zh=pypinyin_g2p_phone'",
+    )
     cleaner: str = _text("none", "of ESPnet")
     nbpe: int = _text(500, "pieces, for bpe")
     max_unknown: str = _text(

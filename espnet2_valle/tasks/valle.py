@@ -25,7 +25,7 @@ from espnet2_valle.common.machine import Choice, cores, describe
 from espnet2_valle.tasks.adapter import check_adapter, keep_apart
 from espnet2_valle.tasks.batch_size import accept_auto, choose_batch_bins
 from espnet2_valle.tasks.codewords import use_codewords
-from espnet2_valle.text.tokenizer import TOKEN_TYPES
+from espnet2_valle.text.tokenizer import G2P_HELP, TOKEN_TYPES
 from espnet2_valle.text.tokens import TokenIDs
 from espnet2_valle.train.batches import BatchPlan, BatchRule
 from espnet2_valle.train.compute_dtype import choose_dtype
@@ -322,7 +322,7 @@ def add_text_arguments(parser: argparse.ArgumentParser) -> argparse._ArgumentGro
     group.add_argument("--token_type", type=str, default="phn", choices=TOKEN_TYPES)
     group.add_argument("--bpemodel", type=str_or_none, default=None, help="Sentencepiece model")
     group.add_argument("--cleaner", type=str_or_none, default=None, help="ESPnet text cleaner")
-    group.add_argument("--g2p", type=str_or_none, default=None, help="ESPnet g2p, for --token_type phn")
+    group.add_argument("--g2p", type=str_or_none, default=None, help=G2P_HELP)
     return group
 
 

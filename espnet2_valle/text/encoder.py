@@ -5,6 +5,8 @@ from pathlib import Path
 
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.text.characters import check_said, show
+from espnet2_valle.text.language import language_of
+from espnet2_valle.text.multilingual import MultilingualTokenizer, choices_by_language
 from espnet2_valle.text.reading import CURRENT
 from espnet2_valle.text.tokenizer import build_tokenizer, check_text
 from espnet2_valle.text.tokens import TokenIDs
@@ -17,6 +19,9 @@ class TextEncoder:
     Args:
         tokens: of the model, in the order of their ids.
         token_type, g2p, cleaner, bpemodel, reading: see `build_tokenizer`.
+
+    Attributes:
+        languages: that it reads, ISO 639-1; none where any text is read alike.
 
     Raises:
         InputError: see `build_tokenizer` and `TokenIDs`.
@@ -35,6 +40,8 @@ class TextEncoder:
         self.token_type = token_type
         self.g2p = g2p if token_type == "phn" else None
         self.tokenizer = build_tokenizer(token_type, g2p, cleaner, bpemodel, reading)
+        own = language_of(self.g2p)
+        self.languages = tuple(choices_by_language(self.g2p)) or ((own,) if own else ())
 
     def text2tokens(self, line: str) -> list[str]:
         """Tokens of one text."""
@@ -53,6 +60,17 @@ class TextEncoder:
         if self.g2p is not None and not any(map(is_sound, tokens)):
             raise InputError(where, f"{show(text)} has nothing to say", "Give words")
         return self.ids.encode(tokens, where, text)
+
+    def languages_of(self, text: str, language: str) -> list[str]:
+        """The language of each token id of a text.
+
+        Args:
+            text: with its marks, if it is to be read by several g2p.
+            language: of a text that is read by one.
+        """
+        if not isinstance(self.tokenizer, MultilingualTokenizer):
+            return [language] * len(self.text2tokens(text))
+        return [code for code, tokens in self.tokenizer.text2spans(text) for _ in tokens]
 
     def unknown(self, text: str) -> dict[str, str]:
         """Words that the model cannot say as they are, and why; see `unknown_words`."""

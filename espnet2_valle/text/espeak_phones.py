@@ -2,6 +2,8 @@
 
 import re
 
+from espnet2_valle.common.errors import InputError
+
 LANGUAGES = {
     "espeak_ng_arabic": "ar",
     "espeak_ng_dutch": "nl",
@@ -18,12 +20,28 @@ LANGUAGES = {
     "espeak_ng_ukrainian": "uk",
 }
 VITS = "espeak_ng_english_us_vits"  # one token a character, words apart
+ANY = "espeak:"  # begins a choice that names a voice of espeak-ng, which is read in the same way: espeak:cmn
 # Punctuation that phonemizer does not know, and would lose.
 MARKS = str.maketrans("،؛؟۔।॥·", ",;?...;")
 
 
+def words_apart(g2p: str) -> bool:
+    """Tell a g2p of espeak-ng that has one token a character, and `<space>` between words."""
+    return g2p == VITS or g2p.startswith(ANY)
+
+
+def check_voice(g2p: str) -> None:
+    """Raise InputError unless espeak-ng has the voice of a choice `espeak:VOICE`; it has to be prepared."""
+    from phonemizer.backend import EspeakBackend
+
+    voice = g2p.removeprefix(ANY)
+    if not EspeakBackend.is_supported_language(voice):
+        names = sorted(EspeakBackend.supported_languages())
+        raise InputError(f"--g2p {g2p}", "espeak-ng has no such voice", f"Choose one of {', '.join(names)}")
+
+
 class EspeakPhones:
-    """ESPnet's phonemizer for one of its espeak choices.
+    """ESPnet's phonemizer for one of its espeak choices, or for any voice of espeak-ng.
 
     Args:
         g2p: the choice.
@@ -35,14 +53,14 @@ class EspeakPhones:
 
         marks = re.escape(Punctuation.default_marks())
         self._parts = re.compile(rf"[{marks}]|[^{marks}\s]+")
-        self._apart = g2p != VITS
+        self._apart = not words_apart(g2p)
         options = {"with_stress": True, "preserve_punctuation": True, "language_switch": "remove-flags"}
         if self._apart:
             self._phonemize = Phonemizer("espeak", language=LANGUAGES[g2p], **options)
         else:
             self._phonemize = Phonemizer(
                 "espeak",
-                language="en-us",
+                language="en-us" if g2p == VITS else g2p.removeprefix(ANY),
                 strip=True,
                 word_separator=" ",
                 phone_separator="",

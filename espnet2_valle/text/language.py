@@ -101,7 +101,10 @@ def code_of(named: str) -> str | None:
 
 
 def language_of(g2p: str | None) -> str | None:
-    """The language that a g2p reads, by ISO 639-1; None where there is no g2p, or an unknown one."""
+    """The language that a g2p reads, by ISO 639-1; None where there is no g2p, an unknown one, or several."""
+    if g2p and g2p.startswith(espeak_phones.ANY):
+        code = code_of(g2p.removeprefix(espeak_phones.ANY))
+        return code if code in LANGUAGES else None
     return next((code for start, code in READS.items() if g2p and g2p.startswith(start)), None)
 
 

@@ -8,11 +8,17 @@ from espnet2_valle.common.errors import InputError, WorkError, work_errors
 from espnet2_valle.common.espnet_imports import import_g2p_without_download
 from espnet2_valle.text.bpe import check_bpe
 from espnet2_valle.text.characters import check_characters, check_markup, normalise
-from espnet2_valle.text.espeak_phones import LANGUAGES, VITS, EspeakPhones
+from espnet2_valle.text.espeak_phones import ANY, LANGUAGES, VITS, EspeakPhones, check_voice
 from espnet2_valle.text.language import check_script
+from espnet2_valle.text.markup import spans
+from espnet2_valle.text.multilingual import MultilingualTokenizer, choices_by_language
 from espnet2_valle.text.reading import CURRENT, ESPNET
 
 TOKEN_TYPES = ("phn", "char", "bpe")
+G2P_HELP = (
+    "for phn: any of ESPnet's choices, espeak:VOICE for any voice of espeak-ng, or one for each language: "
+    "'en=espeak_ng_english_us_vits zh=pypinyin_g2p_phone'"
+)
 Choice = tuple[Any, ...]  # arguments of `build_tokenizer`
 ESPEAK_REMEDY = (
     "Install the extra: pip install 'espnet2_valle[espeak]', "
@@ -76,7 +82,8 @@ def build_tokenizer(
 
     Args:
         token_type: phn, char or bpe.
-        g2p: for phn, one of ESPnet's choices (g2p_en_no_space, espeak_ng_english_us_vits, ...).
+        g2p: for phn, one of ESPnet's choices (g2p_en_no_space, espeak_ng_english_us_vits, ...), any voice of
+            espeak-ng (espeak:cmn), or one of these for each language (en=... zh=...).
         cleaner: one of ESPnet's text cleaners (tacotron, ...); None or "none" for no cleaning.
         bpemodel: for bpe, a sentencepiece model.
         reading: how, see `text.reading`; a trained model keeps that of its training.
@@ -94,6 +101,14 @@ def build_tokenizer(
         )
     g2p = _none_if_said(g2p)
     cleaner = _none_if_said(cleaner)
+    choices = choices_by_language(g2p) if token_type == "phn" else {}
+    if choices and cleaner:
+        raise InputError(f"--cleaner {cleaner}", "is for texts of one language", "Choose none")
+    if choices:
+        each = {
+            language: build_tokenizer("phn", choice, reading=reading) for language, choice in choices.items()
+        }
+        return MultilingualTokenizer(each, choices)
     if token_type == "phn":
         _check_g2p(g2p)
     if token_type == "bpe" and not (bpemodel and Path(bpemodel).is_file()):
@@ -106,8 +121,8 @@ def build_tokenizer(
     try:
         text_cleaner = TextCleaner(cleaner)
         text_cleaner("probe")
-        if token_type == "phn" and reading != ESPNET and (g2p == VITS or g2p in LANGUAGES):
-            tokenizer = EspeakPhones(g2p)
+        if token_type == "phn" and _is_espeak(g2p, reading):
+            tokenizer = EspeakPhones(str(g2p))
         else:
             tokenizer = espnet_build_tokenizer(
                 token_type=token_type,
@@ -147,9 +162,19 @@ def tokenize(text: str, choice: Choice) -> list[str]:
 def check_text(text: str, token_type: str, g2p: str | None, where: str = "text") -> None:
     """Raise InputError at a text that a tokenizer would misread without a word; `where` names it."""
     check_characters(text, where)
-    if token_type == "phn" and _none_if_said(g2p):
+    choices = choices_by_language(g2p) if token_type == "phn" else {}
+    if choices:
+        for language, part in spans(text, choices, where):
+            check_script(part, choices[language], where)
+    elif token_type == "phn" and _none_if_said(g2p):
         check_markup(text, where)
         check_script(text, g2p, where)
+
+
+def _is_espeak(g2p: str | None, reading: int) -> bool:
+    """Tell a g2p that `EspeakPhones` reads; earlier versions had ESPnet's alone."""
+    ours = g2p is not None and g2p.startswith(ANY)
+    return ours or (reading != ESPNET and (g2p == VITS or g2p in LANGUAGES))
 
 
 def _missing_package(error: ModuleNotFoundError) -> WorkError:
@@ -167,9 +192,13 @@ def _check_g2p(g2p: str | None) -> None:
     """Raise InputError unless this grapheme-to-phoneme choice exists and has what it needs."""
     from espnet2.text.phoneme_tokenizer import g2p_choices
 
+    if g2p and g2p.startswith(ANY):
+        prepare_espeak()
+        check_voice(g2p)
+        return
     if g2p not in g2p_choices:
         known = ", ".join(choice for choice in g2p_choices if choice)
-        raise InputError("--g2p", f"unknown value '{g2p}'", f"Choose one of {known}")
+        raise InputError("--g2p", f"unknown value '{g2p}'", f"Choose one of {known}, or {ANY}VOICE")
     if g2p and g2p.startswith("g2p_en"):
         check_nltk_data()
     if g2p and g2p.startswith("espeak_ng"):

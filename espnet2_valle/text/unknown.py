@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 
 from espnet2_valle.text.language import foreign_words
+from espnet2_valle.text.markup import spans
+from espnet2_valle.text.multilingual import MultilingualTokenizer, choices_by_language
 from espnet2_valle.text.tokenizer import Tokenizer
 from espnet2_valle.text.tokens import TokenIDs
 
@@ -25,6 +27,15 @@ def unknown_words(
         word -> its tokens that the list lacks, or what else is wrong with it. Tokens that no word has by
         itself stand for themselves.
     """
+    if isinstance(tokenizer, MultilingualTokenizer):
+        choices = choices_by_language(g2p)
+        return {
+            word: lacked
+            for language, part in spans(text, tokenizer.tokenizers)
+            for word, lacked in _unknown_of(
+                part, tokenizer.tokenizers[language], known, choices.get(language)
+            ).items()
+        }
     missing = set(known.unknown(tokens))
     found: dict[str, str] = {}
     explained: set[str] = set()
@@ -35,6 +46,11 @@ def unknown_words(
             explained.update(lacked)
     foreign = dict.fromkeys(foreign_words(text, g2p), "letters that the g2p does not read")
     return found | {token: token for token in sorted(missing - explained)} | foreign
+
+
+def _unknown_of(text: str, tokenizer: Tokenizer, known: TokenIDs, g2p: str | None) -> dict[str, str]:
+    """Words of a part of a text in one language that a model cannot say as they are."""
+    return unknown_words(text, tokenizer.text2tokens(text), tokenizer, known, g2p)
 
 
 def name_words(words: Mapping[str, str]) -> str:

@@ -55,6 +55,16 @@ def test_long_sentences_are_cut_at_commas_or_where_they_must():
     assert [part.pause for part in cut] == [0.2, 0.3, 0.9]
 
 
+def test_marks_of_languages_stay_around_what_they_are_of():
+    pytest.importorskip("sentencex")
+    sentences = split_text("Say <lang=de>eins. Zwei?\n\nDrei</lang> Now.", PAUSES)
+    assert [(one.text, one.pause) for one in sentences] == [
+        ("Say <lang=de>eins.</lang>", PAUSES["."]),
+        ("<lang=de>Zwei?</lang>", PAUSES["paragraph"]),
+        ("<lang=de>Drei</lang> Now.", PAUSES["paragraph"]),
+    ]
+
+
 def test_one_loudness():
     options = LongformOptions(PAUSES)
     quiet = np.concatenate([0.3 * buzz(120, 1.0), np.zeros(RATE, dtype=np.float32)])
