@@ -105,9 +105,17 @@ def variables(words: Sequence[str]) -> str:
 
 
 def print_results(settings: Settings) -> None:
-    """Print what a run ends with: its scores, and where report and packed model lie."""
-    if Path(settings.results, ".done_score").is_file():
-        print(f"\n{read_text(Path(settings.results, 'RESULTS.md'))}")
+    """Print what a run ends with: its scores, and where report and packed model lie.
+
+    Scores of what was decoded before are not printed as those of what is there now.
+    """
+    scored, decoded = Path(settings.results, ".done_score"), Path(settings.decode, ".done")
+    results = Path(settings.results, "RESULTS.md")
+    if scored.is_file():
+        if decoded.is_file() and decoded.stat().st_mtime > scored.stat().st_mtime:
+            log(f"{results} is of an earlier {settings.decode}; stage 8 scores anew")
+        else:
+            print(f"\n{read_text(results)}")
     if Path(settings.results, "detector", ".done").is_file():
         print(read_text(Path(settings.results, "detector", "DETECTOR.md")))
     for file in (f"{settings.results}/report.html", settings.packed):

@@ -1,3 +1,4 @@
+import os
 import subprocess
 from pathlib import Path
 
@@ -162,3 +163,21 @@ def test_a_run_ends_with_what_there_is(recipe, capsys):
     assert "# Scores" in shown
     assert shown.endswith(f" {exp}/model.zip\n")
     assert "report.html" not in shown
+
+
+def test_scores_of_an_earlier_decoding_are_not_shown_as_those_of_this_one(recipe, capsys):
+    settings = settings_of(["--expdir", str(recipe)])
+    exp = recipe / "mini"
+    (exp / "decode").mkdir(parents=True)
+    (exp / "RESULTS.md").write_text("# Scores\n")
+    decoded, scored = exp / "decode" / ".done", exp / ".done_score"
+    for when, file in enumerate((decoded, scored)):
+        file.touch()
+        os.utime(file, (when, when))
+    print_results(settings)
+    assert "# Scores" in capsys.readouterr().out
+    os.utime(decoded, (2, 2))
+    print_results(settings)
+    shown = capsys.readouterr().out
+    assert "# Scores" not in shown
+    assert "stage 8 scores anew" in shown
