@@ -157,6 +157,15 @@ class AbsCodec(ABC):
         """
         raise self._no_latent()
 
+    def with_pitch(self, latent: np.ndarray, log_f0: np.ndarray) -> np.ndarray:
+        """Return the latent (T, D) with another F0, where that is a part of it; else as it is.
+
+        Args:
+            latent: (T, D).
+            log_f0: (T,) natural log of F0 in Hz, also where nothing is voiced.
+        """
+        return latent
+
     def latent_codewords(self) -> LatentCodewords | None:
         """Return the codewords of which latents are sums; None where a latent is no such sum."""
         return None

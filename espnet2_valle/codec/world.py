@@ -219,6 +219,12 @@ class WorldCodec(AbsCodec):
         latent = self.check_latent(latent, self.features.dim)
         return self.features.synthesise(latent) if len(latent) else np.zeros(0, dtype=np.float32)
 
+    def with_pitch(self, latent: np.ndarray, log_f0: np.ndarray) -> np.ndarray:
+        """See `AbsCodec.with_pitch`: F0 is one of the features."""
+        changed = self.check_latent(latent, self.features.dim).copy()
+        changed[:, self.features.names.index("pitch")] = log_f0
+        return changed
+
     def latent_codewords(self) -> LatentCodewords | None:
         """See `AbsCodec.latent_codewords`: before latents are smoothed; None with a learnt codebook."""
         return None if self.context else LatentCodewords(self.quantizer.codebooks, self.quantizer.scales)

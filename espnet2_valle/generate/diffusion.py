@@ -251,9 +251,13 @@ class DiffusionText2Speech(Text2Speech):
         )
 
     def _sound(self, made: Generated, prepared: Prepared) -> Speech:
-        """Latents to sound, through the output tail."""
+        """Latents to sound, through the output tail.
+
+        Where F0 is a part of the latent, it is the one that was asked for: the denoiser, which also looks at
+        the prompt, comes only near to it.
+        """
         most = prepared.limits.max_frames
-        latent = made.latent[:most]
+        latent = self.codec.with_pitch(made.latent, made.log_f0)[:most]
         outcome = Outcome.HIT_LENGTH_CAP if len(made.latent) > most else Outcome.OK
         wav = self.codec.decode_latent(latent)
         speech, outcome = finish(wav, self.fs, outcome, self.watermark)

@@ -162,4 +162,5 @@ def test_the_latent_is_what_decoding_makes_sound_of(codec):
     assert latent.shape == (len(codes), 128)
     np.testing.assert_allclose(codec.decode_latent(latent), codec.decode(codes), atol=1e-5)
     np.testing.assert_array_equal(codec.latent_codewords().sum(codes), latent)
+    assert codec.with_pitch(latent, np.zeros(len(latent))) is latent  # F0 is no dimension of it
     assert codec.decode_latent(latent[:0]).shape == (0,)

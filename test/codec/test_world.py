@@ -225,3 +225,14 @@ def test_what_is_no_latent_is_refused(codec, wrong):
     latent = np.full((3, codec.features.dim), np.nan) if wrong is None else wrong
     with pytest.raises(ValueError, match="a finite latent of shape"):
         codec.decode_latent(latent)
+
+
+def test_a_latent_with_another_pitch_sounds_so(codec, features):
+    latent = codec.latent(codec.encode(vowel(1.5, 150, seed=5)))
+    before = latent.copy()
+    changed = codec.with_pitch(latent, np.full(len(latent), np.log(200.0)))
+    heard = features.analyse(codec.decode_latent(changed))
+    voiced = heard[:, 0] > 0.5
+    assert voiced.any()
+    assert np.exp(np.median(heard[voiced, 1])) == pytest.approx(200, rel=0.02)
+    np.testing.assert_array_equal(latent, before)

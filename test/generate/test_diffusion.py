@@ -101,6 +101,16 @@ def test_semitones_are_those_of_the_pitch_that_the_latent_is_made_for(speaker):
     assert sorted(set(np.round(word, 6))) == sorted({0.0, np.round(-np.log(2), 6)})
 
 
+def test_what_is_heard_has_the_pitch_that_was_asked_for(speaker, monkeypatch):
+    heard, decode = [], speaker.codec.decode_latent
+    monkeypatch.setattr(speaker.codec, "decode_latent", lambda latent: heard.append(latent) or decode(latent))
+    for control in ("", "pitch=4"):
+        speaker("a b", *VOICE, control=control)
+    plain, high = (latent[:, speaker.codec.features.names.index("pitch")] for latent in heard)
+    np.testing.assert_allclose(plain, pitch_of(speaker).log_f0, atol=1e-5)
+    np.testing.assert_allclose(high - plain, np.log(2) / 3, atol=1e-5)
+
+
 def test_wishes_for_all_that_is_said_add_to_those_of_a_request(ns2_files):
     high = open_it(ns2_files, diffusion=DiffusionOptions(diffusion_steps=2, speed=0.5, pitch=2.0))
     plain = open_it(ns2_files)
