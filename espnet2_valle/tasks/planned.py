@@ -10,6 +10,7 @@ from espnet2_valle.ns2.model import NaturalSpeech2
 from espnet2_valle.tasks.ns2 import NS2Task
 from espnet2_valle.tasks.valle import VALLETask
 from espnet2_valle.valle.espnet_model import ESPnetVALLEModel
+from espnet2_valle.valle.languages import NONE
 
 ANY_FRAME_RATE, ANY_CODEBOOKS, ANY_SIZE = 50.0, 8, 1024  # a diffusion model's size does not depend on them
 
@@ -40,6 +41,8 @@ def build_planned(
     args = VALLETask.get_parser().parse_args(["--config", str(config), "--output_dir", "unused"])
     args.valle = given.get("valle", args.valle)
     args.valle_conf = {**args.valle_conf, **(valle_conf or {})}
+    if args.valle_conf.get("language_id", NONE) != NONE:
+        args.valle_conf.setdefault("languages", ["en"])  # a training takes its set's
     plan_data(args, vocab_size + 1, frame_rate, num_codebooks, codebook_size)
     return VALLETask.build_model(args), args
 

@@ -25,11 +25,12 @@ from espnet2_valle.common.machine import Choice, cores, describe
 from espnet2_valle.tasks.adapter import check_adapter, keep_apart
 from espnet2_valle.tasks.batch_size import accept_auto, choose_batch_bins
 from espnet2_valle.tasks.codewords import use_codewords
+from espnet2_valle.tasks.languages import fill_languages, languages_of
 from espnet2_valle.text.tokenizer import G2P_HELP, TOKEN_TYPES
 from espnet2_valle.text.tokens import TokenIDs
 from espnet2_valle.train.batches import BatchPlan, BatchRule
 from espnet2_valle.train.compute_dtype import choose_dtype
-from espnet2_valle.train.corpus_weights import check_weights
+from espnet2_valle.train.corpus_weights import OPTION, TEMPERATURE, check_temperature, check_weights
 from espnet2_valle.train.index import TrainingIndex, read_head
 from espnet2_valle.train.iterator import IndexedUtterances, IndexIterFactory
 from espnet2_valle.train.preprocessor import VALLEPreprocessor
@@ -97,6 +98,13 @@ class VALLETask(AbsTask):
             "such as NAME=2; default: once",
         )
         group.add_argument(
+            "--language_temperature",
+            type=float,
+            default=1.0,
+            help="of several languages (utt2lang): 1 draws their utterances as often as they are there, 5 "
+            "those of rare ones oftener, inf all languages alike",
+        )
+        group.add_argument(
             "--base_token_list",
             type=str_or_none,
             default=None,
@@ -126,18 +134,24 @@ class VALLETask(AbsTask):
         """Check what is known before any work; ESPnet calls it first.
 
         Raises:
-            InputError: there is no such token list or training index, a weight is none; see `check_adapter`.
+            InputError: there is no such token list or training index, a weight is none; see `check_adapter`
+                and `fill_languages`.
         """
         super().check_required_command_args(args)
         check_adapter(args)
         check_weights(args.corpus_weights)
-        if args.corpus_weights and args.iterator_type != "task":
+        check_temperature(args.language_temperature)
+        sampled = {OPTION: args.corpus_weights, TEMPERATURE: args.language_temperature != 1}
+        option = next((name for name, given in sampled.items() if given), None)
+        if option and args.iterator_type != "task":
             raise InputError(
-                "--corpus_weights",
+                option,
                 f"is not for --iterator_type {args.iterator_type}",
                 "Choose --iterator_type task",
             )
         check_inputs(args)
+        data = args.train_data_path_and_name_and_type
+        fill_languages(args, data[0][0] if data and data[0][2] == INDEX_TYPE else None)
 
     @classmethod
     def build_optimizers(
@@ -205,7 +219,9 @@ class VALLETask(AbsTask):
             valle = build_model(args).valle
         rule = _batch_rule(args, valle, iter_options.batch_bins, iter_options.train, ranks_of(iter_options))
         return IndexIterFactory(
-            IndexedUtterances(TrainingIndex(data[0][0]), iter_options.preprocess_fn, rule.separator),
+            IndexedUtterances(
+                TrainingIndex(data[0][0]), iter_options.preprocess_fn, rule.separator, languages_of(args)
+            ),
             rule,
             iter_options.collate_fn,
             **loading(args, iter_options),
@@ -337,6 +353,7 @@ def _batch_rule(args: argparse.Namespace, valle: AbsVALLE, bins: int, train: boo
         max_join_frames=int((args.join_seconds if train else 0.0) * codec_spec(args).frame_rate),
         separator=tokens.index(SPACE) if SPACE in tokens else None,
         weights=args.corpus_weights if train else {},
+        language_temperature=args.language_temperature if train else 1.0,
     )
 
 

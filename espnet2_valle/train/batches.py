@@ -12,7 +12,7 @@ import numpy as np
 
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.train.concatenate import ALONE, choose_companions
-from espnet2_valle.train.corpus_weights import draw, weights_of
+from espnet2_valle.train.corpus_weights import draw, language_weights, weights_of
 from espnet2_valle.train.index import TrainingIndex
 
 Positions = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -32,6 +32,8 @@ class BatchRule:
         separator: token between the texts of two joined utterances; None: nothing.
         weights: of several corpora: name -> how often a pass has an utterance, alone and joined, on average.
             Those that are not named come once.
+        language_temperature: 1 or more: how far utterances of rare languages come oftener, see
+            `language_weights`.
     """
 
     bins: int
@@ -41,6 +43,7 @@ class BatchRule:
     max_join_frames: int = 0
     separator: int | None = None
     weights: Mapping[str, float] = field(default_factory=dict)
+    language_temperature: float = 1.0
 
     def padded(self, tokens: np.ndarray, frames: np.ndarray) -> np.ndarray:
         """Lengths in units of `step`, rounded up; uint16, which numpy sorts in linear time."""
@@ -74,7 +77,7 @@ class BatchPlan:
             lengths = np.concatenate([lengths, self._joined_lengths(index)])
             self.joined = np.flatnonzero(self.companions != ALONE).astype(np.int32)
         items = np.arange(len(lengths), dtype=np.int32)
-        if rule.weights:
+        if rule.weights or rule.language_temperature != 1:
             items = np.repeat(items, self._draws(index, rng))
         self.starts = cut(np.bincount(lengths[items]), rule)
         rng.shuffle(items)
@@ -92,6 +95,8 @@ class BatchPlan:
     def _draws(self, index: TrainingIndex, rng: np.random.Generator) -> np.ndarray:
         """Draw the number of times that each item comes in this pass, (items,) int64."""
         weights = weights_of(index, self.rule.weights)
+        if self.rule.language_temperature != 1:
+            weights = weights * language_weights(index, self.rule.language_temperature)
         if self.companions is not None:
             weights = np.concatenate([weights, weights[self.joined]])
         return draw(weights, rng)

@@ -1,4 +1,4 @@
-"""Sampling weights of corpora: so often a pass over a training index draws each utterance."""
+"""Sampling weights of corpora and languages: so often a pass over a training index draws each utterance."""
 
 from collections.abc import Mapping
 
@@ -9,6 +9,7 @@ from espnet2_valle.data.ids import corpus_of
 from espnet2_valle.train.index import TrainingIndex
 
 OPTION = "--corpus_weights"
+TEMPERATURE = "--language_temperature"
 
 
 def check_weights(weights: Mapping[str, object]) -> None:
@@ -44,6 +45,36 @@ def weights_of(index: TrainingIndex, weights: Mapping[str, float]) -> np.ndarray
     if not found.any():
         raise InputError(OPTION, "leaves nothing to learn from", "Give one corpus more than 0")
     return found
+
+
+def check_temperature(temperature: float) -> None:
+    """Raise InputError at a temperature below 1."""
+    if not temperature >= 1:
+        raise InputError(
+            TEMPERATURE,
+            f"{temperature:g} is out of range",
+            "Give 1 (languages as they are), 5, or inf (even)",
+        )
+
+
+def language_weights(index: TrainingIndex, temperature: float) -> np.ndarray:
+    """Weight of each utterance by its language: shares of the speech become share^(1 / temperature).
+
+    A pass has as many frames as without weights (Arivazhagan et al., 2019, arXiv 1907.05019, sec. 4).
+
+    Args:
+        index: of several languages.
+        temperature: 1 leaves the languages as they are, infinity gives all the same share.
+
+    Returns:
+        (utterances,) float64.
+    """
+    language = index.columns["language"]
+    frames = np.bincount(language, weights=index.frames, minlength=len(index.languages))
+    there = frames > 0
+    shares = np.where(there, frames / frames.sum(), 1.0)
+    wanted = np.where(there, shares ** (1 / temperature), 0.0)
+    return (wanted / wanted.sum() / shares)[language]
 
 
 def draw(weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -1,12 +1,14 @@
 """Batches from a training index, for ESPnet's `iterator_type: task`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
 from espnet2.iterators.abs_iter_factory import AbsIterFactory
 from torch.utils.data import DataLoader, Dataset
 
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.text.multilingual import normal_code
 from espnet2_valle.train.batches import BatchPlan, BatchRule, Item
 from espnet2_valle.train.concatenate import ALONE
 from espnet2_valle.train.index import TrainingIndex
@@ -22,6 +24,10 @@ class IndexedUtterances(Dataset[Utterance]):
         index: of the set.
         preprocess: checks an utterance, or None.
         separator: token between the texts of a pair; None: nothing.
+        languages: whose numbers utterances are to have, in that order; None: they have none.
+
+    Raises:
+        InputError: the set has an utterance of another language.
     """
 
     def __init__(
@@ -29,21 +35,58 @@ class IndexedUtterances(Dataset[Utterance]):
         index: TrainingIndex,
         preprocess: Callable[[str, dict[str, np.ndarray]], dict[str, np.ndarray]] | None = None,
         separator: int | None = None,
+        languages: Sequence[str] | None = None,
     ):
         self.index = index
+        self.languages = None if languages is None else _numbers(index, languages)
         self.preprocess = preprocess
         self.separator = [] if separator is None else [separator]
 
     def __getitem__(self, item: Item) -> Utterance:
-        """Name (`first+second` of a pair), and "text" (S,) int64 and "codes" (T, Q) int16."""
+        """Name (`first+second` of a pair), and "text" (S,) int64 and "codes" (T, Q) int16.
+
+        With `languages` also "text_languages" (S,) and "codes_languages" (T,), int64.
+        """
         first, second = item
+        spoken = self._languages(first)
         name, text, codes = self.index.utterance(first), self.index.text(first), self.index.codes(first)
         if second != ALONE:
             name += f"+{self.index.utterance(second)}"
             text = np.concatenate([text, np.array(self.separator, text.dtype), self.index.text(second)])
             codes = np.concatenate([codes, self.index.codes(second)])
+            # The token between them counts as of the first.
+            spoken = [
+                np.concatenate([np.pad(one, (0, more), mode="edge"), other])
+                for one, other, more in zip(spoken, self._languages(second), (len(self.separator), 0))
+            ]
         data = {"text": text, "codes": codes}
-        return name, self.preprocess(name, data) if self.preprocess else data
+        data = self.preprocess(name, data) if self.preprocess else data
+        return name, {**data, **dict(zip(("text_languages", "codes_languages"), spoken))}
+
+    def _languages(self, number: int) -> list[np.ndarray]:
+        """The language of each token and of each frame of an utterance, or nothing."""
+        if self.languages is None:
+            return []
+        language = self.languages[self.index.columns["language"][number]]
+        return [np.full(length[number], language) for length in (self.index.tokens, self.index.frames)]
+
+
+def _numbers(index: TrainingIndex, languages: Sequence[str]) -> np.ndarray:
+    """The number (languages of the index,) int64 of each language that an index has.
+
+    Raises:
+        InputError: it has another one.
+    """
+    names = [normal_code(name) for name in index.languages]
+    for name in names:
+        if name not in languages:
+            raise InputError(
+                index.directory / "languages.txt",
+                f"has '{name}', which is none of the languages of the model: {', '.join(languages)}",
+                "Write utt2lang into the data directory (stage 1) and run stages 2 to 4 again, or name it in "
+                "valle_conf: languages",
+            )
+    return np.array([languages.index(name) for name in names], dtype=np.int64)
 
 
 class IndexIterFactory(AbsIterFactory):

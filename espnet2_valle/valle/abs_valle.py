@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from espnet2_valle.valle.embeddings import SHAPE_STEP, CodeTables
+from espnet2_valle.valle.languages import BatchLanguages, LanguageIDs
 from espnet2_valle.valle.transformer import Transformer
 
 Lengths = TypeVar("Lengths", torch.Tensor, np.ndarray)
@@ -33,12 +34,13 @@ class AbsVALLE(torch.nn.Module, ABC):
 
     Attributes:
         causal: whether a position sees only those before it.
-        transformer, codes: see the classes.
+        transformer, codes, language_ids: see the classes.
     """
 
     causal: bool
     transformer: Transformer
     codes: CodeTables
+    language_ids: LanguageIDs
 
     @abstractmethod
     def forward(
@@ -47,6 +49,7 @@ class AbsVALLE(torch.nn.Module, ABC):
         text_lengths: torch.Tensor,
         codes: torch.Tensor,
         codes_lengths: torch.Tensor,
+        languages: BatchLanguages | None = None,
     ) -> Prediction:
         """Predict the codes that the model is trained on.
 
@@ -55,6 +58,7 @@ class AbsVALLE(torch.nn.Module, ABC):
             text_lengths: (batch,), on the CPU: a GPU would have to be waited for.
             codes: (batch, time, Q) codec codes.
             codes_lengths: (batch,), on the CPU.
+            languages: of tokens and frames; None only for models without language IDs.
         """
 
     @abstractmethod

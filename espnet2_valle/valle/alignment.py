@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from espnet2_valle.valle.ar import VALLEAR
+from espnet2_valle.valle.languages import SpokenLanguages
 from espnet2_valle.valle.transformer import SelfAttention
 
 
@@ -30,7 +31,12 @@ class Alignment:
 
 @torch.inference_mode()
 def align(
-    model: VALLEAR, text: torch.Tensor, prompt: torch.Tensor, codes: torch.Tensor, prompt_tokens: int
+    model: VALLEAR,
+    text: torch.Tensor,
+    prompt: torch.Tensor,
+    codes: torch.Tensor,
+    prompt_tokens: int,
+    languages: SpokenLanguages | None = None,
 ) -> Alignment:
     """Read text and speech once more and look at the attention of the steps behind the prompt.
 
@@ -40,6 +46,7 @@ def align(
         prompt: (prompt_time,) codebook 1 of the prompt.
         codes: (time,) codebook 1 of what was said.
         prompt_tokens: how many of the ids are the prompt's.
+        languages: None only for models without language IDs.
 
     Returns:
         the alignment by the head with the largest focus rate.
@@ -66,7 +73,7 @@ def align(
     ]
     try:
         cache = model.new_cache(1, len(text) + 1 + groups.shape[1])
-        model.prefill(text[None], groups, cache, rates.to(text.device))
+        model.prefill(text[None], groups, cache, rates.to(text.device), [languages])
     finally:
         for hook in hooks:
             hook.remove()

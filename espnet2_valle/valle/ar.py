@@ -1,6 +1,6 @@
 """The autoregressive model: text, then codebook 1 (VALL-E, sec. 4.2.1; groups: VALL-E 2, sec. 3.2)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import nn
@@ -12,6 +12,7 @@ from espnet2_valle.valle.abs_valle import AbsVALLE, Lengths, Prediction
 from espnet2_valle.valle.aligner import Aligner, head_scores, reading_loss
 from espnet2_valle.valle.cache import KVCache
 from espnet2_valle.valle.embeddings import CodeTables, TextEmbedding, sinusoids
+from espnet2_valle.valle.languages import NONE, BatchLanguages, LanguageIDs, SpokenLanguages
 from espnet2_valle.valle.packing import Packing
 from espnet2_valle.valle.rows import filled_places, join, length_mask, on_device, round_up, take
 from espnet2_valle.valle.transformer import Transformer
@@ -43,9 +44,12 @@ class VALLEAR(AbsVALLE):
         alignment_layer: of which layer the first head is taught by an `Aligner` to read what is to be said
             next, counted from 1. Without a teacher a small model on little real speech finds the text late
             or never. 0: none, as in the papers.
+        language_id: what is told its language by a learned embedding: none, text (its tokens), audio (its
+            frames: VALL-E X, Zhang et al., 2023) or both.
+        languages: that it knows, whose order gives their numbers.
 
     Raises:
-        ValueError: there is no such layer.
+        ValueError: there is no such layer, or see `LanguageIDs`.
     """
 
     causal = True
@@ -67,6 +71,8 @@ class VALLEAR(AbsVALLE):
         own_rate_weight: float = 0.0,
         attention_dropout: float = 0.0,
         alignment_layer: int = 0,
+        language_id: str = NONE,
+        languages: list[str] | None = None,
     ):
         super().__init__()
         if not 0 <= alignment_layer <= layers:
@@ -88,6 +94,7 @@ class VALLEAR(AbsVALLE):
         self.transformer = Transformer(
             layers, width, heads, feed_forward, dropout, attention_dropout=attention_dropout
         )
+        self.language_ids = LanguageIDs(language_id, languages or [], width)
 
     def forward(
         self,
@@ -95,12 +102,15 @@ class VALLEAR(AbsVALLE):
         text_lengths: torch.Tensor,
         codes: torch.Tensor,
         codes_lengths: torch.Tensor,
+        languages: BatchLanguages | None = None,
     ) -> Prediction:
         """See `AbsVALLE.forward`; predicts every group and the end: N = G * sum(groups + 1)."""
         groups, group_lengths = self.group(codes[..., 0], codes_lengths)
         rates = self.position_rates(text_lengths, group_lengths)
         taps = {self.alignment_layer - 1: text} if self.alignment_layer else {}
-        logits = self.logits(text, text_lengths, groups, group_lengths, rates, taps)
+        if languages is not None:  # a group is of the language of its last frame
+            languages = languages._replace(codes=self.group(languages.codes, codes_lengths)[0][..., -1])
+        logits = self.logits(text, text_lengths, groups, group_lengths, rates, taps, languages)
         said = length_mask(on_device(group_lengths, groups.device), groups.shape[1] + 1)
         ended = F.pad(groups, (0, 0, 0, 1)).masked_fill(~said.unsqueeze(2), self.end)
         inside = on_device(filled_places(group_lengths + 1, ended.shape[1]), groups.device)
@@ -169,6 +179,7 @@ class VALLEAR(AbsVALLE):
         group_lengths: torch.Tensor,
         rates: torch.Tensor | None = None,
         taps: dict[int, torch.Tensor] | None = None,
+        languages: BatchLanguages | None = None,
     ) -> torch.Tensor:
         """Teacher-forced prediction.
 
@@ -177,13 +188,17 @@ class VALLEAR(AbsVALLE):
             groups: (batch, groups, G); group_lengths: (batch,)
             rates: (batch,) from `position_rates`; None means `position_rate` for all.
             taps: see `Transformer.forward`.
+            languages: of tokens and groups; None only for models without language IDs.
 
         Returns:
             (batch, groups + 1, G, codebook_size + 1): at index t the prediction of group t
             from the groups before it.
         """
+        of_text, of_groups = languages or (None, None)
         embedded_text, embedded_lengths = self.text(text, text_lengths)
-        parts = [(embedded_text, embedded_lengths), (self._embed(groups, rates=rates), group_lengths)]
+        embedded_text = self.language_ids.of_text(embedded_text, of_text, text_lengths)
+        audio = self._embed(groups, rates=rates, languages=of_groups)
+        parts = [(embedded_text, embedded_lengths), (audio, group_lengths)]
         x, lengths = join(parts, self.shape_step)
         packing = Packing(lengths, x.shape[1], x.device, causal=True) if self.transformer.packed else None
         hidden = self.transformer(self.dropout(x), causal=True, packing=packing, taps=taps)
@@ -202,6 +217,7 @@ class VALLEAR(AbsVALLE):
         groups: Iterable[torch.Tensor],
         cache: KVCache,
         rates: torch.Tensor | None = None,
+        languages: Sequence[SpokenLanguages | None] | None = None,
     ) -> torch.Tensor:
         """Read the text and the prompt into an empty cache.
 
@@ -213,23 +229,34 @@ class VALLEAR(AbsVALLE):
             groups: (prompt_groups, G) of each row, may be empty.
             cache: from `new_cache`, for the longest row.
             rates: (batch,) from `position_rates`; None means `position_rate` for all.
+            languages: of each row; None only for models without language IDs.
 
         Returns:
             logits of the next group, (batch, G, codebook_size + 1).
         """
         texts = list(text)
         each = [None] * len(texts) if rates is None else rates.split(1)
-        rows = [self._row(*row) for row in zip(texts, groups, each, strict=True)]
+        spoken = languages or [None] * len(texts)
+        rows = [self._row(*row) for row in zip(texts, groups, each, spoken, strict=True)]
         x = pad_sequence(rows, batch_first=True)
         if all(len(row) == x.shape[1] for row in rows):
             return self._predict(self.transformer(x, causal=True, cache=cache, last=1))[:, 0]
         hidden = self.transformer(x, causal=True, cache=cache)  # no row sees what is behind it
         return self._predict(torch.stack([one[len(row) - 1 :][:1] for one, row in zip(hidden, rows)]))[:, 0]
 
-    def _row(self, text: torch.Tensor, groups: torch.Tensor, rate: torch.Tensor | None) -> torch.Tensor:
+    def _row(
+        self,
+        text: torch.Tensor,
+        groups: torch.Tensor,
+        rate: torch.Tensor | None,
+        spoken: SpokenLanguages | None,
+    ) -> torch.Tensor:
         """(text_time,) and (groups, G) -> (text_time + 1 + groups, width), as the Transformer reads them."""
-        embedded, _ = self.text(text[None], torch.tensor([len(text)], device=text.device))
-        return torch.cat([embedded, self._embed(groups[None], rates=rate).to(embedded.dtype)], dim=1)[0]
+        length = torch.tensor([len(text)], device=text.device)
+        embedded, _ = self.text(text[None], length)
+        embedded = self.language_ids.of_text(embedded, spoken and spoken.text[None], length)
+        audio = self._embed(groups[None], rates=rate, languages=spoken and spoken.prompt)
+        return torch.cat([embedded, audio.to(embedded.dtype)], dim=1)[0]
 
     @torch.no_grad()
     def step(
@@ -238,6 +265,7 @@ class VALLEAR(AbsVALLE):
         position: torch.Tensor,
         cache: KVCache,
         rates: torch.Tensor | None = None,
+        languages: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Add one group to each row.
 
@@ -246,11 +274,13 @@ class VALLEAR(AbsVALLE):
             position: (batch,), their index among the row's audio groups, the prompt's included.
             cache: state after `prefill` or the former `step`.
             rates: the rows' of `prefill`.
+            languages: (batch,), of what the rows are to say; None only for models without language IDs.
 
         Returns:
             logits of the next group, (batch, G, codebook_size + 1).
         """
-        x = self._embed(group.unsqueeze(1), position.unsqueeze(1), rates)
+        spoken = None if languages is None else languages.unsqueeze(1)
+        x = self._embed(group.unsqueeze(1), position.unsqueeze(1), rates, spoken)
         return self._predict(self.transformer(x, causal=True, cache=cache))[:, 0]
 
     def _embed(
@@ -258,6 +288,7 @@ class VALLEAR(AbsVALLE):
         groups: torch.Tensor,
         positions: torch.Tensor | None = None,
         rates: torch.Tensor | None = None,
+        languages: torch.Tensor | int | None = None,
     ) -> torch.Tensor:
         """(batch, groups, G) -> (batch, groups, width), at audio `positions` (batch, groups) or from zero."""
         table = self.codes.weight[0]
@@ -269,7 +300,7 @@ class VALLEAR(AbsVALLE):
         if positions is None:
             positions = torch.arange(groups.shape[1], device=groups.device)
         rate = self.position_rate if rates is None else on_device(rates, groups.device).unsqueeze(1)
-        return x + sinusoids(positions * rate, table.shape[1])
+        return self.language_ids.of_audio(x, languages) + sinusoids(positions * rate, table.shape[1])
 
     def _predict(self, hidden: torch.Tensor) -> torch.Tensor:
         """(batch, steps, width) -> (batch, steps, G, codebook_size + 1)."""

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from typeguard import typechecked
 
 from espnet2_valle.valle.abs_valle import AbsVALLE
+from espnet2_valle.valle.languages import BatchLanguages
 from espnet2_valle.valle.rows import on_device
 
 TOP_K = 10
@@ -78,6 +79,8 @@ class ESPnetVALLEModel(AbsESPnetModel):
         text_lengths: torch.Tensor | np.ndarray,
         codes: torch.Tensor,
         codes_lengths: torch.Tensor | np.ndarray,
+        text_languages: torch.Tensor | None = None,
+        codes_languages: torch.Tensor | None = None,
         **kwargs: object,
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor], torch.Tensor]:
         """Loss of a batch.
@@ -86,6 +89,8 @@ class ESPnetVALLEModel(AbsESPnetModel):
             text: (batch, text_time) token ids; text_lengths: (batch,)
             codes: (batch, time, Q) codes; codes_lengths: (batch,). Lengths on a GPU are waited for; arrays
                 stay on the CPU where what shards or copies models moves tensors.
+            text_languages: (batch, text_time) number of the language of each token; codes_languages: (batch,
+                time) of each frame. Only for models with language IDs.
 
         Returns:
             loss (mean over predicted codes), stats (loss, acc, acc10; of a model with an aligner also its
@@ -94,8 +99,13 @@ class ESPnetVALLEModel(AbsESPnetModel):
         """
         text_lengths, codes_lengths = (torch.as_tensor(one).cpu() for one in (text_lengths, codes_lengths))
         text, codes = text[:, : int(text_lengths.max())], codes[:, : int(codes_lengths.max())].long()
+        languages = None
+        if text_languages is not None and codes_languages is not None:
+            languages = BatchLanguages(
+                text_languages[:, : text.shape[1]], codes_languages[:, : codes.shape[1]]
+            )
         with self._products(codes.device):
-            predicted = self.valle(text, text_lengths, codes, codes_lengths)
+            predicted = self.valle(text, text_lengths, codes, codes_lengths, languages)
         logits, targets = predicted.logits, predicted.targets
         shares = targets
         if self.training and self.neighbourhoods is not None:
@@ -112,7 +122,7 @@ class ESPnetVALLEModel(AbsESPnetModel):
             stats["alignment"] = predicted.alignment.detach()
             if not self.training:
                 stats["text_gain"] = (
-                    self._loss_backwards(text, text_lengths, codes, codes_lengths) - loss.detach()
+                    self._loss_backwards(text, text_lengths, codes, codes_lengths, languages) - loss.detach()
                 )
             loss = loss + self.alignment_weight * predicted.alignment
         weight = on_device(torch.tensor([targets.numel()]), loss.device)
@@ -120,13 +130,20 @@ class ESPnetVALLEModel(AbsESPnetModel):
 
     @torch.no_grad()
     def _loss_backwards(
-        self, text: torch.Tensor, text_lengths: torch.Tensor, codes: torch.Tensor, codes_lengths: torch.Tensor
+        self,
+        text: torch.Tensor,
+        text_lengths: torch.Tensor,
+        codes: torch.Tensor,
+        codes_lengths: torch.Tensor,
+        languages: BatchLanguages | None,
     ) -> torch.Tensor:
         """Loss of the batch with the tokens of each text in reverse."""
         last = on_device(text_lengths, text.device).unsqueeze(1) - 1
         place = (last - torch.arange(text.shape[1], device=text.device)).clamp(min=0)
+        if languages is not None:
+            languages = languages._replace(text=languages.text.gather(1, place))
         with self._products(codes.device):
-            predicted = self.valle(text.gather(1, place), text_lengths, codes, codes_lengths)
+            predicted = self.valle(text.gather(1, place), text_lengths, codes, codes_lengths, languages)
         return F.cross_entropy(predicted.logits.float(), predicted.targets)
 
     def _products(self, device: torch.device) -> AbstractContextManager:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from espnet2_valle.valle.abs_valle import AbsVALLE, Lengths, Prediction
 from espnet2_valle.valle.cache import GrowingCache
 from espnet2_valle.valle.chunks import MASK_KINDS, Chunks, draw_chunk_ranks
 from espnet2_valle.valle.embeddings import CodeTables, TextEmbedding, sinusoids
+from espnet2_valle.valle.languages import NONE, BatchLanguages, LanguageIDs, SpokenLanguages
 from espnet2_valle.valle.packing import Packing
 from espnet2_valle.valle.padding import Padding
 from espnet2_valle.valle.rows import filled_places, join, length_mask, on_device, round_up, take
@@ -24,6 +26,19 @@ PROMPT_MODES = ("random", "prefix")
 ROOM = 2  # times what they hold: with that the caches of a stream begin
 
 
+class NARLanguages(NamedTuple):
+    """Languages in a batch, by their numbers.
+
+    Attributes:
+        text: (batch, text_time) of each token.
+        prompt, target: (batch, time) of each frame.
+    """
+
+    text: torch.Tensor
+    prompt: torch.Tensor
+    target: torch.Tensor
+
+
 @dataclass
 class NARContext:
     """State of chunk-by-chunk generation: text, prompt and the chunks so far, in each stage.
@@ -32,11 +47,13 @@ class NARContext:
         caches: one for each stage, of batch 1.
         position: of the next frame.
         own_codes: (utterance_codebooks,) codes of the utterance as a whole.
+        language: number of that of the chunks; None only for models without language IDs.
     """
 
     caches: list[GrowingCache]
     position: int
     own_codes: torch.Tensor
+    language: int | None = None
 
 
 class VALLENAR(AbsVALLE):
@@ -65,9 +82,13 @@ class VALLENAR(AbsVALLE):
         chunk_frames: length of a chunk in training; 0 trains with full attention alone, as the papers do.
         mask_mix: share of each kind of mask in training (full, causal, chunk, two_chunks); all alike by
             default.
+        language_id: what is told its language by a learned embedding: none, text (its tokens), audio (its
+            frames: VALL-E X, Zhang et al., 2023) or both.
+        languages: that it knows, whose order gives their numbers.
 
     Raises:
-        ValueError: unknown `prompt_mode` or kind of mask, no share above 0, or fewer than two codebooks.
+        ValueError: unknown `prompt_mode` or kind of mask, no share above 0, fewer than two codebooks, or see
+            `LanguageIDs`.
     """
 
     causal = False
@@ -91,6 +112,8 @@ class VALLENAR(AbsVALLE):
         mask_mix: dict[str, float] | None = None,
         attention_dropout: float = 0.0,
         utterance_codebooks: int = 0,
+        language_id: str = NONE,
+        languages: list[str] | None = None,
     ):
         super().__init__()
         if prompt_mode not in PROMPT_MODES:
@@ -117,6 +140,7 @@ class VALLENAR(AbsVALLE):
         self.transformer = Transformer(
             layers, width, heads, feed_forward, dropout, num_codebooks - 1, attention_dropout
         )
+        self.language_ids = LanguageIDs(language_id, languages or [], width)
 
     def forward(
         self,
@@ -124,17 +148,25 @@ class VALLENAR(AbsVALLE):
         text_lengths: torch.Tensor,
         codes: torch.Tensor,
         codes_lengths: torch.Tensor,
+        languages: BatchLanguages | None = None,
     ) -> Prediction:
         """See `AbsVALLE.forward`; N = sum of target lengths, one codebook of each."""
         numbers = None if self.training else content_numbers(codes, codes_lengths).cpu()
         stage = self._draw_stages(codes_lengths, numbers)
         start, length = self._draw_prompts(codes_lengths)
+        cuts = [(start, length)]
         prompt = _cut(codes, start, length, self.shape_step)
         if self.prompt_mode == "prefix":
             start, target_lengths = length, codes_lengths - length
         else:
             start, target_lengths = torch.zeros_like(length), codes_lengths
+        cuts.append((start, target_lengths))
         target = _cut(codes, start, target_lengths, self.shape_step)
+        spoken = None
+        if languages is not None:
+            frames = languages.codes.unsqueeze(2)
+            of_prompt, of_target = (_cut(frames, *each, self.shape_step).squeeze(2) for each in cuts)
+            spoken = NARLanguages(languages.text, of_prompt, of_target)
         ranks = None
         if self.chunk_frames:
             rows, frames = target.shape[:2]
@@ -142,7 +174,8 @@ class VALLENAR(AbsVALLE):
                 stages = self.num_codebooks - self.first_stage
                 numbers = numbers // stages  # what the stages have not made use of
             ranks = draw_chunk_ranks(self.chunk_frames, self.mask_mix, rows, frames, stage.device, numbers)
-        logits = self.logits(text, text_lengths, prompt, length, target, target_lengths, stage, ranks)
+        given = text, text_lengths, prompt, length, target, target_lengths, stage
+        logits = self.logits(*given, ranks, spoken)
         inside, codebooks = on_device(
             torch.stack(
                 [filled_places(target_lengths, target.shape[1]), stage.repeat_interleave(target_lengths)]
@@ -169,6 +202,7 @@ class VALLENAR(AbsVALLE):
         target_lengths: torch.Tensor,
         stage: torch.Tensor,
         ranks: torch.Tensor | None = None,
+        languages: NARLanguages | None = None,
     ) -> torch.Tensor:
         """Predict one codebook of the target.
 
@@ -179,17 +213,20 @@ class VALLENAR(AbsVALLE):
             stage: (batch,) zero-based codebook to predict, `first_stage`..Q-1.
             ranks: (batch, time) number of each target frame's chunk (`chunk_ranks`): a position sees ranks
                 up to its own; text and prompt have rank 0. None for full attention.
+            languages: None only for models without language IDs.
 
         Returns:
             (batch, time, codebook_size)
         """
+        of_text, of_prompt, of_target = languages or (None, None, None)
         batch, time = target.shape[:2]
         codebook = on_device(stage, text.device)
         all_codebooks = torch.full_like(codebook, self.num_codebooks)
         embedded_text, embedded_lengths = self.text(text, text_lengths)
+        embedded_text = self.language_ids.of_text(embedded_text, of_text, text_lengths)
         parts = [
-            (self.codes.sum(prompt, all_codebooks), prompt_lengths),
-            (self.codes.sum(target, codebook), target_lengths),
+            (self.language_ids.of_audio(self.codes.sum(prompt, all_codebooks), of_prompt), prompt_lengths),
+            (self.language_ids.of_audio(self.codes.sum(target, codebook), of_target), target_lengths),
         ]
         if self.restart_positions:
             parts = [(self._place(each, 0), its_lengths) for each, its_lengths in parts]
@@ -220,6 +257,7 @@ class VALLENAR(AbsVALLE):
         prompt: Iterable[torch.Tensor],
         first_codes: Iterable[torch.Tensor],
         chunks: Chunks | None = None,
+        languages: Sequence[SpokenLanguages | None] | None = None,
     ) -> list[torch.Tensor]:
         """Fill in codebooks 2..Q greedily, stage by stage; rows are padded so that they end together.
 
@@ -230,13 +268,15 @@ class VALLENAR(AbsVALLE):
             prompt: (prompt_time, Q) of each row.
             first_codes: (time,) of each row, codebook 1 of the target.
             chunks: how much of the target a frame sees; None for all of it.
+            languages: of each row; None only for models without language IDs.
 
         Returns:
             (time, Q) of each row.
         """
         prompts = list(prompt)
+        spoken = languages or [None] * len(prompts)
         targets = [self._given(*row) for row in zip(first_codes, map(self._own_codes, prompts), strict=True)]
-        rows = [self._row(*row) for row in zip(text, prompts, targets, strict=True)]
+        rows = [self._row(*row) for row in zip(text, prompts, targets, spoken, strict=True)]
         x = pad_sequence(rows, batch_first=True, padding_side="left")
         mask = _mask_of_rows(x, rows, targets, chunks)
         codes = list(pad_sequence(targets, batch_first=True, padding_side="left").unbind(2))
@@ -280,37 +320,55 @@ class VALLENAR(AbsVALLE):
         """Codes of the target that are not predicted, (time, first_stage)."""
         return torch.cat([first_codes[:, None], own_codes.expand(len(first_codes), -1)], dim=1)
 
-    def _row(self, text: torch.Tensor, prompt: torch.Tensor, given: torch.Tensor) -> torch.Tensor:
+    def _row(
+        self,
+        text: torch.Tensor,
+        prompt: torch.Tensor,
+        given: torch.Tensor,
+        spoken: SpokenLanguages | None,
+    ) -> torch.Tensor:
         """Text, text end, prompt and what is given of the target as the Transformer reads them.
 
         Returns:
             (positions, width)
         """
         length = torch.tensor([len(text)], device=text.device)
-        embedded_text, _ = self.text(text[None], length)
-        read = self._place(self.codes.sum(prompt[None], torch.full_like(length, self.num_codebooks)), 0)
+        beginning = torch.cat(self._beginning(text, prompt, spoken), dim=1)
         embedded = self.codes.sum(given[None], torch.full_like(length, self.first_stage))
+        embedded = self.language_ids.of_audio(embedded, spoken and spoken.target)
         said = self._place(embedded, self._first_position(len(prompt)))
-        return torch.cat([embedded_text, read, said], dim=1)[0]
+        return torch.cat([beginning, said], dim=1)[0]
+
+    def _beginning(
+        self, text: torch.Tensor, prompt: torch.Tensor, spoken: SpokenLanguages | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Text with its end, and prompt, as the Transformer reads them: (1, positions, width) of each."""
+        length = torch.tensor([len(text)], device=text.device)
+        embedded, _ = self.text(text[None], length)
+        embedded = self.language_ids.of_text(embedded, spoken and spoken.text[None], length)
+        audio = self.codes.sum(prompt[None], torch.full_like(length, self.num_codebooks))
+        audio = self.language_ids.of_audio(audio, spoken and spoken.prompt)
+        return embedded, self._place(audio, 0)
 
     @torch.no_grad()
-    def prefill(self, text: torch.Tensor, prompt: torch.Tensor) -> NARContext:
+    def prefill(
+        self, text: torch.Tensor, prompt: torch.Tensor, languages: SpokenLanguages | None = None
+    ) -> NARContext:
         """Read text and prompt, for `extend`: all stages at once.
 
         Args:
             text: (text_time,): prompt text and text.
             prompt: (prompt_time, Q).
+            languages: None only for models without language IDs.
         """
         stages = torch.arange(self.first_stage - 1, self.num_codebooks - 1, device=text.device)
-        length = torch.tensor([len(text)], device=text.device)
-        all_codebooks = torch.full_like(length, self.num_codebooks)
-        embedded_text, _ = self.text(text.unsqueeze(0), length)
-        audio = self._place(self.codes.sum(prompt.unsqueeze(0), all_codebooks), 0)
+        embedded_text, audio = self._beginning(text, prompt, languages)
         x = torch.cat([embedded_text, audio.to(embedded_text.dtype)], dim=1).expand(len(stages), -1, -1)
         cache = self.transformer.new_cache(len(stages), ROOM * x.shape[1])
         self.transformer(x, causal=False, stage=stages, cache=cache, last=0)
         caches = [GrowingCache(cache, row) for row in range(len(stages))]
-        return NARContext(caches, self._first_position(len(prompt)), self._own_codes(prompt))
+        language = None if languages is None else languages.target
+        return NARContext(caches, self._first_position(len(prompt)), self._own_codes(prompt), language)
 
     @torch.no_grad()
     def extend(self, first_codes: torch.Tensor, context: NARContext) -> torch.Tensor:
@@ -325,7 +383,8 @@ class VALLENAR(AbsVALLE):
         """
         given = self._given(first_codes, context.own_codes)
         count = torch.tensor([self.first_stage], device=given.device)
-        x = self._place(self.codes.sum(given[None], count), context.position)
+        x = self.language_ids.of_audio(self.codes.sum(given[None], count), context.language)
+        x = self._place(x, context.position)
         codes = list(given.unbind(1))
         for stage, cache in enumerate(context.caches, self.first_stage):
             hidden = self.transformer(x, causal=False, stage=stage - 1, cache=cache)

@@ -84,6 +84,11 @@ class Models(NamedTuple):
     nar: VALLENAR
 
     @property
+    def languages(self) -> tuple[str, ...]:
+        """Languages that they are told by their IDs; none of models without."""
+        return self.ar.language_ids.names or self.nar.language_ids.names
+
+    @property
     def device(self) -> torch.device:
         """The device of both."""
         return self.ar.transformer.norm.scale.device
@@ -188,6 +193,11 @@ def _open(files: ModelFiles, device: str) -> Trained:
     if ar_args.token_list != nar_args.token_list:
         raise InputError(
             "--nar_model_file", "its token list is not the AR model's", "Give two models of the same run"
+        )
+    told = [one.language_ids.names for one in models if one.language_ids.names]
+    if any(names != told[0] for names in told):
+        raise InputError(
+            "--nar_model_file", "knows other languages than the AR model", "Give two models of the same run"
         )
     return Trained(models, codec, _tokenizer(ar_args))
 

@@ -8,7 +8,13 @@ import pytest
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.train.batches import BatchPlan, BatchRule
 from espnet2_valle.train.concatenate import ALONE
-from espnet2_valle.train.corpus_weights import check_weights, draw, weights_of
+from espnet2_valle.train.corpus_weights import (
+    check_temperature,
+    check_weights,
+    draw,
+    language_weights,
+    weights_of,
+)
 from espnet2_valle.train.index import TrainingIndex
 from espnet2_valle.train.index_writer import IndexWriter
 
@@ -86,3 +92,43 @@ def test_a_weight_is_a_number(weight):
     with pytest.raises(InputError, match="--corpus_weights: an4: .* is no weight"):
         check_weights({"an4": weight})
     check_weights({"an4": 0.5, "so762": 0})
+
+
+@pytest.fixture(scope="module")
+def spoken(tmp_path_factory):
+    """Utterances of two languages, 80 of `en` and 20 twice as long ones of `de`."""
+    folder = tmp_path_factory.mktemp("languages")
+    with IndexWriter(folder, num_codebooks=2) as writer:
+        for n in range(100):
+            language, frames = ("de", 20) if n % 5 == 0 else ("en", 10)
+            writer.add(f"utt{n:03}", "s", [1], "codes.ark", 0, frames, language)
+    return TrainingIndex(folder)
+
+
+@pytest.mark.parametrize(("temperature", "ratio"), [(1, 2), (2, 2**0.5), (1e9, 1), (np.inf, 1)])
+def test_a_temperature_evens_the_shares_of_languages(spoken, temperature, ratio):
+    weights = language_weights(spoken, temperature)
+    frames = weights * spoken.frames
+    german = spoken.columns["language"] == spoken.languages.index("de")
+    assert frames[~german].sum() / frames[german].sum() == pytest.approx(ratio)
+    assert frames.sum() == pytest.approx(spoken.frames.sum())
+
+
+def test_a_pass_draws_by_temperature(spoken):
+    rule = BatchRule(300, 4, lambda tokens, frames: tokens + frames, language_temperature=np.inf)
+    plan = BatchPlan(spoken, rule, (0,))
+    drawn = Counter(
+        spoken.languages[spoken.columns["language"][item[0]]]
+        for number in range(len(plan))
+        for item in plan.batch(number)
+    )
+    assert drawn["en"] == pytest.approx(60, abs=8)
+    assert drawn["de"] == pytest.approx(30, abs=6)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 0, -1, np.nan])
+def test_what_is_no_temperature_is_refused(temperature):
+    with pytest.raises(InputError, match="--language_temperature: .* is out of range"):
+        check_temperature(temperature)
+    check_temperature(1)
+    check_temperature(np.inf)

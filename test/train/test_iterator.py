@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from espnet2_valle.common.errors import InputError
 from espnet2_valle.data.codes import CodeWriter
 from espnet2_valle.train.batches import BatchRule
 from espnet2_valle.train.concatenate import ALONE
@@ -90,3 +91,21 @@ def test_training_random_numbers_are_left_alone(index):
     torch.manual_seed(0)
     names(factory(index).build_iter(1))
     assert torch.rand(1) == expected
+
+
+def test_utterances_have_the_number_of_their_language(index, tmp_path):
+    source = index.directory.parent
+    languages = {index.utterance(n): ("eng", "German")[n % 2] for n in range(len(index))}
+    (tmp_path / "utt2lang").write_text("".join(f"{utt} {name}\n" for utt, name in languages.items()))
+    build_index(source, source / "token_int", source / "utt2spk", tmp_path / "index", tmp_path / "utt2lang")
+    spoken = TrainingIndex(tmp_path / "index")
+    utterances = IndexedUtterances(spoken, separator=99, languages=["de", "en"])
+    data = utterances[3, ALONE][1]
+    assert data["text_languages"].tolist() == [0] * len(data["text"])
+    assert data["codes_languages"].tolist() == [0] * len(data["codes"])
+    data = utterances[2, 3][1]
+    assert data["text_languages"].tolist() == [1, 1, 1, 0, 0]
+    assert data["codes_languages"].tolist() == [1] * spoken.frames[2] + [0] * spoken.frames[3]
+    assert set(IndexedUtterances(spoken)[3, ALONE][1]) == {"text", "codes"}
+    with pytest.raises(InputError, match="has 'de', which is none of the languages of the model: en, fr"):
+        IndexedUtterances(spoken, languages=["en", "fr"])
