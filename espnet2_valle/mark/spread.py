@@ -20,6 +20,7 @@ from espnet2_valle.mark.spread_grid import (
     SLOTS,
     band_power,
     band_weights,
+    beside,
     contrast,
     decibels,
     hann,
@@ -133,8 +134,7 @@ class SpreadStream(AbsMarkStream):
         gains = np.zeros_like(level)
         for _ in range(ROUNDS):
             slope = weight * np.cos(phase(contrast(before, level + KEPT * gains, after)))
-            beside = (np.roll(slope, 1) + np.roll(slope, -1)) / 2
-            gains += DAMPING * (STRENGTH * (slope - (1 - IN_TIME) * beside) - gains)
+            gains += DAMPING * (STRENGTH * (slope - (1 - IN_TIME) * beside(slope)) - gains)
         gains = np.clip(gains, -LARGEST, LARGEST)
         self._before, self._gained = level + KEPT * gains, gains
         return gains

@@ -23,6 +23,7 @@ from espnet2_valle.mark.spread_grid import (
     VALUES,
     band_power,
     band_weights,
+    beside,
     contrast,
     decibels,
     hann,
@@ -151,8 +152,7 @@ def listen(power: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     noise = NOISE_FACTOR * np.percentile(power, QUIET, axis=0)
     variance = ERROR**2 / np.maximum(power / noise - 1, LEAST)
-    beside = np.roll(variance, 1, axis=1) + np.roll(variance, -1, axis=1)
-    variance += ((1 - IN_TIME) / 2) ** 2 * beside
+    variance += (1 - IN_TIME) ** 2 / 2 * beside(variance)
     level = decibels(power)
     loud = np.clip((level - np.percentile(level, LOUD) + REACH) / RAMP, 0.0, 1.0)
     weight = loud * np.exp(-(phase(np.sqrt(variance)) ** 2) / 2)
