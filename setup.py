@@ -54,6 +54,7 @@ EXTRAS = {
     "perth": ["resemble-perth>=1.0.1"],  # its weights are in it
     "watermark": ["pesq>=0.0.4"],  # valle benchmark watermark, beside score
     "longform": ["sentencex>=1.0"],
+    "languages": ["py3langid>=0.4"],  # detects the language of a text, where no --lang is given
     "serve": [
         "fastapi>=0.115",
         "uvicorn>=0.34",

@@ -49,6 +49,10 @@ def get_parser() -> argparse.ArgumentParser:
     group.add_argument(
         "--controls", help="of NaturalSpeech 2 models: lines `pair_id WISHES`, such as those of --control"
     )
+    group.add_argument(
+        "--languages",
+        help="lines `pair_id LANG PROMPT_LANG ACCENT`, - or nothing for what utt2lang of --data_dir says",
+    )
     add_worker_arguments(group)
     group = parser.add_argument_group("one utterance")
     group.add_argument("spoken", nargs="?", metavar="TEXT", help="what to say; - reads standard input")
@@ -74,7 +78,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Synthesise what the options name."""
-    args = parse(get_parser(), argv, controls=check_file())
+    args = parse(get_parser(), argv, controls=check_file(), languages=check_file())
     model = model_spec(args)
     if args.pairs:
         require(args, "data_dir", "output_dir")
@@ -88,6 +92,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 args.batch_size,
                 args.streaming,
                 args.controls,
+                args.languages,
             )
     else:
         require(args, "prompt_speech")

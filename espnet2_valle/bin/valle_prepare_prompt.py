@@ -19,6 +19,7 @@ from espnet2_valle.evaluation.speaker import ResemblyzerEncoder
 from espnet2_valle.generate.prepare_prompt import prepare_recording, save_prompt
 from espnet2_valle.generate.prompt import SUFFIX
 from espnet2_valle.generate.prompt_check import Embed, PromptLimits
+from espnet2_valle.text.multilingual import normal_code
 from espnet2_valle.zoo.trained import ModelFiles
 
 
@@ -31,6 +32,7 @@ def get_parser() -> argparse.ArgumentParser:
         "--prompt_speech", required=True, help="recording of the voice, any rate and channels"
     )
     parser.add_argument("--prompt_text", help="what is said in all of it; without it a recogniser listens")
+    parser.add_argument("--prompt_lang", default="", help="language of it, such as en, for models of several")
     parser.add_argument("--recognizer", default=POCKETSPHINX, help=LISTENERS_HELP)
     group = parser.add_argument_group("codec; one of them")
     group.add_argument("--model_tag", help="packed model (zip) or model-zoo name whose codec is used")
@@ -67,7 +69,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     if args.prompt_text is None:
         print(f"heard by {args.recognizer}, please check: {prompt.text}")
-    prompt = replace(prompt, provenance=Provenance(args.consent, args.origin))
+    provenance = Provenance(args.consent, args.origin)
+    prompt = replace(prompt, provenance=provenance, lang=normal_code(args.prompt_lang))
     save_prompt(prompt, report, args.output, args.output_wav, args.report)
     print("\n".join([*report.lines(), args.output]))
 

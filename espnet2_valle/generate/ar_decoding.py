@@ -40,6 +40,7 @@ class _Row:
         self.index = index
         self.options = utterance.sampling or options
         self.limits = utterance.limits
+        self.language = utterance.languages.target if utterance.languages else None
         self.generator = utterance.generator
         self.max_frames = utterance.limits.max_frames // group_size * group_size
         self.prompt_groups = len(prompt) // group_size
@@ -229,7 +230,10 @@ class ARDecoder:
         size, device = self.model.group_size, self._logits.device
         groups = torch.tensor([row.codes[-size:] for row in self._rows], device=device)
         positions = [row.prompt_groups + len(row.codes) // size - 1 for row in self._rows]
-        return self.model.step(groups, torch.tensor(positions, device=device), self._cache, self._rates)
+        placed = torch.tensor(positions, device=device)
+        spoken = [row.language for row in self._rows if row.language is not None]
+        languages = torch.tensor(spoken, device=device) if spoken else None
+        return self.model.step(groups, placed, self._cache, self._rates, languages)
 
 
 def decode_ar(model: VALLEAR, utterances: Sequence[Utterance], options: SamplingOptions) -> list[Decoded]:

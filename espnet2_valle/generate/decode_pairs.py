@@ -20,6 +20,7 @@ from espnet2_valle.generate.control_lines import check_control
 from espnet2_valle.generate.decoding_folder import DecodingFolder, Ending, codes_path, wav_path
 from espnet2_valle.generate.opening import ModelSpec, open_streamer, open_text2speech
 from espnet2_valle.generate.outcome import Outcome
+from espnet2_valle.generate.pair_languages import PairLanguages, read_languages
 from espnet2_valle.generate.request import Request
 from espnet2_valle.jobs.pool import parallel_map
 from espnet2_valle.jobs.shards import cut
@@ -35,22 +36,24 @@ class Job:
     text: str
     continues: bool = False
     control: str = ""  # see `Text2Speech.__call__`
+    languages: PairLanguages = PairLanguages()
 
-    def request(self, fs: int, seed: int) -> Request:
-        """The request to a model that works at `fs` Hz."""
+    def request(self, fs: int, seed: int, known: Sequence[str] = ()) -> Request:
+        """The request to a model that works at `fs` Hz and knows these languages, if several."""
+        control = self.control or None
         if not self.continues:
-            return Request(
-                self.text, self.prompt_wav, self.prompt_text, seed=seed, control=self.control or None
-            )
-        divided = divide_text(self.prompt_wav, self.text)
-        prompt = read_beginning(self.prompt_wav, fs)
-        return Request(divided.rest, prompt, divided.prompt_text, fs, seed, control=self.control or None)
+            asked = Request(self.text, self.prompt_wav, self.prompt_text, seed=seed, control=control)
+        else:
+            divided = divide_text(self.prompt_wav, self.text)
+            prompt = read_beginning(self.prompt_wav, fs)
+            asked = Request(divided.rest, prompt, divided.prompt_text, fs, seed, control=control)
+        return self.languages.added_to(asked, known)
 
     def digest(self) -> str:
         """Digest that changes with the text and with the prompt, be it another file or rewritten."""
         control = [self.control] if self.control else []  # as it was before there were any
         parts = [file_state(self.prompt_wav), self.prompt_text, self.text, str(self.continues)]
-        return digest([*parts, *control])
+        return digest([*parts, *control, *self.languages.parts()])
 
 
 def synthesise_pairs(
@@ -62,17 +65,18 @@ def synthesise_pairs(
     batch_size: int = 1,
     streaming: bool = False,
     controls: str | Path | None = None,
+    languages: str | Path | None = None,
 ) -> None:
     """Synthesise every pair; a rerun with the same model and options does what is not done or has changed.
 
     Writes wav/<pair_id>.wav, codes/<pair_id>.npy, wav.scp, outcomes (`pair_id outcome`) and tries (`pair_id
     attempts`). Texts of about the same length share a batch. `controls` has lines `pair_id wishes`, see
-    `Text2Speech.__call__`, for pairs that are to have some.
+    `Text2Speech.__call__`, for pairs that are to have some; `languages` see `read_languages`.
 
     Raises:
         InputError: a pair that names an unknown utterance, or a model that cannot be opened.
     """
-    jobs = _jobs(read_pairs(pairs), DataDir.load(data_dir), pairs, controls)
+    jobs = _jobs(read_pairs(pairs), DataDir.load(data_dir), pairs, controls, languages)
     folder = DecodingFolder(
         output_dir, folder_options(model, streaming), {job.pair_id: job.digest() for job in jobs}
     )
@@ -104,7 +108,7 @@ def _synthesise(model: ModelSpec, streaming: bool, output_dir: str, jobs: Sequen
     for job in jobs:
         try:
             seed = seed_of(text2speech.seed, job.pair_id)
-            requests.append((job, job.request(text2speech.fs, seed)))
+            requests.append((job, job.request(text2speech.fs, seed, text2speech.languages)))
         except InputError as error:  # a recording that cannot be continued
             print(f"{job.pair_id}: {error}")
             endings[job.pair_id] = (Outcome.PROMPT_REJECTED.value, 0)
@@ -124,11 +128,17 @@ def _synthesise(model: ModelSpec, streaming: bool, output_dir: str, jobs: Sequen
     return endings
 
 
-def _jobs(pairs: Sequence[Pair], data: DataDir, where: str | Path, controls: str | Path | None) -> list[Job]:
+def _jobs(
+    pairs: Sequence[Pair],
+    data: DataDir,
+    where: str | Path,
+    controls: str | Path | None,
+    languages: str | Path | None,
+) -> list[Job]:
     """Look the pairs up in the data.
 
     Raises:
-        InputError: an utterance that is not there, or wishes that are none, or for no pair.
+        InputError: an utterance that is not there, or wishes or languages that are none, or for no pair.
     """
     wishes = read_scp(controls) if controls else {}
     known = {pair.pair_id for pair in pairs}
@@ -142,6 +152,7 @@ def _jobs(pairs: Sequence[Pair], data: DataDir, where: str | Path, controls: str
                 raise InputError(
                     where, f"{pair.pair_id} names '{utt}', which {data.path} lacks", "Run stage 2 again"
                 )
+    spoken = read_languages(pairs, data.languages, languages)
     return [
         Job(
             pair.pair_id,
@@ -150,6 +161,7 @@ def _jobs(pairs: Sequence[Pair], data: DataDir, where: str | Path, controls: str
             data.texts[pair.target_utt],
             pair.prompt_utt == pair.target_utt,
             wishes.get(pair.pair_id, ""),
+            spoken[pair.pair_id],
         )
         for pair in pairs
     ]

@@ -104,6 +104,11 @@ class DiffusionText2Speech(Text2Speech):
         return (self.model,)
 
     @property
+    def told_languages(self) -> tuple[str, ...]:
+        """None: such models have no language IDs."""
+        return ()
+
+    @property
     def choices(self) -> tuple[Any, ...]:
         """See `Text2Speech.choices`."""
         options = self.options
@@ -119,7 +124,9 @@ class DiffusionText2Speech(Text2Speech):
         Raises:
             InputError: a control that is none, or is of another text.
         """
-        ids = self.ids(request.text)
+        text = self._marked(request.text, self.language_of(request.text, request.lang))
+        request = replace(request, text=text)
+        ids = self.ids(text)
         prompt = torch.from_numpy(voice.codes.astype(np.int64))
         seed = self.seed if request.seed is None else request.seed
         control = self.control(request)

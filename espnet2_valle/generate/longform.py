@@ -1,7 +1,7 @@
 """Paragraphs and chapters, sentence by sentence: no more is in memory than the voice and a sentence."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -88,14 +88,19 @@ def speak(
     """
     check_sentences(text2speech, sentences)
     stamp = _stamp(text2speech, prompt, options)
-    digests = [digest([sentence.text, str(sentence.pause)]) for sentence in sentences]
+    digests = [
+        digest([sentence.text, str(sentence.pause), *filter(None, [sentence.lang])]) for sentence in sentences
+    ]
     recording = GrowingRecording(output, text2speech.fs, stamp, digests)
     rolling = recording.voice(text2speech.codec)
     done = len(recording.said)
     with tqdm(total=len(sentences), initial=done, desc="sentences", disable=None) as bar:
         for number, sentence in enumerate(sentences[done:], done):
             seed = seed_of(text2speech.seed, number)
-            result = text2speech(sentence.text, rolling or prompt, seed=seed)
+            prompt_lang = rolling.lang if rolling else None
+            result = text2speech(
+                sentence.text, rolling or prompt, seed=seed, lang=sentence.lang, prompt_lang=prompt_lang
+            )
             if options.prompt == ROLLING:
                 rolling = _next_prompt(result, sentence, text2speech) or rolling
             wav = level_out(result.wav.numpy(), prompt.wav, text2speech.fs, options)
@@ -105,12 +110,24 @@ def speak(
     return [said.outcome for said in recording.said]
 
 
+def with_language(text2speech: Text2Speech, sentences: Sequence[Sentence]) -> list[Sentence]:
+    """The sentences with the language that they have together, for a model of several.
+
+    Raises:
+        InputError: see `Text2Speech.language_of`.
+    """
+    if len(text2speech.languages) < 2:
+        return list(sentences)
+    language = text2speech.language_of(" ".join(sentence.text for sentence in sentences))
+    return [replace(sentence, lang=language) for sentence in sentences]
+
+
 def check_sentences(text2speech: Text2Speech, sentences: Sequence[Sentence]) -> None:
     """Raise InputError, which names them all, if there are sentences that cannot be said."""
     mute, known = [], True
     for number, sentence in enumerate(sentences, 1):
         try:
-            text2speech.check_text(sentence.text)
+            text2speech.check_text(sentence.text, sentence.lang)
         except WorkError:
             raise
         except InputError as error:
@@ -148,7 +165,8 @@ def _next_prompt(result: Speech, sentence: Sentence, text2speech: Text2Speech) -
     wav = result.wav.numpy()
     if result.outcome is not Outcome.OK or len(wav) < ROLLING_SECONDS * text2speech.fs:
         return None
-    return PreparedPrompt.encode(wav, sentence.text, text2speech.codec)
+    prompt = PreparedPrompt.encode(wav, sentence.text, text2speech.codec)
+    return replace(prompt, lang=sentence.lang or "")
 
 
 def _stamp(text2speech: Text2Speech, prompt: PreparedPrompt, options: LongformOptions) -> dict[str, str]:

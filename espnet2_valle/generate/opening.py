@@ -13,7 +13,7 @@ from espnet2_valle.generate.text2speech import Text2Speech
 from espnet2_valle.zoo.trained import ModelFiles
 
 # Options that came when there were decoding folders: as long as none is given, these stay of use.
-LATER = ("trim_prompt", "nar_choice")
+LATER = ("trim_prompt", "nar_choice", "lang", "prompt_lang", "accent")
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,12 @@ class SamplingOptions:
                 raise InputError(f"--{one.name}", f"{value} is out of range", "See conf/decode.yaml")
 
 
+LANG_HELP = (
+    "language of the text, for models of several, such as en; <lang=de>...</lang> in the text marks another; "
+    "default: detected, as the log tells"
+)
+
+
 @dataclass(frozen=True)
 class DecodingOptions(SamplingOptions):
     """Options of turning text into speech. Hashable: a model is opened once for the same files and options.
@@ -125,6 +131,13 @@ class DecodingOptions(SamplingOptions):
         lambda value: value == NONE or value in WATERMARKS,
     )
     watermark_key: str = option(DEFAULT_KEY, "who knows it, and no one else, finds the mark of spread", bool)
+    lang: str = option("", LANG_HELP)
+    prompt_lang: str = option(
+        "", "of what is said in the prompt, in the same way; a prepared prompt may know its own"
+    )
+    accent: str = option(
+        "", "another language that a model with language IDs is told in the place of the text's: its accent"
+    )
     watermark_payload: int = option(0, "number of 16 bits that the mark of spread carries", valid_payload)
 
     def __post_init__(self) -> None:

@@ -10,6 +10,7 @@ from espnet2_valle.generate.options import SamplingOptions
 from espnet2_valle.generate.stopping import Limits
 from espnet2_valle.valle.ar import VALLEAR
 from espnet2_valle.valle.cache import KVCache
+from espnet2_valle.valle.languages import SpokenLanguages
 from espnet2_valle.valle.rows import on_device
 
 Row = TypeVar("Row")
@@ -26,6 +27,7 @@ class Utterance:
         generator: its own source of randomness.
         prompt_tokens: how many of the ids are the prompt's: over its groups, the speaking rate. 0: not known.
         sampling: how its codes are drawn; None: as the decoder's others.
+        languages: None only for models without language IDs.
     """
 
     text: torch.Tensor
@@ -34,10 +36,11 @@ class Utterance:
     generator: torch.Generator
     prompt_tokens: int = 0
     sampling: SamplingOptions | None = None
+    languages: SpokenLanguages | None = None
 
     def begins_as(self, other: "Utterance") -> bool:
-        """Tell whether text and prompt are the very same tensors."""
-        return self.text is other.text and self.prompt is other.prompt
+        """Tell whether text, prompt and languages are the very same."""
+        return self.text is other.text and self.prompt is other.prompt and self.languages is other.languages
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ def read_prefixes(model: VALLEAR, utterances: Sequence[Utterance]) -> Prefixes:
     rates = on_device(model.position_rates(tokens, torch.cat([count for _, count in grouped])), device)
     positions = [len(text) + 1 + len(group) for text, group in zip(texts, groups)]
     cache = model.new_cache(len(utterances), max(positions))
-    logits = model.prefill(texts, groups, cache, rates)
+    logits = model.prefill(texts, groups, cache, rates, [one.languages for one in utterances])
     return Prefixes(cache.split(positions), logits, rates, [group.flatten().tolist() for group in groups])
 
 

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -173,6 +173,7 @@ class PreparedPrompt:
         spec: of the codec.
         probe: what the codec makes of a fixed sound: tells codecs of the same numbers apart.
         provenance: consent and origin of the voice, as far as they are stated.
+        lang: language of the text, ISO 639-1; empty if it is not stated.
     """
 
     wav: np.ndarray
@@ -181,6 +182,7 @@ class PreparedPrompt:
     spec: CodecSpec
     probe: np.ndarray
     provenance: Provenance = Provenance()
+    lang: str = ""
 
     @classmethod
     def encode(cls, wav: np.ndarray, text: str, codec: AbsCodec) -> "PreparedPrompt":
@@ -193,7 +195,9 @@ class PreparedPrompt:
 
     def save(self, path: str | Path) -> None:
         """Write to `path` (.npz), the same bytes for the same prompt."""
-        facts = {"text": self.text, "spec": dataclasses.asdict(self.spec)}
+        facts: dict[str, Any] = {"text": self.text, "spec": dataclasses.asdict(self.spec)}
+        if self.lang:
+            facts["lang"] = self.lang
         about = json.dumps({**facts, **self.provenance.to_dict()}, sort_keys=True)
         with atomic_path(path) as temporary:
             np.savez_compressed(
@@ -226,7 +230,7 @@ class PreparedPrompt:
                 spec = CodecSpec(**about["spec"])
                 provenance = Provenance(about.get("consent", ""), about.get("origin", ""))
                 made = stored["wav"], stored["codes"], about["text"], spec, stored["probe"]
-                return cls(*made, provenance)
+                return cls(*made, provenance, about.get("lang", ""))
         except (*NO_ARRAYS, TypeError) as error:
             raise InputError(path, f"not a prepared prompt ({error})", "Prepare it again") from error
 

@@ -12,6 +12,7 @@ from espnet2_valle.generate.prompt import Prompt
 from espnet2_valle.generate.stopping import Limits
 from espnet2_valle.ns2.control import Control
 from espnet2_valle.text.unknown import name_words
+from espnet2_valle.valle.languages import SpokenLanguages
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Request:
     Attributes:
         sampling: how codes are drawn; None: as the model's options say.
         control: of durations and pitch, or a line of it; of NaturalSpeech 2 models alone.
+        lang, prompt_lang, accent: languages; None: as the model's options say.
     """
 
     text: str
@@ -30,6 +32,9 @@ class Request:
     seed: int | None = None
     sampling: SamplingOptions | None = None
     control: Control | str | None = None
+    lang: str | None = None
+    prompt_lang: str | None = None
+    accent: str | None = None
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,7 @@ class Prepared:
     """A request in the models' terms.
 
     Attributes:
-        request: what was asked.
+        request: what was asked; the text is marked as of its language where that decides how it is read.
         text: (text_time,) ids of prompt text and text together.
         prompt: (prompt_time, Q) codes.
         first: (prompt_time,) its codebook 1.
@@ -46,6 +51,7 @@ class Prepared:
         prompt_tokens: how many of the ids are the prompt's.
         unknown: words that the model cannot say as they are, and why; see `TextEncoder.unknown`.
         provenance: of the voice.
+        languages: None only for models without language IDs.
     """
 
     request: Request
@@ -57,6 +63,7 @@ class Prepared:
     prompt_tokens: int
     unknown: Mapping[str, str] = field(default_factory=dict)
     provenance: Provenance = Provenance()
+    languages: SpokenLanguages | None = None
 
     @property
     def problem(self) -> str | None:
@@ -69,4 +76,5 @@ class Prepared:
         """The request to the AR model, drawing from `seed`."""
         generator = torch.Generator(self.text.device).manual_seed(seed)
         sampling = self.request.sampling
-        return Utterance(self.text, self.first, self.limits, generator, self.prompt_tokens, sampling)
+        given = self.text, self.first, self.limits, generator, self.prompt_tokens
+        return Utterance(*given, sampling, self.languages)

@@ -12,7 +12,7 @@ import numpy as np
 
 from espnet2_valle.common.audio import create_audio, read_audio, write_audio
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.generate.longform import LongformOptions, check_sentences, speak
+from espnet2_valle.generate.longform import LongformOptions, check_sentences, speak, with_language
 from espnet2_valle.generate.opening import ModelSpec, open_text2speech
 from espnet2_valle.generate.outcome import Outcome
 from espnet2_valle.generate.playback import open_card, play
@@ -21,6 +21,7 @@ from espnet2_valle.generate.speech import Speech
 from espnet2_valle.generate.streaming import FIRST_SECONDS, Streamer, check_streams, choose_chunks
 from espnet2_valle.generate.voice import Voice
 from espnet2_valle.text.characters import check_characters, check_said
+from espnet2_valle.text.multilingual import normal_code
 
 STDIN = STDOUT = "-"
 INT16 = 32768  # the tail leaves room below full scale
@@ -64,8 +65,10 @@ def read_aloud(
         InputError: see `Text2Speech`, `Voice.open`, `LongformOptions.load` and `speak`.
     """
     options = LongformOptions.load(longform_config)
-    sentences = split_text(text, options.pauses, options.language, options.max_words)
+    language = normal_code(model.options.lang) or options.language
+    sentences = split_text(text, options.pauses, language, options.max_words)
     text2speech = open_text2speech(model)
+    sentences = with_language(text2speech, sentences)
     prompt = voice.open(text2speech.codec, model.options.trim_prompt)
     return speak(text2speech, sentences, prompt, options, output)
 
@@ -164,6 +167,7 @@ def stream(
     except ValueError as error:
         raise InputError("--chunk_seconds", str(error), f"Give at least {1 / rate:g} s") from error
     streamer = Streamer.of(text2speech, chunks)
+    sentences = with_language(text2speech, sentences)
     check_sentences(text2speech, sentences)
     prompt = voice.open(text2speech.codec, model.options.trim_prompt)
     begun = time.perf_counter()

@@ -20,10 +20,12 @@ class Sentence:
     Attributes:
         text: the words, with their marks.
         pause: seconds of silence behind it.
+        lang: its language; None: not told.
     """
 
     text: str
     pause: float
+    lang: str | None = None
 
 
 def read_text(path: str | Path) -> str:

@@ -188,7 +188,8 @@ class Streamer:
             chunks (S,) float32, none empty, at the codec's rate.
         """
         for number, sentence in enumerate(sentences):
-            asked = Request(sentence.text, voice, seed=seed_of(text2speech.seed, number))
+            seed = seed_of(text2speech.seed, number)
+            asked = Request(sentence.text, voice, seed=seed, lang=sentence.lang)
             prepared = text2speech.prepare(asked)
             if prepared.problem:
                 logging.warning("sentence %d: %s", number + 1, prepared.problem)
@@ -236,7 +237,8 @@ class Streamer:
         first = torch.tensor([state.first], dtype=torch.long, device=prepared.text.device)
         if first.shape[1] == 0:
             return np.zeros(0, dtype=np.float32), prepared.prompt[:0], self._result(state.ar).outcome
-        codes = self.nar.generate(prepared.text[None], prepared.prompt[None], first, self.chunks)[0]
+        given = prepared.text[None], prepared.prompt[None], first, self.chunks, [prepared.languages]
+        codes = self.nar.generate(*given)[0]
         pieces = [codes[start:end].cpu().numpy() for start, end in self.chunks.bounds(len(codes))]
         wavs = [state.seam.push(piece) for piece in pieces]
         wav = state.tail.pass_on(np.concatenate([*wavs, state.seam.flush()]))
@@ -247,7 +249,7 @@ class Streamer:
         """Codebook 1 of a chunk to sound."""
         device = state.prepared.text.device
         if state.nar is None:
-            state.nar = self.nar.prefill(state.prepared.text, state.prepared.prompt)
+            state.nar = self.nar.prefill(state.prepared.text, state.prepared.prompt, state.prepared.languages)
         codes = self.nar.extend(torch.tensor(first, dtype=torch.long, device=device), state.nar)
         state.codes.append(codes)
         return state.tail.pass_on(state.seam.push(codes.cpu().numpy()))

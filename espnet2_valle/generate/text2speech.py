@@ -15,6 +15,15 @@ from espnet2_valle.common.seeds import derive_seed
 from espnet2_valle.generate.ar_decoding import Decoded, decode_ar
 from espnet2_valle.generate.choosing import Scorer, build_scorer
 from espnet2_valle.generate.diffusion_options import DiffusionOptions
+from espnet2_valle.generate.languages import (
+    ACCENT,
+    PROMPT,
+    TEXT,
+    Languages,
+    known_languages,
+    language_of,
+    named_language,
+)
 from espnet2_valle.generate.options import MEAN, DecodingOptions
 from espnet2_valle.generate.outcome import Outcome, rank
 from espnet2_valle.generate.postprocess import finish
@@ -32,9 +41,12 @@ from espnet2_valle.generate.request import Prepared, Request
 from espnet2_valle.generate.speech import Speech
 from espnet2_valle.generate.stopping import Limits
 from espnet2_valle.ns2.control import Control
+from espnet2_valle.text.characters import check_said
 from espnet2_valle.text.encoder import TextEncoder
+from espnet2_valle.text.markup import in_language
 from espnet2_valle.valle.alignment import Alignment, align
 from espnet2_valle.valle.decode_steps import prepare_ar, prepare_nar
+from espnet2_valle.valle.languages import SpokenLanguages
 from espnet2_valle.zoo.trained import MODEL_FILES, ModelFiles, Models, open_trained
 
 Synthesise = Callable[[Sequence[Prepared]], list[Speech]]
@@ -192,6 +204,7 @@ class Text2Speech:
             options.seed,
             self.ar.transformer.decode_step is not None,
             *(options.signature or ()),
+            *filter(None, (options.lang, options.prompt_lang, options.accent)),
         )
 
     def __call__(
@@ -202,6 +215,9 @@ class Text2Speech:
         prompt_fs: int | None = None,
         seed: int | None = None,
         control: Control | str | None = None,
+        lang: str | None = None,
+        prompt_lang: str | None = None,
+        accent: str | None = None,
     ) -> Speech:
         """Say `text` in the voice of the prompt.
 
@@ -214,15 +230,20 @@ class Text2Speech:
             prompt_fs: rate of the samples in Hz, when samples are given.
             seed: for this call; the same seed gives the same speech.
             control: durations and pitch, of NaturalSpeech 2 models alone; see `DiffusionText2Speech`.
+            lang: of the text, such as "en", for models of several languages; by default detected. In the text
+                `<lang=de>...</lang>` marks another.
+            prompt_lang: of what is said in the prompt; by default the prepared prompt's, or detected.
+            accent: another language that a model with language IDs is told in the place of the text's.
 
         Returns:
             the speech at `fs`; the outcomes PROMPT_REJECTED and TEXT_REJECTED are of `batch` alone.
 
         Raises:
-            InputError: a prompt that cannot be used, no prompt text, or a text that cannot be said: see
-                `TextEncoder.encode`.
+            InputError: a prompt that cannot be used, no prompt text, a text that cannot be said: see
+                `TextEncoder.encode`, or a language that the model does not know.
         """
-        request = Request(text, prompt_speech, prompt_text, prompt_fs, seed, control=control)
+        given = text, prompt_speech, prompt_text, prompt_fs, seed, None, control
+        request = Request(*given, lang, prompt_lang, accent)
         prepared = self.prepare(request)
         return tell_unknown(self._synthesise([prepared])[0], prepared)
 
@@ -255,7 +276,7 @@ class Text2Speech:
         """A request in the models' terms, or why it is none."""
         outcome = Outcome.TEXT_REJECTED
         try:
-            self.check_text(request.text)
+            self.check_text(request.text, request.lang)
             outcome = Outcome.PROMPT_REJECTED
             if isinstance(voice, InputError):
                 raise voice
@@ -280,7 +301,7 @@ class Text2Speech:
         Raises:
             InputError: see `__call__`.
         """
-        self.check_text(request.text)
+        self.check_text(request.text, request.lang)
         voice = open_prompt(
             request.prompt_speech,
             self._prompt_text(request.prompt_text),
@@ -296,23 +317,87 @@ class Text2Speech:
 
     def _in_terms(self, request: Request, voice: PreparedPrompt) -> Prepared:
         """A request with an open prompt in the models' terms."""
-        text = request.text
         if request.control is not None:
             raise InputError("control", "is for NaturalSpeech 2 models, and this is VALL-E", "Leave it out")
+        spoken = self.languages_of(request, voice)
+        text, prompt_text = self._marked(request.text, spoken.text), self._marked(voice.text, spoken.prompt)
+        request = replace(request, text=text)
         ids = self.tokenizer.encode(text)
         prompt = torch.from_numpy(voice.codes.astype(np.int64)).to(self.device)
-        prompt_ids = self.tokenizer.encode(voice.text, "prompt_text")
-        both = torch.tensor(self.tokenizer.encode(f"{voice.text} {text}"), device=self.device)
+        prompt_ids = self.tokenizer.encode(prompt_text, "prompt_text")
+        joined = f"{prompt_text} {text}"
+        both = torch.tensor(self.tokenizer.encode(joined), device=self.device)
         limits = self._limits(len(prompt) / len(prompt_ids) * len(ids))
         seed = self.seed if request.seed is None else request.seed
         first = prompt[:, 0].contiguous()
         unknown = self.tokenizer.unknown(text)
         made = request, both, prompt, first, limits, seed, len(prompt_ids), unknown
-        return Prepared(*made, voice.provenance)
+        return Prepared(*made, voice.provenance, self._numbered(joined, len(prompt_ids), spoken))
 
-    def check_text(self, text: str) -> None:
-        """Raise InputError unless `text` can be said; see `TextEncoder.encode`."""
-        self.tokenizer.encode(text)
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Languages that the model knows, ISO 639-1; none where it reads all texts alike."""
+        return known_languages(self.tokenizer.languages, self.told_languages)
+
+    @property
+    def told_languages(self) -> tuple[str, ...]:
+        """Languages of its IDs; none where it has none."""
+        return self.ar.language_ids.names or self.nar.language_ids.names
+
+    def language_of(self, text: str, lang: str | None = None) -> str | None:
+        """The language of a text, which `lang` or the options name, or which is detected; None: not told.
+
+        Raises:
+            InputError: see `languages.language_of`.
+        """
+        return language_of(lang or self.options.lang, text, self.languages, TEXT)
+
+    def languages_of(self, request: Request, voice: PreparedPrompt) -> Languages:
+        """The languages of a request.
+
+        Raises:
+            InputError: one that the model does not know, or an accent for a model without language IDs.
+        """
+        prompt = request.prompt_lang or self.options.prompt_lang or voice.lang
+        accent = request.accent or self.options.accent
+        if accent and not self.told_languages:
+            raise InputError(ACCENT, "is for models with language IDs, and this one has none", "Leave it out")
+        return Languages(
+            self.language_of(request.text, request.lang),
+            language_of(prompt, voice.text, self.languages, PROMPT),
+            named_language(accent, self.told_languages, ACCENT) if accent else None,
+        )
+
+    def _marked(self, text: str, language: str | None) -> str:
+        """A text as the tokenizer reads it: marked, if there are several languages that it reads."""
+        several = len(self.tokenizer.languages) > 1
+        return in_language(text, language) if several and language else text
+
+    def _numbered(self, text: str, prompt_tokens: int, spoken: Languages) -> SpokenLanguages | None:
+        """The languages of a request as the models are told them; None: they are not.
+
+        Args:
+            text: of prompt and request, marked.
+            prompt_tokens: of which so many tokens are the prompt's.
+            spoken: see `languages_of`.
+        """
+        told = self.told_languages
+        if not told:
+            return None
+        assert spoken.text is not None
+        assert spoken.prompt is not None
+        names = self.tokenizer.languages_of(text, spoken.text)
+        if len(self.tokenizer.languages) < 2:
+            names[:prompt_tokens] = [spoken.prompt] * prompt_tokens
+        if spoken.accent:
+            names[prompt_tokens:] = [spoken.accent] * (len(names) - prompt_tokens)
+        numbers = torch.tensor([told.index(name) for name in names], device=self.device)
+        return SpokenLanguages(numbers, told.index(spoken.prompt), told.index(spoken.accent or spoken.text))
+
+    def check_text(self, text: str, lang: str | None = None) -> None:
+        """Raise InputError unless `text` can be said; see `language_of` and `TextEncoder.encode`."""
+        check_said(text)
+        self.tokenizer.encode(self._marked(text, self.language_of(text, lang)))
 
     def align(self, request: Request, codes: np.ndarray) -> Alignment | None:
         """Attention of the AR model to the text while it says `codes` (T, Q); None if they hold no step.
@@ -324,7 +409,8 @@ class Text2Speech:
         if len(first) < self.ar.group_size:
             return None
         prepared = self.prepare(request)
-        return align(self.ar, prepared.text, prepared.first, first, prepared.prompt_tokens)
+        given = prepared.text, prepared.first, first, prepared.prompt_tokens, prepared.languages
+        return align(self.ar, *given)
 
     @torch.inference_mode()
     def _synthesise(self, prepared: Sequence[Prepared]) -> list[Speech]:
@@ -391,7 +477,9 @@ class Text2Speech:
         if not spoken:
             return []
         texts, prompts = ([getattr(each, name) for each, _ in spoken] for name in ("text", "prompt"))
-        codes = [one.cpu() for one in self.nar.generate(texts, prompts, [one.codes for _, one in spoken])]
+        languages = [each.languages for each, _ in spoken]
+        made = self.nar.generate(texts, prompts, [one.codes for _, one in spoken], None, languages)
+        codes = [one.cpu() for one in made]
         sounds = []
         wavs = self.codec.decode_batch([one.numpy() for one in codes])
         for wav, of_wav, (_, one) in zip(wavs, codes, spoken, strict=True):

@@ -57,7 +57,8 @@ def _complete(model: ModelSpec, job: tuple[Request, np.ndarray, Path]) -> int:
     prepared = text2speech.prepare(request)
     given = torch.from_numpy(first.astype(np.int64)).to(text2speech.device)
     with torch.inference_mode():
-        codes = text2speech.nar.generate([prepared.text], [prepared.prompt], [given])[0]
+        rows = [prepared.text], [prepared.prompt], [given], None, [prepared.languages]
+        codes = text2speech.nar.generate(*rows)[0]
     with atomic_path(path) as temporary:
         np.save(temporary, codes.cpu().numpy().astype(np.int16))
     return len(codes)

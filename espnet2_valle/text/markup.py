@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Collection, Iterable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.text.characters import MARKUP, show
 
-TAG = re.compile(r"<lang=([^<>]*)>|</lang>")
+TAG = re.compile(r"<lang=([^<>/]*)(/?)>|</lang>")
 CLOSING = "</lang>"
 REMEDY = "Write <lang=de>Guten Tag</lang>, with the language of the words between"
 
@@ -20,8 +20,8 @@ class Span(NamedTuple):
 
 
 def in_language(text: str, language: str) -> str:
-    """The text marked as one of a language; what it marks itself stays."""
-    return f"<lang={language}>{text}{CLOSING}"
+    """The text marked as of a language, up to where another such text begins; what it marks itself stays."""
+    return f"<lang={language}/>{text}"
 
 
 def without_markup(text: str) -> str:
@@ -34,7 +34,8 @@ def spans(text: str, languages: Collection[str], where: str = "text") -> list[Sp
 
     Args:
         text: with `<lang=CODE>...</lang>` around what is in another language; marks may lie in one another.
-        languages: that may be named, ISO 639-1; what stands outside of marks is in the first.
+            See `in_language` for that of the rest; without one it is in the first of `languages`.
+        languages: that may be named, ISO 639-1.
         where: names the text in errors.
 
     Raises:
@@ -42,36 +43,43 @@ def spans(text: str, languages: Collection[str], where: str = "text") -> list[Sp
     """
     found: list[Span] = []
     opened: list[tuple[str, int]] = []
-    first, end = next(iter(languages)), 0
+    rest = next(iter(languages))
+    begin = end = 0  # `begin` is where the text starts that was given
 
     def add(part: str) -> None:
-        language = opened[-1][0] if opened else first
+        language = opened[-1][0] if opened else rest
         if found and (found[-1].language == language or not part.strip()):
             found[-1] = Span(found[-1].language, found[-1].text + part)
         elif part:
             found.append(Span(language, part))
+
+    def refuse(place: int, problem: str, remedy: str = REMEDY) -> NoReturn:
+        raise InputError(where, f"character {max(place - begin, 0) + 1}: {problem}", remedy)
+
+    def check_closed() -> None:
+        if opened:
+            refuse(opened[-1][1], f"<lang={opened[-1][0]}> is not closed by {CLOSING}")
 
     for mark in MARKUP.finditer(text):
         add(text[end : mark.start()])
         end = mark.end()
         tag = TAG.fullmatch(mark[0])
         if tag is None:
-            raise _at(where, mark.start(), f"{show(mark[0])} is no mark of a language")
-        if tag[1] is None:
+            refuse(mark.start(), f"{show(mark[0])} is no mark of a language")
+        language = tag[1]
+        if language is None:
             if not opened:
-                raise _at(where, mark.start(), f"{CLOSING} closes nothing")
+                refuse(mark.start(), f"{CLOSING} closes nothing")
             opened.pop()
-        elif tag[1] not in languages:
-            known = ", ".join(languages)
-            raise InputError(
-                where,
-                f"character {mark.start() + 1}: '{tag[1]}' is none of the languages that are read here",
-                f"Choose one of {known}",
-            )
+        elif language not in languages:
+            problem = f"'{language}' is none of the languages that are read here"
+            refuse(mark.start(), problem, f"Choose one of {', '.join(languages)}")
+        elif tag[2]:
+            check_closed()
+            rest, begin = language, end
         else:
-            opened.append((tag[1], mark.start()))
-    if opened:
-        raise _at(where, opened[-1][1], f"<lang={opened[-1][0]}> is not closed by {CLOSING}")
+            opened.append((language, mark.start()))
+    check_closed()
     add(text[end:])
     return [span for span in found if span.text.strip()]
 
@@ -82,12 +90,8 @@ def balanced(parts: Iterable[str]) -> Iterator[str]:
     for part in parts:
         before = "".join(opened)
         for mark in TAG.finditer(part):
-            if mark[1] is not None:
+            if mark[1] is None:
+                del opened[-1:]
+            elif not mark[2]:
                 opened.append(mark[0])
-            elif opened:
-                opened.pop()
         yield before + part + CLOSING * len(opened)
-
-
-def _at(where: str, place: int, problem: str) -> InputError:
-    return InputError(where, f"character {place + 1}: {problem}", REMEDY)

@@ -32,10 +32,13 @@ def buzz(pitch, seconds, seed=0):
     return (0.1 * wav).astype(np.float32)
 
 
-def write_model(folder, valle, codec_config, seed=0, text=("--token_type=char",)):
+TOKENS = ("<space>", "a", "b", "c")
+
+
+def write_model(folder, valle, codec_config, seed=0, text=("--token_type=char",), tokens=TOKENS):
     """Save config.yaml and random weights as a training would; `text`: its options of reading texts."""
     (folder / "tokens.txt").parent.mkdir(parents=True, exist_ok=True)
-    (folder / "tokens.txt").write_text("<blank>\n<unk>\n<space>\na\nb\nc\n<sos/eos>\n")
+    (folder / "tokens.txt").write_text("\n".join(["<blank>", "<unk>", *tokens, "<sos/eos>"]) + "\n")
     command = [f"--output_dir={folder}", f"--valle={valle}", *text]
     command += [f"--token_list={folder}/tokens.txt", f"--codec_config={codec_config}"]
     args = VALLETask.get_parser().parse_args([*command, *[f"--valle_conf={item}" for item in TINY]])

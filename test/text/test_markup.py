@@ -48,6 +48,16 @@ def test_bad_marks_are_refused_with_their_place(text, message):
 def test_a_marked_text_keeps_its_own_marks():
     text = in_language("ich sage <lang=en>hello</lang>", "de")
     assert spans(text, LANGUAGES) == [Span("de", "ich sage "), Span("en", "hello")]
+    both = f"{text} {in_language('再 <lang=en>see', 'zh')} you</lang> 见"
+    assert spans(both, LANGUAGES)[2:] == [Span("zh", "再 "), Span("en", "see you"), Span("zh", " 见")]
+    assert without_markup(both) == "ich sage hello 再 see you 见"
+
+
+@pytest.mark.parametrize("text", ["eins <lang=en>two", "eins <b>", "eins </lang>"])
+def test_places_are_those_in_the_text_that_was_given(text):
+    for whole in (text, in_language(text, "de"), f"one {in_language(text, 'de')} {in_language('two', 'en')}"):
+        with pytest.raises(InputError, match="text: character 6: "):
+            spans(whole, LANGUAGES)
 
 
 def test_parts_of_a_marked_text_are_marked():
