@@ -52,11 +52,13 @@ class Asked:
         trials: one a pair; each has a speaker, by name or by prompt.
         wavs: recordings of the data directory by utterance, {} without one.
         speakers: of those recordings, where the data directory tells.
+        languages: pair id -> languages of prompt and text, where the data directory tells (utt2lang).
     """
 
     trials: list[Trial]
     wavs: dict[str, str] = field(default_factory=dict)
     speakers: dict[str, str] = field(default_factory=dict)
+    languages: dict[str, tuple[str, str]] = field(default_factory=dict)
 
 
 def read_asked(
@@ -109,7 +111,16 @@ def _of_data_dir(pairs_file: str, data_dir: Path, prompts: Mapping[str, str]) ->
         ],
         wavs,
         speakers,
+        _languages(pairs, data_dir),
     )
+
+
+def _languages(pairs: Sequence[Pair], data_dir: Path) -> dict[str, tuple[str, str]]:
+    """Languages of prompt and text of each pair; none where the data directory does not tell them."""
+    path = data_dir / "utt2lang"
+    spoken = read_scp(path) if path.is_file() else {}
+    both = {pair.pair_id: (spoken.get(pair.prompt_utt), spoken.get(pair.target_utt)) for pair in pairs}
+    return {pair: (prompt, text) for pair, (prompt, text) in both.items() if prompt and text}
 
 
 def continued(trial: Trial, seconds: float) -> Trial:

@@ -11,6 +11,7 @@ from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
 from espnet2_valle.data.setaside import MAX_BAD
 from espnet2_valle.evaluation.inputs import Asked, read_asked, read_times
+from espnet2_valle.evaluation.languages import by_language
 from espnet2_valle.evaluation.lists import read_samples
 from espnet2_valle.evaluation.scorecard import GROUND_TRUTH, Scored, assemble, with_best
 from espnet2_valle.evaluation.scorers import AbsScorerPlan
@@ -94,6 +95,9 @@ def score_run(inputs: ScoringInputs, plan: AbsScorerPlan, settings: Settings | N
         best = {row.pair_id: row for row in everything[name].samples[0]}
         write_rows(folder / rows_file(name, 0), asked.trials, best)
     scores = assemble(everything, plan, times, {t.pair_id: t.speaker for t in asked.trials}, inputs.seed)
+    scores |= by_language(
+        {name: each.rows for name, each in everything.items()}, asked.languages, inputs.seed
+    )
     scores["protocol"] = settings.protocol
     if settings.protocol == CONTINUATION:
         scores["prompt_seconds"] = settings.prompt_seconds

@@ -186,6 +186,7 @@ def results_markdown(scores: Mapping[str, Any], title: str, command: str = "") -
     ]
     parts += _relative_lines(scores)
     parts += [line + "\n" for line in reference_lines(scores)]
+    parts += language_parts(scores)
     if any("by_speaker" in system for system in systems.values()):
         spread = {name: {**system, **system.get("by_speaker", {})} for name, system in systems.items()}
         counts = sorted({system["n_speakers"] for system in systems.values() if "n_speakers" in system})
@@ -209,6 +210,32 @@ def results_markdown(scores: Mapping[str, Any], title: str, command: str = "") -
     if command:
         parts += [f"Made by `{command}`.\n"]
     return "\n".join(parts)
+
+
+def language_parts(scores: Mapping[str, Any]) -> list[str]:
+    """Tables of word accuracy and similarity by language, and what crossing languages costs; or nothing."""
+    groups = scores.get("by_language", {})
+    if not groups:
+        return []
+    names = list(next(iter(groups.values()))["systems"])
+    parts = ["By language: within that of the prompt, and across from another one to it.\n"]
+    for measure in (MEASURES[0], MEASURES[3]):
+        rows = [
+            [
+                f"{group} ({found['pairs']})",
+                *(_cell(measure, found["systems"][n].get(measure.key)) for n in names),
+            ]
+            for group, found in groups.items()
+        ]
+        parts.append(markdown_table([measure.name, *map(system_name, names)], rows))
+    for name, shares in scores.get("across_over_within", {}).items():
+        told = [
+            f"{measure.name.lower()} {shares[measure.key]:.1%}"
+            for measure in (MEASURES[0], MEASURES[3])
+            if measure.key in shares
+        ]
+        parts.append(f"{system_name(name)}, across as a share of within: {', '.join(told)}.\n")
+    return parts
 
 
 def encoder_facts(scores: Mapping[str, Any]) -> list[str]:

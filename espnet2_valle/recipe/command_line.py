@@ -1,7 +1,7 @@
 """A run from the words of its command line: its settings, and what it ends with."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,14 +10,15 @@ from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import read_text
 from espnet2_valle.recipe.baselines import comparison, trained_baselines
 from espnet2_valle.recipe.checks import check_settings
-from espnet2_valle.recipe.corpora import FOLDER, MINI
+from espnet2_valle.recipe.corpora import EMBEDDED, FOLDER, MINI, MINI_X
 from espnet2_valle.recipe.names import CONF
-from espnet2_valle.recipe.options import make_options, read_words
+from espnet2_valle.recipe.options import FIELDS, make_options, read_words
 from espnet2_valle.recipe.settings import Settings
 from espnet2_valle.recipe.shell import as_shell
 from espnet2_valle.recipe.steps import log
 
 BASE_OPTIONS = "options"  # in exp/TAG/base: lines `option value`, what a packed model asks for
+MINI_X_G2P = "en=espeak:en-us zh=pypinyin_g2p_phone de=espeak:de es=espeak:es pl=espeak:pl"
 ALWAYS_INSTALLED = "espeak,score"
 
 
@@ -43,7 +44,16 @@ def settings_of(words: Sequence[str]) -> Settings:
 
 def _settings_as_given(words: Sequence[str]) -> Settings:
     given = read_words(words)
-    return Settings(make_options({**corpus_defaults(given.get("corpus", MINI)), **given}))
+    defaults = corpus_defaults(given.get("corpus", MINI))
+    if not is_usual_model(given):  # the configs of a corpus are for the usual one
+        defaults = {name: value for name, value in defaults.items() if not name.endswith("r_config")}
+    return Settings(make_options({**defaults, **given}))
+
+
+def is_usual_model(given: Mapping[str, str]) -> bool:
+    """Tell whether options ask for the model and the size that are trained without any."""
+    asked = {name: given.get(name, FIELDS[name].default) for name in ("model", "model_size", "init_model")}
+    return all(value == FIELDS[name].default for name, value in asked.items())
 
 
 def corpus_defaults(corpus: str) -> dict[str, str]:
@@ -54,10 +64,17 @@ def corpus_defaults(corpus: str) -> dict[str, str]:
     """
     if corpus == MINI:
         return {"local_data_opts": f"--config {CONF}/mini.yaml"}
+    if corpus == MINI_X:
+        return {
+            "local_data_opts": f"--config {CONF}/mini_x.yaml",
+            "g2p": MINI_X_G2P,
+            "ar_config": f"{CONF}/train_ar_mini_x.yaml",
+            "nar_config": f"{CONF}/train_nar_mini_x.yaml",
+        }
     wanted: dict[str, str] = {}
     names = corpus.split()
     for name in names:
-        defaults = {} if name in (FOLDER, MINI) else _named_defaults(name)
+        defaults = {} if name in (FOLDER, *EMBEDDED) else _named_defaults(name)
         if len(names) > 1 and "train_set" in defaults:
             raise InputError(
                 "--corpus",

@@ -18,7 +18,8 @@ from espnet2_valle.corpus import named
 from espnet2_valle.recipe.options import HELP, TAG, read_words
 
 SCRIPT = "./run.sh"
-MINI, FOLDER = "mini", "folder"
+MINI, MINI_X, FOLDER = "mini", "mini_x", "folder"
+EMBEDDED = (MINI, MINI_X)  # are made, and lie in no folder
 DOWNLOADS = "downloads"  # in db.sh
 LONGEST_TAG = 100  # of several corpora, characters
 
@@ -46,7 +47,7 @@ def sources(corpus: str, db: str) -> list[Source]:
         db: `--db` of valle.sh, as many folders, quoted as for a shell.
 
     Raises:
-        InputError: there are more or fewer folders, or `mini` is among the corpora.
+        InputError: there are more or fewer folders, or one that is made is among them.
     """
     corpora = corpus.split()
     if len(corpora) < 2:
@@ -58,8 +59,8 @@ def sources(corpus: str, db: str) -> list[Source]:
             f"names {len(folders)}, and the corpora are {len(corpora)}: {corpus}",
             "Name a folder for each",
         )
-    if MINI in corpora:
-        raise InputError("--corpus", f"{MINI} goes with no other", f"Leave it out of '{corpus}'")
+    for made in {*EMBEDDED} & {*corpora}:
+        raise InputError("--corpus", f"{made} goes with no other", f"Leave it out of '{corpus}'")
     found: list[Source] = []
     for kind, folder in zip(corpora, folders):
         if any(folder == source.db for source in found):
@@ -155,11 +156,11 @@ def _place(
     corpus: str, db: str, called_from: Path, recipe: Path, environment: Mapping[str, str]
 ) -> dict[str, str]:
     """Options that say where the corpus lies."""
-    if corpus == MINI:
+    if corpus in EMBEDDED:
         if db:
             raise InputError(
                 "--db",
-                "mini has no folder; add --corpus folder, or the corpus that lies in " + db,
+                f"{corpus} has no folder; add --corpus folder, or the corpus that lies in " + db,
                 f"See {SCRIPT} --help",
             )
         return {}

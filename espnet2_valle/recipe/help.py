@@ -10,6 +10,7 @@ WIDTH, INDENT, TEXT_INDENT = 110, 35, 21
 TEXT = """\
 usage: ./run.sh [--corpus NAME] [--db DIR] [--tag NAME] [--option value] ...
   --corpus mini      the embedded corpus: espeak-ng voices, a closed vocabulary, no download (default)
+  --corpus mini_x    the same of five languages: voices speak languages that they were not heard in (VALL-E X)
   --corpus folder    recordings of yours in --db DIR: sound files with metadata.csv (header id|speaker|text),
                      or a .txt beside each, or a Kaldi data directory; DIR may hold train/, valid/ and test/
   --corpus NAME      taken from --db DIR or from where db.sh says, else downloaded; NAME is one of

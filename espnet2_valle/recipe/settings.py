@@ -11,7 +11,7 @@ from pathlib import Path
 
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.machine import workers
-from espnet2_valle.recipe.corpora import DOWNLOADS, MINI, Source
+from espnet2_valle.recipe.corpora import DOWNLOADS, EMBEDDED, Source
 from espnet2_valle.recipe.names import TEST, Names
 from espnet2_valle.recipe.options import FIELDS
 
@@ -147,7 +147,7 @@ class Settings(Names):
         return self.options.download and fetched and os.path.realpath(folder.parent.parent) == os.getcwd()
 
     def data_options(self, name: str = "") -> list[str]:
-        """Options of local/data.sh. The recordings of mini are made: none is bad.
+        """Options of local/data.sh. Recordings that are made need no limit: none is bad.
 
         Args:
             name: of one of several corpora, which gets those for all and those behind its name.
@@ -155,7 +155,7 @@ class Settings(Names):
         Raises:
             InputError: options are for a corpus that is none of the run's.
         """
-        words = [] if self.options.corpus == MINI else ["--max_bad", self.options.max_bad]
+        words = [] if self.options.corpus in EMBEDDED else ["--max_bad", self.options.max_bad]
         names = {source.name for source in self.sources}
         meant = name
         for word in self.options.local_data_opts.split():

@@ -17,11 +17,16 @@ from espnet2_valle.zoo.card import Facts, Statements, write_card
 from espnet2_valle.zoo.checkpoint import count_parameters, read_train_config
 from espnet2_valle.zoo.ns2_checkpoint import count_ns2_parameters, read_ns2_config
 
-MINI = "mini"
+MINI, MINI_X = "mini", "mini_x"
 MINI_DATA = "`mini`, made by espeak-ng (GPL-3) from many synthetic voices and a small closed vocabulary"
 MINI_LIMITS = "It knows a small closed vocabulary of digits and commands alone, and synthetic voices."
 MINI_CONSENT = "nobody was recorded; the voices are synthetic."
 MINI_TEXT = "seven two nine"
+MINI_X_DATA = (
+    "`mini_x`, made by espeak-ng (GPL-3) from many synthetic voices and a few words of five languages"
+)
+MADE = {MINI: MINI_DATA, MINI_X: MINI_X_DATA}
+MADE_IN = {MINI: ["en"], MINI_X: ["en", "zh", "de", "es", "pl"]}
 ADDED = "copies at other speeds and sentences that espeak-ng reads"
 UNITS = {"char": "characters", "bpe": "pieces of words"}
 SHOWN = ("ground_truth", "codec", "valle", "ns2")  # systems; others' are none of the card's
@@ -72,7 +77,7 @@ def make_card(files: CardFiles) -> str:
         read_ns2_config(str(files.ns2_train_config)) if ns2 else read_train_config(str(files.ar_train_config))
     )
     names = files.corpus.split()
-    only_mini = names == [MINI]
+    only_mini = names in ([MINI], [MINI_X])
     facts = Facts(
         name=files.name,
         model=_model(files, args),
@@ -132,8 +137,8 @@ def _data(files: CardFiles, names: Sequence[str]) -> list[str]:
 
 def _corpus(name: str) -> str:
     """One corpus: title, licence as far as it is certain, page."""
-    if name == MINI:
-        return MINI_DATA
+    if name in MADE:
+        return MADE[name]
     if name not in CORPORA:
         return "Recordings of the lab's own"
     corpus = CORPORA[name]
@@ -143,9 +148,10 @@ def _corpus(name: str) -> str:
 
 def _languages(names: Sequence[str]) -> list[str]:
     """Languages of the corpora; none where there are recordings whose language is not known."""
-    if not all(name == MINI or name in CORPORA for name in names):
+    if not all(name in MADE or name in CORPORA for name in names):
         return []
-    return list(dict.fromkeys("en" if name == MINI else CORPORA[name].language for name in names))
+    spoken = (MADE_IN.get(name) or [CORPORA[name].language] for name in names)
+    return list(dict.fromkeys(language for each in spoken for language in each))
 
 
 def _scores(path: str) -> str:

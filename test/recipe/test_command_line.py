@@ -44,6 +44,15 @@ def test_a_corpus_has_defaults_and_the_user_the_last_word():
     assert settings_of([]).options.local_data_opts == "--config ../../conf/mini.yaml"
     assert settings_of(["--local_data_opts", "--seed 1"]).options.local_data_opts == "--seed 1"
     assert settings_of(["--corpus", "librispeech_test"]).options.train_set == ""
+    several = settings_of(["--corpus", "mini_x"])
+    assert several.options.local_data_opts == "--config ../../conf/mini_x.yaml"
+    assert several.options.g2p.startswith("en=espeak:en-us zh=pypinyin_g2p_phone ")
+    assert several.ar_config == "../../conf/train_ar_mini_x.yaml"
+    assert (
+        settings_of(["--corpus", "mini_x", "--model_size", "base"]).ar_config
+        == "../../conf/train_ar_base.yaml"
+    )
+    assert settings_of(["--corpus", "mini_x", "--model", "ns2"]).options.ar_config == ""
     mandarin = settings_of(["--corpus", "aishell3", "--g2p", "mine"])
     assert mandarin.options.g2p == "mine"
     assert mandarin.score_config == "../../conf/score/aishell3.yaml"
@@ -121,7 +130,7 @@ def test_finetuning_needs_more_installed_and_goes_by_the_packed_model(recipe):
         (["--g2p", "espeak_ng_klingon"], "--g2p: unknown value 'espeak_ng_klingon'. Choose one of"),
         (["--cleaner", "soap"], "--cleaner soap"),
         (["--codec", "mp3"], "codec: there is no 'mp3'"),
-        (["--cluster", "../../conf/decode.yaml"], "there is no key 'best_of'"),
+        (["--cluster", "../../conf/decode.yaml"], "there is no key 'accent'"),
         (["--codec_config", "../../conf/decode.yaml"], "there is no key"),
         (["--download_model", "gone.zip"], "gone.zip: no such packed model"),
         (["--inference_model", "best.pth"], "--inference_model: 'best.pth' is no name of a checkpoint"),

@@ -17,6 +17,7 @@ def data(*words):
     ("corpus", "command"),
     [
         ("mini", "prepare_mini"),
+        ("mini_x", "prepare_mini_x"),
         ("folder", "prepare_folder"),
         ("vctk", "prepare_corpus --corpus vctk"),
     ],

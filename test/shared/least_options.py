@@ -78,6 +78,7 @@ LEAST = {
         "--results {out}/RESULTS.md --decode_config {conf}/decode.yaml --score_config {conf}/score/study.yaml"
     ],
     "data mini": ["--config {conf}/mini.yaml --output_dir {out}/mini"],
+    "data mini-x": ["--config {conf}/mini_x.yaml --output_dir {out}/mini_x"],
     "data folder": ["--db {in}/data --output_dir {out}/data"],
     "data corpus": ["--corpus ljspeech --db {in}/data --output_dir {out}/data"],
     "data combine": ["--part ours={in}/data --output_dir {out}/data"],

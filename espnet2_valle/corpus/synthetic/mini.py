@@ -2,10 +2,11 @@
 
 import logging
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -98,12 +99,27 @@ class MiniConfig:
 
 @dataclass(frozen=True)
 class MiniUtterance:
-    """`voice` says `words`."""
+    """`voice` says `words`, of `language` where a corpus has several (ISO 639-1)."""
 
     key: str
     speaker: str
     voice: EspeakVoice
     words: tuple[str, ...]
+    language: str = ""
+
+
+class Spoken(Protocol):
+    """A corpus' sound files, as its config says."""
+
+    @property
+    def sample_rate(self) -> int:
+        """Rate in Hz."""
+        ...
+
+    @property
+    def edge_seconds(self) -> float:
+        """Silence at both ends."""
+        ...
 
 
 def plan(config: MiniConfig) -> dict[str, list[MiniUtterance]]:
@@ -118,18 +134,18 @@ def plan(config: MiniConfig) -> dict[str, list[MiniUtterance]]:
             MiniUtterance(f"{speaker_name(voice)}_{part[0]}{number:02d}", speaker_name(voice), voice, words)
             for voice in config.voices[split]
             for part in parts[split]
-            for number, words in enumerate(_texts(config, config.amounts[part], used, rng))
+            for number, words in enumerate(random_texts(config.vocabulary, config.amounts[part], used, rng))
         ]
     return planned
 
 
-def _texts(
-    config: MiniConfig, amount: Amount, used: set[tuple[str, ...]], rng: random.Random
+def random_texts(
+    vocabulary: Sequence[str], amount: Amount, used: set[tuple[str, ...]], rng: random.Random
 ) -> Iterable[tuple[str, ...]]:
     """Random texts that are not in `used` yet, and now are."""
     for _ in range(amount.utterances):
         while True:
-            words = tuple(rng.choice(config.vocabulary) for _ in range(rng.randint(*amount.words)))
+            words = tuple(rng.choice(vocabulary) for _ in range(rng.randint(*amount.words)))
             if words not in used:
                 break
         used.add(words)
@@ -161,24 +177,27 @@ def speak_words(utterance: MiniUtterance, sample_rate: int, edge_seconds: float)
     return speak(", ".join(utterance.words) + ".", utterance.voice, sample_rate, edge_seconds)
 
 
-def _write(utterance: MiniUtterance, folder: Path, config: MiniConfig) -> str:
+def _write(utterance: MiniUtterance, folder: Path, config: Spoken) -> str:
     path = folder / f"{utterance.key}.flac"
     wav = speak_words(utterance, config.sample_rate, config.edge_seconds)
     write_audio(path, wav, config.sample_rate)
     return str(path)
 
 
-def generate(config: MiniConfig, output_dir: str | Path, nj: int = 1) -> dict[str, DataDir]:
+def generate(
+    planned: Mapping[str, Sequence[MiniUtterance]], config: Spoken, output_dir: str | Path, nj: int = 1
+) -> dict[str, DataDir]:
     """Write the sound files under `output_dir`/wav and return the sets, not written yet.
 
     Args:
-        config: voices and amounts.
+        planned: utterances of each set.
+        config: of their sound.
         output_dir: the corpus' data directory.
         nj: number of processes; the bytes do not depend on it.
     """
     output_dir = Path(output_dir)
     sets = {}
-    for split, utterances in plan(config).items():
+    for split, utterances in planned.items():
         folder = output_dir / "wav" / split
         write = partial(_write, folder=folder, config=config)
         paths = list(parallel_map(write, utterances, nj=nj, title=f"mini {split}"))
@@ -188,6 +207,7 @@ def generate(config: MiniConfig, output_dir: str | Path, nj: int = 1) -> dict[st
             {u.key: path for u, path in zip(utterances, paths)},
             {u.key: " ".join(u.words) for u in utterances},
             {u.key: u.speaker for u in utterances},
+            {u.key: u.language for u in utterances if u.language},
         )
     return sets
 
@@ -205,17 +225,41 @@ def write_mini(output_dir: Path, config: Path, nj: int = 1) -> None:
     """
     path = locate(config)
     mini = MiniConfig.load(path)
+    write_corpus(output_dir, path, DONE, plan(mini), mini, mini.vocabulary, mini.seed, nj)
+
+
+def write_corpus(
+    output_dir: Path,
+    path: Path,
+    marker: str,
+    planned: Mapping[str, Sequence[MiniUtterance]],
+    config: Spoken,
+    vocabulary: Iterable[str],
+    seed: int,
+    nj: int,
+) -> None:
+    """Write an embedded corpus as planned; does nothing if it is there.
+
+    Args:
+        output_dir: data directory.
+        path: of the config; `marker` names its copy there, which is written last.
+        planned: utterances of each set.
+        config: of their sound.
+        vocabulary: all words.
+        seed: of the pairs.
+        nj: processes.
+    """
     content = path.read_text(encoding="utf-8")
-    done = output_dir / DONE
+    done = output_dir / marker
     if done.is_file() and done.read_text(encoding="utf-8") == content:
         logging.info("%s is there already", output_dir)
         return
     with use_cluster():
-        sets = generate(mini, output_dir, nj)
+        sets = generate(planned, config, output_dir, nj)
     for data in sets.values():
         data.write()
     with atomic_open(output_dir / "vocabulary") as stream:
-        stream.writelines(f"{word}\n" for word in mini.vocabulary)
-    write_pairs(output_dir / "test" / "pairs", plan_pairs(plan(mini)["test"], mini.seed))
+        stream.writelines(f"{word}\n" for word in vocabulary)
+    write_pairs(output_dir / "test" / "pairs", plan_pairs(planned["test"], seed))
     with atomic_open(done) as stream:
         stream.write(content)
