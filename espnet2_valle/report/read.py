@@ -18,6 +18,7 @@ from espnet2_valle.evaluation.lists import read_outputs
 from espnet2_valle.evaluation.scorecard import GROUND_TRUTH
 from espnet2_valle.evaluation.systems import read_rows
 from espnet2_valle.generate.opening import ModelSpec, open_text2speech
+from espnet2_valle.generate.pair_languages import read_languages
 from espnet2_valle.generate.request import Request
 from espnet2_valle.report.examples import AlignmentPicture
 from espnet2_valle.report.media import alignment_uri
@@ -96,7 +97,8 @@ def read_alignments(files: RunFiles, run: Run, examples: Sequence[str]) -> dict[
         return {}  # a model that looks at no text while it speaks
     codes = {pair: decoded / "codes" / f"{pair}.npy" for pair in examples}
     # What a continuation's prompt says is known to its decoding alone.
-    prompts = {p.pair_id: p.prompt_utt for p in read_pairs(files.pairs) if p.prompt_utt != p.target_utt}
+    pairs = read_pairs(files.pairs)
+    prompts = {p.pair_id: p.prompt_utt for p in pairs if p.prompt_utt != p.target_utt}
     codes = {pair: path for pair, path in codes.items() if path.is_file() and pair in prompts}
     try:
         model = TrainedRun(run.name, files.exp_dir).model_files(files.inference_model)
@@ -106,11 +108,14 @@ def read_alignments(files: RunFiles, run: Run, examples: Sequence[str]) -> dict[
     if not codes:
         return {}
     texts = read_scp(files.data_dir / "text")
+    spoken = files.data_dir / "utt2lang"
+    languages = read_languages(pairs, read_scp(spoken) if spoken.is_file() else {}, None)
     text2speech = open_text2speech(ModelSpec(ModelFiles(**model)))
     pictures = {}
     for pair, path in codes.items():
         trial = run.trials[pair]
         request = Request(trial.text, trial.prompt, texts[prompts[pair]])
+        request = languages[pair].added_to(request, text2speech.languages)
         found = text2speech.align(request, np.load(path))
         if found is not None:
             note = (

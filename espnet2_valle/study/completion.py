@@ -14,6 +14,7 @@ from espnet2_valle.data.made_from import make_missing, sound_state
 from espnet2_valle.data.pairs import Pair
 from espnet2_valle.generate.decoding_folder import codes_path
 from espnet2_valle.generate.opening import ModelSpec, open_text2speech
+from espnet2_valle.generate.pair_languages import PairLanguages, read_languages
 from espnet2_valle.generate.request import Request
 
 
@@ -38,23 +39,25 @@ def complete(
         nj: number of processes.
     """
     jobs, states = {}, {}
+    languages = read_languages(pairs, data.languages, None)
     for pair in pairs:
         prompt, said = pair.prompt_utt, pair.target_utt
         request = Request(data.texts[said], data.wavs[prompt], data.texts[prompt])
         first = np.ascontiguousarray(recorded[pair.pair_id][:, 0])
-        jobs[pair.pair_id] = (request, first, codes_path(folder, pair.pair_id))
+        spoken = languages[pair.pair_id]
+        jobs[pair.pair_id] = (request, spoken, first, codes_path(folder, pair.pair_id))
         state = [request.text, str(request.prompt_text), sound_state(data.wavs[prompt], None, None)]
-        states[pair.pair_id] = digest([repr(model), *state, first.tobytes()])
+        states[pair.pair_id] = digest([repr(model), *state, first.tobytes(), *spoken.parts()])
     make_missing(
         codes_path(folder, "").parent, states, jobs, partial(_complete, model), nj, "complete", "{}.npy"
     )
 
 
-def _complete(model: ModelSpec, job: tuple[Request, np.ndarray, Path]) -> int:
-    """Complete codebook 1 `job[1]` as `job[0]` asks, write `job[2]`; returns the frames."""
-    request, first, path = job
+def _complete(model: ModelSpec, job: tuple[Request, PairLanguages, np.ndarray, Path]) -> int:
+    """Complete codebook 1 as a request in its languages asks, and write the file; returns the frames."""
+    request, spoken, first, path = job
     text2speech = open_text2speech(model)
-    prepared = text2speech.prepare(request)
+    prepared = text2speech.prepare(spoken.added_to(request, text2speech.languages))
     given = torch.from_numpy(first.astype(np.int64)).to(text2speech.device)
     with torch.inference_mode():
         rows = [prepared.text], [prepared.prompt], [given], None, [prepared.languages]

@@ -70,11 +70,14 @@ class MultilingualTokenizer:
     def text2spans(self, line: str) -> list[tuple[str, list[str]]]:
         """Language and tokens of each part of a text, in order.
 
-        A space between words of which one language has a token stands between parts, too.
+        A space between words is the same token in all languages that have one, and stands between parts too
+        if one of the two has it.
         """
         found: list[tuple[str, list[str]]] = []
         for language, text in spans(line, self.tokenizers):
-            tokens = self.tokenizers[language].text2tokens(text)
+            tokens = [
+                SPACE if token == " " else token for token in self.tokenizers[language].text2tokens(text)
+            ]
             if tokens and found and {language, found[-1][0]} & self._apart:
                 tokens = [SPACE, *tokens]
             if tokens:

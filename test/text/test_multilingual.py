@@ -53,6 +53,7 @@ def test_each_language_is_read_by_its_g2p():
     assert tokenizer.text2tokens("seven two") == english
     assert tokenizer.text2tokens("<lang=zh>你好</lang>") == pinyin
     assert tokenizer.text2tokens("seven two <lang=zh>你好</lang>") == [*english, "<space>", *pinyin]
+    assert tokenizer.text2tokens("<lang=zh>你 好</lang>") == ["n", "i3", "<space>", "h", "ao3"]
     german = tokenizer.text2tokens("<lang=de>Schöne neun</lang>")
     assert {"<space>", "ø"} < set(german)
     assert all(len(token) == 1 for token in german if token != "<space>")
