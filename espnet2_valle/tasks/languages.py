@@ -27,7 +27,7 @@ def fill_languages(args: argparse.Namespace, index: str | None) -> None:
         return
     if index is None or args.iterator_type != "task":
         raise InputError(
-            OPTION, "needs a training index", "Choose --iterator_type task, or language_id: none"
+            OPTION, "needs a training index, which tells them", "Train from one, or choose language_id: none"
         )
     if args.valle_conf.get("languages"):
         return
