@@ -37,7 +37,7 @@ def group_pairs(languages: Mapping[str, tuple[str, str]]) -> dict[str, list[str]
 def by_language(
     rows: Mapping[str, Sequence[UtteranceScore]], languages: Mapping[str, tuple[str, str]], seed: int = 0
 ) -> dict[str, Any]:
-    """What scores.json has of languages; nothing where all pairs are of one.
+    """Figures by language for scores.json; nothing where all pairs are of one.
 
     Args:
         rows: system -> rows of all pairs.

@@ -37,7 +37,7 @@ class PairLanguages:
         return replace(request, lang=named[0], prompt_lang=named[1], accent=named[2])
 
     def parts(self) -> list[str]:
-        """What a digest of a pair has of them: nothing of a set of one language, as in earlier versions."""
+        """Parts of a pair's digest: none for a set of one language, as in earlier versions."""
         return ["languages", self.lang, self.prompt_lang, self.accent] if self.counts else []
 
 

@@ -16,6 +16,7 @@ from pages import PAGES, ROOT, inline_code, shell_commands, simple_commands
 
 from espnet2_valle.commands import COMMANDS
 from espnet2_valle.corpus.named import corpus_names
+from espnet2_valle.recipe.corpora import EMBEDDED, FOLDER
 
 RECIPE = ROOT / "egs2" / "valle"
 BY_WORDS = {tuple(command.words.split()): command for command in COMMANDS}
@@ -80,7 +81,7 @@ def check_recipe(words, where):
         if value.startswith("../../conf/"):
             assert (RECIPE / value).is_file(), f"{where}: there is no {value} in {RECIPE}"
         if name == "corpus":
-            known = {"mini", "folder", *corpus_names()}
+            known = {*EMBEDDED, FOLDER, *corpus_names()}
             assert {*value.split()} <= known, f"{where}: there is no corpus {value}"
         if name in PASSED_ON:
             check_options_of(PASSED_ON[name], value, where)
