@@ -67,7 +67,7 @@ def run(tmp_path, monkeypatch):
     return make_run(tmp_path, monkeypatch)
 
 
-def make_run(tmp_path, monkeypatch, texts=TEXTS):
+def make_run(tmp_path, monkeypatch, texts=TEXTS, model="valle"):
     exp, data = tmp_path / "exp" / "demo", tmp_path / "dump"
     wavs = {u: write(data / f"{u}.wav", text, 0.9 if u[0] == "a" else 0.3) for u, text in TEXTS.items()}
     scp(data / "wav.scp", wavs)
@@ -83,8 +83,8 @@ def make_run(tmp_path, monkeypatch, texts=TEXTS):
     scp(exp / "stage_times", {"data": 3, "ar": 125})
     monkeypatch.setattr(score, "DefaultPlan", lambda *_: StubPlan(str(tmp_path / "log")))
     options = ["--pairs", tmp_path / "pairs", "--data_dir", data, "--output_dir", exp]
-    options += ["--system", f"codec={exp}/resynthesis/wav.scp", "--system", f"valle={exp}/decode/wav.scp"]
-    score.main([*map(str, options), "--outcomes", f"valle={exp}/decode/outcomes"])
+    options += ["--system", f"codec={exp}/resynthesis/wav.scp", "--system", f"{model}={exp}/decode/wav.scp"]
+    score.main([*map(str, options), "--outcomes", f"{model}={exp}/decode/outcomes"])
     return exp
 
 
@@ -159,6 +159,14 @@ def test_a_whole_run(run):
     assert "not found" not in page.text
 
 
+def test_the_page_says_of_which_model_it_is(tmp_path, monkeypatch):
+    exp = make_run(tmp_path, monkeypatch, model="ns2")
+    page, _ = make(exp, "--system", f"ns2={exp}/decode/wav.scp")
+    assert "demo – NaturalSpeech 2 report" in page.text
+    assert "demo: how well NaturalSpeech 2 speaks" in page.text
+    assert "VALL-E" not in page.text
+
+
 def test_nothing_is_fetched_and_no_script_runs(run):
     page, text = make(run)
     assert not re.search(r"https?://", text)
@@ -185,7 +193,7 @@ def test_those_who_cannot_see_are_told(run):
     record_training(run / "ar")
     page, _ = make(run)
     assert page.all("html")[0]["lang"] == "en"
-    assert all(attrs["alt"].startswith("Spectrogram of") for attrs in page.all("img"))
+    assert all(attrs["alt"].startswith("Spectrogram: ") for attrs in page.all("img"))
     assert all(attrs["aria-label"] for attrs in page.all("audio"))
     charts = page.all("svg")
     assert any("train from 5 in epoch 1 to 1 in epoch 5" in chart["aria-label"] for chart in charts)
