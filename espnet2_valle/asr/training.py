@@ -217,15 +217,19 @@ def _in_phones(data: DataDir, units: PhoneUnits) -> DataDir:
     """The same with phones in place of words.
 
     Raises:
-        InputError: a text without any.
+        InputError: a text without any, or no languages for a g2p of several.
     """
-    several = choices_by_language(units.g2p)
-    texts = {
-        utterance: " ".join(
-            units.of(in_language(text, normal_code(data.languages[utterance])) if several else text)
-        )
-        for utterance, text in data.texts.items()
-    }
+    marked = data.texts
+    if choices_by_language(units.g2p):
+        if not data.languages:
+            raise InputError(
+                data.path / "utt2lang", "is missing, and --g2p names several languages", "Write it"
+            )
+        marked = {
+            utterance: in_language(text, normal_code(data.languages[utterance]))
+            for utterance, text in data.texts.items()
+        }
+    texts = {utterance: " ".join(units.of(text)) for utterance, text in marked.items()}
     silent = next((utterance for utterance, phones in texts.items() if not phones), None)
     if silent is not None:
         raise InputError(

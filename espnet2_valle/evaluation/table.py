@@ -230,7 +230,7 @@ def language_parts(scores: Mapping[str, Any]) -> list[str]:
         parts.append(markdown_table([measure.name, *map(system_name, names)], rows))
     for name, shares in scores.get("across_over_within", {}).items():
         told = [
-            f"{measure.name.lower()} {shares[measure.key]:.1%}"
+            f"{measure.name.lower()} {100 * shares[measure.key]:.1f} %"
             for measure in (MEASURES[0], MEASURES[3])
             if measure.key in shares
         ]

@@ -111,5 +111,5 @@ def check_names(named: Iterable[tuple[str, str]], g2p: str | None, where: str) -
             where,
             f"{len(others)} utterances are of no language that --g2p names ({known}): "
             f"'{utterance}' is '{language}'",
-            f'Name it: {OPTION} "... {normal_code(language)}=espeak:{normal_code(language)}", or correct it',
+            f"Give {OPTION} that of this language too, or correct it",
         )

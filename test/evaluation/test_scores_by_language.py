@@ -44,7 +44,9 @@ def test_figures_of_each_group_and_what_crossing_costs():
     assert scores["across_over_within"]["valle"] == pytest.approx({"word_accuracy": 0.75, "sim_prompt": 0.75})
     text = "\n".join(language_parts(scores))
     assert "across de (1)" in text
-    assert "VALL-E, across as a share of within: word accuracy 75.0%, similarity to the prompt 75.0%." in text
+    assert (
+        "VALL-E, across as a share of within: word accuracy 75.0 %, similarity to the prompt 75.0 %." in text
+    )
     assert language_parts({}) == []
 
 

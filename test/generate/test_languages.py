@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from espnet2_valle.bin import valle_inference, valle_prepare_prompt
+from espnet2_valle.bin import valle_inference, valle_longform, valle_prepare_prompt, valle_stream
 from espnet2_valle.common.errors import InputError, WorkError
 from espnet2_valle.data.pairs import read_pairs
 from espnet2_valle.generate import languages
@@ -236,3 +236,24 @@ def test_a_prepared_prompt_keeps_its_language(system, tmp_path):
     command += [f"--codec_config={system}/codec/codec.yaml", f"--output={tmp_path}/me.npz"]
     valle_prepare_prompt.main(command)
     assert PreparedPrompt.read(tmp_path / "me.npz").lang == "de"
+
+
+def test_a_long_text_has_one_language_and_marks_are_kept_whole(several, tmp_path, caplog):
+    pytest.importorskip("sentencex", reason="the extra longform is not installed")
+    pytest.importorskip("py3langid", reason="the extra languages is not installed")
+    caplog.set_level(logging.INFO)
+    voice = PreparedPrompt.encode(buzz(110, 1.0), "neun", Text2Speech.from_files(**several).codec)
+    replace(voice, lang="de").save(tmp_path / "me.npz")
+    (tmp_path / "text").write_text(
+        "A nine house. A <lang=de>neun. Neun tag</lang> nine.\n\nThe house is nine."
+    )
+    options = [f"--{name}={value}" for name, value in {**several, **SHORT}.items()]
+    spoken = [*options, f"--prompt={tmp_path}/me.npz", f"--text_file={tmp_path}/text"]
+    valle_longform.main([*spoken, f"--output_wav={tmp_path}/a.wav"])
+    assert caplog.text.count("--lang is not given: en") == 1
+    valle_longform.main([*spoken, f"--output_wav={tmp_path}/b.wav", "--lang=en"])
+    assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
+    valle_stream.main([*spoken, f"--output_wav={tmp_path}/c.wav", "--lang=en", "--max_words=3"])
+    assert (tmp_path / "c.wav").stat().st_size > 44
+    with pytest.raises(InputError, match="--lang: the model does not know 'fr'. Choose one of en, de"):
+        valle_longform.main([*spoken, f"--output_wav={tmp_path}/d.wav", "--lang=fr"])
