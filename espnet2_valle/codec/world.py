@@ -221,9 +221,7 @@ class WorldCodec(AbsCodec):
 
     def with_pitch(self, latent: np.ndarray, log_f0: np.ndarray) -> np.ndarray:
         """See `AbsCodec.with_pitch`: F0 is one of the features."""
-        changed = self.check_latent(latent, self.features.dim).copy()
-        changed[:, self.features.names.index("pitch")] = log_f0
-        return changed
+        return self.features.with_pitch(self.check_latent(latent, self.features.dim), log_f0)
 
     def latent_codewords(self) -> LatentCodewords | None:
         """See `AbsCodec.latent_codewords`: before latents are smoothed; None with a learnt codebook."""

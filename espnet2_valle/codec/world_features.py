@@ -169,6 +169,13 @@ class WorldFeatures:
             features[:, self.own_columns] += np.median(features[:, self.voice_columns], axis=0)
         return features
 
+    def with_pitch(self, features: np.ndarray, log_f0: np.ndarray) -> np.ndarray:
+        """Features (T, dim) that are heard at the natural logs of F0 (T,), whatever the voice's is."""
+        column = self.names.index("pitch")
+        changed = features.copy()
+        changed[:, column] += log_f0 - self.give_voice(features)[:, column]
+        return changed
+
     def holds_speech(self, features: np.ndarray) -> np.ndarray:
         """Mask (T,) bool of the frames of `features` (T, D) that are not pauses, by their level."""
         level = features[:, self.level_column]

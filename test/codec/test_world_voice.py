@@ -111,3 +111,11 @@ def test_more_means_than_cepstra_are_told(count):
         WorldConfig.from_dict(
             {**OPTIONS, "features": {**OPTIONS["features"], "voice_cepstra": count}}, "test"
         )
+
+
+def test_a_latent_with_another_pitch_sounds_so_whatever_its_voices_is(codec, features):
+    latent = codec.latent(codec.encode(vowel(1.5, 150, seed=5)))
+    changed = codec.with_pitch(latent, np.full(len(latent), np.log(200.0)))
+    spoken = features.give_voice(changed.astype(np.float64))
+    np.testing.assert_allclose(np.exp(spoken[:, features.names.index("pitch")]), 200, rtol=1e-3)
+    np.testing.assert_array_equal(changed[:, features.voice_columns], latent[:, features.voice_columns])
