@@ -12,7 +12,10 @@ from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.options import load
 from espnet2_valle.corpus.named.registry import CORPORA
 from espnet2_valle.evaluation.table import MEASURES, outcome_table, reference_lines, score_table
+from espnet2_valle.generate.languages import known_languages
+from espnet2_valle.text.multilingual import choices_by_language
 from espnet2_valle.train.index import TrainingIndex
+from espnet2_valle.valle.languages import NONE
 from espnet2_valle.zoo.card import Facts, Statements, write_card
 from espnet2_valle.zoo.checkpoint import count_parameters, read_train_config
 from espnet2_valle.zoo.ns2_checkpoint import count_ns2_parameters, read_ns2_config
@@ -83,9 +86,10 @@ def make_card(files: CardFiles) -> str:
         model=_model(files, args),
         data=_data(files, names),
         scores=_scores(files.scores) if files.scores else "",
-        languages=_languages(names),
+        languages=_languages(names) or _spoken(args),
         base_model=files.base_model,
         grouped=not ns2 and args.valle_conf.get("group_size", 1) > 1,
+        told=bool(told_languages(args)),
         diffusion=ns2,
         limits=MINI_LIMITS if only_mini else "",
         consent=MINI_CONSENT if only_mini else "",
@@ -114,7 +118,25 @@ def _model(files: CardFiles, args: Namespace) -> list[str]:
         f"{codec['num_codebooks']} codebooks of {codec['codebook_size']}",
         f"- Texts are read as {reading}",
     ]
+    spoken = _spoken(args)
+    if len(spoken) > 1:
+        lines.append(
+            f'- Languages: {", ".join(spoken)}; name those of text and prompt (`lang="{spoken[0]}", '
+            f'prompt_lang="{spoken[1]}"`), or install `espnet2_valle[languages]`, which detects them'
+        )
     return lines + ([f"- Fine-tuned from `{base_name(files.base_model)}`"] if files.base_model else [])
+
+
+def _spoken(args: Namespace) -> list[str]:
+    """Languages that a model knows, as far as its config tells."""
+    read = choices_by_language(args.g2p) if args.token_type == "phn" else {}
+    return list(known_languages(tuple(read), told_languages(args)))
+
+
+def told_languages(args: Namespace) -> list[str]:
+    """Languages of a model's IDs; none of one without."""
+    conf = getattr(args, "valle_conf", {})
+    return [] if conf.get("language_id", NONE) == NONE else list(conf.get("languages") or [])
 
 
 def base_name(tag: str) -> str:

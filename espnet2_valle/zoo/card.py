@@ -59,6 +59,14 @@ VALLE = """\
   year    = {2023}
 }
 """
+VALLEX = """\
+@article{zhang2023vallex,
+  title   = {Speak Foreign Languages with Your Own Voice: Cross-Lingual Neural Codec Language Modeling},
+  author  = {Zhang, Ziqiang and Zhou, Long and Wang, Chengyi and others},
+  journal = {arXiv:2303.03926},
+  year    = {2023}
+}
+"""
 VALLE2 = """\
 @article{chen2024valle2,
   title   = {{VALL-E} 2: Neural Codec Language Models are Human Parity Zero-Shot Text to Speech Synthesizers},
@@ -106,6 +114,7 @@ class Facts:
         languages: ISO 639-1 codes.
         base_model: that was fine-tuned; empty: none.
         grouped: VALL-E 2's grouped codes.
+        told: of VALL-E X, models that are told languages by IDs.
         diffusion: NaturalSpeech 2, not VALL-E.
         limits: Markdown, beside the usual ones.
         consent: of the people in the training data, where the data tell; a lab's own statement goes before.
@@ -119,6 +128,7 @@ class Facts:
     languages: Sequence[str] = ()
     base_model: str = ""
     grouped: bool = False
+    told: bool = False
     diffusion: bool = False
     limits: str = ""
     consent: str = ""
@@ -151,7 +161,9 @@ def write_card(facts: Facts, said: Statements) -> str:
 
 def _papers(facts: Facts) -> str:
     """BibTeX of the papers that the model is from."""
-    return NS2 if facts.diffusion else VALLE + (VALLE2 if facts.grouped else "")
+    if facts.diffusion:
+        return NS2
+    return VALLE + (VALLEX if facts.told else "") + (VALLE2 if facts.grouped else "")
 
 
 def _metadata(facts: Facts, said: Statements) -> str:

@@ -1,6 +1,7 @@
 """The model card of a run."""
 
 import json
+from pathlib import Path
 
 import pytest
 import yaml
@@ -87,6 +88,23 @@ def test_a_card_has_all_that_the_hub_and_a_reader_ask_for(files, scores, tmp_pat
     assert "closed vocabulary" in sections["Limits"]
     assert "arXiv:2301.02111" in sections["Citation"]
     assert "arXiv:2406.05370" not in sections["Citation"]
+
+
+def test_a_card_names_the_languages_of_a_model_of_several(files):
+    path = Path(files["ar_train_config"])
+    config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    config["g2p"] = "en=espeak:en-us de=espeak:de"
+    config["valle_conf"] |= {"language_id": "audio", "languages": ["de", "en"]}
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    metadata, sections = card(files, corpus="mini_x")
+    assert metadata["language"] == ["en", "zh", "de", "es", "pl"]
+    assert card(files)[0]["language"] == ["en", "de"]
+    assert (
+        '- Languages: en, de; name those of text and prompt (`lang="en", prompt_lang="de"`)'
+        in sections["Model"]
+    )
+    assert "arXiv:2303.03926" in sections["Citation"]
+    assert "closed vocabulary" in sections["Limits"]
 
 
 def test_scores_come_with_protocol_and_intervals(files, scores):
