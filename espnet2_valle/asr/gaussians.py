@@ -38,6 +38,9 @@ class Timed:
 class TokenGaussians:
     """Means and variances of the frames of each token, each utterance normalised by its own.
 
+    Pauses of all kinds, the edges among them, have one Gaussian: that between two words would else become
+    one of the sounds beside it wherever nobody pauses.
+
     Args:
         mean, variance: (V, D) of each token id.
     """
@@ -50,7 +53,7 @@ class TokenGaussians:
     @classmethod
     def of(cls, utterances: Iterable[Timed], vocab_size: int) -> "TokenGaussians":
         """Those of utterances as their durations have them."""
-        count = np.zeros(vocab_size)
+        count, pauses = np.zeros(vocab_size), np.zeros(vocab_size, dtype=bool)
         sums = squares = np.zeros((vocab_size, 1))
         for one in utterances:
             frames = normalised(one.latent)
@@ -60,8 +63,11 @@ class TokenGaussians:
             np.add.at(sums, owner, frames)
             np.add.at(squares, owner, frames**2)
             count += np.bincount(owner, minlength=vocab_size)
+            pauses[one.ids[one.roles == Role.PAUSE]] = True
         total = max(count.sum(), 1.0)
         mean, square = sums.sum(0) / total, squares.sum(0) / total
+        for told in (sums, squares, count):
+            told[pauses] = told[pauses].sum(0)
         spread = np.maximum(square - mean**2, SMALLEST_STD**2)
         weights = (count + PRIOR_FRAMES)[:, None]
         means = (sums + PRIOR_FRAMES * mean) / weights

@@ -81,8 +81,16 @@ def least_frames(roles: np.ndarray) -> np.ndarray:
 PAUSE_SHARE = 0.5  # of a sound's time that a pause gets where nothing is known
 
 
-def even_ends(roles: np.ndarray, frames: float) -> np.ndarray:
-    """Ends (S,) in frames of tokens that share an utterance evenly: a first guess."""
+def even_ends(roles: np.ndarray, begin: float, end: float, frames: float) -> np.ndarray:
+    """Ends (S,) in frames of tokens that share what is spoken of an utterance evenly: a first guess.
+
+    Args:
+        roles: (S,) of the tokens, with an edge before and behind them.
+        begin, end: frames between which there is speech.
+        frames: of the utterance.
+    """
     shares = np.where(roles == Role.SOUND, 1.0, np.where(roles == Role.PAUSE, PAUSE_SHARE, 0.0))
-    ends = np.cumsum(shares)
-    return np.asarray(ends * frames / ends[-1])
+    shares[[0, -1]] = 0.0
+    ends = begin + np.cumsum(shares) * (end - begin) / max(shares.sum(), 1.0)
+    ends[-1] = frames
+    return np.asarray(ends)

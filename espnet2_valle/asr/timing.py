@@ -9,6 +9,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,10 @@ from espnet2_valle.text.tokens import TokenIDs
 
 NAME = "timing"
 FIT_FRAMES = 100_000  # drawn from the training set
-ROUNDS = 6  # of aligning anew
+ROUNDS = 10  # of aligning anew
+QUIET = 30.0  # dB below the loud parts of a recording, from where on its ends are taken for silence
+SILENT = 1e-10  # power that is taken for none
+LOUD = 95  # percentile of the levels that stands for the loud parts
 SEED = 0
 REMEDY = "Run stage 4 again"
 
@@ -119,30 +123,37 @@ class Utterances:
         """Token ids (S,) of an utterance, edges included."""
         return np.array([self.edge, *map(int, self.texts[key].split()), self.edge], dtype=np.int64)
 
-    def guess(
-        self, key: str, frames: int, spans: np.ndarray | None, known: Sequence[int], margin: float
-    ) -> Timed:
-        """The utterance with durations from spans (N, 2) of its sounds, in frames; None: shared evenly.
+    def evenly(self, key: str, wav: np.ndarray) -> Timed:
+        """The utterance (S,) with durations that share its speech evenly.
 
         Raises:
             InputError: too few frames.
         """
-        ids = self.ids(key)
+        frames, own = len(self.codes[key]), self.roles[self.ids(key)]
+        return self._timed(key, even_ends(own, *speech_span(wav, frames), frames))
+
+    def guess(self, key: str, spans: np.ndarray, known: Sequence[int], margin: float) -> Timed:
+        """The utterance with durations from spans (N, 2) of its sounds, in frames.
+
+        Raises:
+            InputError: too few frames.
+        """
+        frames, own = len(self.codes[key]), self.roles[self.ids(key)]
+        sounds = np.flatnonzero(own == Role.SOUND)
+        return self._timed(key, ends_of(spans, sounds[list(known)].tolist(), own, frames, margin))
+
+    def _timed(self, key: str, ends: np.ndarray) -> Timed:
+        ids, codes = self.ids(key), self.codes[key]
         own = self.roles[ids]
-        if spans is None:
-            ends = even_ends(own, frames)
-        else:
-            sounds = np.flatnonzero(own == Role.SOUND)
-            ends = ends_of(spans, sounds[list(known)].tolist(), own, frames, margin)
-        durations = whole_frames(ends, least_frames(own), frames, f"utterance {key}")
-        return Timed(self.codec.latent(self.codes[key]), ids, own, durations)
+        durations = whole_frames(ends, least_frames(own), len(codes), f"utterance {key}")
+        return Timed(self.codec.latent(codes), ids, own, durations)
 
     def sounds(self, key: str) -> list[str]:
         """Tokens of an utterance that are sounds."""
         ids = self.ids(key)
         return [self.tokens[one] for one in ids[self.roles[ids] == Role.SOUND]]
 
-    def from_textgrid(self, key: str, frames: int) -> np.ndarray:
+    def from_textgrid(self, key: str) -> np.ndarray:
         """Durations (S,) by the utterance's TextGrid.
 
         Raises:
@@ -150,7 +161,7 @@ class Utterances:
         """
         path = Path(str(self.files.textgrids), f"{key}{SUFFIX}")
         spans = sound_spans(path, [self.tokens[one] for one in self.ids(key)]) * self.codec.frame_rate
-        return self.guess(key, frames, spans, range(len(spans)), 0.0).durations
+        return self.guess(key, spans, range(len(spans)), 0.0).durations
 
 
 @lru_cache(maxsize=1)
@@ -201,15 +212,23 @@ def fit_aligner(files: TimingFiles, path: str | Path, judge_dir: str | None = No
 def _guess(files: TimingFiles, judge_dir: str | None, key: str) -> Timed:
     with work_errors():
         utterances = open_utterances(files)
-    frames = len(utterances.codes[key])
+    wav, rate = read_audio(_wavs(files.wav_scp)[key])
     if judge_dir is None:
-        return utterances.guess(key, frames, None, (), 0.0)
+        return utterances.evenly(key, wav)
     with work_errors():
         listener = open_phone_times(judge_dir)
-    wav, rate = read_audio(_wavs(files.wav_scp)[key])
     spans, known, step = listener(wav, rate, utterances.sounds(key), f"utterance {key}")
     per_second = utterances.codec.frame_rate
-    return utterances.guess(key, frames, spans * per_second, known, step * per_second)
+    return utterances.guess(key, spans * per_second, known, step * per_second)
+
+
+def speech_span(wav: np.ndarray, frames: int) -> tuple[float, float]:
+    """Frames between which a recording (S,) has speech: all but the silence at its ends."""
+    edges = np.linspace(0, len(wav), frames + 1).round().astype(int)
+    power = [float(np.mean(wav[low:high].astype(np.float64) ** 2)) for low, high in pairwise(edges)]
+    level = 10 * np.log10(np.array(power) + SILENT)
+    loud = np.flatnonzero(level >= np.percentile(level, LOUD) - QUIET)
+    return float(loud[0]), float(loud[-1] + 1)
 
 
 @lru_cache(maxsize=1)
@@ -279,7 +298,7 @@ def time_utterance(utterances: Utterances, aligner: Aligner, key: str, path: str
     codes = utterances.codes[key]
     wav, _ = read_audio(path, codec.sample_rate)
     if utterances.files.textgrids:
-        durations = utterances.from_textgrid(key, len(codes))
+        durations = utterances.from_textgrid(key)
     else:
         ids = utterances.ids(key)
         try:

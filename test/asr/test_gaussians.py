@@ -29,7 +29,7 @@ def utterance(seed):
 
 
 def guess(one):
-    ends = even_ends(one.roles, len(one.latent))
+    ends = even_ends(one.roles, 0, len(one.latent), len(one.latent))
     durations = whole_frames(ends, least_frames(one.roles), len(one.latent), "u")
     return Timed(one.latent, one.ids, one.roles, durations)
 
@@ -44,6 +44,17 @@ def test_durations_are_found_from_nothing():
     assert np.abs(errors).mean() < 0.5
     again = TokenGaussians(**fitted.arrays())
     np.testing.assert_array_equal(again.align(truth[0].latent, truth[0].ids, truth[0].roles), found[0])
+
+
+def test_all_pauses_have_one_gaussian_and_sounds_their_own():
+    edge, between = 8, 6
+    truth = [utterance(seed) for seed in range(20)]
+    for one in truth:
+        one.ids[[0, -1]] = edge
+    fitted = TokenGaussians.of(truth, 9)
+    np.testing.assert_array_equal(fitted.mean[edge], fitted.mean[between])
+    np.testing.assert_array_equal(fitted.precision[edge], fitted.precision[between])
+    assert len(np.unique(fitted.mean[: SOUNDS + 1], axis=0)) == SOUNDS + 1
 
 
 @given(st.integers(0, 1000))

@@ -44,5 +44,9 @@ def test_sounds_that_were_not_found_share_the_gap():
     np.testing.assert_allclose(ends, [2, 4, 7, 10, 13])
 
 
-def test_a_first_guess_gives_pauses_less_and_marks_nothing():
-    np.testing.assert_allclose(even_ends(np.array([1, 2, 0, 2, 1]), 9), [1.5, 4.5, 4.5, 7.5, 9.0])
+@pytest.mark.parametrize(
+    ("begin", "end", "ends"), [(0, 10, [0, 4, 6, 6, 10, 10]), (2, 7, [2, 4, 5, 5, 7, 10])]
+)
+def test_a_first_guess_gives_pauses_less_marks_nothing_and_the_edges_what_is_silent(begin, end, ends):
+    found = even_ends(np.array([1, 2, 1, 0, 2, 1]), begin, end, 10)
+    np.testing.assert_allclose(found, ends)

@@ -133,7 +133,7 @@ def test_textgrids_are_taken_as_they_are(timed, tmp_path):
     edges = np.linspace(0.1, frames / 50 - 0.1, words + 1)
     rows = "".join(f'xmin = {a}\nxmax = {b}\ntext = "w"\n' for a, b in zip(edges, edges[1:], strict=False))
     (tmp_path / f"{key}.TextGrid").write_text(f'class = "IntervalTier"\nname = "words"\n{rows}')
-    durations = utterances.from_textgrid(key, frames)
+    durations = utterances.from_textgrid(key)
     assert durations.sum() == frames
     assert abs(int(durations[0]) - 5) <= 1
 
@@ -164,3 +164,11 @@ def test_what_is_no_aligner(tmp_path):
     (tmp_path / "a.npz").write_bytes(b"PK")
     with pytest.raises(InputError, match="is no aligner"):
         timing.Aligner.load(tmp_path / "a.npz")
+
+
+def test_the_silence_at_the_ends_is_no_speech():
+    rng = np.random.default_rng(0)
+    level = np.repeat([0.0005, 0.1, 0.001, 0.1, 0.0005], [30, 20, 15, 25, 10])
+    wav = (np.repeat(level, 480) * rng.standard_normal(480 * len(level))).astype(np.float32)
+    assert timing.speech_span(wav, len(level)) == (30, 90)
+    assert timing.speech_span(np.zeros(4800, np.float32), 10) == (0, 10)
