@@ -11,6 +11,7 @@ from espnet2_valle.bench.metric import Metric, median_seconds
 from espnet2_valle.bench.speech import speech_codec, voice
 from espnet2_valle.codec.abs_codec import AbsCodec
 from espnet2_valle.common.conf import find
+from espnet2_valle.generate.diffusion_options import DTYPES
 from espnet2_valle.ns2.generation import SolverOptions, Wanted, generate
 from espnet2_valle.ns2.model import NaturalSpeech2
 from espnet2_valle.tasks.ns2 import latent_dim
@@ -26,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--codec_config", default=str(find("codec/world.yaml")), help="of the codec")
     parser.add_argument("--diffusion_steps", type=int, nargs="+", default=[4, 8, 16, 32])
     parser.add_argument("--solver", default="ddim")
+    parser.add_argument("--dtype", choices=list(DTYPES), default="float32", help="of products")
     parser.add_argument("--seconds", type=float, default=10.0, help="of speech")
     parser.add_argument("--prompt_seconds", type=float, default=3.0)
     parser.add_argument("--rounds", type=int, default=3, help="of which the median counts")
@@ -37,18 +39,20 @@ def measure(args: argparse.Namespace) -> list[Metric]:
     torch.set_num_threads(args.num_threads)
     codec = speech_codec(Path(args.codec_config))
     torch.manual_seed(0)
+    dtype = DTYPES[args.dtype]
     model = planned_ns2(args.config, VOCABULARY, latent_dim(codec)).eval()
     wanted = something(codec, args.seconds, args.prompt_seconds)
     about = {
         "config": Path(args.config).stem,
         "parameters": sum(each.numel() for each in model.parameters()),
+        "dtype": args.dtype,
         "threads": args.num_threads,
         "seconds": args.seconds,
         "solver": args.solver,
     }
     metrics = []
     for steps in args.diffusion_steps:
-        saying = partial(say, model, codec, wanted, SolverOptions(steps, args.solver))
+        saying = partial(say, model, codec, wanted, SolverOptions(steps, args.solver, dtype=dtype))
         factor = median_seconds(saying, args.rounds) / args.seconds
         metrics.append(Metric("diffusion_real_time_factor", factor, "s/s", BAR, {**about, "steps": steps}))
     return metrics

@@ -52,8 +52,8 @@ class DiffusionText2Speech(Text2Speech):
         scorer: see `Text2Speech`.
 
     Raises:
-        InputError: a recogniser or a watermark that are asked for and cannot be had, or candidates without
-            anything to choose by.
+        InputError: a recogniser or a watermark that are asked for and cannot be had, candidates without
+            anything to choose by, or a type of numbers that it cannot have.
     """
 
     streams = False
@@ -69,6 +69,7 @@ class DiffusionText2Speech(Text2Speech):
     ):
         self.options = options or DecodingOptions()
         self.diffusion = diffusion or DiffusionOptions()
+        self.solver = self.diffusion.of_solver(self.options.dtype)
         self.model = model
         self.device = model.device
         self.codec = codec
@@ -112,7 +113,9 @@ class DiffusionText2Speech(Text2Speech):
     def choices(self) -> tuple[Any, ...]:
         """See `Text2Speech.choices`."""
         options = self.options
-        return (self.diffusion, options.best_of, options.retries, options.seed, *(options.signature or ()))
+        own = (options.best_of, options.retries, options.seed, *(options.signature or ()))
+        rough = () if options.dtype == "float32" else (options.dtype,)  # as it was before there were any
+        return (self.diffusion, *own, *rough)
 
     def _prompt_text(self, text: str | None) -> str | None:
         """See `Text2Speech._prompt_text`."""
@@ -228,7 +231,7 @@ class DiffusionText2Speech(Text2Speech):
     def _speak(self, prepared: Sequence[Prepared], seeds: Sequence[int]) -> list[Speech]:
         """Speech of each request from its seed, in one pass of the model."""
         wanted = [self.wanted(each, seed) for each, seed in zip(prepared, seeds, strict=True)]
-        made = generate(self.model, wanted, self.diffusion.of_solver)
+        made = generate(self.model, wanted, self.solver)
         return [self._sound(one, each) for one, each in zip(made, prepared, strict=True)]
 
     def wanted(self, prepared: Prepared, seed: int) -> Wanted:

@@ -2,11 +2,15 @@
 
 from dataclasses import dataclass, fields
 
+import torch
+
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.generate.options import ACCEPTED, kinds, not_negative, option
 from espnet2_valle.ns2.control import Control
 from espnet2_valle.ns2.generation import SolverOptions
 from espnet2_valle.ns2.schedule import SOLVERS
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 @dataclass(frozen=True)
@@ -43,10 +47,18 @@ class DiffusionOptions:
         """Wishes for all that is said."""
         return Control(self.speed, self.pitch, self.pitch_range)
 
-    @property
-    def of_solver(self) -> SolverOptions:
-        """Options of the solver."""
-        return SolverOptions(self.diffusion_steps, self.solver, self.noise_temperature, self.guidance)
+    def of_solver(self, dtype: str = "float32") -> SolverOptions:
+        """Options of the solver, whose products are of a type of `DTYPES`.
+
+        Raises:
+            InputError: int8, which has none here.
+        """
+        if dtype not in DTYPES:
+            raise InputError(
+                "--dtype", f"{dtype} is not for a diffusion model", f"Choose {' or '.join(DTYPES)}"
+            )
+        chosen = DTYPES[dtype]
+        return SolverOptions(self.diffusion_steps, self.solver, self.noise_temperature, self.guidance, chosen)
 
     @property
     def changed(self) -> list[str]:

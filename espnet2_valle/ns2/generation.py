@@ -21,12 +21,14 @@ class SolverOptions:
         temperature: the noise to begin with has the variance 1 / temperature (Grad-TTS).
         guidance: 1 takes the prediction with the prompt; above it, it is moved away from that without one
             (classifier-free guidance: Ho and Salimans, 2022).
+        dtype: of the denoiser's products.
     """
 
     steps: int = 150
     solver: str = "euler"
     temperature: float = 1.2
     guidance: float = 1.0
+    dtype: torch.dtype = torch.float32
 
 
 @dataclass(frozen=True)
@@ -135,8 +137,10 @@ def solve(
     The last step takes the prediction itself: what noise is left at the end of the schedule is none of it.
     """
     times = model.schedule.times(options.steps)
+    cast = torch.autocast(latent.device.type, options.dtype, enabled=options.dtype != torch.float32)
     for now, then in zip(times[:-1], times[1:]):
-        clean = _predict(model, latent, float(now), condition, inside, given, without, options.guidance)
+        with cast:
+            clean = _predict(model, latent, float(now), condition, inside, given, without, options.guidance)
         latent = model.schedule.step(options.solver, latent, clean, now, then)
     return clean
 

@@ -20,6 +20,7 @@ def args():
         codec_config=str(find("codec/world.yaml")),
         diffusion_steps=[1, 2],
         solver="ddim",
+        dtype="float32",
         seconds=SECONDS,
         prompt_seconds=0.5,
         rounds=1,

@@ -88,7 +88,7 @@ def test_words_are_numbered_as_they_are_read(speaker):
 
 def pitch_of(speaker, control=None):
     prepared = speaker.prepare(Request("a b", VOICE[0], None, RATE, control=control))
-    (made,) = generate(speaker.model, [speaker.wanted(prepared, 0)], FEW.of_solver)
+    (made,) = generate(speaker.model, [speaker.wanted(prepared, 0)], FEW.of_solver())
     return made
 
 
@@ -109,6 +109,19 @@ def test_what_is_heard_has_the_pitch_that_was_asked_for(speaker, monkeypatch):
     plain, high = (latent[:, speaker.codec.features.names.index("pitch")] for latent in heard)
     np.testing.assert_allclose(plain, pitch_of(speaker).log_f0, atol=1e-5)
     np.testing.assert_allclose(high - plain, np.log(2) / 3, atol=1e-5)
+
+
+def test_bfloat16_is_nearly_float32_and_int8_is_refused(ns2_files, speaker):
+    half = open_it(ns2_files, {"dtype": "bfloat16"})
+    prepared = speaker.prepare(Request("a b", VOICE[0], None, RATE))
+    (plain,), (rough,) = (
+        generate(one.model, [one.wanted(prepared, 0)], one.solver) for one in (speaker, half)
+    )
+    np.testing.assert_array_equal(plain.durations, rough.durations)
+    assert not np.array_equal(plain.latent, rough.latent)
+    assert np.abs(plain.latent - rough.latent).mean() < 0.05 * plain.latent.std()
+    with pytest.raises(InputError, match="int8 is not for a diffusion model"):
+        open_it(ns2_files, {"dtype": "int8"})
 
 
 def test_wishes_for_all_that_is_said_add_to_those_of_a_request(ns2_files):
