@@ -48,6 +48,24 @@ def write_model(folder, valle, codec_config, seed=0, text=("--token_type=char",)
     torch.save(model.state_dict(), folder / "model.pth")
 
 
+def model_files(folder, codec_config, text, **options):
+    """Save an AR and a NAR model, see `write_model`; returns what `Text2Speech.from_files` takes."""
+    for valle in ("ar", "nar"):
+        write_model(folder / valle, valle, codec_config, text=text, **options)
+    kinds = {f"{valle}_train_config": str(folder / valle / "config.yaml") for valle in ("ar", "nar")}
+    weights = {f"{valle}_model_file": str(folder / valle / "model.pth") for valle in ("ar", "nar")}
+    return {**kinds, **weights, "codec_config": str(codec_config)}
+
+
+IDS = ("--token_type=char", "--valle_conf=language_id=both", "--valle_conf=languages=[de,en]")
+
+
+@pytest.fixture(scope="session")
+def told(system, tmp_path_factory):
+    """Files of a model with language IDs that reads characters."""
+    return model_files(tmp_path_factory.mktemp("told"), system / "codec" / "codec.yaml", IDS)
+
+
 @pytest.fixture(scope="session")
 def system(tmp_path_factory):
     """The folder of the system: codec/, ar/, nar/, data/ and pairs."""

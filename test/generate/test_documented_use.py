@@ -17,25 +17,36 @@ from espnet2_valle.zoo.pack import pack
 from .conftest import RATE, buzz
 
 MODEL = Path("egs2/valle/exp/mini/model.zip")
+LANGUAGES = "languages"
 PYTHON = [block for block in blocks("python") if block.page in ("README.md", "docs/api.md")]
 SAYING = [one for one in shell_commands() if one.words[:2] in (("valle", "say"), ("valle", "stream"))]
 SAYING += [one for one in shell_commands() if one.words[:2] == ("valle", "longform")]
 
 
 @pytest.fixture(scope="module")
-def folder(files, tmp_path_factory):
-    """A folder that holds what the pages name: models, a voice, its prepared prompt, a text."""
+def folder(files, told, tmp_path_factory):
+    """A folder that holds what the pages name: models, a voice, its prepared prompt, a text.
+
+    LANGUAGES in it holds what they name of a model of several languages.
+    """
     root = tmp_path_factory.mktemp("use")
-    (root / MODEL).parent.mkdir(parents=True)
-    is_yaml = {name: path for name, path in files.items() if path.endswith(".yaml")}
-    weights = {name: path for name, path in files.items() if name not in is_yaml}
-    for output in (root / MODEL, root / "model.zip"):
-        pack(files=weights, yaml_files=is_yaml, extra=[], output=output)
+    for output in (MODEL, Path("model.zip")):
+        pack_files(files, root / output)
+    pack_files(told, root / LANGUAGES / "model.zip")
+    soundfile.write(root / LANGUAGES / "english.wav", buzz(110, 1.0), RATE)
     soundfile.write(root / "voice.wav", buzz(110, 1.0), RATE)
     prompt = PreparedPrompt.encode(buzz(110, 1.0), "b c", Text2Speech.from_files(**files).codec)
     prompt.save(root / "voice.npz")
     (root / "chapter.txt").write_text("A b c. B a.\n")
     return root
+
+
+def pack_files(files, output):
+    """Pack the model of `files`, see `Text2Speech.from_files`."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    is_yaml = {name: path for name, path in files.items() if path.endswith(".yaml")}
+    weights = {name: path for name, path in files.items() if name not in is_yaml}
+    pack(files=weights, yaml_files=is_yaml, extra=[], output=output)
 
 
 def test_the_python_of_the_pages_runs_in_order(folder, monkeypatch):
@@ -54,11 +65,12 @@ def test_the_python_of_the_pages_runs_in_order(folder, monkeypatch):
 def test_what_a_page_says_aloud_is_heard(command, folder, monkeypatch, capfdbinary):
     if command.words[1] == "longform":
         pytest.importorskip("sentencex")
-    monkeypatch.chdir(folder)
     words = list(command.words)
+    here = folder / LANGUAGES if "--lang" in words else folder
+    monkeypatch.chdir(here)
     monkeypatch.setattr(sys, "argv", words)
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"a b c")))
     __main__.main()
     output = words[words.index("-o" if "-o" in words else "--output_wav") + 1]
-    heard = len(capfdbinary.readouterr().out) if output == "-" else soundfile.info(folder / output).frames
+    heard = len(capfdbinary.readouterr().out) if output == "-" else soundfile.info(here / output).frames
     assert heard > 0

@@ -21,26 +21,11 @@ from espnet2_valle.generate.streaming import Streamer
 from espnet2_valle.generate.text2speech import Text2Speech
 from espnet2_valle.text.tokenizer import build_tokenizer
 
-from .conftest import RATE, buzz, write_model
+from .conftest import IDS, RATE, buzz, model_files
 
-IDS = ("--token_type=char", "--valle_conf=language_id=both", "--valle_conf=languages=[de,en]")
 G2P = "en=espeak_ng_english_us_vits de=espeak:de"
 SHORT = {"max_duration_ratio": 1.5, "min_duration_ratio": 0.5}
 GERMAN, ENGLISH = "Guten Tag, wie geht es dir heute?", "Where is the house of my brother?"
-
-
-def model_files(folder, codec_config, text, **options):
-    for valle in ("ar", "nar"):
-        write_model(folder / valle, valle, codec_config, text=text, **options)
-    kinds = {f"{valle}_train_config": str(folder / valle / "config.yaml") for valle in ("ar", "nar")}
-    weights = {f"{valle}_model_file": str(folder / valle / "model.pth") for valle in ("ar", "nar")}
-    return {**kinds, **weights, "codec_config": str(codec_config)}
-
-
-@pytest.fixture(scope="module")
-def told(system, tmp_path_factory):
-    """Files of a model with language IDs that reads characters."""
-    return model_files(tmp_path_factory.mktemp("told"), system / "codec" / "codec.yaml", IDS)
 
 
 @pytest.fixture(scope="module")
