@@ -3,7 +3,8 @@
 import argparse
 import json
 import logging
-from collections.abc import Mapping, Sequence
+import random
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from espnet2_valle.mark.detector_sounds import RATE, prepared
 
 DONE, MODEL, CONFIG, ABOUT = "detector.done", "valid.loss.best.pth", "config.yaml", "detector.json"
 REAL, SYNTHETIC = 0, 1
+ORDER_SEED = 0  # of the batches
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,17 @@ def write_about(folder: str | Path, threshold: float, error_rate: float, systems
         json.dump({"threshold": threshold, "error_rate": error_rate, "systems": list(systems)}, stream)
 
 
+def write_shapes(path: Path, sounds: Iterable[Labelled]) -> None:
+    """Write names and samples of sounds in a random order, from which ESPnet cuts the batches.
+
+    By their names each batch would be of one system, real or synthetic, and nothing would be learnt.
+    """
+    lines = [f"{sound.name} {soundfile.info(sound.wav).frames}\n" for sound in sounds]
+    random.Random(ORDER_SEED).shuffle(lines)
+    with atomic_open(path) as stream:
+        stream.writelines(lines)
+
+
 def train_detector(
     sets: Mapping[str, Sequence[Labelled]],
     folder: str | Path,
@@ -182,8 +195,7 @@ def train_detector(
         by_name = {sound.name: sound for sound in sounds}
         write_scp(folder / f"{kind}_wav.scp", {name: sound.wav for name, sound in by_name.items()})
         write_scp(folder / f"{kind}_label", {name: sound.label for name, sound in by_name.items()})
-        frames = {name: soundfile.info(sound.wav).frames for name, sound in by_name.items()}
-        write_scp(folder / f"{kind}_shape", frames)
+        write_shapes(folder / f"{kind}_shape", by_name.values())
         words += [f"--{kind}_data_path_and_name_and_type", f"{folder}/{kind}_wav.scp,speech,sound"]
         words += [f"--{kind}_data_path_and_name_and_type", f"{folder}/{kind}_label,label,text_int"]
         words += [f"--{kind}_shape_file", f"{folder}/{kind}_shape"]

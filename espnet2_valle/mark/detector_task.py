@@ -7,6 +7,7 @@ encoder, binary loss, model and trainer are ESPnet's.
 import argparse
 
 import torch
+from espnet2.asr.encoder.abs_encoder import AbsEncoder
 from espnet2.asvspoof.decoder.abs_decoder import AbsDecoder
 from espnet2.asvspoof.espnet_model import ESPnetASVSpoofModel
 from espnet2.asvspoof.loss.binary_loss import ASVSpoofBinaryLoss
@@ -20,6 +21,7 @@ from espnet2.tasks.asvspoof import (
 from espnet2.train.class_choices import ClassChoices
 from torch import nn
 
+from espnet2_valle.mark.detector_encoder import TDNNEncoder
 from espnet2_valle.valle.rows import length_mask
 
 BINARY_LOSS = "binary_loss"
@@ -45,14 +47,25 @@ class PooledDecoder(AbsDecoder):
 decoder_choices = ClassChoices(
     name="decoder", classes={"pooled": PooledDecoder}, type_check=AbsDecoder, default="pooled"
 )
+encoders = ClassChoices(
+    name=encoder_choices.name,
+    classes={**encoder_choices.classes, "tdnn": TDNNEncoder},
+    type_check=AbsEncoder,
+    default="tdnn",
+)
 
 
 class DetectorTask(ASVSpoofTask):
-    """The task, with `--decoder pooled` and the binary loss."""
+    """The task, with `--decoder pooled`, `--encoder tdnn` beside ESPnet's, and the binary loss."""
 
     class_choices_list = [
-        *(choices for choices in ASVSpoofTask.class_choices_list if choices.name != decoder_choices.name),
+        *(
+            choices
+            for choices in ASVSpoofTask.class_choices_list
+            if choices.name not in (decoder_choices.name, encoders.name)
+        ),
         decoder_choices,
+        encoders,
     ]
 
     @classmethod
@@ -61,9 +74,7 @@ class DetectorTask(ASVSpoofTask):
         frontend = frontend_choices.get_class(args.frontend)(**args.frontend_conf)
         specaug = specaug_choices.get_class(args.specaug)
         normalize = normalize_choices.get_class(args.normalize)
-        encoder = encoder_choices.get_class(args.encoder)(
-            input_size=frontend.output_size(), **args.encoder_conf
-        )
+        encoder = encoders.get_class(args.encoder)(input_size=frontend.output_size(), **args.encoder_conf)
         losses = {loss["name"]: loss["conf"] for loss in args.losses}
         return ESPnetASVSpoofModel(
             frontend=frontend,
