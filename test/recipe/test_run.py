@@ -432,7 +432,7 @@ def test_a_detector_is_trained_on_what_the_systems_said(finished):
     config = edited(
         "detector/train_asvspoof.yaml",
         folder / "detector.yaml",
-        encoder_conf={"output_size": 16, "linear_units": 16, "num_blocks": 1},
+        encoder_conf={"width": 16},
         **{"num_iters_per_epoch": 2, "max_epoch": 1, "batch_size": 4},
     )
     words = [
