@@ -6,7 +6,7 @@ text with an edge before and behind it. Durations are counts of places, so their
 
 import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import pairwise
@@ -129,8 +129,7 @@ class Utterances:
         Raises:
             InputError: too few frames.
         """
-        frames, own = len(self.codes[key]), self.roles[self.ids(key)]
-        return self._timed(key, even_ends(own, *speech_span(wav, frames), frames))
+        return self._timed(key, lambda own, frames: even_ends(own, *speech_span(wav, frames), frames))
 
     def guess(self, key: str, spans: np.ndarray, known: Sequence[int], margin: float) -> Timed:
         """The utterance with durations from spans (N, 2) of its sounds, in frames.
@@ -138,14 +137,18 @@ class Utterances:
         Raises:
             InputError: too few frames.
         """
-        frames, own = len(self.codes[key]), self.roles[self.ids(key)]
-        sounds = np.flatnonzero(own == Role.SOUND)
-        return self._timed(key, ends_of(spans, sounds[list(known)].tolist(), own, frames, margin))
 
-    def _timed(self, key: str, ends: np.ndarray) -> Timed:
+        def ends(own: np.ndarray, frames: int) -> np.ndarray:
+            sounds = np.flatnonzero(own == Role.SOUND)
+            return ends_of(spans, sounds[list(known)].tolist(), own, frames, margin)
+
+        return self._timed(key, ends)
+
+    def _timed(self, key: str, ends: Callable[[np.ndarray, int], np.ndarray]) -> Timed:
+        """The utterance with durations by the ends (S,) that its roles and number of frames give."""
         ids, codes = self.ids(key), self.codes[key]
-        own = self.roles[ids]
-        durations = whole_frames(ends, least_frames(own), len(codes), f"utterance {key}")
+        own, frames = self.roles[ids], len(codes)
+        durations = whole_frames(ends(own, frames), least_frames(own), frames, f"utterance {key}")
         return Timed(self.codec.latent(codes), ids, own, durations)
 
     def sounds(self, key: str) -> list[str]:

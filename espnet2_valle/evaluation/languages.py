@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from espnet2_valle.evaluation.systems import summarise
+from espnet2_valle.evaluation.table import COMPARED
 from espnet2_valle.evaluation.utterance import UtteranceScore
 
 WITHIN, ACROSS = "within", "across"
@@ -51,7 +52,8 @@ def by_language(
     groups = group_pairs(languages)
     found: dict[str, Any] = {}
     for group, pairs in groups.items():
-        chosen = {name: [row for row in scored if row.pair_id in set(pairs)] for name, scored in rows.items()}
+        members = set(pairs)
+        chosen = {name: [row for row in scored if row.pair_id in members] for name, scored in rows.items()}
         figures = {name: summarise(some, {}, seed) for name, some in chosen.items()}
         found[group] = {
             "pairs": len(pairs),
@@ -72,7 +74,7 @@ def _shares(found: Mapping[str, Any]) -> dict[str, dict[str, float]]:
     shares: dict[str, dict[str, float]] = {}
     for name, within in found[WITHIN]["systems"].items():
         across = found[ACROSS]["systems"][name]
-        for key in ("word_accuracy", "sim_prompt"):
+        for key in COMPARED:
             if key in within and key in across and within[key]["value"]:
                 shares.setdefault(name, {})[key] = across[key]["value"] / within[key]["value"]
     return shares

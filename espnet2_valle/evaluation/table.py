@@ -108,6 +108,7 @@ MORE_MEASURES = (
         "By the clock of the run's machine, a teacher's too; without data preparation.",
     ),
 )  # fmt: skip
+COMPARED = ("word_accuracy", "sim_prompt")  # of texts across languages and within one
 SMALLEST_P = 0.001
 VERSA = "versa_"  # begins the keys of metrics that VERSA measured
 PAIRED_HEADER = ("difference", "p", "p (Holm)", "p by speaker")
@@ -218,8 +219,9 @@ def language_parts(scores: Mapping[str, Any]) -> list[str]:
     if not groups:
         return []
     names = list(next(iter(groups.values()))["systems"])
+    compared = [measure for measure in MEASURES if measure.key in COMPARED]
     parts = ["By language: within that of the prompt, and across from another one to it.\n"]
-    for measure in (MEASURES[0], MEASURES[3]):
+    for measure in compared:
         rows = [
             [
                 f"{group} ({found['pairs']})",
@@ -231,7 +233,7 @@ def language_parts(scores: Mapping[str, Any]) -> list[str]:
     for name, shares in scores.get("across_over_within", {}).items():
         told = [
             f"{measure.name.lower()} {100 * shares[measure.key]:.1f} %"
-            for measure in (MEASURES[0], MEASURES[3])
+            for measure in compared
             if measure.key in shares
         ]
         parts.append(f"{system_name(name)}, across as a share of within: {', '.join(told)}.\n")
