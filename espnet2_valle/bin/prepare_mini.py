@@ -2,22 +2,15 @@
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
 from espnet2_valle.common.cli import parse, run_command
-from espnet2_valle.common.conf import find
+from espnet2_valle.corpus.synthetic.arguments import corpus_parser
 from espnet2_valle.corpus.synthetic.mini import write_mini
 
 
 def get_parser() -> argparse.ArgumentParser:
     """The command's options."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
-    )
-    parser.add_argument("--output_dir", type=Path, required=True, help="data directory, such as data/mini")
-    parser.add_argument("--config", type=Path, default=find("mini.yaml"), help="voices, words and amounts")
-    parser.add_argument("--nj", type=int, default=1, help="number of processes")
-    return parser
+    return corpus_parser("mini", __doc__)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

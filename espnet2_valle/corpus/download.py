@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.resume import is_done, mark_done
-from espnet2_valle.data.datadir import read_scp, write_scp
+from espnet2_valle.data.datadir import read_if_there, write_scp
 
 ATTEMPTS = 4  # in a row, without a byte received
 WAIT = 2.0  # seconds before another attempt, twice as many after each
@@ -146,7 +146,7 @@ def check(path: Path, checksum: str = "") -> None:
         InputError: it is another; the file is put aside, so that it is fetched anew.
     """
     record = path.parent / RECORD
-    known = read_scp(record) if record.is_file() else {}
+    known = read_if_there(record)
     expected = checksum or known.get(path.name, "")
     algorithm = expected.partition(":")[0] or "sha256"
     found = f"{algorithm}:{file_checksum(path, algorithm)}"

@@ -40,6 +40,11 @@ def read_scp(path: str | Path, bad: dict[str, InputError] | None = None) -> dict
     return entries
 
 
+def read_if_there(path: str | Path, bad: dict[str, InputError] | None = None) -> dict[str, str]:
+    """Entries of a file that may be missing, see `read_scp`; none where it is."""
+    return read_scp(path, bad) if Path(path).is_file() else {}
+
+
 def write_scp(path: str | Path, entries: Mapping[str, object]) -> None:
     """Write `key value` lines sorted by key in C order, as Kaldi's tools want them."""
     with atomic_open(path) as stream:
@@ -92,9 +97,7 @@ class DataDir:
                 wavs[utterance], spans[utterance] = read_segment(
                     path / "segments", utterance, value, recordings
                 )
-        languages, emotions = (
-            read_scp(path / name, bad) if (path / name).is_file() else {} for name in ("utt2lang", "utt2emo")
-        )
+        languages, emotions = (read_if_there(path / name, bad) for name in ("utt2lang", "utt2emo"))
         loaded = cls(path, wavs, texts, speakers, languages, emotions, spans)
         if bad is not None:
             loaded = loaded._without_gaps(bad)

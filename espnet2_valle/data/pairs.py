@@ -10,7 +10,7 @@ from pathlib import Path
 
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
-from espnet2_valle.data.datadir import DataDir
+from espnet2_valle.data.datadir import DataDir, read_scp
 
 PAIRS = "pairs"  # list of a test set: the prompt is another recording
 CONTINUATION_PAIRS = "pairs_continuation"  # list in which each target is its own prompt: its first seconds
@@ -44,6 +44,20 @@ class Pair:
     def utterances(self) -> set[str]:
         """Those that it needs."""
         return {self.prompt_utt, self.target_utt, self.other_utt} - {NO_OTHER}
+
+
+def read_lines_of_pairs(path: str | Path, pairs: Iterable[Pair], where: str | Path) -> dict[str, str]:
+    """Read lines `pair_id value` about some pairs of a list; `where` names the list.
+
+    Raises:
+        InputError: a line that is none, or is of no pair of the list.
+    """
+    lines = read_scp(path)
+    known = {pair.pair_id for pair in pairs}
+    stranger = next((pair_id for pair_id in lines if pair_id not in known), None)
+    if stranger is not None:
+        raise InputError(path, f"names '{stranger}', which is no pair of {where}", "Correct it")
+    return lines
 
 
 def read_pairs(path: str | Path) -> list[Pair]:

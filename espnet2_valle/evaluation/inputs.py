@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.data.datadir import read_scp
+from espnet2_valle.data.datadir import read_if_there, read_scp
 from espnet2_valle.data.pairs import NO_OTHER, Pair, read_pairs
 from espnet2_valle.evaluation.lists import read_list
 from espnet2_valle.evaluation.settings import CONTINUATION, Settings
@@ -98,7 +98,7 @@ def _of_data_dir(pairs_file: str, data_dir: Path, prompts: Mapping[str, str]) ->
     pairs = read_pairs(pairs_file)
     wavs = read_scp(data_dir / "wav.scp")
     trials = read_trials(pairs, wavs, read_scp(data_dir / "text"), pairs_file)
-    known = read_scp(data_dir / "utt2spk") if (data_dir / "utt2spk").is_file() else {}
+    known = read_if_there(data_dir / "utt2spk")
     speakers = {utterance: known[utterance] for utterance in wavs if utterance in known}
     return Asked(
         [
@@ -117,8 +117,7 @@ def _of_data_dir(pairs_file: str, data_dir: Path, prompts: Mapping[str, str]) ->
 
 def _languages(pairs: Sequence[Pair], data_dir: Path) -> dict[str, tuple[str, str]]:
     """Languages of prompt and text of each pair; none where the data directory does not tell them."""
-    path = data_dir / "utt2lang"
-    spoken = read_scp(path) if path.is_file() else {}
+    spoken = read_if_there(data_dir / "utt2lang")
     both = {pair.pair_id: (spoken.get(pair.prompt_utt), spoken.get(pair.target_utt)) for pair in pairs}
     return {pair: (prompt, text) for pair, (prompt, text) in both.items() if prompt and text}
 

@@ -13,8 +13,8 @@ from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_path
 from espnet2_valle.common.resume import digest, file_state
 from espnet2_valle.common.seeds import seed_of
-from espnet2_valle.data.datadir import DataDir, read_scp
-from espnet2_valle.data.pairs import Pair, read_pairs
+from espnet2_valle.data.datadir import DataDir
+from espnet2_valle.data.pairs import Pair, read_lines_of_pairs, read_pairs
 from espnet2_valle.generate.continuation import divide_text, read_beginning
 from espnet2_valle.generate.control_lines import check_control
 from espnet2_valle.generate.decoding_folder import DecodingFolder, Ending, codes_path, wav_path
@@ -140,11 +140,8 @@ def _jobs(
     Raises:
         InputError: an utterance that is not there, or wishes or languages that are none, or for no pair.
     """
-    wishes = read_scp(controls) if controls else {}
-    known = {pair.pair_id for pair in pairs}
-    for pair_id, line in wishes.items():
-        if pair_id not in known:
-            raise InputError(controls or "", f"names '{pair_id}', which is no pair of {where}", "Correct it")
+    wishes = read_lines_of_pairs(controls, pairs, where) if controls else {}
+    for line in wishes.values():
         check_control(line)
     for pair in pairs:
         for utt in (pair.prompt_utt, pair.target_utt):
@@ -152,7 +149,7 @@ def _jobs(
                 raise InputError(
                     where, f"{pair.pair_id} names '{utt}', which {data.path} lacks", "Run stage 2 again"
                 )
-    spoken = read_languages(pairs, data.languages, languages)
+    spoken = read_languages(pairs, data.languages, languages, where)
     return [
         Job(
             pair.pair_id,

@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.data.datadir import read_scp
-from espnet2_valle.data.pairs import Pair
+from espnet2_valle.data.pairs import Pair, read_lines_of_pairs
 from espnet2_valle.generate.request import Request
 
 AS_IT_IS = "-"
@@ -42,7 +41,10 @@ class PairLanguages:
 
 
 def read_languages(
-    pairs: Sequence[Pair], spoken: Mapping[str, str], path: str | Path | None
+    pairs: Sequence[Pair],
+    spoken: Mapping[str, str],
+    path: str | Path | None = None,
+    where: str | Path = "the list",
 ) -> dict[str, PairLanguages]:
     """The languages of each pair.
 
@@ -51,15 +53,12 @@ def read_languages(
         spoken: utterance -> language, if the data directory tells (utt2lang).
         path: lines `pair_id LANG PROMPT_LANG ACCENT`, of which the last ones may be left out; `-` is what the
             data directory tells, and for an accent none.
+        where: the list, for errors.
 
     Raises:
         InputError: a line of another shape, or for no pair.
     """
-    lines = read_scp(path) if path else {}
-    known = {pair.pair_id for pair in pairs}
-    stranger = next((pair_id for pair_id in lines if pair_id not in known), None)
-    if stranger is not None:
-        raise InputError(path or "", f"names '{stranger}', which is no pair of the list", "Correct it")
+    lines = read_lines_of_pairs(path, pairs, where) if path else {}
     several = len(set(spoken.values())) > 1
     found = {}
     for pair in pairs:

@@ -9,7 +9,6 @@ from espnet2_valle.recipe.options import Options
 from espnet2_valle.recipe.settings import Settings
 from espnet2_valle.recipe.times import read_stage_times
 
-TITLES = {"valle": "VALL-E", "ns2": "NaturalSpeech 2"}
 MINUTES = "baseline_minutes"  # in exp/TAG: what each training may take
 
 
@@ -73,10 +72,12 @@ def training_minutes(settings: Settings) -> str:
     if not path.is_file() or not path.stat().st_size:
         times = read_stage_times(settings.stage_times)
         stages = [f"train_{kind}" for kind in settings.kinds]
-        if stages[-1] not in times:
+        if stages[-1] not in times:  # imported where it is needed, as above
+            from espnet2_valle.evaluation.table import system_name
+
             raise InputError(
                 "--baseline_minutes",
-                f"{TITLES[settings.options.model]} was not trained here",
+                f"{system_name(settings.options.model)} was not trained here",
                 "Say how many minutes each baseline is trained",
             )
         with atomic_open(path) as stream:

@@ -13,9 +13,9 @@ from espnet2_valle.common.options import load
 from espnet2_valle.corpus.named.registry import CORPORA
 from espnet2_valle.evaluation.table import MEASURES, outcome_table, reference_lines, score_table
 from espnet2_valle.generate.languages import known_languages
+from espnet2_valle.tasks.languages import languages_of
 from espnet2_valle.text.multilingual import choices_by_language
 from espnet2_valle.train.index import TrainingIndex
-from espnet2_valle.valle.languages import NONE
 from espnet2_valle.zoo.card import Facts, Statements, write_card
 from espnet2_valle.zoo.checkpoint import count_parameters, read_train_config
 from espnet2_valle.zoo.ns2_checkpoint import count_ns2_parameters, read_ns2_config
@@ -135,8 +135,7 @@ def _spoken(args: Namespace) -> list[str]:
 
 def told_languages(args: Namespace) -> list[str]:
     """Languages of a model's IDs; none of one without."""
-    conf = getattr(args, "valle_conf", {})
-    return [] if conf.get("language_id", NONE) == NONE else list(conf.get("languages") or [])
+    return (languages_of(args) or []) if hasattr(args, "valle_conf") else []
 
 
 def base_name(tag: str) -> str:

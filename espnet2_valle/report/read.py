@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.data.datadir import read_scp
+from espnet2_valle.data.datadir import read_if_there, read_scp
 from espnet2_valle.data.layout import TrainedRun
 from espnet2_valle.data.pairs import read_pairs
 from espnet2_valle.evaluation.inputs import continued, read_times, read_trials
@@ -108,8 +108,7 @@ def read_alignments(files: RunFiles, run: Run, examples: Sequence[str]) -> dict[
     if not codes:
         return {}
     texts = read_scp(files.data_dir / "text")
-    spoken = files.data_dir / "utt2lang"
-    languages = read_languages(pairs, read_scp(spoken) if spoken.is_file() else {}, None)
+    languages = read_languages(pairs, read_if_there(files.data_dir / "utt2lang"))
     text2speech = open_text2speech(ModelSpec(ModelFiles(**model)))
     pictures = {}
     for pair, path in codes.items():

@@ -39,7 +39,7 @@ def complete(
         nj: number of processes.
     """
     jobs, states = {}, {}
-    languages = read_languages(pairs, data.languages, None)
+    languages = read_languages(pairs, data.languages)
     for pair in pairs:
         prompt, said = pair.prompt_utt, pair.target_utt
         request = Request(data.texts[said], data.wavs[prompt], data.texts[prompt])

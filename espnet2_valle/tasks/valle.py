@@ -26,6 +26,7 @@ from espnet2_valle.tasks.adapter import check_adapter, keep_apart
 from espnet2_valle.tasks.batch_size import accept_auto, choose_batch_bins
 from espnet2_valle.tasks.codewords import use_codewords
 from espnet2_valle.tasks.languages import fill_languages, languages_of
+from espnet2_valle.text.roles import SPACE
 from espnet2_valle.text.tokenizer import G2P_HELP, TOKEN_TYPES
 from espnet2_valle.text.tokens import TokenIDs
 from espnet2_valle.train.batches import BatchPlan, BatchRule
@@ -52,7 +53,6 @@ valle_choices = ClassChoices(
 TRAINING_LOCK = ".train.lock"
 INDEX_TYPE = "valle_index"  # of --train_data_path_and_name_and_type
 FUSED = ("adam", "adamw")  # optimisers of which torch has a version in one pass
-SPACE = "<space>"  # the token between words, where the token type has one
 
 
 class VALLETask(AbsTask):

@@ -8,9 +8,9 @@ from espnet2_valle.common.errors import InputError
 from espnet2_valle.text.espeak_phones import words_apart
 from espnet2_valle.text.language import check_named_languages, code_of, language_of
 from espnet2_valle.text.markup import spans
+from espnet2_valle.text.roles import SPACE
 
 OPTION = "--g2p"
-SPACE = "<space>"
 CODE = re.compile("[a-z]{2,3}")
 
 

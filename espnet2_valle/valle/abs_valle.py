@@ -6,7 +6,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 import torch
 
-from espnet2_valle.valle.embeddings import SHAPE_STEP, CodeTables
+from espnet2_valle.valle.embeddings import SHAPE_STEP, CodeTables, TextEmbedding
 from espnet2_valle.valle.languages import BatchLanguages, LanguageIDs
 from espnet2_valle.valle.transformer import Transformer
 
@@ -34,11 +34,12 @@ class AbsVALLE(torch.nn.Module, ABC):
 
     Attributes:
         causal: whether a position sees only those before it.
-        transformer, codes, language_ids: see the classes.
+        transformer, text, codes, language_ids: see the classes.
     """
 
     causal: bool
     transformer: Transformer
+    text: TextEmbedding
     codes: CodeTables
     language_ids: LanguageIDs
 
@@ -64,6 +65,18 @@ class AbsVALLE(torch.nn.Module, ABC):
     @abstractmethod
     def positions(self, text_lengths: Lengths, codes_lengths: Lengths) -> Lengths:
         """Length of the sequence that the Transformer sees in training, (batch,)."""
+
+    def embed_text(
+        self, text: torch.Tensor, lengths: torch.Tensor, languages: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Embeddings of texts (batch, time) with their ends and languages, and their lengths.
+
+        Args:
+            text, lengths: see `TextEmbedding`.
+            languages: see `LanguageIDs.of_text`.
+        """
+        embedded, embedded_lengths = self.text(text, lengths)
+        return self.language_ids.of_text(embedded, languages, lengths), embedded_lengths
 
     @property
     def shape_step(self) -> int:

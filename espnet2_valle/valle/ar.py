@@ -195,8 +195,7 @@ class VALLEAR(AbsVALLE):
             from the groups before it.
         """
         of_text, of_groups = languages or (None, None)
-        embedded_text, embedded_lengths = self.text(text, text_lengths)
-        embedded_text = self.language_ids.of_text(embedded_text, of_text, text_lengths)
+        embedded_text, embedded_lengths = self.embed_text(text, text_lengths, of_text)
         audio = self._embed(groups, rates=rates, languages=of_groups)
         parts = [(embedded_text, embedded_lengths), (audio, group_lengths)]
         x, lengths = join(parts, self.shape_step)
@@ -253,8 +252,7 @@ class VALLEAR(AbsVALLE):
     ) -> torch.Tensor:
         """(text_time,) and (groups, G) -> (text_time + 1 + groups, width), as the Transformer reads them."""
         length = torch.tensor([len(text)], device=text.device)
-        embedded, _ = self.text(text[None], length)
-        embedded = self.language_ids.of_text(embedded, spoken and spoken.text[None], length)
+        embedded, _ = self.embed_text(text[None], length, spoken and spoken.text[None])
         audio = self._embed(groups[None], rates=rate, languages=spoken and spoken.prompt)
         return torch.cat([embedded, audio.to(embedded.dtype)], dim=1)[0]
 

@@ -222,8 +222,7 @@ class VALLENAR(AbsVALLE):
         batch, time = target.shape[:2]
         codebook = on_device(stage, text.device)
         all_codebooks = torch.full_like(codebook, self.num_codebooks)
-        embedded_text, embedded_lengths = self.text(text, text_lengths)
-        embedded_text = self.language_ids.of_text(embedded_text, of_text, text_lengths)
+        embedded_text, embedded_lengths = self.embed_text(text, text_lengths, of_text)
         parts = [
             (self.language_ids.of_audio(self.codes.sum(prompt, all_codebooks), of_prompt), prompt_lengths),
             (self.language_ids.of_audio(self.codes.sum(target, codebook), of_target), target_lengths),
@@ -344,8 +343,7 @@ class VALLENAR(AbsVALLE):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Text with its end, and prompt, as the Transformer reads them: (1, positions, width) of each."""
         length = torch.tensor([len(text)], device=text.device)
-        embedded, _ = self.text(text[None], length)
-        embedded = self.language_ids.of_text(embedded, spoken and spoken.text[None], length)
+        embedded, _ = self.embed_text(text[None], length, spoken and spoken.text[None])
         audio = self.codes.sum(prompt[None], torch.full_like(length, self.num_codebooks))
         audio = self.language_ids.of_audio(audio, spoken and spoken.prompt)
         return embedded, self._place(audio, 0)

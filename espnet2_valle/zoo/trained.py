@@ -84,11 +84,6 @@ class Models(NamedTuple):
     nar: VALLENAR
 
     @property
-    def languages(self) -> tuple[str, ...]:
-        """Languages that they are told by their IDs; none of models without."""
-        return self.ar.language_ids.names or self.nar.language_ids.names
-
-    @property
     def device(self) -> torch.device:
         """The device of both."""
         return self.ar.transformer.norm.scale.device

@@ -70,15 +70,7 @@ class MiniConfig:
         return load(cls, path, example="conf/mini.yaml")
 
     def __post_init__(self) -> None:
-        seen: dict[str, str] = {}
-        for split, voices in self.voices.items():
-            for voice in voices:
-                if seen.setdefault(voice.variant, split) != split:
-                    raise InputError(
-                        f"{split}_voices",
-                        f"variant '{voice.variant}' is in two sets",
-                        "Keep it in one of them",
-                    )
+        keep_apart(self.voices)
 
     @property
     def amounts(self) -> dict[str, Amount]:
@@ -108,8 +100,38 @@ class MiniUtterance:
     language: str = ""
 
 
+class Timbre(Protocol):
+    """A voice, as far as its sound goes whatever it speaks."""
+
+    @property
+    def variant(self) -> str:
+        """Variant of espeak-ng."""
+        ...
+
+
+def keep_apart(voices: Mapping[str, Iterable[Timbre]]) -> None:
+    """Raise InputError at a timbre that is in two of the sets, which `voices` are of."""
+    seen: dict[str, str] = {}
+    for split, own in voices.items():
+        for voice in own:
+            if seen.setdefault(voice.variant, split) != split:
+                raise InputError(
+                    f"{split}_voices", f"variant '{voice.variant}' is in two sets", "Keep it in one of them"
+                )
+
+
 class Spoken(Protocol):
-    """A corpus' sound files, as its config says."""
+    """An embedded corpus, as its config says."""
+
+    @property
+    def seed(self) -> int:
+        """Seed of its texts and pairs."""
+        ...
+
+    @property
+    def vocabulary(self) -> Sequence[str]:
+        """All words."""
+        ...
 
     @property
     def sample_rate(self) -> int:
@@ -225,7 +247,7 @@ def write_mini(output_dir: Path, config: Path, nj: int = 1) -> None:
     """
     path = locate(config)
     mini = MiniConfig.load(path)
-    write_corpus(output_dir, path, DONE, plan(mini), mini, mini.vocabulary, mini.seed, nj)
+    write_corpus(output_dir, path, DONE, plan(mini), mini, nj)
 
 
 def write_corpus(
@@ -234,8 +256,6 @@ def write_corpus(
     marker: str,
     planned: Mapping[str, Sequence[MiniUtterance]],
     config: Spoken,
-    vocabulary: Iterable[str],
-    seed: int,
     nj: int,
 ) -> None:
     """Write an embedded corpus as planned; does nothing if it is there.
@@ -244,9 +264,7 @@ def write_corpus(
         output_dir: data directory.
         path: of the config; `marker` names its copy there, which is written last.
         planned: utterances of each set.
-        config: of their sound.
-        vocabulary: all words.
-        seed: of the pairs.
+        config: of their sound, words and pairs.
         nj: processes.
     """
     content = path.read_text(encoding="utf-8")
@@ -259,7 +277,7 @@ def write_corpus(
     for data in sets.values():
         data.write()
     with atomic_open(output_dir / "vocabulary") as stream:
-        stream.writelines(f"{word}\n" for word in vocabulary)
-    write_pairs(output_dir / "test" / "pairs", plan_pairs(planned["test"], seed))
+        stream.writelines(f"{word}\n" for word in config.vocabulary)
+    write_pairs(output_dir / "test" / "pairs", plan_pairs(planned["test"], config.seed))
     with atomic_open(done) as stream:
         stream.write(content)

@@ -9,7 +9,14 @@ from espnet2_valle.common.conf import locate
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.options import load
 from espnet2_valle.corpus.synthetic.espeak import EspeakVoice
-from espnet2_valle.corpus.synthetic.mini import SPLITS, Amount, MiniUtterance, random_texts, write_corpus
+from espnet2_valle.corpus.synthetic.mini import (
+    SPLITS,
+    Amount,
+    MiniUtterance,
+    keep_apart,
+    random_texts,
+    write_corpus,
+)
 
 DONE = "mini_x.yaml"  # copy of the config, written last
 TRAIN, VALID, PROMPTS, WITHIN, ACROSS = "train", "valid", "prompts", "targets", "across"
@@ -67,15 +74,9 @@ class MiniXConfig:
         return load(cls, path, example="conf/mini_x.yaml")
 
     def __post_init__(self) -> None:
-        variants: dict[str, str] = {}
+        keep_apart(self.voices)
         for split, voices in self.voices.items():
             for voice in voices:
-                if variants.setdefault(voice.variant, split) != split:
-                    raise InputError(
-                        f"{split}_voices",
-                        f"variant '{voice.variant}' is in two sets",
-                        "Keep it in one of them",
-                    )
                 if voice.language not in self.languages:
                     known = ", ".join(self.languages)
                     raise InputError(
@@ -161,4 +162,4 @@ def write_mini_x(output_dir: Path, config: Path, nj: int = 1) -> None:
     """
     path = locate(config)
     mini_x = MiniXConfig.load(path)
-    write_corpus(output_dir, path, DONE, plan(mini_x), mini_x, mini_x.vocabulary, mini_x.seed, nj)
+    write_corpus(output_dir, path, DONE, plan(mini_x), mini_x, nj)
