@@ -9,7 +9,9 @@ from setuptools import find_packages, setup
 CORE = [
     "espnet==202511",
     "torch>=2.6",
-    "torchaudio>=2.6",  # imported by espnet, which does not declare it, nor matplotlib and tensorboard
+    # Imported by espnet, which does not declare it, nor matplotlib and tensorboard. 2.11.1 cannot be loaded
+    # beside the releases of PyTorch whose setuptools espnet takes (before 2.13), though it says that it can.
+    "torchaudio>=2.6,<2.11.1",
     "matplotlib",
     "tensorboard",
     "dask>=2024.8",

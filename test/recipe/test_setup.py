@@ -1,12 +1,16 @@
 """The set-up of run.sh and test/run.sh, with a python that only writes down what it was asked."""
 
 import os
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from runpy import run_path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
 UTILS = ROOT / "egs2" / "valle" / "utils"
@@ -73,7 +77,7 @@ def test_a_bare_machine_gets_a_venv_once(machine):
     status, printed, asked = setup(machine)
     assert status == 0, printed
     assert asked[:2] == ["checked", "venv"]
-    assert "/root[espeak,score] " in asked[-1]
+    assert f"-c {UTILS}/constraints.txt -e {machine}/root[espeak,score] " in asked[-1]
     assert f"PYTHON {machine}/root/.venv/bin/python3" in printed
     status, printed, asked = setup(machine)
     assert (status, asked) == (0, [])
@@ -161,6 +165,18 @@ def test_pip_does_without_a_cache_that_takes_no_files(machine):
     (machine / "pip_cache").rmdir()
     (machine / "pip_cache").write_text("a file, not a folder")
     assert setup(machine, "test")[2][-1].endswith("cache=")
+
+
+def test_each_package_of_the_tests_is_bounded_by_a_release_that_setup_py_takes():
+    core, extras = run_path(str(UTILS / "check_requirements.py"))["read_tables"](ROOT / "setup.py")
+    tested = re.search(r'^setup_env "\$\(pwd\)" (\S+)$', (ROOT / "test" / "run.sh").read_text(), re.M)[1]
+    lines = (UTILS / "constraints.txt").read_text().splitlines()
+    bounds = dict(line.split("<=") for line in lines if not line.startswith("#"))
+    for text in [*core, *(text for extra in tested.split(",") for text in extras[extra])]:
+        wanted = Requirement(text)
+        bound = bounds.get(canonicalize_name(wanted.name))
+        assert bound, f"constraints.txt has no line for {wanted.name}"
+        assert wanted.specifier.contains(bound), (text, bound)
 
 
 def check_requirements(root, core, extra):

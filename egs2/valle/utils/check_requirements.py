@@ -11,13 +11,8 @@ from packaging.requirements import Requirement
 
 def main() -> None:
     """Print the environment; exit with a message if packages are missing or of a wrong version."""
-    tables = {}
-    for node in ast.parse(Path(sys.argv[1], "setup.py").read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            tables[node.targets[0].id] = node.value
-    wanted = ast.literal_eval(tables["CORE"])
-    for extra in sys.argv[2].split(","):
-        wanted += ast.literal_eval(tables["EXTRAS"])[extra]
+    core, extras = read_tables(Path(sys.argv[1], "setup.py"))
+    wanted = core + [text for extra in sys.argv[2].split(",") for text in extras[extra]]
     missing = [text for text in wanted if not is_there(Requirement(text))]
     if missing:
         sys.exit(
@@ -25,6 +20,15 @@ def main() -> None:
             f"Run: {sys.executable} -m pip install {' '.join(map(repr, missing))}"
         )
     print(f"environment: {sys.executable}, active (espnet {version('espnet')}, torch {version('torch')})")
+
+
+def read_tables(setup: Path) -> tuple[list[str], dict[str, list[str]]]:
+    """CORE and EXTRAS of a setup.py, which is not run."""
+    tables = {}
+    for node in ast.parse(setup.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            tables[node.targets[0].id] = node.value
+    return ast.literal_eval(tables["CORE"]), ast.literal_eval(tables["EXTRAS"])
 
 
 def is_there(requirement: Requirement) -> bool:

@@ -16,9 +16,7 @@ from typing import NoReturn
 # From 26.3 on pip refuses ci_sdr, which espnet needs, for a dependency by URL of an extra that nobody asks
 # for.
 PIP = "pip>=24,<26.3"
-# Later ones want a setuptools that espnet refuses; pip would fetch each of them, half a gigabyte, to find
-# that out.
-TORCH = "torch<2.13"
+CONSTRAINTS = Path(__file__).with_name("constraints.txt")
 TAIL = 15  # lines of the log that are shown when pip fails
 
 
@@ -35,12 +33,13 @@ class Environment:
         self.extras = extras
         self.folder = root / ".venv"
         self.python = self.folder / "bin" / "python3"
-        self.stamp = self.folder / ".installed"  # digest of setup.py, and the extras that are there
+        self.stamp = self.folder / ".installed"  # digest of what is asked for, and the extras that are there
         self.log = root / "egs2" / "valle" / ".setup.log"
-        self.key = hashlib.sha256((root / "setup.py").read_bytes()).hexdigest()
+        asked = (root / "setup.py").read_bytes() + CONSTRAINTS.read_bytes()
+        self.key = hashlib.sha256(asked).hexdigest()
 
     def is_installed(self) -> bool:
-        """Tell whether the stamp is of this setup.py and names all the extras."""
+        """Tell whether the stamp is of this setup.py, of these constraints, and names all the extras."""
         lines = self.stamp.read_text(encoding="utf-8").splitlines() if self.stamp.is_file() else []
         return len(lines) == 2 and lines[0] == self.key and set(self.extras) <= set(lines[1].split(","))
 
@@ -79,7 +78,7 @@ class Environment:
             environment["PIP_NO_CACHE_DIR"] = "1"
         shutil.rmtree(unpacked, ignore_errors=True)
         unpacked.mkdir()
-        project = ["-e", f"{self.root}[{','.join(self.extras)}]", TORCH]
+        project = ["-c", CONSTRAINTS, "-e", f"{self.root}[{','.join(self.extras)}]"]
         with self.log.open("ab") as log:
             for words in (["--upgrade", PIP], project):
                 command = [self.python, "-m", "pip", "install", *words]
