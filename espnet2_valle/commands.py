@@ -60,6 +60,9 @@ COMMANDS = (
     Command("study", "study", "compare ways to decode, or several runs", "valle_study"),
     Command("data mini", "prepare_mini", "generate the embedded corpus `mini`", "valle_prepare_mini"),
     Command("data mini-x", "prepare_mini_x", "generate the embedded corpus `mini_x`, of several languages"),
+    Command(
+        "data mini-emo", "prepare_mini_emo", "generate the embedded corpus `mini_emo`, of several emotions"
+    ),
     Command("data folder", "prepare_folder", "prepare any folder of recordings", "valle_prepare_folder"),
     Command("data corpus", "prepare_corpus", "prepare a named corpus, or fetch it", "valle_prepare_corpus"),
     Command("data combine", "combine_data", "put the sets of several corpora together"),

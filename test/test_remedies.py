@@ -20,6 +20,7 @@ RUN = {f"--{name}" for name in FIELDS}
 PASSED_ON = {
     "prepare_mini": ("--local_data_opts",),
     "prepare_mini_x": ("--local_data_opts",),
+    "prepare_mini_emo": ("--local_data_opts",),
     "prepare_folder": ("--local_data_opts",),
     "prepare_corpus": ("--local_data_opts",),
     "valle_train": ("--ar_args", "--nar_args", "--train_args"),

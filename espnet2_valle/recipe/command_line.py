@@ -10,7 +10,7 @@ from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import read_text
 from espnet2_valle.recipe.baselines import comparison, trained_baselines
 from espnet2_valle.recipe.checks import check_settings
-from espnet2_valle.recipe.corpora import EMBEDDED, FOLDER, MINI, MINI_X
+from espnet2_valle.recipe.corpora import EMBEDDED, FOLDER, MINI, MINI_EMO, MINI_X
 from espnet2_valle.recipe.names import CONF
 from espnet2_valle.recipe.options import FIELDS, make_options, read_words
 from espnet2_valle.recipe.settings import Settings
@@ -71,6 +71,8 @@ def corpus_defaults(corpus: str) -> dict[str, str]:
             "ar_config": f"{CONF}/train_ar_mini_x.yaml",
             "nar_config": f"{CONF}/train_nar_mini_x.yaml",
         }
+    if corpus == MINI_EMO:
+        return {"local_data_opts": f"--config {CONF}/mini_emo.yaml"}
     wanted: dict[str, str] = {}
     names = corpus.split()
     for name in names:

@@ -18,8 +18,8 @@ from espnet2_valle.corpus import named
 from espnet2_valle.recipe.options import HELP, TAG, read_words
 
 SCRIPT = "./run.sh"
-MINI, MINI_X, FOLDER = "mini", "mini_x", "folder"
-EMBEDDED = (MINI, MINI_X)  # are made, and lie in no folder
+MINI, MINI_X, MINI_EMO, FOLDER = "mini", "mini_x", "mini_emo", "folder"
+EMBEDDED = (MINI, MINI_X, MINI_EMO)  # are made, and lie in no folder
 DOWNLOADS = "downloads"  # in db.sh
 LONGEST_TAG = 100  # of several corpora, characters
 

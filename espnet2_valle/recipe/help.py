@@ -11,6 +11,7 @@ TEXT = """\
 usage: ./run.sh [--corpus NAME] [--db DIR] [--tag NAME] [--option value] ...
   --corpus mini      the embedded corpus: espeak-ng voices, a closed vocabulary, no download (default)
   --corpus mini_x    the same of five languages: voices speak languages that they were not heard in (VALL-E X)
+  --corpus mini_emo  the voices of mini in four emotions
   --corpus folder    recordings of yours in --db DIR: sound files with metadata.csv (header id|speaker|text),
                      or a .txt beside each, or a Kaldi data directory; DIR may hold train/, valid/ and test/
   --corpus NAME      taken from --db DIR or from where db.sh says, else downloaded; NAME is one of

@@ -20,7 +20,7 @@ from espnet2_valle.zoo.card import Facts, Statements, write_card
 from espnet2_valle.zoo.checkpoint import count_parameters, read_train_config
 from espnet2_valle.zoo.ns2_checkpoint import count_ns2_parameters, read_ns2_config
 
-MINI, MINI_X = "mini", "mini_x"
+MINI, MINI_X, MINI_EMO = "mini", "mini_x", "mini_emo"
 MINI_DATA = "`mini`, made by espeak-ng (GPL-3) from many synthetic voices and a small closed vocabulary"
 MINI_LIMITS = "It knows a small closed vocabulary of digits and commands alone, and synthetic voices."
 MINI_CONSENT = "nobody was recorded; the voices are synthetic."
@@ -28,8 +28,11 @@ MINI_TEXT = "seven two nine"
 MINI_X_DATA = (
     "`mini_x`, made by espeak-ng (GPL-3) from many synthetic voices and a few words of five languages"
 )
-MADE = {MINI: MINI_DATA, MINI_X: MINI_X_DATA}
-MADE_IN = {MINI: ["en"], MINI_X: ["en", "zh", "de", "es", "pl"]}
+MINI_EMO_DATA = (
+    "`mini_emo`, made by espeak-ng (GPL-3): the voices and words of `mini` in emotions that are rules"
+)
+MADE = {MINI: MINI_DATA, MINI_X: MINI_X_DATA, MINI_EMO: MINI_EMO_DATA}
+MADE_IN = {MINI: ["en"], MINI_X: ["en", "zh", "de", "es", "pl"], MINI_EMO: ["en"]}
 ADDED = "copies at other speeds and sentences that espeak-ng reads"
 UNITS = {"char": "characters", "bpe": "pieces of words"}
 SHOWN = ("ground_truth", "codec", "valle", "ns2")  # systems; others' are none of the card's
@@ -80,7 +83,7 @@ def make_card(files: CardFiles) -> str:
         read_ns2_config(str(files.ns2_train_config)) if ns2 else read_train_config(str(files.ar_train_config))
     )
     names = files.corpus.split()
-    only_mini = names in ([MINI], [MINI_X])
+    only_mini = names in ([MINI], [MINI_X], [MINI_EMO])
     facts = Facts(
         name=files.name,
         model=_model(files, args),

@@ -18,6 +18,7 @@ def data(*words):
     [
         ("mini", "prepare_mini"),
         ("mini_x", "prepare_mini_x"),
+        ("mini_emo", "prepare_mini_emo"),
         ("folder", "prepare_folder"),
         ("vctk", "prepare_corpus --corpus vctk"),
     ],

@@ -79,6 +79,7 @@ LEAST = {
     ],
     "data mini": ["--config {conf}/mini.yaml --output_dir {out}/mini"],
     "data mini-x": ["--config {conf}/mini_x.yaml --output_dir {out}/mini_x"],
+    "data mini-emo": ["--config {conf}/mini_emo.yaml --output_dir {out}/mini_emo"],
     "data folder": ["--db {in}/data --output_dir {out}/data"],
     "data corpus": ["--corpus ljspeech --db {in}/data --output_dir {out}/data"],
     "data combine": ["--part ours={in}/data --output_dir {out}/data"],

@@ -11,8 +11,16 @@ _SILENCE_RATIO = 0.02  # of the peak: below it an edge is silent
 _INT16 = 32768.0
 
 
-def speak(text: str, voice: EspeakVoice, sample_rate: int, edge_seconds: float) -> np.ndarray:
+def speak(
+    text: str, voice: EspeakVoice, sample_rate: int, edge_seconds: float, gain: float = 0.0
+) -> np.ndarray:
     """Let a voice speak.
+
+    Args:
+        text: what it says; voice: see `EspeakVoice`.
+        sample_rate: in Hz.
+        edge_seconds: of silence at both ends.
+        gain: dB above the level that all have.
 
     Returns:
         wav (S,) float32 at `sample_rate`, of even level, with `edge_seconds` of silence at both ends, or (0,)
@@ -26,8 +34,9 @@ def speak(text: str, voice: EspeakVoice, sample_rate: int, edge_seconds: float) 
         return np.zeros(0, np.float32)
     wav = resample(samples.astype(np.float32) / _INT16, rate, sample_rate)
     wav = _trim(wav, round(edge_seconds * sample_rate))
-    gain = min(_RMS / float(np.sqrt(np.mean(wav**2))), _PEAK / float(np.abs(wav).max()))
-    return (wav * gain).astype(np.float32)
+    level = _RMS * 10 ** (gain / 20)
+    factor = min(level / float(np.sqrt(np.mean(wav**2))), _PEAK / float(np.abs(wav).max()))
+    return (wav * factor).astype(np.float32)
 
 
 def speaker_name(voice: EspeakVoice) -> str:

@@ -91,13 +91,23 @@ class MiniConfig:
 
 @dataclass(frozen=True)
 class MiniUtterance:
-    """`voice` says `words`, of `language` where a corpus has several (ISO 639-1)."""
+    """`voice` says `words`, of `language` where a corpus has several (ISO 639-1).
+
+    Attributes:
+        emotion: how, where a corpus has several.
+        separator, ending: marks behind words, which decide on pauses and contour.
+        gain: dB above the level of all corpora.
+    """
 
     key: str
     speaker: str
     voice: EspeakVoice
     words: tuple[str, ...]
     language: str = ""
+    emotion: str = ""
+    separator: str = ", "
+    ending: str = "."
+    gain: float = 0.0
 
 
 class Timbre(Protocol):
@@ -196,7 +206,8 @@ def _is_prompt(utterance: MiniUtterance) -> bool:
 def speak_words(utterance: MiniUtterance, sample_rate: int, edge_seconds: float) -> np.ndarray:
     """Speak one utterance with a short pause after each word; see `speak`."""
     # A comma after each word makes espeak-ng speak them as a list, with its own pause and intonation.
-    return speak(", ".join(utterance.words) + ".", utterance.voice, sample_rate, edge_seconds)
+    text = utterance.separator.join(utterance.words) + utterance.ending
+    return speak(text, utterance.voice, sample_rate, edge_seconds, utterance.gain)
 
 
 def _write(utterance: MiniUtterance, folder: Path, config: Spoken) -> str:
@@ -230,6 +241,7 @@ def generate(
             {u.key: " ".join(u.words) for u in utterances},
             {u.key: u.speaker for u in utterances},
             {u.key: u.language for u in utterances if u.language},
+            {u.key: u.emotion for u in utterances if u.emotion},
         )
     return sets
 
@@ -247,12 +259,12 @@ def write_mini(output_dir: Path, config: Path, nj: int = 1) -> None:
     """
     path = locate(config)
     mini = MiniConfig.load(path)
-    write_corpus(output_dir, path, DONE, plan(mini), mini, nj)
+    write_corpus(output_dir, path.read_text(encoding="utf-8"), DONE, plan(mini), mini, nj)
 
 
 def write_corpus(
     output_dir: Path,
-    path: Path,
+    content: str,
     marker: str,
     planned: Mapping[str, Sequence[MiniUtterance]],
     config: Spoken,
@@ -262,12 +274,11 @@ def write_corpus(
 
     Args:
         output_dir: data directory.
-        path: of the config; `marker` names its copy there, which is written last.
+        content: of the config; `marker` names its copy there, which is written last.
         planned: utterances of each set.
         config: of their sound, words and pairs.
         nj: processes.
     """
-    content = path.read_text(encoding="utf-8")
     done = output_dir / marker
     if done.is_file() and done.read_text(encoding="utf-8") == content:
         logging.info("%s is there already", output_dir)

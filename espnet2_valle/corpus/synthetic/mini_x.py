@@ -162,4 +162,4 @@ def write_mini_x(output_dir: Path, config: Path, nj: int = 1) -> None:
     """
     path = locate(config)
     mini_x = MiniXConfig.load(path)
-    write_corpus(output_dir, path, DONE, plan(mini_x), mini_x, nj)
+    write_corpus(output_dir, path.read_text(encoding="utf-8"), DONE, plan(mini_x), mini_x, nj)
