@@ -88,8 +88,8 @@ class MiniEmoConfig:
         """Read and check the YAML file, which may have a `base`.
 
         Raises:
-            InputError: no such file, a missing or misspelt key, a timbre in two sets, a rule whose least is more
-                than its most, or prompts of no emotion.
+            InputError: no such file, a missing or misspelt key, a timbre in two sets, a rule that goes from
+                more to less, or prompts of no emotion.
         """
         return build(cls, read_config(path), str(path), example="conf/mini_emo.yaml")
 
