@@ -11,6 +11,7 @@ from espnet2_valle.study.prompts import DISTURBANCES
 
 VARIANTS, RUNS = "variants", "runs"
 PROMPT, REFERENCE = "prompt", "reference"
+LINEAR, LOG = "linear", "log"
 VALLE, CODEC, NAR, NS2 = "valle", "codec", "nar", "ns2"
 
 
@@ -77,6 +78,7 @@ class Study:
         over: `variants` of one run; or `runs`: several trained models, of which each label is the x.
         voice: the recording that similarity is measured against: the pair's own clean `prompt`, or the
             `reference`, which no variant has heard, where the prompts themselves are compared.
+        scale: of the x axis, `linear` or `log`.
     """
 
     title: str
@@ -84,13 +86,19 @@ class Study:
     variants: tuple[Variant, ...]
     over: str = VARIANTS
     voice: str = PROMPT
+    scale: str = LINEAR
 
     def __post_init__(self) -> None:
+        _check_choice("scale", self.scale, (LINEAR, LOG))
         _check_choice("over", self.over, (VARIANTS, RUNS))
         _check_choice("voice", self.voice, (PROMPT, REFERENCE))
         names = [variant.name for variant in self.variants]
         if not names or len(set(names)) < len(names):
             raise InputError("variants", f"are {names}", "Give at least one, each with a name of its own")
+        if self.scale == LOG and not all(variant.x and variant.x > 0 for variant in self.variants):
+            raise InputError(
+                "scale", "is log, and a variant has no x above 0", "Give each one, or leave scale out"
+            )
 
 
 def read_study(path: str | Path) -> Study:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from espnet2_valle.common.fileio import atomic_path
 from espnet2_valle.evaluation.table import Measure
+from espnet2_valle.study.config import LOG, Study
 from espnet2_valle.study.table import SHOWN, Result
 
 PANEL_INCHES = (4.2, 2.9)
@@ -12,7 +13,7 @@ COLUMNS = 2
 DOTS_PER_INCH = 100
 
 
-def draw(title: str, axis: str, results: Sequence[Result], path: Path) -> None:
+def draw(study: Study, results: Sequence[Result], path: Path) -> None:
     """Write a PNG: a panel a measure with 95 % intervals, a line a series.
 
     Where a result has no place on the axis, the results stand in their order under their names.
@@ -31,15 +32,20 @@ def draw(title: str, axis: str, results: Sequence[Result], path: Path) -> None:
         for name in series:
             _draw_line(panel, shown, name, line(results, name, shown.key), "o" if named else "o-")
         panel.set_title(f"{shown.name}{' (%)' if shown.percent else ''}", fontsize=10)
-        panel.set_xlabel(axis)
+        panel.set_xlabel(study.axis)
         panel.grid(alpha=0.3)
+        if study.scale == LOG:
+            panel.set_xscale("log")
+            places = sorted({result.x for result in results if result.x is not None})
+            panel.set_xticks(places, [f"{place:g}" for place in places], minor=False)
+            panel.set_xticks([], minor=True)
         if named:
             panel.set_xticks(
                 range(len(results)), [result.name for result in results], rotation=30, ha="right"
             )
     if any(series):
         axes.flat[0].legend(fontsize=8)
-    figure.suptitle(title)
+    figure.suptitle(study.title)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=DOTS_PER_INCH)
     pyplot.close(figure)

@@ -187,14 +187,14 @@ def write_study(
     options: StudyOptions, study: Study, test: Test, results: Sequence[Result], name: str, output: Path
 ) -> str:
     """Write metrics, table and plot, and the section of the file of results; return it."""
-    draw(study.title, study.axis, results, output / f"{name}.png")
+    draw(study, results, output / f"{name}.png")
     with atomic_open(output / f"{name}.json") as stream:
         json.dump([asdict(result) for result in results], stream, indent=2)
     text = section(options, study, test, results, name)
     with atomic_open(output / f"{name}.md") as stream:
         stream.write(text)
     if options.results:
-        draw(study.title, study.axis, results, Path(options.results).parent / PICTURES / f"{name}.png")
+        draw(study, results, Path(options.results).parent / PICTURES / f"{name}.png")
         write_section(Path(options.results), f"study {name}", text)
     return text
 

@@ -22,7 +22,7 @@ SHOWN = tuple(replace(shown, name=NAMES[shown.key]) for shown in MEASURES if sho
 SHOWN_TOO = tuple(
     replace(shown, key=SECOND + shown.key, name=f"{shown.name}, second") for shown in SHOWN[:-1]
 ) + tuple(shown for shown in MORE_MEASURES if shown.key == "distillmos")
-TESTED = ("wer", "sim_prompt", f"{SECOND}wer", f"{SECOND}sim_prompt")
+TESTED = ("wer", "sim_prompt", "dnsmos", f"{SECOND}wer", f"{SECOND}sim_prompt")
 NOT_ENDED = ("hit_length_cap", "stuck")
 Rows = Sequence[UtteranceScore]
 

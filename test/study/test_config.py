@@ -33,6 +33,10 @@ def test_entries_become_variants(tmp_path):
     [
         ("title: T\naxis: x\nvariants: [{name: a}, {name: a}]", "variants: are"),
         ("title: T\naxis: x\nvariants: []", "variants: are"),
+        (
+            "title: T\naxis: x\nscale: log\nvariants: [{name: a, x: 1}, {name: b}]",
+            "scale: is log, and a variant",
+        ),
         ("title: T\naxis: x", "lacks the key 'variants'"),
         ("title: T\naxis: x\nvariants: a", "variants is 'a'. Write a list"),
         ("- a", "holds no keys"),

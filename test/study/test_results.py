@@ -3,6 +3,7 @@ import pytest
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.data.layout import read_runs
 from espnet2_valle.evaluation.utterance import UtteranceScore
+from espnet2_valle.study.config import Study, Variant
 from espnet2_valle.study.plot import draw, line
 from espnet2_valle.study.results import write_section
 from espnet2_valle.study.table import Result, against_first, study_table
@@ -79,10 +80,11 @@ def test_only_what_differs_from_the_first_line_is_unlikely():
     assert worse["sim_prompt"] == 1.0
 
 
-@pytest.mark.parametrize("x", [2.0, None])
-def test_the_plot_is_a_picture(tmp_path, x):
+@pytest.mark.parametrize(("x", "scale"), [(2.0, "linear"), (2.0, "log"), (None, "linear")])
+def test_the_plot_is_a_picture(tmp_path, x, scale):
+    study = Study("Title", "axis", (Variant("base", 1.0), Variant("other", x)), scale=scale)
     results = [RESULTS[0], Result("other", x, "b", {**summary(0.5, {"ok": 1}), "dnsmos": None})]
-    draw("Title", "axis", results, tmp_path / "studies" / "plot.png")
+    draw(study, results, tmp_path / "studies" / "plot.png")
     assert (tmp_path / "studies" / "plot.png").read_bytes().startswith(b"\x89PNG")
 
 
