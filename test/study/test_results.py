@@ -75,7 +75,7 @@ def test_only_what_differs_from_the_first_line_is_unlikely():
     bad = [row(pair, "one", 0.8) for pair in pairs]
     first, same, worse = against_first([good, good, bad], dict.fromkeys(pairs, "s"))
     assert first == {}
-    assert same == {"wer": 1.0, "sim_prompt": 1.0}
+    assert same == {"wer": 1.0, "sim_prompt": 1.0, "dnsmos": 1.0}
     assert worse["wer"] < 0.01
     assert worse["sim_prompt"] == 1.0
 
