@@ -63,10 +63,7 @@ def soak(
         if kills and passed() > kills[0] and (workers := service.workers()):
             kills.pop(0)
             os.kill(workers[0], signal.SIGKILL)
-    end = time.monotonic() + SETTLE_SECONDS  # for connections that were left half-open
-    while time.monotonic() < end and (service.files() > files or service.figures()["valle_active_requests"]):
-        time.sleep(LOOK_SECONDS)
-    figures = service.figures()
+    figures, left = _settled(service, files)
     answered = sum(count for name, count in ends.items() if name in ("speech: ok", "speech: refused"))
     asked = sum(count for name, count in ends.items() if name.startswith("speech: "))
     ratio = _median(memory, AFTER) / _median(memory, BEFORE)
@@ -86,10 +83,21 @@ def soak(
             "<= 1.05",
             {"MiB": round(_median(memory, BEFORE))},
         ),
-        Metric("soak_open_files_left", service.files() - files, "files", "<= 0", about),
+        Metric("soak_open_files_left", left, "files", "<= 0", about),
         Metric("soak_active_left", figures["valle_active_requests"], "requests", "<= 0", about),
         Metric("soak_rows_left", figures["valle_decoder_rows"], "rows", "<= 0", about),
     ]
+
+
+def _settled(service: Service, files: int) -> tuple[dict[str, float], int]:
+    """The service's figures, and how many more files than before it has open, when connections have ended."""
+    end = time.monotonic() + SETTLE_SECONDS
+    while True:
+        figures = service.figures()
+        time.sleep(LOOK_SECONDS)  # the connection that asked for them is one of its open files
+        left = service.files() - files
+        if time.monotonic() > end or (left <= 0 and not figures["valle_active_requests"]):
+            return figures, left
 
 
 def _speech(service: Service, text: str, draw: random.Random) -> str:
