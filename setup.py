@@ -52,6 +52,7 @@ EXTRAS = {
     "distillmos": ["distillmos>=0.9"],
     "transformers": ["transformers>=4.40"],
     "finetune": ["loralib>=0.1.2"],
+    "emotion": ["torcheval>=0.0.7"],  # figures of ESPnet's classification, which hears emotions
     "lyra": ["ai-edge-litert>=2.3"],  # runs the networks of TensorFlow Lite
     "perth": ["resemble-perth>=1.0.1"],  # its weights are in it
     "watermark": ["pesq>=0.0.4"],  # valle benchmark watermark, beside score

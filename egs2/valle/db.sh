@@ -12,5 +12,6 @@ LIBRIHEAVY=downloads
 LIBRILIGHT=downloads
 AISHELL3=downloads
 EMOVDB=downloads
+ESD= # handed out by hand: where it lies, or --db
 AN4=downloads
 SPEECHOCEAN762=downloads

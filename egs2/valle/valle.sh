@@ -103,15 +103,26 @@ if wanted 3; then
 fi
 
 # make_index SET FOLDER [OPTION...]: FOLDER gets the training index of SET.
+edges_from=
 make_index() {
-    local set=$1 folder=$2 languages=
+    local set=$1 folder=$2 languages="" emotions="" styled=()
     shift 2
     [ ! -f "${raw}/${set}/utt2lang" ] || languages=${raw}/${set}/utt2lang
+    [ ! -f "${raw}/${set}/utt2emo" ] || emotions=${raw}/${set}/utt2emo
+    if "${measure_style}"; then
+        step "${style}/${set}/.done" "${style}/${set}/utt2style" "${raw}/${set}/.done" "${token}/${set}/.done" \
+            ${edges_from:+"${edges_from}"} -- \
+            "${PYTHON}" -m espnet2_valle.bin.measure_style --data_dir "${raw}/${set}" --token_int "${token}/${set}/token_int" \
+            --edges "${style}/edges.yaml" --fit "$([ -n "${edges_from}" ] && echo false || echo true)" \
+            --output_dir "${style}/${set}" "${workers[@]}"
+        styled=("${style}/${set}/.done")
+    fi
     local timed=()
     [ "${model}" != ns2 ] || timed=("${timing}/${set}/.done")
-    step "${folder}/.done" "${folder}/index.json" "${codes}/${set}/.done" "${token}/${set}/.done" ${timed[@]+"${timed[@]}"} -- \
+    step "${folder}/.done" "${folder}/index.json" "${codes}/${set}/.done" "${token}/${set}/.done" ${timed[@]+"${timed[@]}"} ${styled[@]+"${styled[@]}"} -- \
         "${PYTHON}" -m espnet2_valle.bin.build_index --codes_dir "${codes}/${set}" --token_int "${token}/${set}/token_int" \
-        --utt2spk "${raw}/${set}/utt2spk" ${languages:+--utt2lang "${languages}"} --output_dir "${folder}" \
+        --utt2spk "${raw}/${set}/utt2spk" ${languages:+--utt2lang "${languages}"} ${emotions:+--utt2emo "${emotions}"} \
+        ${styled[@]+--utt2style "${style}/${set}/utt2style"} --output_dir "${folder}" \
         ${timed[@]+--only "${timing}/${set}/timing.scp"} "$@"
 }
 
@@ -165,7 +176,11 @@ if wanted 4; then
             ${shard_size:+--shard_size "${shard_size}"} --max_bad "${max_bad}" --device "${device}" --batch_size "${batch_size}" "${workers[@]}"
     done
     if [ "${model}" = ns2 ]; then time_frames; fi
-    for set in ${train_set} ${valid_set}; do make_index "${set}" "${index}/${set}"; done
+    edges_from= # the training set first: edges of styles are made from it
+    for set in ${train_set} ${valid_set}; do
+        make_index "${set}" "${index}/${set}"
+        edges_from=${style}/${train_set}/.done
+    done
 fi
 
 launch=(--ngpu "${ngpu}" --num_nodes "${num_nodes}" --cmd "${train_cmd}")
@@ -253,14 +268,21 @@ if wanted 8; then
         vocabulary=${data}/vocabulary
         train_recogniser "${exp}/judge" "${judge_config}" "${vocabulary}" --
     fi
+    heard_by=
+    if "${emotion_recognizer}"; then
+        heard_by=${exp}/emotion
+        train "${heard_by}" "${heard_by}/emotion.done" "${emotion_config}" "${raw}/${recorded_set}/.done" "${raw}/${valid_set}/.done" -- \
+            "${PYTHON}" -m espnet2_valle.bin.emotion_train --train_dir "${raw}/${recorded_set}" --valid_dir "${raw}/${valid_set}" \
+            --config "${emotion_config}" --output_dir "${heard_by}"
+    fi
     list_others
     step "${results}/.done_score" "${results}/scores.json" "${decode}/.done" "${resynthesis}/.done" \
-        ${vocabulary:+"${exp}/judge/.done"} ${compared_done[@]+"${compared_done[@]}"} -- \
+        ${vocabulary:+"${exp}/judge/.done"} ${heard_by:+"${heard_by}/.done"} ${compared_done[@]+"${compared_done[@]}"} -- \
         "${PYTHON}" -m espnet2_valle.bin.score --pairs "${raw}/${test_sets}/${pairs}" --data_dir "${raw}/${test_sets}" \
         --system "codec=${resynthesis}/wav.scp" --system "${model}=${decode}/wav.scp" ${compared[@]+"${compared[@]}"} \
         --training "${model}=${training_stages}" ${compared_scored[@]+"${compared_scored[@]}"} \
         --config "${score_config}" ${prompts:+--prompt_resynthesis "${prompts}"} --outcomes "${model}=${decode}/outcomes" \
-        ${vocabulary:+--judge "${exp}/judge" --vocabulary "${vocabulary}"} --stage_times "${stage_times}" \
+        ${vocabulary:+--judge "${exp}/judge" --vocabulary "${vocabulary}"} ${heard_by:+--emotion_recognizer "${heard_by}"} --stage_times "${stage_times}" \
         --output_dir "${results}" --max_bad "${max_bad}" --device "${device}" "${inference_workers[@]}"
     if "${detector}"; then
         train "${results}/detector" "${results}/detector/DETECTOR.md" "${detector_config}" "${raw}/${test_sets}/.done" \

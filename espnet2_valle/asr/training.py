@@ -89,7 +89,7 @@ def train_recognizer(
         raise InputError(valid.path, "its sample rate is not that of the training set", "Format both alike")
     arguments = ["--config", str(config), "--output_dir", str(judge_dir), "--resume", "true", "--ngpu", "0"]
     arguments += ["--token_list", str(judge_dir / "tokens.txt"), "--preprocessor_conf", f"fs={rate}"]
-    arguments += _frontend_options(rate, highest_frequency(train, rate))
+    arguments += frontend_options(rate, highest_frequency(train, rate))
     if shorter is not schedule:
         arguments += _schedule_options(shorter)
     for name, data in (("train", train), ("valid", valid)):
@@ -197,7 +197,8 @@ def _fft_size(rate: int) -> int:
     return next((size for size in _FFT_SIZES if size >= _WINDOW_SECONDS * rate), _FFT_SIZES[-1])
 
 
-def _frontend_options(rate: int, highest: float) -> list[str]:
+def frontend_options(rate: int, highest: float) -> list[str]:
+    """Words of ESPnet's frontend for windows of a rate (Hz) and frequencies up to the `highest` (Hz)."""
     settings = {
         "fs": rate,
         "n_fft": _fft_size(rate),

@@ -142,7 +142,7 @@ def time_parts(streamer: Streamer, ask: Ask, seconds: float) -> dict[str, float]
     while len(codes) < streamer.chunks.first:
         codes += decoder.step()[0]
     mark("ar_codes")
-    context = streamer.nar.prefill(prepared.text, prepared.prompt, prepared.languages)
+    context = streamer.nar.prefill(prepared.text, prepared.prompt, prepared.languages, prepared.style)
     mark("nar_prefill")
     first = torch.tensor(codes[: streamer.chunks.first], device=prepared.text.device)
     filled = streamer.nar.extend(first, context).cpu().numpy()

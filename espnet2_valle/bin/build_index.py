@@ -17,6 +17,8 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--token_int", required=True, help="token ids of each utterance")
     parser.add_argument("--utt2spk", required=True)
     parser.add_argument("--utt2lang", help="language of each utterance; without it none is known")
+    parser.add_argument("--utt2emo", help="emotion of each utterance")
+    parser.add_argument("--utt2style", help="what `valle data style` wrote: rate, pitch and energy of each")
     parser.add_argument(
         "--share",
         type=float,
@@ -41,6 +43,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         args.utt2lang,
         args.share,
         args.only,
+        args.utt2emo,
+        args.utt2style,
     )
     logging.info("%s: %d utterances", args.output_dir, count)
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import espnet2_valle.baseline.kinds  # noqa: F401  # adds the names of its systems to the tables
+from espnet2_valle.common.checks import check_folder
 from espnet2_valle.common.cli import given_options, parse, run_command
 from espnet2_valle.common.lock import WORK, only_one
 from espnet2_valle.data.setaside import MAX_BAD
@@ -68,6 +69,11 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--vocabulary", default=None, help="all words there are, one a line: pocketsphinx's grammar"
     )
+    parser.add_argument(
+        "--emotion_recognizer",
+        default=None,
+        help="directory of a trained recogniser of emotions: what it hears, against utt2emo of --data_dir",
+    )
     parser.add_argument("--stage_times", default=None, help="lines `stage seconds`, for the report")
     parser.add_argument(
         "--training",
@@ -90,7 +96,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
-    args = parse(get_parser(), argv)
+    args = parse(get_parser(), argv, emotion_recognizer=check_folder())
     settings = read_settings(args.config)
     plan = DefaultPlan(args.judge, read_vocabulary(args.vocabulary), settings, args.device)
     inputs = ScoringInputs(
@@ -107,6 +113,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         max_bad=args.max_bad,
         seed=args.seed,
         nj=args.nj,
+        emotion_recognizer=args.emotion_recognizer,
     )
     with only_one(args.output_dir, WORK):
         with use_cluster(args.cluster, args.device):

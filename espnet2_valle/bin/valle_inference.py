@@ -53,6 +53,11 @@ def get_parser() -> argparse.ArgumentParser:
         "--languages",
         help="lines `pair_id LANG PROMPT_LANG ACCENT`, - or nothing for what utt2lang of --data_dir says",
     )
+    group.add_argument(
+        "--styles",
+        help="lines `pair_id NAME=VALUE ...`, such as emotion=sad speaking_rate=4; what is not named is that "
+        "of utt2emo of --data_dir, and of the options",
+    )
     add_worker_arguments(group)
     group = parser.add_argument_group("one utterance")
     group.add_argument("spoken", nargs="?", metavar="TEXT", help="what to say; - reads standard input")
@@ -78,7 +83,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Synthesise what the options name."""
-    args = parse(get_parser(), argv, controls=check_file(), languages=check_file())
+    args = parse(get_parser(), argv, controls=check_file(), languages=check_file(), styles=check_file())
     model = model_spec(args)
     if args.pairs:
         require(args, "data_dir", "output_dir")
@@ -93,6 +98,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 args.streaming,
                 args.controls,
                 args.languages,
+                args.styles,
             )
     else:
         require(args, "prompt_speech")

@@ -185,7 +185,9 @@ CHECKS: dict[str, Check] = {
     "model_tag": check_packed,
     "pairs": check_file("no such list of pairs", "Run stage 1 first, or correct the path"),
     "data_dir": check_folder("no such data directory", "Run the stage that prepares it first"),
-    **dict.fromkeys(("wav_scp", "token_int", "utt2spk", "utt2lang"), check_file(remedy=WRITTEN)),
+    **dict.fromkeys(
+        ("wav_scp", "token_int", "utt2spk", "utt2lang", "utt2emo", "utt2style"), check_file(remedy=WRITTEN)
+    ),
     **dict.fromkeys(("raw_dir", "token_dir", "spembs_dir", "durations_dir"), check_folder(remedy=WRITTEN)),
     **dict.fromkeys(("stats_dir", "codes_dir"), check_folder(remedy=WRITTEN)),
     "prompt_speech": check_file("no such audio file"),

@@ -37,8 +37,10 @@ COLUMNS = {
         "text", "transcript", "transcription", "sentence", "normalized_text", "normalised_text",
         "normalized_transcription", "txt",
     ),
+    "emotion": ("emotion", "emo"),
 }
 # fmt: on
+LABELS = "extra.csv"  # further labels by id, beside the list
 SAMPLE = 50  # rows that are looked at to tell what the columns of a list without header are
 ALIKE = 0.5  # the third column repeats the second, numbers spelled out, from this similarity on
 
@@ -52,12 +54,14 @@ class Row:
         name: of the sound file, as it is written.
         speaker: "" where the list does not tell.
         text: what is said.
+        emotion: how; "" where the list does not tell.
     """
 
     where: str
     name: str
     speaker: str
     text: str
+    emotion: str = ""
 
 
 def find_metadata(db: Path) -> Path | None:
@@ -131,11 +135,28 @@ def read_metadata(path: Path, sounds: SoundFolder) -> Iterator[Row | InputError]
                 continue
             fields = dict(zip(columns, row))
             spoken = fields.get("normalised", "").strip() or fields["text"]
-            yield Row(where, fields["id"].strip(), fields.get("speaker", "").strip(), spoken)
+            speaker, emotion = (fields.get(name, "").strip() for name in ("speaker", "emotion"))
+            yield Row(where, fields["id"].strip(), speaker, spoken, emotion)
     except csv.Error as error:
         raise InputError(
             path, f"is not a table of columns between '{separator}' ({error})", "Close its quotes"
         ) from error
+
+
+def read_emotions(folder: Path) -> dict[str, str]:
+    """Emotion by id, of a table of further labels (extra.csv) that has both; nothing without one."""
+    path = folder / LABELS
+    if not path.is_file():
+        return {}
+    text = read_text(path)
+    first = next((line for line in text.split("\n") if line.strip()), "")
+    for separator in SEPARATORS:
+        columns = [name.strip().strip('"').lower() for name in first.split(separator)]
+        if {"id", "emotion"} <= {*columns}:
+            key, value = columns.index("id"), columns.index("emotion")
+            rows = [row for _, row in _read_rows(text, separator)[1:] if len(row) > max(key, value)]
+            return {row[key].strip(): row[value].strip() for row in rows}
+    return {}
 
 
 def _read_rows(text: str, separator: str) -> list[tuple[int, list[str]]]:
@@ -163,7 +184,7 @@ def _read_json_lines(path: Path, text: str) -> Iterator[Row | InputError]:
         if not fields["id"]:
             yield InputError(where, "does not name a sound file", "Give it the key audio_filepath")
             continue
-        yield Row(where, fields["id"], fields["speaker"], fields["text"])
+        yield Row(where, fields["id"], fields["speaker"], fields["text"], fields["emotion"])
 
 
 def _first(found: Mapping[str, Any], names: Sequence[str]) -> str:

@@ -21,8 +21,9 @@ from espnet2_valle.evaluation.lists import read_outputs
 from espnet2_valle.evaluation.speaker_verification import equal_error_rate
 from espnet2_valle.evaluation.table import markdown_table, system_name
 from espnet2_valle.jobs.pool import parallel_map
-from espnet2_valle.mark.detector import REAL, SYNTHETIC, Detector, Labelled, train_detector, write_about
+from espnet2_valle.mark.detector import REAL, SYNTHETIC, Detector, train_detector, write_about
 from espnet2_valle.mark.detector_sounds import prepare_sounds
+from espnet2_valle.mark.sound_training import Labelled
 
 RECORDINGS = "recordings"  # the folder of real speech, beside those of the systems
 PARTS = {"train": 0.6, "valid": 0.15, "test": 0.25}  # of the speakers

@@ -53,12 +53,14 @@ class Asked:
         wavs: recordings of the data directory by utterance, {} without one.
         speakers: of those recordings, where the data directory tells.
         languages: pair id -> languages of prompt and text, where the data directory tells (utt2lang).
+        emotions: pair id -> emotion of the target, where the data directory tells (utt2emo).
     """
 
     trials: list[Trial]
     wavs: dict[str, str] = field(default_factory=dict)
     speakers: dict[str, str] = field(default_factory=dict)
     languages: dict[str, tuple[str, str]] = field(default_factory=dict)
+    emotions: dict[str, str] = field(default_factory=dict)
 
 
 def read_asked(
@@ -112,7 +114,14 @@ def _of_data_dir(pairs_file: str, data_dir: Path, prompts: Mapping[str, str]) ->
         wavs,
         speakers,
         _languages(pairs, data_dir),
+        _emotions(pairs, data_dir),
     )
+
+
+def _emotions(pairs: Sequence[Pair], data_dir: Path) -> dict[str, str]:
+    """Emotion of the target of each pair; none where the data directory does not tell them."""
+    told = read_if_there(data_dir / "utt2emo")
+    return {pair.pair_id: told[pair.target_utt] for pair in pairs if pair.target_utt in told}
 
 
 def _languages(pairs: Sequence[Pair], data_dir: Path) -> dict[str, tuple[str, str]]:

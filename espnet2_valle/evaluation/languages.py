@@ -3,12 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from espnet2_valle.evaluation.systems import summarise
+from espnet2_valle.evaluation.groups import figures_of_groups
 from espnet2_valle.evaluation.table import COMPARED
 from espnet2_valle.evaluation.utterance import UtteranceScore
 
 WITHIN, ACROSS = "within", "across"
-FIGURES = ("word_accuracy", "wer", "cer", "sim_prompt")
 
 
 def group_pairs(languages: Mapping[str, tuple[str, str]]) -> dict[str, list[str]]:
@@ -49,19 +48,7 @@ def by_language(
         "by_language": group -> number of pairs, and FIGURES of each system; "across_over_within": system ->
         word accuracy and similarity to the prompt across languages as a share of those within one.
     """
-    groups = group_pairs(languages)
-    found: dict[str, Any] = {}
-    for group, pairs in groups.items():
-        members = set(pairs)
-        chosen = {name: [row for row in scored if row.pair_id in members] for name, scored in rows.items()}
-        figures = {name: summarise(some, {}, seed) for name, some in chosen.items()}
-        found[group] = {
-            "pairs": len(pairs),
-            "systems": {
-                name: {key: summary[key] for key in FIGURES if key in summary}
-                for name, summary in figures.items()
-            },
-        }
+    found = figures_of_groups(rows, group_pairs(languages), seed)
     if not found:
         return {}
     return {"by_language": found, "across_over_within": _shares(found)}

@@ -10,6 +10,7 @@ from typing import Any
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
 from espnet2_valle.data.setaside import MAX_BAD
+from espnet2_valle.evaluation.emotions import emotion_scores
 from espnet2_valle.evaluation.inputs import Asked, read_asked, read_times
 from espnet2_valle.evaluation.languages import by_language
 from espnet2_valle.evaluation.lists import read_samples
@@ -40,6 +41,7 @@ class ScoringInputs:
         max_bad: share of unreadable outputs that count as silence.
         seed: of the bootstrap.
         nj: workers.
+        emotion_recognizer: folder of the recogniser that hears emotions; None: they are not heard.
     """
 
     output_dir: Path
@@ -55,6 +57,7 @@ class ScoringInputs:
     max_bad: float = MAX_BAD
     seed: int = 0
     nj: int = 1
+    emotion_recognizer: str | None = None
 
 
 def score_run(inputs: ScoringInputs, plan: AbsScorerPlan, settings: Settings | None = None) -> dict[str, Any]:
@@ -97,6 +100,15 @@ def score_run(inputs: ScoringInputs, plan: AbsScorerPlan, settings: Settings | N
     scores = assemble(everything, plan, times, {t.pair_id: t.speaker for t in asked.trials}, inputs.seed)
     scores |= by_language(
         {name: each.rows for name, each in everything.items()}, asked.languages, inputs.seed
+    )
+    scores |= emotion_scores(
+        {name: each.rows for name, each in everything.items()},
+        systems,
+        asked.emotions,
+        inputs.emotion_recognizer,
+        folder,
+        inputs.seed,
+        inputs.nj,
     )
     scores["protocol"] = settings.protocol
     if settings.protocol == CONTINUATION:

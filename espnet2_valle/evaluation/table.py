@@ -188,6 +188,7 @@ def results_markdown(scores: Mapping[str, Any], title: str, command: str = "") -
     parts += _relative_lines(scores)
     parts += [line + "\n" for line in reference_lines(scores)]
     parts += language_parts(scores)
+    parts += emotion_parts(scores)
     if any("by_speaker" in system for system in systems.values()):
         spread = {name: {**system, **system.get("by_speaker", {})} for name, system in systems.items()}
         counts = sorted({system["n_speakers"] for system in systems.values() if "n_speakers" in system})
@@ -218,26 +219,77 @@ def language_parts(scores: Mapping[str, Any]) -> list[str]:
     groups = scores.get("by_language", {})
     if not groups:
         return []
-    names = list(next(iter(groups.values()))["systems"])
-    compared = [measure for measure in MEASURES if measure.key in COMPARED]
     parts = ["By language: within that of the prompt, and across from another one to it.\n"]
-    for measure in compared:
-        rows = [
-            [
-                f"{group} ({found['pairs']})",
-                *(_cell(measure, found["systems"][n].get(measure.key)) for n in names),
-            ]
-            for group, found in groups.items()
-        ]
-        parts.append(markdown_table([measure.name, *map(system_name, names)], rows))
+    parts += [markdown_table(header, rows) for header, rows in group_tables(groups)]
+    return parts + [f"{line}\n" for line in crossing_lines(scores)]
+
+
+def crossing_lines(scores: Mapping[str, Any]) -> list[str]:
+    """What crossing languages leaves of word accuracy and similarity, a line for each system."""
+    lines = []
     for name, shares in scores.get("across_over_within", {}).items():
         told = [
             f"{measure.name.lower()} {100 * shares[measure.key]:.1f} %"
-            for measure in compared
-            if measure.key in shares
+            for measure in MEASURES
+            if measure.key in COMPARED and measure.key in shares
         ]
-        parts.append(f"{system_name(name)}, across as a share of within: {', '.join(told)}.\n")
-    return parts
+        lines.append(f"{system_name(name)}, across as a share of within: {', '.join(told)}.")
+    return lines
+
+
+def group_tables(groups: Mapping[str, Any]) -> list[tuple[list[str], list[list[str]]]]:
+    """Header and rows of a table by group, of each measure of COMPARED.
+
+    Args:
+        groups: "by_language" or "by_emotion" of scores.json.
+    """
+    names = list(next(iter(groups.values()))["systems"])
+    tables = []
+    for measure in (one for one in MEASURES if one.key in COMPARED):
+        rows = [
+            [
+                f"{group} ({found['pairs']})",
+                *(_cell(measure, found["systems"][name].get(measure.key)) for name in names),
+            ]
+            for group, found in groups.items()
+        ]
+        tables.append(([measure.name, *map(system_name, names)], rows))
+    return tables
+
+
+def emotion_parts(scores: Mapping[str, Any]) -> list[str]:
+    """Tables of what a recogniser of emotions hears, and of words and similarity by emotion; or nothing."""
+    if not scores.get("by_emotion"):
+        return []
+    parts = []
+    heard = scores.get("emotion")
+    if heard:
+        parts.append("Emotions, as the recogniser hears them: right, of all that were to be heard.\n")
+        parts.append(markdown_table(["", "Emotion recognised"], emotion_rows(heard)))
+        for name in heard["systems"]:
+            parts.append(f"{system_name(name)}: intended (lines) and heard (columns).\n")
+            parts.append(markdown_table(*confusion_table(heard, name)))
+    parts.append("By emotion of what was to be said.\n")
+    return parts + [markdown_table(header, rows) for header, rows in group_tables(scores["by_emotion"])]
+
+
+def emotion_rows(heard: Mapping[str, Any]) -> list[list[str]]:
+    """System and accuracy of its emotions, with the interval; `heard` is "emotion" of scores.json."""
+    rows = []
+    for name, found in heard["systems"].items():
+        value, low, high = (100 * found["accuracy"][key] for key in ("value", "low", "high"))
+        rows.append([system_name(name), f"{value:.1f} % ({low:.1f} to {high:.1f})"])
+    return rows
+
+
+def confusion_table(heard: Mapping[str, Any], name: str) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of a system's confusion matrix; what was never silent has no column for it."""
+    confusion = heard["systems"][name]["confusion"]
+    columns = [*heard["labels"], "nothing"]
+    if not any(row[-1] for row in confusion.values()):
+        columns = columns[:-1]
+    rows = [[emotion, *map(str, row[: len(columns)])] for emotion, row in confusion.items()]
+    return ["", *columns], rows
 
 
 def encoder_facts(scores: Mapping[str, Any]) -> list[str]:

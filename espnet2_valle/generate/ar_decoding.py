@@ -1,9 +1,8 @@
 """Text and prompt -> codebook 1, one group after another, for several utterances at once."""
 
-from bisect import bisect
 from collections import deque
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -14,6 +13,7 @@ from espnet2_valle.generate.sampling import draw_codes
 from espnet2_valle.generate.stopping import RepetitionTrap
 from espnet2_valle.valle.ar import VALLEAR
 from espnet2_valle.valle.cache import KVCache
+from espnet2_valle.valle.styles import Lanes, SpokenStyle
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class _Row:
         self.options = utterance.sampling or options
         self.limits = utterance.limits
         self.language = utterance.languages.target if utterance.languages else None
+        self.style: SpokenStyle | None = utterance.style
         self.generator = utterance.generator
         self.max_frames = utterance.limits.max_frames // group_size * group_size
         self.prompt_groups = len(prompt) // group_size
@@ -102,6 +103,7 @@ class ARDecoder:
         self._logits: torch.Tensor
         self._rates: torch.Tensor
         self._log_probabilities: torch.Tensor
+        self._lanes = Lanes([])  # of cache and rates; all else has the rows
         self._admitted = 0
         self.admit(utterances)
 
@@ -110,25 +112,32 @@ class ARDecoder:
         """Begin utterances beside those that are being decoded.
 
         Args:
-            utterances: what to say. Neighbours with the very same text and prompt tensors share their prefix.
+            utterances: what to say. Those with the very same text and prompt tensors share their prefix.
 
         Returns:
             the number of each, by which `step` and `results` name it.
         """
         if not utterances:
             return []
-        first = [n for n, one in enumerate(utterances) if n == 0 or not one.begins_as(utterances[n - 1])]
-        parts = at_once([utterances[n] for n in first], utterances[0].text.device)
+        new = Lanes([one.style for one in utterances])
+        read = [
+            one if one.style is style else replace(one, style=style)
+            for one, style in ((utterances[owner], style) for owner, style in zip(new.owners, new.styles))
+        ]
+        places: dict[tuple[int, ...], int] = {}
+        of_lane = [places.setdefault(one.beginning, len(places)) for one in read]
+        first = [of_lane.index(place) for place in range(len(places))]
+        parts = at_once([read[lane] for lane in first], utterances[0].text.device)
         prefixes = joined([read_prefixes(self.model, part) for part in parts])
-        of_row = [bisect(first, n) - 1 for n in range(len(utterances))]
+        of_row = [of_lane[new.owners.index(n)] for n in range(len(utterances))]
         size = self.model.group_size
         numbers = [self._admitted + n for n in range(len(utterances))]
         rows = [
             _Row(number, one, prefixes.prompts[n], size, self.options)
             for number, one, n in zip(numbers, utterances, of_row)
         ]
-        caches = [prefixes.caches[n] for n in of_row]
-        logits, rates = prefixes.logits[of_row], prefixes.rates[of_row]
+        caches = [prefixes.caches[n] for n in of_lane]
+        logits, rates = new.combined(prefixes.logits[of_lane]), prefixes.rates[of_lane]
         # Of the codes drawn so far, in float64: summed where they are, so that no step waits for them.
         totals = rates.new_zeros(len(rows), dtype=torch.float64)
         room = max(row.groups_left(size) for row in [*self._rows, *rows])
@@ -141,6 +150,7 @@ class ARDecoder:
             self._cache = KVCache.stack(caches, room)
         self._logits, self._rates, self._log_probabilities = logits, rates, totals
         self._rows = [*self._rows, *rows]
+        self._lanes = Lanes([row.style for row in self._rows])
         self._admitted += len(rows)
         self.results |= dict.fromkeys(numbers)
         for row in rows:
@@ -219,21 +229,24 @@ class ARDecoder:
 
     def _keep(self, staying: Sequence[int]) -> None:
         """Drop all rows but those at these places."""
+        lanes = self._lanes.of_rows(staying)
         self._rows = [self._rows[place] for place in staying]
-        self._cache.keep(staying)
+        self._lanes = Lanes([row.style for row in self._rows])
+        self._cache.keep(lanes)
         self._logits = self._logits[staying]
-        self._rates = self._rates[staying]
+        self._rates = self._rates[lanes]
         self._log_probabilities = self._log_probabilities[staying]
 
     def _predict(self) -> torch.Tensor:
         """Feed every row's newest group; logits (rows, G, classes) of the next."""
         size, device = self.model.group_size, self._logits.device
-        groups = torch.tensor([row.codes[-size:] for row in self._rows], device=device)
-        positions = [row.prompt_groups + len(row.codes) // size - 1 for row in self._rows]
+        rows = [self._rows[owner] for owner in self._lanes.owners]
+        groups = torch.tensor([row.codes[-size:] for row in rows], device=device)
+        positions = [row.prompt_groups + len(row.codes) // size - 1 for row in rows]
         placed = torch.tensor(positions, device=device)
-        spoken = [row.language for row in self._rows if row.language is not None]
+        spoken = [row.language for row in rows if row.language is not None]
         languages = torch.tensor(spoken, device=device) if spoken else None
-        return self.model.step(groups, placed, self._cache, self._rates, languages)
+        return self._lanes.combined(self.model.step(groups, placed, self._cache, self._rates, languages))
 
 
 def decode_ar(model: VALLEAR, utterances: Sequence[Utterance], options: SamplingOptions) -> list[Decoded]:

@@ -13,7 +13,8 @@ from espnet2_valle.common.audio import audio_seconds
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.generate.diffusion_options import DiffusionOptions
 from espnet2_valle.generate.opening import ModelSpec
-from espnet2_valle.generate.options import DecodingOptions, Pairs, kinds
+from espnet2_valle.generate.option import Pairs, kinds
+from espnet2_valle.generate.options import DecodingOptions
 from espnet2_valle.generate.prompt import SUFFIX, require_text
 from espnet2_valle.generate.voice import Voice
 from espnet2_valle.zoo.trained import MODEL_FILES, ModelFiles

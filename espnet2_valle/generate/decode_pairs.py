@@ -21,7 +21,9 @@ from espnet2_valle.generate.decoding_folder import DecodingFolder, Ending, codes
 from espnet2_valle.generate.opening import ModelSpec, open_streamer, open_text2speech
 from espnet2_valle.generate.outcome import Outcome
 from espnet2_valle.generate.pair_languages import PairLanguages, read_languages
+from espnet2_valle.generate.pair_styles import PairStyle, read_styles
 from espnet2_valle.generate.request import Request
+from espnet2_valle.generate.text2speech import Text2Speech
 from espnet2_valle.jobs.pool import parallel_map
 from espnet2_valle.jobs.shards import cut
 
@@ -37,9 +39,11 @@ class Job:
     continues: bool = False
     control: str = ""  # see `Text2Speech.__call__`
     languages: PairLanguages = PairLanguages()
+    style: PairStyle = PairStyle()
 
-    def request(self, fs: int, seed: int, known: Sequence[str] = ()) -> Request:
-        """The request to a model that works at `fs` Hz and knows these languages, if several."""
+    def request(self, text2speech: Text2Speech) -> Request:
+        """The request to a model."""
+        fs, seed = text2speech.fs, seed_of(text2speech.seed, self.pair_id)
         control = self.control or None
         if not self.continues:
             asked = Request(self.text, self.prompt_wav, self.prompt_text, seed=seed, control=control)
@@ -47,13 +51,14 @@ class Job:
             divided = divide_text(self.prompt_wav, self.text)
             prompt = read_beginning(self.prompt_wav, fs)
             asked = Request(divided.rest, prompt, divided.prompt_text, fs, seed, control=control)
-        return self.languages.added_to(asked, known)
+        asked = self.languages.added_to(asked, text2speech.languages)
+        return self.style.added_to(asked, text2speech.emotions, text2speech.options)
 
     def digest(self) -> str:
         """Digest that changes with the text and with the prompt, be it another file or rewritten."""
         control = [self.control] if self.control else []  # as it was before there were any
         parts = [file_state(self.prompt_wav), self.prompt_text, self.text, str(self.continues)]
-        return digest([*parts, *control, *self.languages.parts()])
+        return digest([*parts, *control, *self.languages.parts(), *self.style.parts()])
 
 
 def synthesise_pairs(
@@ -66,17 +71,19 @@ def synthesise_pairs(
     streaming: bool = False,
     controls: str | Path | None = None,
     languages: str | Path | None = None,
+    styles: str | Path | None = None,
 ) -> None:
     """Synthesise every pair; a rerun with the same model and options does what is not done or has changed.
 
     Writes wav/<pair_id>.wav, codes/<pair_id>.npy, wav.scp, outcomes (`pair_id outcome`) and tries (`pair_id
     attempts`). Texts of about the same length share a batch. `controls` has lines `pair_id wishes`, see
-    `Text2Speech.__call__`, for pairs that are to have some; `languages` see `read_languages`.
+    `Text2Speech.__call__`, for pairs that are to have some; `languages` see `read_languages`, `styles` see
+    `read_styles`.
 
     Raises:
         InputError: a pair that names an unknown utterance, or a model that cannot be opened.
     """
-    jobs = _jobs(read_pairs(pairs), DataDir.load(data_dir), pairs, controls, languages)
+    jobs = _jobs(read_pairs(pairs), DataDir.load(data_dir), pairs, controls, languages, styles)
     folder = DecodingFolder(
         output_dir, folder_options(model, streaming), {job.pair_id: job.digest() for job in jobs}
     )
@@ -94,6 +101,7 @@ def folder_options(model: ModelSpec, streaming: bool) -> dict[str, Any]:
     recognizer = model.options.component
     identity = recognizer and recognizer.identity()
     options = {**model.to_dict(), "streaming": streaming, "recognizer": identity}
+    options |= model.options.heard_state  # nothing where no emotion is heard
     if model.options.signature is None:  # as it was before there were any: folders made then stay of use
         options = {name: value for name, value in options.items() if not name.startswith("watermark")}
     return options
@@ -107,8 +115,7 @@ def _synthesise(model: ModelSpec, streaming: bool, output_dir: str, jobs: Sequen
     endings = {}
     for job in jobs:
         try:
-            seed = seed_of(text2speech.seed, job.pair_id)
-            requests.append((job, job.request(text2speech.fs, seed, text2speech.languages)))
+            requests.append((job, job.request(text2speech)))
         except InputError as error:  # a recording that cannot be continued
             print(f"{job.pair_id}: {error}")
             endings[job.pair_id] = (Outcome.PROMPT_REJECTED.value, 0)
@@ -134,6 +141,7 @@ def _jobs(
     where: str | Path,
     controls: str | Path | None,
     languages: str | Path | None,
+    styles: str | Path | None,
 ) -> list[Job]:
     """Look the pairs up in the data.
 
@@ -150,6 +158,7 @@ def _jobs(
                     where, f"{pair.pair_id} names '{utt}', which {data.path} lacks", "Run stage 2 again"
                 )
     spoken = read_languages(pairs, data.languages, languages, where)
+    styled = read_styles(pairs, data.emotions, styles, where)
     return [
         Job(
             pair.pair_id,
@@ -159,6 +168,7 @@ def _jobs(
             pair.prompt_utt == pair.target_utt,
             wishes.get(pair.pair_id, ""),
             spoken[pair.pair_id],
+            styled[pair.pair_id],
         )
         for pair in pairs
     ]

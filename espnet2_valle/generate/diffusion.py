@@ -31,6 +31,7 @@ from espnet2_valle.ns2.model import NaturalSpeech2
 from espnet2_valle.text.encoder import TextEncoder
 from espnet2_valle.text.roles import EDGE, Role, roles
 from espnet2_valle.valle.alignment import Alignment
+from espnet2_valle.valle.styles import BINS, StyleConditions
 from espnet2_valle.zoo.trained import ModelFiles, open_trained_ns2
 
 UNSAID = "-"  # text of a prompt that nobody has to know
@@ -82,6 +83,7 @@ class DiffusionText2Speech(Text2Speech):
                 "Give --chooser (in run.sh's --inference_args), or leave it out",
             )
         self.watermark = self.options.build_watermark()
+        self.check_style(self.options)
         tokens = tokenizer.ids.tokens
         self.roles = roles(tokens)
         self.edge = tokens.index(EDGE)
@@ -108,6 +110,11 @@ class DiffusionText2Speech(Text2Speech):
     def told_languages(self) -> tuple[str, ...]:
         """None: such models have no language IDs."""
         return ()
+
+    @property
+    def style_conditions(self) -> StyleConditions:
+        """None: such models are told no style by its name; see `DiffusionOptions` for theirs."""
+        return StyleConditions([], [], BINS, 0.0, 1)
 
     @property
     def choices(self) -> tuple[Any, ...]:

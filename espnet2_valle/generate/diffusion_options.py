@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 import torch
 
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.generate.options import ACCEPTED, kinds, not_negative, option
+from espnet2_valle.generate.option import ACCEPTED, kinds, not_negative, option
 from espnet2_valle.ns2.control import Control
 from espnet2_valle.ns2.generation import SolverOptions
 from espnet2_valle.ns2.schedule import SOLVERS

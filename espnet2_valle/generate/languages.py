@@ -8,7 +8,7 @@ from typing import Any
 
 from espnet2_valle.common.errors import InputError, WorkError
 from espnet2_valle.common.extras import import_extra
-from espnet2_valle.text.markup import spans, without_markup
+from espnet2_valle.text.markup import spans, without_emotions, without_markup
 from espnet2_valle.text.multilingual import normal_code
 
 TEXT, PROMPT, ACCENT = "--lang", "--prompt_lang", "--accent"
@@ -90,6 +90,7 @@ def detect(text: str, known: tuple[str, ...], option: str) -> str:
         WorkError: the extra `languages` is not installed.
         InputError: py3langid knows none of them, or see `spans`.
     """
+    text = without_emotions(text)
     outside = [span.text for span in spans(text, (UNMARKED, *known)) if span.language == UNMARKED]
     sample = " ".join(outside) if any(map(str.isalnum, "".join(outside))) else without_markup(text)
     identifier = _identifier(known, option)

@@ -9,11 +9,13 @@ from espnet2_valle.generate.choosing import LIKELIEST
 from espnet2_valle.generate.diffusion_options import DiffusionOptions
 from espnet2_valle.generate.options import DecodingOptions
 from espnet2_valle.generate.streaming import Streamer
+from espnet2_valle.generate.styles import StyleOptions
 from espnet2_valle.generate.text2speech import Text2Speech
 from espnet2_valle.zoo.trained import ModelFiles
 
 # Options that came when there were decoding folders: as long as none is given, these stay of use.
-LATER = ("trim_prompt", "nar_choice", "lang", "prompt_lang", "accent")
+LATER: tuple[str, ...] = ("trim_prompt", "nar_choice", "lang", "prompt_lang", "accent")
+LATER += tuple(one.name for one in fields(StyleOptions))
 
 
 @dataclass(frozen=True)

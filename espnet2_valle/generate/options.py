@@ -1,36 +1,19 @@
 """Every option of decoding, declared once: for conf/decode.yaml, for the command line and for Python."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
-from numbers import Integral, Real
-from typing import Any, get_type_hints
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.registry import Component
 from espnet2_valle.generate.choosing import CHOOSERS, LIKELIEST, check_chooser
+from espnet2_valle.generate.option import ACCEPTED, Pairs, kinds, not_negative, option, share
+from espnet2_valle.generate.styles import StyleOptions
 from espnet2_valle.mark.abs_watermark import AbsWatermark
 from espnet2_valle.mark.registry import DEFAULT, DEFAULT_KEY, NONE, WATERMARKS, build_watermark, valid_payload
 from espnet2_valle.valle.quantize import DTYPES
 
 LIKELIEST_CODE, MEAN = NAR_CHOICES = ("likeliest", "mean")
-Pairs = tuple[tuple[str, Any], ...]  # a mapping that can be hashed
-# Type of an option -> what its values may be, those of numpy among them.
-ACCEPTED: dict[Any, type] = {int: Integral, float: Real, bool: bool, str: str, Pairs: tuple}
-
-
-def option(default: Any, help: str, valid: Callable[[Any], bool] | None = None) -> Any:
-    """A field with what the command line says of it, and a check of its values."""
-    return field(default=default, metadata={"help": help, "valid": valid})
-
-
-def not_negative(value: float) -> bool:
-    """Check that a value is 0 or more."""
-    return value >= 0
-
-
-def share(value: float) -> bool:
-    """Check that a value lies from 0 to 1."""
-    return 0 <= value <= 1
 
 
 @dataclass(frozen=True)
@@ -75,11 +58,12 @@ LANG_HELP = (
 
 
 @dataclass(frozen=True)
-class DecodingOptions(SamplingOptions):
+class DecodingOptions(StyleOptions, SamplingOptions):
     """Options of turning text into speech. Hashable: a model is opened once for the same files and options.
 
     Raises:
-        InputError: see `SamplingOptions`, or a chooser that there is not or that has nothing to choose from.
+        InputError: see `SamplingOptions` and `StyleOptions`, or a chooser that there is not or that has
+            nothing to choose from.
     """
 
     seed: int = option(0, "default seed of each utterance")
@@ -145,7 +129,8 @@ class DecodingOptions(SamplingOptions):
         if isinstance(given, Mapping):
             pairs = [(name, tuple(v) if isinstance(v, list) else v) for name, v in sorted(given.items())]
             object.__setattr__(self, "chooser_conf", tuple(pairs))
-        super().__post_init__()
+        StyleOptions.__post_init__(self)
+        SamplingOptions.__post_init__(self)
         component = self.component
         if component is None and self.chooser_conf:
             raise InputError(
@@ -189,8 +174,3 @@ class DecodingOptions(SamplingOptions):
     def duration_ratios(self) -> tuple[float, float]:
         """Bounds on the output's duration."""
         return self.min_duration_ratio, self.max_duration_ratio
-
-
-def kinds(options: type) -> dict[str, Any]:
-    """Name of each option -> its type."""
-    return get_type_hints(options)

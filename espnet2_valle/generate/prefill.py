@@ -12,6 +12,7 @@ from espnet2_valle.valle.ar import VALLEAR
 from espnet2_valle.valle.cache import KVCache
 from espnet2_valle.valle.languages import SpokenLanguages
 from espnet2_valle.valle.rows import on_device
+from espnet2_valle.valle.styles import SpokenStyle
 
 Row = TypeVar("Row")
 
@@ -28,6 +29,7 @@ class Utterance:
         prompt_tokens: how many of the ids are the prompt's: over its groups, the speaking rate. 0: not known.
         sampling: how its codes are drawn; None: as the decoder's others.
         languages: None only for models without language IDs.
+        style: None: the model is told none.
     """
 
     text: torch.Tensor
@@ -37,10 +39,12 @@ class Utterance:
     prompt_tokens: int = 0
     sampling: SamplingOptions | None = None
     languages: SpokenLanguages | None = None
+    style: SpokenStyle | None = None
 
-    def begins_as(self, other: "Utterance") -> bool:
-        """Tell whether text, prompt and languages are the very same."""
-        return self.text is other.text and self.prompt is other.prompt and self.languages is other.languages
+    @property
+    def beginning(self) -> tuple[int, ...]:
+        """Identity of text, prompt, languages and style: utterances of which it is the same begin alike."""
+        return tuple(map(id, (self.text, self.prompt, self.languages, self.style)))
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,9 @@ def read_prefixes(model: VALLEAR, utterances: Sequence[Utterance]) -> Prefixes:
     rates = on_device(model.position_rates(tokens, torch.cat([count for _, count in grouped])), device)
     positions = [len(text) + 1 + len(group) for text, group in zip(texts, groups)]
     cache = model.new_cache(len(utterances), max(positions))
-    logits = model.prefill(texts, groups, cache, rates, [one.languages for one in utterances])
+    languages = [one.languages for one in utterances]
+    styles = [one.style and one.style.weights for one in utterances]
+    logits = model.prefill(texts, groups, cache, rates, languages, styles)
     return Prefixes(cache.split(positions), logits, rates, [group.flatten().tolist() for group in groups])
 
 

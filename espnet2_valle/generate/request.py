@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
@@ -13,6 +14,7 @@ from espnet2_valle.generate.stopping import Limits
 from espnet2_valle.ns2.control import Control
 from espnet2_valle.text.unknown import name_words
 from espnet2_valle.valle.languages import SpokenLanguages
+from espnet2_valle.valle.styles import SpokenStyle
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class Request:
         sampling: how codes are drawn; None: as the model's options say.
         control: of durations and pitch, or a line of it; of NaturalSpeech 2 models alone.
         lang, prompt_lang, accent: languages; None: as the model's options say.
+        style: some of `StyleOptions`, in place of the model's options.
     """
 
     text: str
@@ -35,6 +38,7 @@ class Request:
     lang: str | None = None
     prompt_lang: str | None = None
     accent: str | None = None
+    style: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,7 @@ class Prepared:
         unknown: words that the model cannot say as they are, and why; see `TextEncoder.unknown`.
         provenance: of the voice.
         languages: None only for models without language IDs.
+        style: None: the models are told none.
     """
 
     request: Request
@@ -64,6 +69,12 @@ class Prepared:
     unknown: Mapping[str, str] = field(default_factory=dict)
     provenance: Provenance = Provenance()
     languages: SpokenLanguages | None = None
+    style: SpokenStyle | None = None
+
+    @property
+    def lanes(self) -> int:
+        """Rows of a batch that a candidate takes: two where it is guided."""
+        return 2 if self.style and self.style.baseline else 1
 
     @property
     def problem(self) -> str | None:
@@ -77,4 +88,4 @@ class Prepared:
         generator = torch.Generator(self.text.device).manual_seed(seed)
         sampling = self.request.sampling
         given = self.text, self.first, self.limits, generator, self.prompt_tokens
-        return Utterance(*given, sampling, self.languages)
+        return Utterance(*given, sampling, self.languages, self.style)

@@ -66,7 +66,8 @@ class Scheduler:
 
     Args:
         text2speech: the models and their options.
-        max_rows: rows of the batch, and so the memory of its cache; what does not fit waits its turn.
+        max_rows: rows of the batch, and so the memory of its cache; what does not fit waits its turn, unless
+            nothing else is decoded.
         streamer: cuts streams into chunks; by default one of `text2speech`.
     """
 
@@ -85,8 +86,8 @@ class Scheduler:
 
     @property
     def rows(self) -> int:
-        """Rows that are being decoded."""
-        return sum(len(job.numbers) for job in self._running.values())
+        """Rows that are being decoded; what is guided takes two each."""
+        return sum(len(job.numbers) * job.prepared.lanes for job in self._running.values())
 
     def submit(self, ticket: int, prepared: Prepared, streamed: bool) -> None:
         """Ask for speech.
@@ -142,8 +143,8 @@ class Scheduler:
         rows = self.rows
         while self._waiting:
             job = self._waiting[0]
-            count = 1 if job.stream else self.text2speech.options.best_of
-            if rows + count > self.max_rows:
+            count = job.prepared.lanes * (1 if job.stream else self.text2speech.options.best_of)
+            if rows and rows + count > self.max_rows:
                 break
             self._waiting.popleft()
             try:

@@ -238,7 +238,7 @@ class Streamer:
         if first.shape[1] == 0:
             return np.zeros(0, dtype=np.float32), prepared.prompt[:0], self._result(state.ar).outcome
         given = prepared.text[None], prepared.prompt[None], first, self.chunks, [prepared.languages]
-        codes = self.nar.generate(*given)[0]
+        codes = self.nar.generate(*given, [prepared.style])[0]
         pieces = [codes[start:end].cpu().numpy() for start, end in self.chunks.bounds(len(codes))]
         wavs = [state.seam.push(piece) for piece in pieces]
         wav = state.tail.pass_on(np.concatenate([*wavs, state.seam.flush()]))
@@ -249,7 +249,8 @@ class Streamer:
         """Codebook 1 of a chunk to sound."""
         device = state.prepared.text.device
         if state.nar is None:
-            state.nar = self.nar.prefill(state.prepared.text, state.prepared.prompt, state.prepared.languages)
+            given = state.prepared
+            state.nar = self.nar.prefill(given.text, given.prompt, given.languages, given.style)
         codes = self.nar.extend(torch.tensor(first, dtype=torch.long, device=device), state.nar)
         state.codes.append(codes)
         return state.tail.pass_on(state.seam.push(codes.cpu().numpy()))

@@ -12,6 +12,7 @@ import torch
 from espnet2_valle.codec.abs_codec import AbsCodec
 from espnet2_valle.common.errors import InputError, WorkError
 from espnet2_valle.common.seeds import derive_seed
+from espnet2_valle.emotion.recognizer import heard_emotions
 from espnet2_valle.generate.ar_decoding import Decoded, decode_ar
 from espnet2_valle.generate.choosing import Scorer, build_scorer
 from espnet2_valle.generate.diffusion_options import DiffusionOptions
@@ -40,13 +41,15 @@ from espnet2_valle.generate.prompt import (
 from espnet2_valle.generate.request import Prepared, Request
 from espnet2_valle.generate.speech import Speech
 from espnet2_valle.generate.stopping import Limits
+from espnet2_valle.generate.styles import StyleOptions, StyleTeller
 from espnet2_valle.ns2.control import Control
 from espnet2_valle.text.characters import check_said
-from espnet2_valle.text.encoder import TextEncoder
-from espnet2_valle.text.markup import in_language
+from espnet2_valle.text.encoder import Encoded, TextEncoder
+from espnet2_valle.text.markup import in_language, without_emotions
 from espnet2_valle.valle.alignment import Alignment, align
 from espnet2_valle.valle.decode_steps import prepare_ar, prepare_nar
 from espnet2_valle.valle.languages import SpokenLanguages
+from espnet2_valle.valle.styles import SpokenStyle, StyleConditions
 from espnet2_valle.zoo.trained import MODEL_FILES, ModelFiles, Models, open_trained
 
 Synthesise = Callable[[Sequence[Prepared]], list[Speech]]
@@ -71,7 +74,8 @@ class Text2Speech:
             chooser, if it is one.
 
     Raises:
-        InputError: compiled steps, a recogniser or a watermark that are asked for and cannot be had.
+        InputError: compiled steps, a recogniser or a watermark that are asked for and cannot be had, or a
+            style that the models are not told.
     """
 
     streams = True  # whether it can say a text while the rest of it is still being made
@@ -91,6 +95,7 @@ class Text2Speech:
         self.tokenizer = tokenizer
         self.scorer = scorer or build_scorer(self.options.component, str(self.device))
         self.watermark = self.options.build_watermark()
+        self.check_style(self.options)
         prepare_ar(self.ar, self.options.dtype, self.options.native, self.options.cuda_graphs)
         prepare_nar(self.nar, self.options.dtype)
         if self.options.nar_choice == MEAN:
@@ -205,6 +210,7 @@ class Text2Speech:
             self.ar.transformer.decode_step is not None,
             *(options.signature or ()),
             *filter(None, (options.lang, options.prompt_lang, options.accent)),
+            *options.style_given.items(),
         )
 
     def __call__(
@@ -218,6 +224,7 @@ class Text2Speech:
         lang: str | None = None,
         prompt_lang: str | None = None,
         accent: str | None = None,
+        **style: Any,
     ) -> Speech:
         """Say `text` in the voice of the prompt.
 
@@ -234,16 +241,18 @@ class Text2Speech:
                 `<lang=de>...</lang>` marks another.
             prompt_lang: of what is said in the prompt; by default the prepared prompt's, or detected.
             accent: another language that a model with language IDs is told in the place of the text's.
+            style: some of `StyleOptions`, such as `emotion="happy"`, for models that are told them. In the
+                text `<emotion=happy>...</emotion>` marks words with an emotion of their own.
 
         Returns:
             the speech at `fs`; the outcomes PROMPT_REJECTED and TEXT_REJECTED are of `batch` alone.
 
         Raises:
             InputError: a prompt that cannot be used, no prompt text, a text that cannot be said: see
-                `TextEncoder.encode`, or a language that the model does not know.
+                `TextEncoder.encode`, or a language or a style that the model does not know.
         """
         given = text, prompt_speech, prompt_text, prompt_fs, seed, None, control
-        request = Request(*given, lang, prompt_lang, accent)
+        request = Request(*given, lang, prompt_lang, accent, style)
         prepared = self.prepare(request)
         return tell_unknown(self._synthesise([prepared])[0], prepared)
 
@@ -276,7 +285,7 @@ class Text2Speech:
         """A request in the models' terms, or why it is none."""
         outcome = Outcome.TEXT_REJECTED
         try:
-            self.check_text(request.text, request.lang)
+            self.check_request(request)
             outcome = Outcome.PROMPT_REJECTED
             if isinstance(voice, InputError):
                 raise voice
@@ -301,7 +310,7 @@ class Text2Speech:
         Raises:
             InputError: see `__call__`.
         """
-        self.check_text(request.text, request.lang)
+        self.check_request(request)
         voice = open_prompt(
             request.prompt_speech,
             self._prompt_text(request.prompt_text),
@@ -322,17 +331,20 @@ class Text2Speech:
         spoken = self.languages_of(request, voice)
         text, prompt_text = self._marked(request.text, spoken.text), self._marked(voice.text, spoken.prompt)
         request = replace(request, text=text)
-        ids = self.tokenizer.encode(text)
+        ids = self.tokenizer.encode_styled(text, self.emotions).ids
         prompt = torch.from_numpy(voice.codes.astype(np.int64)).to(self.device)
         prompt_ids = self.tokenizer.encode(prompt_text, "prompt_text")
         joined = f"{prompt_text} {text}"
-        both = torch.tensor(self.tokenizer.encode(joined), device=self.device)
+        encoded = self.tokenizer.encode_styled(joined, self.emotions)
+        both = torch.tensor(encoded.ids, device=self.device)
         limits = self._limits(len(prompt) / len(prompt_ids) * len(ids))
         seed = self.seed if request.seed is None else request.seed
         first = prompt[:, 0].contiguous()
-        unknown = self.tokenizer.unknown(text)
+        unknown = self.tokenizer.unknown(without_emotions(text))
         made = request, both, prompt, first, limits, seed, len(prompt_ids), unknown
-        return Prepared(*made, voice.provenance, self._numbered(joined, len(prompt_ids), spoken))
+        languages = self._numbered(joined, encoded, len(prompt_ids), spoken)
+        style = self._styled(request, encoded.emotions or [""] * len(both), len(prompt_ids))
+        return Prepared(*made, voice.provenance, languages, style)
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -373,12 +385,34 @@ class Text2Speech:
         several = len(self.tokenizer.languages) > 1
         return in_language(text, language) if several and language else text
 
-    def _numbered(self, text: str, prompt_tokens: int, spoken: Languages) -> SpokenLanguages | None:
+    @property
+    def emotions(self) -> tuple[str, ...]:
+        """Emotions that the model is told; none: it is not."""
+        return self.style_conditions.emotions
+
+    @property
+    def style_conditions(self) -> StyleConditions:
+        """Conditions of style that the models are told, or one of them is."""
+        return self.ar.styles if self.ar.styles.names else self.nar.styles
+
+    def _styled(self, request: Request, marked: Sequence[str], prompt_tokens: int) -> SpokenStyle | None:
+        """The style of a request as the models are told it, by the emotion that each token is marked with."""
+        asked = self.options.with_style(request.style)
+        heard: dict[str, float] = {}
+        if asked.emotion_reference:
+            heard = heard_emotions(asked.emotion_recognizer, asked.emotion_reference)
+        teller = StyleTeller(self.style_conditions, self.device)
+        return teller.told(asked, marked, prompt_tokens, heard)
+
+    def _numbered(
+        self, text: str, encoded: Encoded, prompt_tokens: int, spoken: Languages
+    ) -> SpokenLanguages | None:
         """The languages of a request as the models are told them; None: they are not.
 
         Args:
             text: of prompt and request, marked.
-            prompt_tokens: of which so many tokens are the prompt's.
+            encoded: the same as token ids.
+            prompt_tokens: so many are the prompt's.
             spoken: see `languages_of`.
         """
         told = self.told_languages
@@ -386,7 +420,10 @@ class Text2Speech:
             return None
         assert spoken.text is not None
         assert spoken.prompt is not None
-        names = self.tokenizer.languages_of(text, spoken.text)
+        if encoded.emotions is None:
+            names = self.tokenizer.languages_of(text, spoken.text)
+        else:
+            names = encoded.languages or [spoken.text] * len(encoded.ids)
         if len(self.tokenizer.languages) < 2:
             names[:prompt_tokens] = [spoken.prompt] * prompt_tokens
         if spoken.accent:
@@ -397,7 +434,16 @@ class Text2Speech:
     def check_text(self, text: str, lang: str | None = None) -> None:
         """Raise InputError unless `text` can be said; see `language_of` and `TextEncoder.encode`."""
         check_said(text)
-        self.tokenizer.encode(self._marked(text, self.language_of(text, lang)))
+        self.tokenizer.encode_styled(self._marked(text, self.language_of(text, lang)), self.emotions)
+
+    def check_request(self, request: Request) -> None:
+        """Raise InputError unless the text of a request can be said, and in its style."""
+        self.check_text(request.text, request.lang)
+        self.check_style(self.options.with_style(request.style))
+
+    def check_style(self, asked: StyleOptions) -> None:
+        """Raise InputError for a style that the model is not told, or a value that it does not know."""
+        StyleTeller(self.style_conditions, self.device).check(asked)
 
     def align(self, request: Request, codes: np.ndarray) -> Alignment | None:
         """Attention of the AR model to the text while it says `codes` (T, Q); None if they hold no step.
@@ -410,7 +456,7 @@ class Text2Speech:
             return None
         prepared = self.prepare(request)
         given = prepared.text, prepared.first, first, prepared.prompt_tokens, prepared.languages
-        return align(self.ar, *given)
+        return align(self.ar, *given, prepared.style)
 
     @torch.inference_mode()
     def _synthesise(self, prepared: Sequence[Prepared]) -> list[Speech]:
@@ -477,8 +523,8 @@ class Text2Speech:
         if not spoken:
             return []
         texts, prompts = ([getattr(each, name) for each, _ in spoken] for name in ("text", "prompt"))
-        languages = [each.languages for each, _ in spoken]
-        made = self.nar.generate(texts, prompts, [one.codes for _, one in spoken], None, languages)
+        languages, styles = ([getattr(each, name) for each, _ in spoken] for name in ("languages", "style"))
+        made = self.nar.generate(texts, prompts, [one.codes for _, one in spoken], None, languages, styles)
         codes = [one.cpu() for one in made]
         sounds = []
         wavs = self.codec.decode_batch([one.numpy() for one in codes])

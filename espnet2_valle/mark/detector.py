@@ -3,41 +3,22 @@
 import argparse
 import json
 import logging
-import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
 import torch
 import yaml
 
 from espnet2_valle.common.audio import resample
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
-from espnet2_valle.common.resume import digest, file_state, is_done, mark_done
-from espnet2_valle.data.datadir import write_scp
 from espnet2_valle.mark.detector_sounds import RATE, prepared
+from espnet2_valle.mark.sound_training import CONFIG, MODEL, Labelled, train_on_sounds
 
-DONE, MODEL, CONFIG, ABOUT = "detector.done", "valid.loss.best.pth", "config.yaml", "detector.json"
+DONE, ABOUT = "detector.done", "detector.json"
 REAL, SYNTHETIC = 0, 1
-ORDER_SEED = 0  # of the batches
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """A sound file for the detector to learn from.
-
-    Attributes:
-        name: unique.
-        wav: as `prepare_sounds` writes it.
-        label: REAL or SYNTHETIC.
-    """
-
-    name: str
-    wav: str
-    label: int
 
 
 @dataclass(frozen=True)
@@ -140,17 +121,6 @@ def write_about(folder: str | Path, threshold: float, error_rate: float, systems
         json.dump({"threshold": threshold, "error_rate": error_rate, "systems": list(systems)}, stream)
 
 
-def write_shapes(path: Path, sounds: Iterable[Labelled]) -> None:
-    """Write names and samples of sounds in a random order, from which ESPnet cuts the batches.
-
-    By their names each batch would be of one system, real or synthetic, and nothing would be learnt.
-    """
-    lines = [f"{sound.name} {soundfile.info(sound.wav).frames}\n" for sound in sounds]
-    random.Random(ORDER_SEED).shuffle(lines)
-    with atomic_open(path) as stream:
-        stream.writelines(lines)
-
-
 def train_detector(
     sets: Mapping[str, Sequence[Labelled]],
     folder: str | Path,
@@ -168,41 +138,13 @@ def train_detector(
     Raises:
         InputError: the folder has a detector that learnt from something else.
     """
-    folder = Path(folder)
-    learnt = [f"{kind} {one.label} {file_state(one.wav)}" for kind in sorted(sets) for one in sets[kind]]
-    state = digest([Path(config).read_bytes().hex(), *options, *learnt])
-    if is_done(folder / DONE, {"made_from": state, "ended": True}):
-        logging.info("%s is there already", folder)
-        return
-    begun = folder / "made_from"
-    if begun.is_file() and not is_done(begun, state):
-        raise InputError(
-            folder, "has a detector of other sounds or options", "Remove that folder to train anew"
-        )
-    mark_done(begun, state)
-    words = [
-        "--config",
-        str(config),
-        "--output_dir",
-        str(folder),
-        "--resume",
-        "true",
-        "--ngpu",
-        "0",
-        *options,
-    ]
-    for kind, sounds in sets.items():
-        by_name = {sound.name: sound for sound in sounds}
-        write_scp(folder / f"{kind}_wav.scp", {name: sound.wav for name, sound in by_name.items()})
-        write_scp(folder / f"{kind}_label", {name: sound.label for name, sound in by_name.items()})
-        write_shapes(folder / f"{kind}_shape", by_name.values())
-        words += [f"--{kind}_data_path_and_name_and_type", f"{folder}/{kind}_wav.scp,speech,sound"]
-        words += [f"--{kind}_data_path_and_name_and_type", f"{folder}/{kind}_label,label,text_int"]
-        words += [f"--{kind}_shape_file", f"{folder}/{kind}_shape"]
     from espnet2_valle.common.espnet_imports import import_espnet_quietly
 
     import_espnet_quietly()
     from espnet2_valle.mark.detector_task import DetectorTask
 
-    DetectorTask.main(cmd=words)
-    mark_done(folder / DONE, {"made_from": state, "ended": True})
+    def train(words: Sequence[str]) -> None:
+        DetectorTask.main(cmd=words)
+
+    folder = Path(folder)
+    train_on_sounds(train, sets, folder, config, options, "text_int", folder / DONE, "detector")

@@ -28,6 +28,15 @@ BINARY_LOSS = "binary_loss"
 LEAST_VARIANCE = 1e-6
 
 
+def pooled(frames: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """Means and deviations (batch, 2 width) over time of frames (batch, time, width) of lengths (batch,)."""
+    inside = length_mask(lengths, frames.shape[1]).unsqueeze(2)
+    count = lengths.view(-1, 1)
+    mean = (frames * inside).sum(1) / count
+    variance = ((frames - mean.unsqueeze(1)).square() * inside).sum(1) / count
+    return torch.cat([mean, variance.clamp(min=LEAST_VARIANCE).sqrt()], dim=1)
+
+
 class PooledDecoder(AbsDecoder):
     """Log odds of synthetic speech, from means and deviations over time (Snyder et al., 2018, sec. 2.1)."""
 
@@ -37,11 +46,7 @@ class PooledDecoder(AbsDecoder):
 
     def forward(self, input: torch.Tensor, ilens: torch.Tensor) -> torch.Tensor:
         """(batch, time, width) of lengths (batch,) -> (batch, 1)."""
-        inside = length_mask(ilens, input.shape[1]).unsqueeze(2)
-        count = ilens.view(-1, 1)
-        mean = (input * inside).sum(1) / count
-        variance = ((input - mean.unsqueeze(1)).square() * inside).sum(1) / count
-        return self.score(torch.cat([mean, variance.clamp(min=LEAST_VARIANCE).sqrt()], dim=1))
+        return self.score(pooled(input, ilens))
 
 
 decoder_choices = ClassChoices(

@@ -19,6 +19,7 @@ from espnet2_valle.recipe.steps import log
 
 BASE_OPTIONS = "options"  # in exp/TAG/base: lines `option value`, what a packed model asks for
 MINI_X_G2P = "en=espeak:en-us zh=pypinyin_g2p_phone de=espeak:de es=espeak:es pl=espeak:pl"
+HEARS = "emotion_recognizer"
 ALWAYS_INSTALLED = "espeak,score"
 
 
@@ -28,8 +29,10 @@ def extras(words: Sequence[str]) -> str:
     Raises:
         InputError: an option is wrong.
     """
-    options = make_options(read_words(words))
-    more = [("finetune", bool(options.init_model)), ("lyra", options.codec == "lyra")]
+    given = read_words(words)
+    options = make_options(given)
+    hears = options.emotion_recognizer or (given.get("corpus") == MINI_EMO and HEARS not in given)
+    more = [("finetune", bool(options.init_model)), ("lyra", options.codec == "lyra"), ("emotion", hears)]
     return ",".join([ALWAYS_INSTALLED, *(extra for extra, needed in more if needed)])
 
 
@@ -72,7 +75,13 @@ def corpus_defaults(corpus: str) -> dict[str, str]:
             "nar_config": f"{CONF}/train_nar_mini_x.yaml",
         }
     if corpus == MINI_EMO:
-        return {"local_data_opts": f"--config {CONF}/mini_emo.yaml"}
+        return {
+            "local_data_opts": f"--config {CONF}/mini_emo.yaml",
+            "measure_style": "true",
+            HEARS: "true",
+            "ar_config": f"{CONF}/train_ar_mini_emo.yaml",
+            "nar_config": f"{CONF}/train_nar_mini_emo.yaml",
+        }
     wanted: dict[str, str] = {}
     names = corpus.split()
     for name in names:

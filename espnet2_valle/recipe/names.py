@@ -63,6 +63,11 @@ class Names:
         return f"{self.dump}/timing"
 
     @property
+    def style(self) -> str:
+        """Rate, pitch and energy of utterances, for models that are told them."""
+        return f"{self.dump}/style"
+
+    @property
     def aligner(self) -> str:
         """File by which frames are aligned with tokens, fitted to the training set."""
         return f"{self.exp}/aligner/aligner.npz"

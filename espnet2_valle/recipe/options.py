@@ -138,6 +138,10 @@ class Options:
     )
     codec_config: str = _codec("", "default: ../../conf/codec/CODEC.yaml if there is one")
     codec_model: str = _codec("", "weights of a trained codec: a file; for lyra a folder")
+    measure_style: bool = _codec(
+        False,
+        "measure rate, pitch and energy of training utterances, for models that are told them (valle_conf)",
+    )
     shard_size: str = _codec(
         "", "utterances an archive of codes, the unit of resuming; default: 256, for large sets up to 4096"
     )
@@ -184,6 +188,11 @@ class Options:
         "../../conf/judge/train_asr_ctc.yaml", "of the recogniser that scores closed vocabularies"
     )
     score_config: str = _training("", "scorers, protocol and metrics; default: ../../conf/score/default.yaml")
+
+    emotion_recognizer: bool = _training(
+        False, "train a recogniser of emotions (utt2emo) in stage 8: what it hears of the systems is scored"
+    )
+    emotion_config: str = _training("../../conf/emotion/train_cls.yaml", "of that recogniser")
 
     baseline: str = _systems(
         "", 'of ESPnet\'s own TTS, trained here: "vits tacotron2 fastspeech2", one or more'

@@ -249,6 +249,7 @@ _DERIVED = (
         "codes",
         "index",
         "timing",
+        "style",
         "aligner",
         "packed",
         "pack_done",

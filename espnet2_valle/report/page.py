@@ -14,6 +14,10 @@ from espnet2_valle.evaluation.table import (
     TRAINING_MINUTES,
     WORD_MEASURES,
     Measure,
+    confusion_table,
+    crossing_lines,
+    emotion_rows,
+    group_tables,
     paired_rows,
     reference_lines,
     shown_measures,
@@ -34,6 +38,7 @@ MODELS = {  # by their folder
     "ns2": "Diffusion model (NaturalSpeech 2)",
     **{name: KINDS[name].title for name in KINDS},
     "judge": "Recogniser",
+    "emotion": "Recogniser of emotions",
 }
 TRAINED = {"valle": ("ar", "nar"), "ns2": ("ns2",)}  # system -> models; of the others a run may have none
 OPINION = (1.0, 5.0)
@@ -117,6 +122,8 @@ def render(run: Run, num_examples: int = 12, seed: int = 0) -> str:
         shares=outcome_shares(systems),
         plots=length_plots(run.rows, run.trials),
         references=reference_lines(run.scores),
+        groups=group_sections(run.scores),
+        emotions=emotion_section(run.scores),
         tests=paired_rows(run.scores.get("paired_tests", ())),
         listening=[listening_result(result) for result in run.listening],
         script=script,
@@ -197,6 +204,43 @@ def second_judge(scores: Mapping[str, Any]) -> dict[str, Any] | None:
     if not second:
         return None
     return {"name": second["name"], "measures": [measure_row(m, second["systems"]) for m in WORD_MEASURES]}
+
+
+def group_sections(scores: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Tables by language and by emotion, with what else is told of them; none where all pairs are of one."""
+    found = []
+    for key, title, lines in (
+        ("by_language", "By language", crossing_lines(scores)),
+        ("by_emotion", "By emotion", []),
+    ):
+        if scores.get(key):
+            found.append({"title": title, "tables": group_tables(scores[key]), "lines": lines})
+    return found
+
+
+def emotion_section(scores: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Accuracy of the emotions that are heard, and a confusion matrix of each system; None without any."""
+    heard = scores.get("emotion")
+    if not heard:
+        return None
+    matrices = []
+    for name in heard["systems"]:
+        header, rows = confusion_table(heard, name)
+        cells = [
+            [
+                {"count": count, "share": round(int(count) / max(1, sum(map(int, row[1:]))), 3)}
+                for count in row[1:]
+            ]
+            for row in rows
+        ]
+        matrices.append(
+            {
+                "title": system_name(name),
+                "header": header[1:],
+                "rows": [(row[0], of_row) for row, of_row in zip(rows, cells)],
+            }
+        )
+    return {"accuracies": emotion_rows(heard), "matrices": matrices}
 
 
 def outcome_rows(systems: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -19,6 +19,7 @@ from espnet2_valle.evaluation.scorecard import GROUND_TRUTH
 from espnet2_valle.evaluation.systems import read_rows
 from espnet2_valle.generate.opening import ModelSpec, open_text2speech
 from espnet2_valle.generate.pair_languages import read_languages
+from espnet2_valle.generate.pair_styles import read_styles
 from espnet2_valle.generate.request import Request
 from espnet2_valle.report.examples import AlignmentPicture
 from espnet2_valle.report.media import alignment_uri
@@ -109,12 +110,14 @@ def read_alignments(files: RunFiles, run: Run, examples: Sequence[str]) -> dict[
         return {}
     texts = read_scp(files.data_dir / "text")
     languages = read_languages(pairs, read_if_there(files.data_dir / "utt2lang"))
+    styles = read_styles(pairs, read_if_there(files.data_dir / "utt2emo"))
     text2speech = open_text2speech(ModelSpec(ModelFiles(**model)))
     pictures = {}
     for pair, path in codes.items():
         trial = run.trials[pair]
         request = Request(trial.text, trial.prompt, texts[prompts[pair]])
         request = languages[pair].added_to(request, text2speech.languages)
+        request = styles[pair].added_to(request, text2speech.emotions, text2speech.options)
         found = text2speech.align(request, np.load(path))
         if found is not None:
             note = (

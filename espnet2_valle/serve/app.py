@@ -155,7 +155,7 @@ async def answer_speech(service: Service, request: Request) -> Response:
     seed = service.seed if asked.seed is None else asked.seed
     leave = service.admission.enter(caller)
     service.metrics.characters.inc(len(asked.input))
-    heard = say_all(service.pool, listed(sentences), voice, seed, streamed, alone)
+    heard = say_all(service.pool, listed(sentences), voice, seed, streamed, alone, None, asked.wishes)
     return SpeechAnswer(
         heard,
         asked.response_format,

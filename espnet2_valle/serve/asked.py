@@ -1,6 +1,6 @@
 """Requests as OpenAI's clients write them."""
 
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -8,6 +8,7 @@ from espnet2_valle.serve.refusal import Refusal, invalid
 
 Asked = TypeVar("Asked", bound=BaseModel)
 FormatName = Literal["mp3", "opus", "flac", "wav", "pcm"]
+LANGUAGES = ("lang", "prompt_lang", "accent")
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 
@@ -23,8 +24,36 @@ class VoiceId(Strict):
     id: str
 
 
-class SpeechRequest(Strict):
-    """The body of POST /v1/audio/speech; `seed` and `stream` are ours (`extra_body` of the client).
+Level = str | Annotated[float, Field(ge=1)] | None
+
+
+class Wishes(Strict):
+    """Languages and style of a text; what is not given is as the service's options say.
+
+    Files are none of them: who asks names no path on the service's machine.
+    """
+
+    lang: str | None = None
+    prompt_lang: str | None = None
+    accent: str | None = None
+    emotion: str | None = None
+    emotion_strength: Annotated[float, Field(ge=0)] | None = None
+    speaking_rate: Level = None
+    pitch_level: Level = None
+    pitch_variation: Level = None
+    energy: Level = None
+
+    @property
+    def wishes(self) -> dict[str, Any]:
+        """Those that are given, under the names of `generate.request.Request`."""
+        given = {name: getattr(self, name) for name in Wishes.model_fields}
+        given = {name: value for name, value in given.items() if value is not None}
+        languages = {name: given.pop(name) for name in LANGUAGES if name in given}
+        return {**languages, **({"style": given} if given else {})}
+
+
+class SpeechRequest(Wishes):
+    """The body of POST /v1/audio/speech; `seed`, `stream` and `Wishes` are ours (`extra_body` of the client).
 
     Attributes:
         stream: chunk by chunk, not sentence by sentence.
@@ -46,7 +75,7 @@ class SpeechRequest(Strict):
         return self.voice if isinstance(self.voice, str) else self.voice.id
 
 
-class Start(Strict):
+class Start(Wishes):
     """The first message of a WebSocket."""
 
     type: Literal["start"]

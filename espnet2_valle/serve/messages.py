@@ -1,6 +1,8 @@
 """Messages between the service and its workers."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from espnet2_valle.generate.options import SamplingOptions
 from espnet2_valle.generate.prompt import PreparedPrompt
@@ -8,7 +10,11 @@ from espnet2_valle.generate.prompt import PreparedPrompt
 
 @dataclass(frozen=True)
 class Speak:
-    """An utterance to be said; `Piece`s answer it, or `Refused`."""
+    """An utterance to be said; `Piece`s answer it, or `Refused`.
+
+    Attributes:
+        wishes: languages and style, by their names in `Request`.
+    """
 
     ticket: int
     text: str
@@ -16,6 +22,7 @@ class Speak:
     seed: int | None
     streamed: bool
     sampling: SamplingOptions | None = None
+    wishes: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

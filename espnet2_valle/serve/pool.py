@@ -5,7 +5,7 @@ import logging
 import multiprocessing
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
@@ -175,8 +175,12 @@ class Pool:
         seed: int | None,
         streamed: bool,
         sampling: SamplingOptions | None = None,
+        wishes: Mapping[str, Any] | None = None,
     ) -> AsyncGenerator[Piece, None]:
         """Say a text of one sentence; the arguments are those of `Request` and `Scheduler.submit`.
+
+        Args:
+            wishes: of languages and style, see `Speak`.
 
         Yields:
             pieces as they come; the last one has an outcome.
@@ -184,7 +188,8 @@ class Pool:
         Raises:
             Refusal: of the text, or for want of a worker.
         """
-        call = self._ask(Speak(self._ticket(), text, voice, seed, streamed, sampling), self.options.retries)
+        message = Speak(self._ticket(), text, voice, seed, streamed, sampling, wishes or {})
+        call = self._ask(message, self.options.retries)
         try:
             while True:
                 piece = await self._answer(call)

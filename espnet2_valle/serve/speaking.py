@@ -1,9 +1,10 @@
 """A text of any length to sound, sentence by sentence, as fast as it is taken."""
 
 import re
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -60,6 +61,7 @@ async def say_all(
     streamed: bool,
     alone: bool,
     sampling: SamplingOptions | None = None,
+    wishes: Mapping[str, Any] | None = None,
 ) -> AsyncGenerator[Heard, None]:
     """Say sentences, each when what is before it was taken: a slow listener holds back the work, not memory.
 
@@ -71,6 +73,7 @@ async def say_all(
         streamed: chunk by chunk.
         alone: there is one sentence.
         sampling: how codes are drawn; None: as the model's options say.
+        wishes: of languages and style, see `messages.Speak`.
 
     Raises:
         Refusal: see `Pool.speak`.
@@ -78,7 +81,7 @@ async def say_all(
     number = 0
     async for sentence in sentences:
         own = seed if alone else seed_of(seed, number)
-        pieces = pool.speak(sentence.text, voice, own, streamed, sampling)
+        pieces = pool.speak(sentence.text, voice, own, streamed, sampling, wishes)
         async with aclosing(pieces):
             async for piece in pieces:
                 wav = piece.wav

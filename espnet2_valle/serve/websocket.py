@@ -68,9 +68,8 @@ async def _serve(service: "Service", websocket: WebSocket) -> None:
     try:
         seed = service.seed if start.seed is None else start.seed
         encoder = Encoder(start.response_format, service.pool.rate, voice.provenance.comment())
-        heard = say_all(
-            service.pool, _taken(waiting), voice, seed, service.streamed(start.stream), alone=False
-        )
+        streamed, wishes = service.streamed(start.stream), start.wishes
+        heard = say_all(service.pool, _taken(waiting), voice, seed, streamed, alone=False, wishes=wishes)
         speaker = asyncio.create_task(_speak(service, websocket, heard, encoder))
         try:
             # The reader ends first only where the client has gone.

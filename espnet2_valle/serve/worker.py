@@ -115,8 +115,9 @@ class Worker:
         match message:
             case Cancel(ticket):
                 self.scheduler.cancel(ticket)
-            case Speak(ticket, text, voice, seed, streamed, sampling):
-                prepared = self.text2speech.prepare(Request(text, voice, seed=seed, sampling=sampling))
+            case Speak(ticket, text, voice, seed, streamed, sampling, wishes):
+                request = Request(text, voice, seed=seed, sampling=sampling, **wishes)
+                prepared = self.text2speech.prepare(request)
                 self.scheduler.submit(ticket, prepared, streamed)
             case Check(ticket, where, voice):
                 voice.check(where, self.text2speech.codec)

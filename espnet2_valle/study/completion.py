@@ -60,7 +60,7 @@ def _complete(model: ModelSpec, job: tuple[Request, PairLanguages, np.ndarray, P
     prepared = text2speech.prepare(spoken.added_to(request, text2speech.languages))
     given = torch.from_numpy(first.astype(np.int64)).to(text2speech.device)
     with torch.inference_mode():
-        rows = [prepared.text], [prepared.prompt], [given], None, [prepared.languages]
+        rows = [prepared.text], [prepared.prompt], [given], None, [prepared.languages], [prepared.style]
         codes = text2speech.nar.generate(*rows)[0]
     with atomic_path(path) as temporary:
         np.save(temporary, codes.cpu().numpy().astype(np.int16))

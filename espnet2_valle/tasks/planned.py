@@ -11,6 +11,7 @@ from espnet2_valle.tasks.ns2 import NS2Task
 from espnet2_valle.tasks.valle import VALLETask
 from espnet2_valle.valle.espnet_model import ESPnetVALLEModel
 from espnet2_valle.valle.languages import NONE
+from espnet2_valle.valle.styles import EMOTION
 
 ANY_FRAME_RATE, ANY_CODEBOOKS, ANY_SIZE = 50.0, 8, 1024  # a diffusion model's size does not depend on them
 
@@ -43,6 +44,8 @@ def build_planned(
     args.valle_conf = {**args.valle_conf, **(valle_conf or {})}
     if args.valle_conf.get("language_id", NONE) != NONE:
         args.valle_conf.setdefault("languages", ["en"])  # a training takes its set's
+    if EMOTION in (args.valle_conf.get("style") or []):
+        args.valle_conf.setdefault("emotions", ["neutral"])  # the same
     plan_data(args, vocab_size + 1, frame_rate, num_codebooks, codebook_size)
     return VALLETask.build_model(args), args
 

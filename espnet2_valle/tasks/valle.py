@@ -26,6 +26,7 @@ from espnet2_valle.tasks.adapter import check_adapter, keep_apart
 from espnet2_valle.tasks.batch_size import accept_auto, choose_batch_bins
 from espnet2_valle.tasks.codewords import use_codewords
 from espnet2_valle.tasks.languages import fill_languages, languages_of
+from espnet2_valle.tasks.styles import fill_emotions, told_style
 from espnet2_valle.text.roles import SPACE
 from espnet2_valle.text.tokenizer import G2P_HELP, TOKEN_TYPES
 from espnet2_valle.text.tokens import TokenIDs
@@ -134,8 +135,8 @@ class VALLETask(AbsTask):
         """Check what is known before any work; ESPnet calls it first.
 
         Raises:
-            InputError: there is no such token list or training index, a weight is none; see `check_adapter`
-                and `fill_languages`.
+            InputError: there is no such token list or training index, a weight is none; see `check_adapter`,
+                `fill_languages` and `fill_emotions`.
         """
         super().check_required_command_args(args)
         check_adapter(args)
@@ -151,7 +152,9 @@ class VALLETask(AbsTask):
             )
         check_inputs(args)
         data = args.train_data_path_and_name_and_type
-        fill_languages(args, data[0][0] if data and data[0][2] == INDEX_TYPE else None)
+        index = data[0][0] if data and data[0][2] == INDEX_TYPE else None
+        fill_languages(args, index)
+        fill_emotions(args, index)
 
     @classmethod
     def build_optimizers(
@@ -220,7 +223,11 @@ class VALLETask(AbsTask):
         rule = _batch_rule(args, valle, iter_options.batch_bins, iter_options.train, ranks_of(iter_options))
         return IndexIterFactory(
             IndexedUtterances(
-                TrainingIndex(data[0][0]), iter_options.preprocess_fn, rule.separator, languages_of(args)
+                TrainingIndex(data[0][0]),
+                iter_options.preprocess_fn,
+                rule.separator,
+                languages_of(args),
+                told_style(valle.styles),
             ),
             rule,
             iter_options.collate_fn,

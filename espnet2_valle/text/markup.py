@@ -1,4 +1,4 @@
-"""Languages within a text: `I said <lang=de>Guten Tag</lang> to her.`"""
+"""Languages and emotions within a text: `<lang=de>Guten Tag</lang>, <emotion=happy>of course</emotion>`."""
 
 import re
 from collections.abc import Collection, Iterable, Iterator
@@ -7,16 +7,31 @@ from typing import NamedTuple, NoReturn
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.text.characters import MARKUP, show
 
-TAG = re.compile(r"<lang=([^<>/]*)(/?)>|</lang>")
-CLOSING = "</lang>"
-REMEDY = "Write <lang=de>Guten Tag</lang>, with the language of the words between"
+LANG, EMOTION = "lang", "emotion"
+TAG = re.compile(r"<(lang|emotion)=([^<>/]*)(/?)>|</(lang|emotion)>")
+EMOTION_TAG = re.compile(r"<emotion=[^<>/]*>|</emotion>")
+CLOSING = "</{}>"
+REMEDIES = {
+    LANG: "Write <lang=de>Guten Tag</lang>, with the language of the words between",
+    EMOTION: "Write <emotion=happy>good morning</emotion>, with the emotion of the words between",
+}
+ONE_LANGUAGE = ("",)  # in the place of languages, where a text is read in one way
 
 
 class Span(NamedTuple):
-    """A part of a text in one language."""
+    """A part of a text in one language and, where it is marked so, with one emotion."""
 
     language: str
     text: str
+    emotion: str = ""
+
+
+class _Mark(NamedTuple):
+    """A mark that is open: its kind, what it says, and its place."""
+
+    kind: str
+    value: str
+    place: int
 
 
 def in_language(text: str, language: str) -> str:
@@ -25,60 +40,98 @@ def in_language(text: str, language: str) -> str:
 
 
 def without_markup(text: str) -> str:
-    """The words of a text, without the marks of languages."""
+    """The words of a text, without marks of languages and emotions."""
     return TAG.sub("", text)
 
 
-def spans(text: str, languages: Collection[str], where: str = "text") -> list[Span]:
-    """Parts of a text by language, in order; neighbours of one language are one part.
+def without_emotions(text: str) -> str:
+    """A text without marks of emotions; those of languages stay."""
+    return EMOTION_TAG.sub("", text)
+
+
+def has_emotions(text: str) -> bool:
+    """Tell whether a text has marks of emotions."""
+    return EMOTION_TAG.search(text) is not None
+
+
+def spans(
+    text: str, languages: Collection[str], where: str = "text", emotions: Collection[str] = ()
+) -> list[Span]:
+    """Parts of a text by language and emotion, in order; neighbours that are alike are one part.
 
     Args:
-        text: with `<lang=CODE>...</lang>` around what is in another language; marks may lie in one another.
-            See `in_language` for that of the rest; without one it is in the first of `languages`.
+        text: with `<lang=CODE>...</lang>` around what is in another language, and
+            `<emotion=LABEL>...</emotion>` around what is said with another emotion; marks may lie in one
+            another. See `in_language` for the language of the rest; without one it is in the first of
+            `languages`.
         languages: that may be named, ISO 639-1.
         where: names the text in errors.
+        emotions: that may be named; none: marks of them are refused.
 
     Raises:
-        InputError: markup of another kind, a language that is not one of these, or marks that do not pair.
+        InputError: markup of another kind, a language or an emotion that is not one of these, or marks that
+            do not pair.
     """
     found: list[Span] = []
-    opened: list[tuple[str, int]] = []
+    opened: list[_Mark] = []
     rest = next(iter(languages))
     begin = end = 0  # `begin` is where the text starts that was given
 
-    def add(part: str) -> None:
-        language = opened[-1][0] if opened else rest
-        if found and (found[-1].language == language or not part.strip()):
-            found[-1] = Span(found[-1].language, found[-1].text + part)
-        elif part:
-            found.append(Span(language, part))
+    def innermost(kind: str, otherwise: str) -> str:
+        return next((mark.value for mark in reversed(opened) if mark.kind == kind), otherwise)
 
-    def refuse(place: int, problem: str, remedy: str = REMEDY) -> NoReturn:
+    def add(part: str) -> None:
+        of = innermost(LANG, rest), innermost(EMOTION, "")
+        if found and ((found[-1].language, found[-1].emotion) == of or not part.strip()):
+            found[-1] = found[-1]._replace(text=found[-1].text + part)
+        elif part:
+            found.append(Span(of[0], part, of[1]))
+
+    def refuse(place: int, problem: str, remedy: str = REMEDIES[LANG]) -> NoReturn:
         raise InputError(where, f"character {max(place - begin, 0) + 1}: {problem}", remedy)
 
     def check_closed() -> None:
         if opened:
-            refuse(opened[-1][1], f"<lang={opened[-1][0]}> is not closed by {CLOSING}")
+            kind, value, place = opened[-1]
+            refuse(place, f"<{kind}={value}> is not closed by {CLOSING.format(kind)}", REMEDIES[kind])
+
+    def close(kind: str, place: int) -> None:
+        if not opened:
+            refuse(place, f"{CLOSING.format(kind)} closes nothing", REMEDIES[kind])
+        if opened[-1].kind != kind:
+            problem = f"{CLOSING.format(kind)} comes before {CLOSING.format(opened[-1].kind)}"
+            refuse(place, problem, "Close marks in the order in which they lie in one another")
+        opened.pop()
+
+    def check_named(kind: str, value: str, place: int) -> None:
+        if kind == LANG and value not in languages:
+            if languages == ONE_LANGUAGE:
+                refuse(place, f"'{value}' is named, and all is read in one language here", "Take it out")
+            problem = f"'{value}' is none of the languages that are read here"
+            refuse(place, problem, f"Choose one of {', '.join(languages)}")
+        if kind == EMOTION and not emotions:
+            refuse(place, f"'{value}' is named, and no emotions are told here", "Take the mark out")
+        if kind == EMOTION and value not in emotions:
+            problem = f"'{value}' is none of the emotions that are known here"
+            refuse(place, problem, f"Choose one of {', '.join(emotions)}")
 
     for mark in MARKUP.finditer(text):
         add(text[end : mark.start()])
         end = mark.end()
         tag = TAG.fullmatch(mark[0])
-        if tag is None:
-            refuse(mark.start(), f"{show(mark[0])} is no mark of a language")
-        language = tag[1]
-        if language is None:
-            if not opened:
-                refuse(mark.start(), f"{CLOSING} closes nothing")
-            opened.pop()
-        elif language not in languages:
-            problem = f"'{language}' is none of the languages that are read here"
-            refuse(mark.start(), problem, f"Choose one of {', '.join(languages)}")
-        elif tag[2]:
+        if tag is None or (tag[3] and tag[1] == EMOTION):
+            kinds = "a language or an emotion" if emotions else "a language"
+            refuse(mark.start(), f"{show(mark[0])} is no mark of {kinds}")
+        kind, value = tag[1], tag[2]
+        if tag[4]:
+            close(tag[4], mark.start())
+            continue
+        check_named(kind, value, mark.start())
+        if tag[3]:
             check_closed()
-            rest, begin = language, end
+            rest, begin = value, end
         else:
-            opened.append((language, mark.start()))
+            opened.append(_Mark(kind, value, mark.start()))
     check_closed()
     add(text[end:])
     return [span for span in found if span.text.strip()]
@@ -86,12 +139,12 @@ def spans(text: str, languages: Collection[str], where: str = "text") -> list[Sp
 
 def balanced(parts: Iterable[str]) -> Iterator[str]:
     """Parts of a text that was cut without regard to marks, each with those that it lacks."""
-    opened: list[str] = []
+    opened: list[tuple[str, str]] = []
     for part in parts:
-        before = "".join(opened)
+        before = "".join(mark for mark, _ in opened)
         for mark in TAG.finditer(part):
-            if mark[1] is None:
+            if mark[4]:
                 del opened[-1:]
-            elif not mark[2]:
-                opened.append(mark[0])
-        yield before + part + CLOSING * len(opened)
+            elif not mark[3]:
+                opened.append((mark[0], mark[1]))
+        yield before + part + "".join(CLOSING.format(kind) for _, kind in reversed(opened))

@@ -7,7 +7,7 @@ from typing import Protocol
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.text.espeak_phones import words_apart
 from espnet2_valle.text.language import check_named_languages, code_of, language_of
-from espnet2_valle.text.markup import spans
+from espnet2_valle.text.markup import Span, spans
 from espnet2_valle.text.roles import SPACE
 
 OPTION = "--g2p"
@@ -73,15 +73,20 @@ class MultilingualTokenizer:
         A space between words is the same token in all languages that have one, and stands between parts too
         if one of the two has it.
         """
-        found: list[tuple[str, list[str]]] = []
-        for language, text in spans(line, self.tokenizers):
+        return [(span.language, tokens) for span, tokens in self.spans2tokens(spans(line, self.tokenizers))]
+
+    def spans2tokens(self, parts: Iterable[Span]) -> list[tuple[Span, list[str]]]:
+        """Tokens of each part that has some, see `text2spans`."""
+        found: list[tuple[Span, list[str]]] = []
+        for span in parts:
+            language = span.language
             tokens = [
-                SPACE if token == " " else token for token in self.tokenizers[language].text2tokens(text)
+                SPACE if token == " " else token for token in self.tokenizers[language].text2tokens(span.text)
             ]
-            if tokens and found and {language, found[-1][0]} & self._apart:
+            if tokens and found and {language, found[-1][0].language} & self._apart:
                 tokens = [SPACE, *tokens]
             if tokens:
-                found.append((language, tokens))
+                found.append((span, tokens))
         return found
 
     def text2tokens(self, line: str) -> list[str]:

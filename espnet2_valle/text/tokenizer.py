@@ -164,8 +164,8 @@ def check_text(text: str, token_type: str, g2p: str | None, where: str = "text")
     check_characters(text, where)
     choices = choices_by_language(g2p) if token_type == "phn" else {}
     if choices:
-        for language, part in spans(text, choices, where):
-            check_script(part, choices[language], where)
+        for span in spans(text, choices, where):
+            check_script(span.text, choices[span.language], where)
     elif token_type == "phn" and _none_if_said(g2p):
         check_markup(text, where)
         check_script(text, g2p, where)

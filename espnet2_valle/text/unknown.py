@@ -31,9 +31,9 @@ def unknown_words(
         choices = choices_by_language(g2p)
         return {
             word: lacked
-            for language, part in spans(text, tokenizer.tokenizers)
+            for span in spans(text, tokenizer.tokenizers)
             for word, lacked in _unknown_of(
-                part, tokenizer.tokenizers[language], known, choices.get(language)
+                span.text, tokenizer.tokenizers[span.language], known, choices.get(span.language)
             ).items()
         }
     missing = set(known.unknown(tokens))

@@ -8,6 +8,9 @@ pages are shared by all processes of a machine, and millions of utterances open 
     token_start         text: token_ids[token_start : token_start + tokens]
     speaker, language   numbers of lines in speakers.txt and languages.txt
     id_start            name: ids[id_start : next id_start], UTF-8
+    emotion             where it is told: number of a line in emotions.txt
+    speaking_rate, ...  where they are measured: number of the bin of each of `styles.ATTRIBUTES`, from 1; 0:
+                        not known
     by_speaker          all utterances sorted by speaker and, within one, by frames
     speaker_frames      the same order's (speaker << 32) + frames, to search in
 
@@ -25,6 +28,7 @@ import numpy as np
 
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.machine import allow_open_files
+from espnet2_valle.valle.styles import ATTRIBUTES, EMOTION
 
 MAGIC = "espnet2_valle training index"
 VERSION = 1
@@ -39,9 +43,12 @@ COLUMNS: dict[str, np.dtype] = {
     "language": np.dtype(np.int32),
     "id_start": np.dtype(np.int64),  # one more than there are utterances
 }
+TOLD: dict[str, np.dtype] = {EMOTION: np.dtype(np.int32)}  # columns that an index may have
+TOLD |= dict.fromkeys(ATTRIBUTES, np.dtype(np.int8))
 POOLS: dict[str, np.dtype] = {"token_ids": np.dtype(np.int32), "ids": np.dtype(np.uint8)}
 ORDERS: dict[str, np.dtype] = {"by_speaker": np.dtype(np.int32), "speaker_frames": np.dtype(np.int64)}
 TABLES = ("arks", "speakers", "languages")
+EMOTIONS = "emotions"  # table of those that have the column
 SPEAKER_SHIFT = 32  # bits for the frames in `speaker_frames`
 
 KALDIIO_MARK = b"NPY"  # then a byte that counts the bytes of the following length, and numpy's own format
@@ -72,6 +79,9 @@ class TrainingIndex:
         self.arks, self.speakers, self.languages = (
             (self.directory / f"{name}.txt").read_text(encoding="utf-8").splitlines() for name in TABLES
         )
+        self.emotions: list[str] = []
+        if EMOTION in self.columns:
+            self.emotions = (self.directory / f"{EMOTIONS}.txt").read_text(encoding="utf-8").splitlines()
         self._descriptors: dict[int, int] = {}  # of open archives, the one used last at the end
         self.most_open = 0
 
@@ -81,7 +91,7 @@ class TrainingIndex:
         if size != head["files"][name]:
             raise InputError(path, f"has {size} bytes, and index.json says {head['files'][name]}", REMEDY)
         column = np.load(path, mmap_mode="r").view(np.ndarray)  # numpy.memmap itself is slow to index
-        if column.dtype != (COLUMNS | POOLS | ORDERS)[name] or column.ndim != 1:
+        if column.dtype != (COLUMNS | TOLD | POOLS | ORDERS)[name] or column.ndim != 1:
             raise InputError(path, f"is {column.dtype} of {column.ndim} dimensions", REMEDY)
         return column
 

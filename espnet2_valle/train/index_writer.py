@@ -14,11 +14,24 @@ from numpy.lib import format as npy
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
 from espnet2_valle.data.codes import INDEX, SHAPES
-from espnet2_valle.train.index import COLUMNS, HEAD, MAGIC, ORDERS, POOLS, SPEAKER_SHIFT, TABLES, VERSION
+from espnet2_valle.train.index import (
+    COLUMNS,
+    EMOTIONS,
+    HEAD,
+    MAGIC,
+    ORDERS,
+    POOLS,
+    SPEAKER_SHIFT,
+    TABLES,
+    TOLD,
+    VERSION,
+)
+from espnet2_valle.valle.styles import ATTRIBUTES, EMOTION
 
 REMEDY = "Run stages 2 to 4 again"
 BUFFERED = 1 << 16  # numbers of a column kept in memory before they are written
 UNKNOWN_LANGUAGE = "und"  # ISO 639-2
+STYLE = "style"
 
 
 class IndexWriter:
@@ -31,18 +44,20 @@ class IndexWriter:
     Args:
         directory: gets the files; index.json only when the block ends well.
         num_codebooks: Q of the codes.
+        told: conditions of style that utterances have, of `styles.CONDITIONS`.
     """
 
-    def __init__(self, directory: str | Path, num_codebooks: int):
+    def __init__(self, directory: str | Path, num_codebooks: int, told: Sequence[str] = ()):
         self.directory = Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         (self.directory / HEAD).unlink(missing_ok=True)
         self.num_codebooks = num_codebooks
         self.files = {
             name: _GrowingColumn(self.directory / f"{name}.npy", dtype)
-            for name, dtype in (COLUMNS | POOLS).items()
+            for name, dtype in (COLUMNS | {name: TOLD[name] for name in told} | POOLS).items()
         }
-        self.tables: dict[str, dict[str, int]] = {name: {} for name in TABLES}
+        self.told = told
+        self.tables: dict[str, dict[str, int]] = {name: {} for name in (*TABLES, EMOTIONS)}
         self.files["id_start"].extend([0])
         self._relative = lru_cache(maxsize=1)(lambda ark: os.path.relpath(ark, self.directory))
 
@@ -58,8 +73,18 @@ class IndexWriter:
         offset: int,
         frames: int,
         language: str = UNKNOWN_LANGUAGE,
+        emotion: str = "",
+        attributes: Sequence[int] = (),
     ) -> None:
-        """Add an utterance; `ark` and `offset` as in codes.scp, `language` by ISO 639."""
+        """Add an utterance.
+
+        Args:
+            utterance, speaker, token_ids, frames: of it.
+            ark, offset: as in codes.scp.
+            language: by ISO 639.
+            emotion: its label, if the index is told them.
+            attributes: bins of `styles.ATTRIBUTES`, if it is told those.
+        """
         values = {
             "frames": frames,
             "tokens": len(token_ids),
@@ -69,6 +94,9 @@ class IndexWriter:
             "speaker": self._number("speakers", speaker),
             "language": self._number("languages", language),
         }
+        if EMOTION in self.told:
+            values[EMOTION] = self._number(EMOTIONS, emotion)
+        values |= zip(ATTRIBUTES, attributes) if attributes else {}
         self.files["token_ids"].extend(token_ids)
         self.files["ids"].extend(utterance.encode("utf-8"))
         for name, value in {**values, "id_start": self.files["ids"].length}.items():
@@ -81,16 +109,22 @@ class IndexWriter:
         for file in self.files.values():
             file.close()
         if kind is None:
-            finish_index(self.directory, self.tables, self.num_codebooks)
+            finish_index(self.directory, self.tables, self.num_codebooks, self.told)
 
 
-def finish_index(directory: Path, tables: Mapping[str, Sequence[str] | dict], num_codebooks: int) -> None:
+def finish_index(
+    directory: Path,
+    tables: Mapping[str, Sequence[str] | dict],
+    num_codebooks: int,
+    told: Sequence[str] = (),
+) -> None:
     """Write what follows from the columns: the orders, the tables, and index.json, which makes it an index.
 
     Args:
         directory: holds every column and pool as .npy.
         tables: the lines of arks.txt, speakers.txt and languages.txt.
         num_codebooks: Q of the codes.
+        told: see `IndexWriter`; of emotions there is a table, too.
     """
     speaker = np.load(directory / "speaker.npy", mmap_mode="r")
     frames = np.load(directory / "frames.npy", mmap_mode="r")
@@ -98,10 +132,10 @@ def finish_index(directory: Path, tables: Mapping[str, Sequence[str] | dict], nu
     order = np.argsort(keys, kind="stable")
     np.save(directory / "by_speaker.npy", order.astype(ORDERS["by_speaker"]))
     np.save(directory / "speaker_frames.npy", keys[order])
-    for name in TABLES:
+    for name in (*TABLES, *([EMOTIONS] if EMOTION in told else [])):
         with atomic_open(directory / f"{name}.txt") as stream:
             stream.writelines(f"{line}\n" for line in tables[name])
-    files = {name: (directory / f"{name}.npy").stat().st_size for name in COLUMNS | POOLS | ORDERS}
+    files = {name: (directory / f"{name}.npy").stat().st_size for name in (*COLUMNS, *told, *POOLS, *ORDERS)}
     head = {
         "magic": MAGIC,
         "version": VERSION,
@@ -121,6 +155,8 @@ def build_index(
     utt2lang: str | Path | None = None,
     share: float = 1.0,
     only: str | Path | None = None,
+    utt2emo: str | Path | None = None,
+    utt2style: str | Path | None = None,
 ) -> int:
     """Write the index of a set of utterances, reading its files side by side, line by line.
 
@@ -130,6 +166,7 @@ def build_index(
         output_dir: gets the index.
         share: of the utterances that are taken; a smaller share is part of a larger one.
         only: file of two columns; utterances that are not in it are left out.
+        utt2emo: their emotions; utt2style: bins of `styles.ATTRIBUTES`, as `data.styles` writes them.
 
     Returns:
         the number of utterances.
@@ -139,7 +176,10 @@ def build_index(
     """
     codes_dir = Path(codes_dir)
     companions = [codes_dir / SHAPES, Path(token_int), Path(utt2spk)]
-    companions += [Path(utt2lang)] if utt2lang else []
+    optional = {"language": utt2lang, EMOTION: utt2emo, STYLE: utt2style}
+    given = {name: Path(path) for name, path in optional.items() if path}
+    companions += given.values()
+    told = [*([EMOTION] if utt2emo else []), *(ATTRIBUTES if utt2style else [])]
     count = 0
     with ExitStack() as stack:
         writer: IndexWriter | None = None
@@ -149,15 +189,19 @@ def build_index(
             if not _is_drawn(utterance, share) or not chosen.has(utterance):
                 continue
             ark, _, offset = place.rpartition(":")
-            shape, text, speaker, *language = (row.value(utterance) for row in rows)
+            shape, text, speaker, *more = (row.value(utterance) for row in rows)
+            known = dict(zip(given, more))
             try:
                 frames, num_codebooks = (int(size) for size in shape.split(","))
                 token_ids = [int(token) for token in text.split()]
                 if writer is None:
-                    writer = stack.enter_context(IndexWriter(output_dir, num_codebooks))
+                    writer = stack.enter_context(IndexWriter(output_dir, num_codebooks, told))
                 if num_codebooks != writer.num_codebooks or not token_ids or frames < 1:
                     raise ValueError(f"shape {shape}, {len(token_ids)} tokens")
-                writer.add(utterance, speaker, token_ids, ark, int(offset), frames, *language)
+                bins = [int(number) for number in known.pop(STYLE, "").split()]
+                if utt2style and len(bins) != len(ATTRIBUTES):
+                    raise ValueError(f"{len(bins)} numbers in {utt2style}")
+                writer.add(utterance, speaker, token_ids, ark, int(offset), frames, **known, attributes=bins)
             except ValueError as error:
                 raise InputError(codes_dir, f"'{utterance}': {error}", REMEDY) from error
             count += 1

@@ -12,6 +12,7 @@ from espnet2_valle.text.multilingual import normal_code
 from espnet2_valle.train.batches import BatchPlan, BatchRule, Item
 from espnet2_valle.train.concatenate import ALONE
 from espnet2_valle.train.index import TrainingIndex
+from espnet2_valle.train.told_style import ToldStyle
 
 Utterance = tuple[str, dict[str, np.ndarray]]
 Batch = tuple[list[str], dict[str, torch.Tensor]]  # names, and what the model is given
@@ -25,9 +26,10 @@ class IndexedUtterances(Dataset[Utterance]):
         preprocess: checks an utterance, or None.
         separator: token between the texts of a pair; None: nothing.
         languages: whose numbers utterances are to have, in that order; None: they have none.
+        told: conditions of style that they are to have; None: none.
 
     Raises:
-        InputError: the set has an utterance of another language.
+        InputError: the set has an utterance of another language, or see `ToldStyle.numbers_of`.
     """
 
     def __init__(
@@ -36,8 +38,10 @@ class IndexedUtterances(Dataset[Utterance]):
         preprocess: Callable[[str, dict[str, np.ndarray]], dict[str, np.ndarray]] | None = None,
         separator: int | None = None,
         languages: Sequence[str] | None = None,
+        told: ToldStyle | None = None,
     ):
         self.index = index
+        self.styles = None if told is None else told.numbers_of(index)
         self.languages = None if languages is None else _numbers(index, languages)
         self.preprocess = preprocess
         self.separator = [] if separator is None else [separator]
@@ -45,15 +49,20 @@ class IndexedUtterances(Dataset[Utterance]):
     def __getitem__(self, item: Item) -> Utterance:
         """Name (`first+second` of a pair), and "text" (S,) int64 and "codes" (T, Q) int16.
 
-        With `languages` also "text_languages" (S,) and "codes_languages" (T,), int64.
+        With `languages` also "text_languages" (S,) and "codes_languages" (T,), int64; with `told` also
+        "text_styles" (S, 1 + conditions), see `StyleConditions.weights`.
         """
         first, second = item
-        spoken = self._languages(first)
+        spoken, styled = self._languages(first), self._style(first, 1)
         name, text, codes = self.index.utterance(first), self.index.text(first), self.index.codes(first)
         if second != ALONE:
             name += f"+{self.index.utterance(second)}"
             text = np.concatenate([text, np.array(self.separator, text.dtype), self.index.text(second)])
             codes = np.concatenate([codes, self.index.codes(second)])
+            styled = [
+                np.concatenate([np.pad(one, ((0, len(self.separator)), (0, 0)), mode="edge"), other])
+                for one, other in zip(styled, self._style(second, 2))
+            ]
             # The token between them counts as of the first.
             spoken = [
                 np.concatenate([np.pad(one, (0, more), mode="edge"), other])
@@ -61,7 +70,14 @@ class IndexedUtterances(Dataset[Utterance]):
             ]
         data = {"text": text, "codes": codes}
         data = self.preprocess(name, data) if self.preprocess else data
-        return name, {**data, **dict(zip(("text_languages", "codes_languages"), spoken))}
+        told = zip(("text_languages", "codes_languages"), spoken)
+        return name, {**data, **dict(told), **dict(zip(["text_styles"], styled))}
+
+    def _style(self, number: int, part: int) -> list[np.ndarray]:
+        """The style of each token of an utterance, which is that `part` of a pair; or nothing."""
+        if self.styles is None:
+            return []
+        return [np.tile([part, *self.styles[number]], (self.index.tokens[number], 1))]
 
     def _languages(self, number: int) -> list[np.ndarray]:
         """The language of each token and of each frame of an utterance, or nothing."""

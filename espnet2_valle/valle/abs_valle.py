@@ -8,6 +8,7 @@ import torch
 
 from espnet2_valle.valle.embeddings import SHAPE_STEP, CodeTables, TextEmbedding
 from espnet2_valle.valle.languages import BatchLanguages, LanguageIDs
+from espnet2_valle.valle.styles import StyleConditions
 from espnet2_valle.valle.transformer import Transformer
 
 Lengths = TypeVar("Lengths", torch.Tensor, np.ndarray)
@@ -34,7 +35,7 @@ class AbsVALLE(torch.nn.Module, ABC):
 
     Attributes:
         causal: whether a position sees only those before it.
-        transformer, text, codes, language_ids: see the classes.
+        transformer, text, codes, language_ids, styles: see the classes.
     """
 
     causal: bool
@@ -42,6 +43,7 @@ class AbsVALLE(torch.nn.Module, ABC):
     text: TextEmbedding
     codes: CodeTables
     language_ids: LanguageIDs
+    styles: StyleConditions
 
     @abstractmethod
     def forward(
@@ -51,6 +53,7 @@ class AbsVALLE(torch.nn.Module, ABC):
         codes: torch.Tensor,
         codes_lengths: torch.Tensor,
         languages: BatchLanguages | None = None,
+        styles: torch.Tensor | None = None,
     ) -> Prediction:
         """Predict the codes that the model is trained on.
 
@@ -60,6 +63,7 @@ class AbsVALLE(torch.nn.Module, ABC):
             codes: (batch, time, Q) codec codes.
             codes_lengths: (batch,), on the CPU.
             languages: of tokens and frames; None only for models without language IDs.
+            styles: (batch, text_time, values) of the tokens, see `StyleConditions`; None: nothing is told.
         """
 
     @abstractmethod
@@ -67,16 +71,22 @@ class AbsVALLE(torch.nn.Module, ABC):
         """Length of the sequence that the Transformer sees in training, (batch,)."""
 
     def embed_text(
-        self, text: torch.Tensor, lengths: torch.Tensor, languages: torch.Tensor | None
+        self,
+        text: torch.Tensor,
+        lengths: torch.Tensor,
+        languages: torch.Tensor | None,
+        styles: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Embeddings of texts (batch, time) with their ends and languages, and their lengths.
+        """Embeddings of texts (batch, time) with their ends, languages and styles, and their lengths.
 
         Args:
             text, lengths: see `TextEmbedding`.
             languages: see `LanguageIDs.of_text`.
+            styles: see `StyleConditions.forward`.
         """
         embedded, embedded_lengths = self.text(text, lengths)
-        return self.language_ids.of_text(embedded, languages, lengths), embedded_lengths
+        embedded = self.language_ids.of_text(embedded, languages, lengths)
+        return self.styles(embedded, styles, lengths), embedded_lengths
 
     @property
     def shape_step(self) -> int:

@@ -6,6 +6,7 @@ import torch
 
 from espnet2_valle.valle.ar import VALLEAR
 from espnet2_valle.valle.languages import SpokenLanguages
+from espnet2_valle.valle.styles import SpokenStyle
 from espnet2_valle.valle.transformer import SelfAttention
 
 
@@ -37,6 +38,7 @@ def align(
     codes: torch.Tensor,
     prompt_tokens: int,
     languages: SpokenLanguages | None = None,
+    style: SpokenStyle | None = None,
 ) -> Alignment:
     """Read text and speech once more and look at the attention of the steps behind the prompt.
 
@@ -47,6 +49,7 @@ def align(
         codes: (time,) codebook 1 of what was said.
         prompt_tokens: how many of the ids are the prompt's.
         languages: None only for models without language IDs.
+        style: in which it was said; None: not told.
 
     Returns:
         the alignment by the head with the largest focus rate.
@@ -73,7 +76,9 @@ def align(
     ]
     try:
         cache = model.new_cache(1, len(text) + 1 + groups.shape[1])
-        model.prefill(text[None], groups, cache, rates.to(text.device), [languages])
+        model.prefill(
+            text[None], groups, cache, rates.to(text.device), [languages], [style and style.weights]
+        )
     finally:
         for hook in hooks:
             hook.remove()

@@ -15,6 +15,7 @@ from espnet2_valle.valle.embeddings import CodeTables, TextEmbedding, sinusoids
 from espnet2_valle.valle.languages import NONE, BatchLanguages, LanguageIDs, SpokenLanguages
 from espnet2_valle.valle.packing import Packing
 from espnet2_valle.valle.rows import filled_places, join, length_mask, on_device, round_up, take
+from espnet2_valle.valle.styles import BINS, StyleConditions
 from espnet2_valle.valle.transformer import Transformer
 
 
@@ -47,9 +48,11 @@ class VALLEAR(AbsVALLE):
         language_id: what is told its language by a learned embedding: none, text (its tokens), audio (its
             frames: VALL-E X, Zhang et al., 2023) or both.
         languages: that it knows, whose order gives their numbers.
+        style, emotions, style_bins, style_dropout: conditions of style that the tokens are told, see
+            `StyleConditions`; none by default.
 
     Raises:
-        ValueError: there is no such layer, or see `LanguageIDs`.
+        ValueError: there is no such layer, or see `LanguageIDs` and `StyleConditions`.
     """
 
     causal = True
@@ -73,6 +76,10 @@ class VALLEAR(AbsVALLE):
         alignment_layer: int = 0,
         language_id: str = NONE,
         languages: list[str] | None = None,
+        style: list[str] | None = None,
+        emotions: list[str] | None = None,
+        style_bins: int = BINS,
+        style_dropout: float = 0.2,
     ):
         super().__init__()
         if not 0 <= alignment_layer <= layers:
@@ -95,6 +102,7 @@ class VALLEAR(AbsVALLE):
             layers, width, heads, feed_forward, dropout, attention_dropout=attention_dropout
         )
         self.language_ids = LanguageIDs(language_id, languages or [], width)
+        self.styles = StyleConditions(style or [], emotions or [], style_bins, style_dropout, width)
 
     def forward(
         self,
@@ -103,6 +111,7 @@ class VALLEAR(AbsVALLE):
         codes: torch.Tensor,
         codes_lengths: torch.Tensor,
         languages: BatchLanguages | None = None,
+        styles: torch.Tensor | None = None,
     ) -> Prediction:
         """See `AbsVALLE.forward`; predicts every group and the end: N = G * sum(groups + 1)."""
         groups, group_lengths = self.group(codes[..., 0], codes_lengths)
@@ -110,7 +119,7 @@ class VALLEAR(AbsVALLE):
         taps = {self.alignment_layer - 1: text} if self.alignment_layer else {}
         if languages is not None:  # a group is of the language of its last frame
             languages = languages._replace(codes=self.group(languages.codes, codes_lengths)[0][..., -1])
-        logits = self.logits(text, text_lengths, groups, group_lengths, rates, taps, languages)
+        logits = self.logits(text, text_lengths, groups, group_lengths, rates, taps, languages, styles)
         said = length_mask(on_device(group_lengths, groups.device), groups.shape[1] + 1)
         ended = F.pad(groups, (0, 0, 0, 1)).masked_fill(~said.unsqueeze(2), self.end)
         inside = on_device(filled_places(group_lengths + 1, ended.shape[1]), groups.device)
@@ -180,6 +189,7 @@ class VALLEAR(AbsVALLE):
         rates: torch.Tensor | None = None,
         taps: dict[int, torch.Tensor] | None = None,
         languages: BatchLanguages | None = None,
+        styles: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Teacher-forced prediction.
 
@@ -189,13 +199,14 @@ class VALLEAR(AbsVALLE):
             rates: (batch,) from `position_rates`; None means `position_rate` for all.
             taps: see `Transformer.forward`.
             languages: of tokens and groups; None only for models without language IDs.
+            styles: of the tokens, see `forward`.
 
         Returns:
             (batch, groups + 1, G, codebook_size + 1): at index t the prediction of group t
             from the groups before it.
         """
         of_text, of_groups = languages or (None, None)
-        embedded_text, embedded_lengths = self.embed_text(text, text_lengths, of_text)
+        embedded_text, embedded_lengths = self.embed_text(text, text_lengths, of_text, styles)
         audio = self._embed(groups, rates=rates, languages=of_groups)
         parts = [(embedded_text, embedded_lengths), (audio, group_lengths)]
         x, lengths = join(parts, self.shape_step)
@@ -217,6 +228,7 @@ class VALLEAR(AbsVALLE):
         cache: KVCache,
         rates: torch.Tensor | None = None,
         languages: Sequence[SpokenLanguages | None] | None = None,
+        styles: Sequence[torch.Tensor | None] | None = None,
     ) -> torch.Tensor:
         """Read the text and the prompt into an empty cache.
 
@@ -229,6 +241,7 @@ class VALLEAR(AbsVALLE):
             cache: from `new_cache`, for the longest row.
             rates: (batch,) from `position_rates`; None means `position_rate` for all.
             languages: of each row; None only for models without language IDs.
+            styles: (text_time, values) of each row, see `StyleConditions`; None: nothing is told.
 
         Returns:
             logits of the next group, (batch, G, codebook_size + 1).
@@ -236,7 +249,8 @@ class VALLEAR(AbsVALLE):
         texts = list(text)
         each = [None] * len(texts) if rates is None else rates.split(1)
         spoken = languages or [None] * len(texts)
-        rows = [self._row(*row) for row in zip(texts, groups, each, spoken, strict=True)]
+        told = styles or [None] * len(texts)
+        rows = [self._row(*row) for row in zip(texts, groups, each, spoken, told, strict=True)]
         x = pad_sequence(rows, batch_first=True)
         if all(len(row) == x.shape[1] for row in rows):
             return self._predict(self.transformer(x, causal=True, cache=cache, last=1))[:, 0]
@@ -249,10 +263,13 @@ class VALLEAR(AbsVALLE):
         groups: torch.Tensor,
         rate: torch.Tensor | None,
         spoken: SpokenLanguages | None,
+        style: torch.Tensor | None,
     ) -> torch.Tensor:
         """(text_time,) and (groups, G) -> (text_time + 1 + groups, width), as the Transformer reads them."""
         length = torch.tensor([len(text)], device=text.device)
-        embedded, _ = self.embed_text(text[None], length, spoken and spoken.text[None])
+        embedded, _ = self.embed_text(
+            text[None], length, spoken and spoken.text[None], None if style is None else style[None]
+        )
         audio = self._embed(groups[None], rates=rate, languages=spoken and spoken.prompt)
         return torch.cat([embedded, audio.to(embedded.dtype)], dim=1)[0]
 

@@ -81,6 +81,7 @@ class ESPnetVALLEModel(AbsESPnetModel):
         codes_lengths: torch.Tensor | np.ndarray,
         text_languages: torch.Tensor | None = None,
         codes_languages: torch.Tensor | None = None,
+        text_styles: torch.Tensor | None = None,
         **kwargs: object,
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor], torch.Tensor]:
         """Loss of a batch.
@@ -91,6 +92,8 @@ class ESPnetVALLEModel(AbsESPnetModel):
                 stay on the CPU where what shards or copies models moves tensors.
             text_languages: (batch, text_time) number of the language of each token; codes_languages: (batch,
                 time) of each frame. Only for models with language IDs.
+            text_styles: (batch, text_time, 1 + conditions) of each token, see `StyleConditions.weights`. Only
+                for models that are told styles.
 
         Returns:
             loss (mean over predicted codes), stats (loss, acc, acc10; of a model with an aligner also its
@@ -104,8 +107,11 @@ class ESPnetVALLEModel(AbsESPnetModel):
             languages = BatchLanguages(
                 text_languages[:, : text.shape[1]], codes_languages[:, : codes.shape[1]]
             )
+        styles = None
+        if text_styles is not None:
+            styles = self.valle.styles.weights(text_styles[:, : text.shape[1]])
         with self._products(codes.device):
-            predicted = self.valle(text, text_lengths, codes, codes_lengths, languages)
+            predicted = self.valle(text, text_lengths, codes, codes_lengths, languages, styles)
         logits, targets = predicted.logits, predicted.targets
         shares = targets
         if self.training and self.neighbourhoods is not None:
@@ -121,9 +127,8 @@ class ESPnetVALLEModel(AbsESPnetModel):
         if predicted.alignment is not None:
             stats["alignment"] = predicted.alignment.detach()
             if not self.training:
-                stats["text_gain"] = (
-                    self._loss_backwards(text, text_lengths, codes, codes_lengths, languages) - loss.detach()
-                )
+                given = text, text_lengths, codes, codes_lengths, languages, styles
+                stats["text_gain"] = self._loss_backwards(*given) - loss.detach()
             loss = loss + self.alignment_weight * predicted.alignment
         weight = on_device(torch.tensor([targets.numel()]), loss.device)
         return force_gatherable((loss, stats, weight), loss.device)
@@ -136,14 +141,18 @@ class ESPnetVALLEModel(AbsESPnetModel):
         codes: torch.Tensor,
         codes_lengths: torch.Tensor,
         languages: BatchLanguages | None,
+        styles: torch.Tensor | None,
     ) -> torch.Tensor:
         """Loss of the batch with the tokens of each text in reverse."""
         last = on_device(text_lengths, text.device).unsqueeze(1) - 1
         place = (last - torch.arange(text.shape[1], device=text.device)).clamp(min=0)
         if languages is not None:
             languages = languages._replace(text=languages.text.gather(1, place))
+        if styles is not None:
+            styles = styles.gather(1, place.unsqueeze(2).expand_as(styles))
         with self._products(codes.device):
-            predicted = self.valle(text.gather(1, place), text_lengths, codes, codes_lengths, languages)
+            backwards = text.gather(1, place)
+            predicted = self.valle(backwards, text_lengths, codes, codes_lengths, languages, styles)
         return F.cross_entropy(predicted.logits.float(), predicted.targets)
 
     def _products(self, device: torch.device) -> AbstractContextManager:

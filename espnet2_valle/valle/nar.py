@@ -1,7 +1,7 @@
 """The non-autoregressive model: codebooks 2..Q, one stage each (VALL-E, sec. 4.2.2)."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +19,7 @@ from espnet2_valle.valle.languages import NONE, BatchLanguages, LanguageIDs, Spo
 from espnet2_valle.valle.packing import Packing
 from espnet2_valle.valle.padding import Padding
 from espnet2_valle.valle.rows import filled_places, join, length_mask, on_device, round_up, take
+from espnet2_valle.valle.styles import BINS, Lanes, SpokenStyle, StyleConditions
 from espnet2_valle.valle.transformer import Mask, Transformer
 from espnet2_valle.valle.utterance_hash import content_numbers
 
@@ -44,16 +45,18 @@ class NARContext:
     """State of chunk-by-chunk generation: text, prompt and the chunks so far, in each stage.
 
     Attributes:
-        caches: one for each stage, of batch 1.
+        caches: one for each stage, of batch 1; of what is guided twice.
         position: of the next frame.
         own_codes: (utterance_codebooks,) codes of the utterance as a whole.
         language: number of that of the chunks; None only for models without language IDs.
+        lanes: how often it is read.
     """
 
-    caches: list[GrowingCache]
+    caches: list[list[GrowingCache]]
     position: int
     own_codes: torch.Tensor
     language: int | None = None
+    lanes: Lanes = field(default_factory=lambda: Lanes([None]))
 
 
 class VALLENAR(AbsVALLE):
@@ -85,10 +88,12 @@ class VALLENAR(AbsVALLE):
         language_id: what is told its language by a learned embedding: none, text (its tokens), audio (its
             frames: VALL-E X, Zhang et al., 2023) or both.
         languages: that it knows, whose order gives their numbers.
+        style, emotions, style_bins, style_dropout: conditions of style that the tokens are told, see
+            `StyleConditions`; none by default.
 
     Raises:
         ValueError: unknown `prompt_mode` or kind of mask, no share above 0, fewer than two codebooks, or see
-            `LanguageIDs`.
+            `LanguageIDs` and `StyleConditions`.
     """
 
     causal = False
@@ -114,6 +119,10 @@ class VALLENAR(AbsVALLE):
         utterance_codebooks: int = 0,
         language_id: str = NONE,
         languages: list[str] | None = None,
+        style: list[str] | None = None,
+        emotions: list[str] | None = None,
+        style_bins: int = BINS,
+        style_dropout: float = 0.2,
     ):
         super().__init__()
         if prompt_mode not in PROMPT_MODES:
@@ -141,6 +150,7 @@ class VALLENAR(AbsVALLE):
             layers, width, heads, feed_forward, dropout, num_codebooks - 1, attention_dropout
         )
         self.language_ids = LanguageIDs(language_id, languages or [], width)
+        self.styles = StyleConditions(style or [], emotions or [], style_bins, style_dropout, width)
 
     def forward(
         self,
@@ -149,6 +159,7 @@ class VALLENAR(AbsVALLE):
         codes: torch.Tensor,
         codes_lengths: torch.Tensor,
         languages: BatchLanguages | None = None,
+        styles: torch.Tensor | None = None,
     ) -> Prediction:
         """See `AbsVALLE.forward`; N = sum of target lengths, one codebook of each."""
         numbers = None if self.training else content_numbers(codes, codes_lengths).cpu()
@@ -175,7 +186,7 @@ class VALLENAR(AbsVALLE):
                 numbers = numbers // stages  # what the stages have not made use of
             ranks = draw_chunk_ranks(self.chunk_frames, self.mask_mix, rows, frames, stage.device, numbers)
         given = text, text_lengths, prompt, length, target, target_lengths, stage
-        logits = self.logits(*given, ranks, spoken)
+        logits = self.logits(*given, ranks, spoken, styles)
         inside, codebooks = on_device(
             torch.stack(
                 [filled_places(target_lengths, target.shape[1]), stage.repeat_interleave(target_lengths)]
@@ -203,6 +214,7 @@ class VALLENAR(AbsVALLE):
         stage: torch.Tensor,
         ranks: torch.Tensor | None = None,
         languages: NARLanguages | None = None,
+        styles: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Predict one codebook of the target.
 
@@ -214,6 +226,7 @@ class VALLENAR(AbsVALLE):
             ranks: (batch, time) number of each target frame's chunk (`chunk_ranks`): a position sees ranks
                 up to its own; text and prompt have rank 0. None for full attention.
             languages: None only for models without language IDs.
+            styles: of the tokens, see `forward`.
 
         Returns:
             (batch, time, codebook_size)
@@ -222,7 +235,7 @@ class VALLENAR(AbsVALLE):
         batch, time = target.shape[:2]
         codebook = on_device(stage, text.device)
         all_codebooks = torch.full_like(codebook, self.num_codebooks)
-        embedded_text, embedded_lengths = self.embed_text(text, text_lengths, of_text)
+        embedded_text, embedded_lengths = self.embed_text(text, text_lengths, of_text, styles)
         parts = [
             (self.language_ids.of_audio(self.codes.sum(prompt, all_codebooks), of_prompt), prompt_lengths),
             (self.language_ids.of_audio(self.codes.sum(target, codebook), of_target), target_lengths),
@@ -257,6 +270,7 @@ class VALLENAR(AbsVALLE):
         first_codes: Iterable[torch.Tensor],
         chunks: Chunks | None = None,
         languages: Sequence[SpokenLanguages | None] | None = None,
+        styles: Sequence[SpokenStyle | None] | None = None,
     ) -> list[torch.Tensor]:
         """Fill in codebooks 2..Q greedily, stage by stage; rows are padded so that they end together.
 
@@ -268,14 +282,20 @@ class VALLENAR(AbsVALLE):
             first_codes: (time,) of each row, codebook 1 of the target.
             chunks: how much of the target a frame sees; None for all of it.
             languages: of each row; None only for models without language IDs.
+            styles: of each row; None: nothing is told. Guided rows are read twice.
 
         Returns:
             (time, Q) of each row.
         """
-        prompts = list(prompt)
+        texts, prompts = list(text), list(prompt)
         spoken = languages or [None] * len(prompts)
-        targets = [self._given(*row) for row in zip(first_codes, map(self._own_codes, prompts), strict=True)]
-        rows = [self._row(*row) for row in zip(text, prompts, targets, spoken, strict=True)]
+        lanes = Lanes(styles or [None] * len(prompts))
+        given = [self._given(*row) for row in zip(first_codes, map(self._own_codes, prompts), strict=True)]
+        targets = [given[owner] for owner in lanes.owners]
+        rows = [
+            self._row(texts[owner], prompts[owner], given[owner], spoken[owner], style)
+            for owner, style in zip(lanes.owners, lanes.weights)
+        ]
         x = pad_sequence(rows, batch_first=True, padding_side="left")
         mask = _mask_of_rows(x, rows, targets, chunks)
         codes = list(pad_sequence(targets, batch_first=True, padding_side="left").unbind(2))
@@ -285,10 +305,11 @@ class VALLENAR(AbsVALLE):
         # Text and prompt are embedded once; each stage only adds its codebook to the target.
         for stage in range(self.first_stage, self.num_codebooks):
             hidden = self.transformer(x, causal=False, mask=mask, stage=stage - 1, last=time)
-            codes.append(self._choose(self.codes.logits(hidden, torch.full_like(frames, stage)), stage))
+            logits = lanes.combined(self.codes.logits(hidden, torch.full_like(frames, stage)))
+            codes.append(lanes.spread(self._choose(logits, stage)))
             x[:, -time:] += torch.where(inside, self.codes.embed(codes[-1], stage), 0)
         filled = torch.stack(codes, dim=2)
-        return [row[time - len(target) :] for row, target in zip(filled, targets)]
+        return lanes.gathered([row[time - len(target) :] for row, target in zip(filled, targets)])
 
     def take_means(self, codewords: Sequence[np.ndarray]) -> None:
         """From now on choose the code nearest to the mean of the codewords, each as likely as it is.
@@ -325,6 +346,7 @@ class VALLENAR(AbsVALLE):
         prompt: torch.Tensor,
         given: torch.Tensor,
         spoken: SpokenLanguages | None,
+        style: torch.Tensor | None,
     ) -> torch.Tensor:
         """Text, text end, prompt and what is given of the target as the Transformer reads them.
 
@@ -332,25 +354,35 @@ class VALLENAR(AbsVALLE):
             (positions, width)
         """
         length = torch.tensor([len(text)], device=text.device)
-        beginning = torch.cat(self._beginning(text, prompt, spoken), dim=1)
+        beginning = torch.cat(self._beginning(text, prompt, spoken, style), dim=1)
         embedded = self.codes.sum(given[None], torch.full_like(length, self.first_stage))
         embedded = self.language_ids.of_audio(embedded, spoken and spoken.target)
         said = self._place(embedded, self._first_position(len(prompt)))
         return torch.cat([beginning, said], dim=1)[0]
 
     def _beginning(
-        self, text: torch.Tensor, prompt: torch.Tensor, spoken: SpokenLanguages | None
+        self,
+        text: torch.Tensor,
+        prompt: torch.Tensor,
+        spoken: SpokenLanguages | None,
+        style: torch.Tensor | None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Text with its end, and prompt, as the Transformer reads them: (1, positions, width) of each."""
         length = torch.tensor([len(text)], device=text.device)
-        embedded, _ = self.embed_text(text[None], length, spoken and spoken.text[None])
+        embedded, _ = self.embed_text(
+            text[None], length, spoken and spoken.text[None], None if style is None else style[None]
+        )
         audio = self.codes.sum(prompt[None], torch.full_like(length, self.num_codebooks))
         audio = self.language_ids.of_audio(audio, spoken and spoken.prompt)
         return embedded, self._place(audio, 0)
 
     @torch.no_grad()
     def prefill(
-        self, text: torch.Tensor, prompt: torch.Tensor, languages: SpokenLanguages | None = None
+        self,
+        text: torch.Tensor,
+        prompt: torch.Tensor,
+        languages: SpokenLanguages | None = None,
+        style: SpokenStyle | None = None,
     ) -> NARContext:
         """Read text and prompt, for `extend`: all stages at once.
 
@@ -358,15 +390,28 @@ class VALLENAR(AbsVALLE):
             text: (text_time,): prompt text and text.
             prompt: (prompt_time, Q).
             languages: None only for models without language IDs.
+            style: None: nothing is told.
         """
+        lanes = Lanes([style])
+        caches = [self._caches(text, prompt, languages, weights) for weights in lanes.weights]
+        language = None if languages is None else languages.target
+        place = self._first_position(len(prompt))
+        return NARContext(caches, place, self._own_codes(prompt), language, lanes)
+
+    def _caches(
+        self,
+        text: torch.Tensor,
+        prompt: torch.Tensor,
+        languages: SpokenLanguages | None,
+        style: torch.Tensor | None,
+    ) -> list[GrowingCache]:
+        """Text and prompt as each stage has read them."""
         stages = torch.arange(self.first_stage - 1, self.num_codebooks - 1, device=text.device)
-        embedded_text, audio = self._beginning(text, prompt, languages)
+        embedded_text, audio = self._beginning(text, prompt, languages, style)
         x = torch.cat([embedded_text, audio.to(embedded_text.dtype)], dim=1).expand(len(stages), -1, -1)
         cache = self.transformer.new_cache(len(stages), ROOM * x.shape[1])
         self.transformer(x, causal=False, stage=stages, cache=cache, last=0)
-        caches = [GrowingCache(cache, row) for row in range(len(stages))]
-        language = None if languages is None else languages.target
-        return NARContext(caches, self._first_position(len(prompt)), self._own_codes(prompt), language)
+        return [GrowingCache(cache, row) for row in range(len(stages))]
 
     @torch.no_grad()
     def extend(self, first_codes: torch.Tensor, context: NARContext) -> torch.Tensor:
@@ -384,10 +429,11 @@ class VALLENAR(AbsVALLE):
         x = self.language_ids.of_audio(self.codes.sum(given[None], count), context.language)
         x = self._place(x, context.position)
         codes = list(given.unbind(1))
-        for stage, cache in enumerate(context.caches, self.first_stage):
-            hidden = self.transformer(x, causal=False, stage=stage - 1, cache=cache)
-            codebook = torch.tensor([stage], device=first_codes.device)
-            codes.append(self._choose(self.codes.logits(hidden, codebook), stage)[0])
+        for stage, caches in enumerate(zip(*context.caches), self.first_stage):
+            hidden = [self.transformer(x, causal=False, stage=stage - 1, cache=cache) for cache in caches]
+            codebook = torch.tensor([stage] * len(caches), device=first_codes.device)
+            logits = context.lanes.combined(self.codes.logits(torch.cat(hidden), codebook))
+            codes.append(self._choose(logits, stage)[0])
             x = x + self.codes.embed(codes[-1][None], stage)
         context.position += len(first_codes)
         return torch.stack(codes, dim=1)

@@ -194,6 +194,11 @@ def _open(files: ModelFiles, device: str) -> Trained:
         raise InputError(
             "--nar_model_file", "knows other languages than the AR model", "Give two models of the same run"
         )
+    styles = [(one.styles.emotions, one.styles.sizes) for one in models if one.styles.names]
+    if any(style != styles[0] for style in styles):
+        raise InputError(
+            "--nar_model_file", "is told another style than the AR model", "Give two models of the same run"
+        )
     return Trained(models, codec, _tokenizer(ar_args))
 
 

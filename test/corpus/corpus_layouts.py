@@ -127,6 +127,25 @@ def emovdb(db):
     return root
 
 
+def esd(db):
+    root = db / "Emotion Speech Dataset"
+    folders = {"Neutral": 0, "Angry": 350, "Surprise": 1400}
+    for speaker, words in (
+        ("0004", "打远一看"),
+        ("0011", "The nine the eggs"),
+        ("0016", "The nine the eggs"),
+    ):
+        lines = []
+        for emotion, first in folders.items():
+            for n in (1, 2, 21, 22, 51, 52, 53, 54):
+                name = f"{speaker}_{first + n:06d}"
+                part = "evaluation" if n < 21 else "test" if n < 51 else "train"
+                sound(root / speaker / emotion / part / f"{name}.wav")
+                lines.append(f"{name}\t{words} {n}.\t{emotion}\n")
+        write(root / speaker / f"{speaker}.txt", "\n".join(lines))
+    return root
+
+
 def librilight_sounds(root, seconds=40):
     for speaker in SPEAKERS:
         stem = root / "small" / speaker / "sea_fairies_librivox_64kb_mp3" / "01_sea_64kb"
@@ -235,6 +254,7 @@ LAYOUTS = {
     "librilight": librilight,
     "aishell3": aishell3,
     "emovdb": emovdb,
+    "esd": esd,
     "an4": an4,
     "speechocean762": speechocean762,
 }

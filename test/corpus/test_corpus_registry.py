@@ -85,6 +85,7 @@ def test_only_corpora_are_listed():
         "aishell3",
         "an4",
         "emovdb",
+        "esd",
         "libriheavy",
         "librilight",
         "librispeech",

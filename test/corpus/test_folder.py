@@ -203,3 +203,17 @@ def test_recordings_become_a_data_directory(tmp_path):
     write_metadata(tmp_path / "db", ["u0|ann|hello"])
     to_data_dir(read_folder(tmp_path / "db"), tmp_path / "out").write()
     assert (tmp_path / "out" / "text").read_text() == "ann-u0 hello\n"
+
+
+def test_emotions_stand_in_the_list_or_in_a_table_of_further_labels(tmp_path):
+    for name in ("u1", "u2", "u3"):
+        touch(tmp_path / "wav" / f"{name}.flac")
+    write_metadata(tmp_path, ["u1|ann|one|sad", "u2|ann|two|", "u3|bob|three|"], "id|speaker|text|emotion")
+    found = [recording.emotion for recording in read_folder(tmp_path)]
+    assert found == ["sad", "unknown", "unknown"]
+    (tmp_path / "extra.csv").write_text("id|sex|emotion\nu1|f|happy\nu2|f|very happy\n", encoding="utf-8")
+    assert [recording.emotion for recording in read_folder(tmp_path)] == ["sad", "very-happy", "unknown"]
+    write_metadata(tmp_path, ["u1|ann|one", "u2|ann|two", "u3|bob|three"])
+    assert [recording.emotion for recording in read_folder(tmp_path)] == ["happy", "very-happy", "unknown"]
+    (tmp_path / "extra.csv").write_text("id|sex\nu1|f\n", encoding="utf-8")
+    assert {recording.emotion for recording in read_folder(tmp_path)} == {""}

@@ -13,6 +13,8 @@ from espnet2_valle.common.errors import InputError
 from espnet2_valle.corpus.abs_corpus import in_share
 from espnet2_valle.corpus.named.registry import CORPORA, choose_parts, make_corpus
 
+BY_HAND = ("esd",)  # are handed out by hand
+
 
 def read(name, root, part):
     return {r.utterance: r for r in make_corpus(name).read(root, part).recordings}
@@ -30,7 +32,7 @@ def sizes(splits):
 
 def test_every_corpus_has_a_layout_and_tells_where_it_comes_from():
     assert LAYOUTS.keys() == set(CORPORA)
-    for name in CORPORA:
+    for name in {*CORPORA} - {*BY_HAND}:
         corpus = make_corpus(name)
         archives = corpus.archives(corpus.default_parts)
         assert len({archive.name for archive in archives}) == len(archives) > 0
@@ -171,6 +173,42 @@ def test_emovdb_in_sorted_folders(tmp_path):
     assert told == {("jenie", "disgusted", "Three."), ("sam", "angry", "Three.")}
     assert "cmuarctic.data has no sentence 0004" in str(found.bad["sam/Angry/anger_0004.wav"])
     assert "does not tell speaker" in str(found.bad["who/Angry/anger_0003.wav"])
+
+
+def test_esd(tmp_path):
+    root = LAYOUTS["esd"](tmp_path)
+    one = read("esd", root, "en")["0011_000351"]
+    assert (one.speaker, one.emotion, one.language, one.text) == (
+        "0011",
+        "angry",
+        "en",
+        "The nine the eggs 1.",
+    )
+    assert {r.emotion for r in read("esd", root, "zh").values()} == {"neutral", "angry", "surprised"}
+    assert read("esd", root, "zh")["0004_000001"].text == "打远一看 1."
+    splits = split("esd", root)
+    assert sizes(splits) == {"train": 24, "valid": 12, "test": 12}
+    texts = {name: {r.text for r in recordings} for name, recordings in splits.items()}
+    assert not texts["test"] & (texts["train"] | texts["valid"])
+    assert {r.language for r in sum(split("esd", root, ["en", "zh"]).values(), [])} == {"en", "zh"}
+
+
+def test_esd_with_spaces_and_without_sets(tmp_path):
+    write(tmp_path / "0012" / "0012.txt", "0012_000001 A sentence of words. Neutral\n")
+    sound(tmp_path / "0012" / "Neutral" / "0012_000001.wav")
+    sound(tmp_path / "0012" / "Neutral" / "0012_000002.wav")
+    sound(tmp_path / "0012" / "0012_000003.wav")
+    found = make_corpus("esd").read(tmp_path, "en")
+    assert [(r.text, r.emotion) for r in found.recordings] == [("A sentence of words.", "neutral")]
+    assert "has no transcript" in str(found.bad["0012_000002"])
+    assert "lies in no folder of an emotion" in str(found.bad["0012_000003"])
+    with pytest.raises(InputError, match="the part 'zh' is not there"):
+        make_corpus("esd").read(tmp_path, "zh")
+
+
+def test_esd_is_handed_out_by_hand():
+    with pytest.raises(InputError, match="handed out there by hand.*give its folder as --db"):
+        make_corpus("esd").archives(["en"])
 
 
 def test_an4(tmp_path):

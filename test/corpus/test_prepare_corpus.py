@@ -43,7 +43,7 @@ def test_a_corpus_becomes_data_directories_and_pairs(tmp_path, name):
         assert all(Path(wav).is_file() for wav in data.wavs.values())
         assert all(utt.startswith(speaker) for utt, speaker in data.speakers.items())
         assert set(data.languages.values()) == {"zh" if name == "aishell3" else "en"}
-        assert bool(data.emotions) == (name == "emovdb")
+        assert bool(data.emotions) == (name in ("emovdb", "esd"))
         assert bool(data.spans) == (name == "libriheavy")
         ids |= data.wavs.keys()
         texts += len(data.wavs)

@@ -147,3 +147,21 @@ def ns2_files(system):
         "ns2_model_file": str(folder / "model.pth"),
         "codec_config": str(system / "codec" / "codec.yaml"),
     }
+
+
+STYLED = (
+    "--token_type=char",
+    "--valle_conf=style=[emotion,speaking_rate,pitch_level,pitch_variation,energy]",
+    "--valle_conf=emotions=[angry,happy,neutral,sad]",
+)
+
+
+@pytest.fixture(scope="session")
+def styled(system, tmp_path_factory):
+    """Files of a model that is told styles, which count much in it, and reads characters."""
+    files = model_files(tmp_path_factory.mktemp("styled"), system / "codec" / "codec.yaml", STYLED)
+    for kind in ("ar", "nar"):
+        weights = torch.load(files[f"{kind}_model_file"], weights_only=True)
+        weights["valle.styles.table"] *= 5
+        torch.save(weights, files[f"{kind}_model_file"])
+    return files

@@ -4,8 +4,9 @@ import numpy as np
 import soundfile
 import torch
 
-from espnet2_valle.mark.detector import REAL, SYNTHETIC, Labelled, write_shapes
+from espnet2_valle.mark.detector import REAL, SYNTHETIC
 from espnet2_valle.mark.detector_encoder import TDNNEncoder
+from espnet2_valle.mark.sound_training import Labelled, write_shapes
 
 BANDS = 6
 

@@ -35,11 +35,12 @@ class StubPool:
     rate, rows, ready, restarts, streams = RATE, 0, 1, 0, False
 
     def __init__(self):
-        self.asked, self.left = [], []
+        self.asked, self.left, self.wishes = [], [], []
         self.gate = threading.Event()
 
-    async def speak(self, text, voice, seed, streamed, sampling=None):
+    async def speak(self, text, voice, seed, streamed, sampling=None, wishes=None):
         self.asked.append((text, voice.text, seed, streamed))
+        self.wishes.append(wishes)
         try:
             words = text.split()
             if "refused" in words:

@@ -85,6 +85,14 @@ def test_a_long_text_is_said_sentence_by_sentence_with_seeds_of_their_own(start)
     assert len(got.content) > 2 * 6 * WORD  # and a pause
 
 
+def test_languages_and_style_are_those_of_the_request(start):
+    served = start()
+    style = {"emotion": "happy:0.6+sad:0.4", "emotion_strength": 2, "speaking_rate": 4, "energy": "auto"}
+    assert ask(served, {"lang": "de", **style}).status_code == 200
+    assert ask(served).status_code == 200
+    assert served.pool.wishes == [{"lang": "de", "style": style}, {}]
+
+
 def test_events_carry_the_sound_and_the_outcome(start):
     got = ask(start(), {"response_format": "pcm", "stream_format": "sse", "stream": True})
     assert got.headers["content-type"] == "text/event-stream"
@@ -111,6 +119,8 @@ def test_events_carry_the_sound_and_the_outcome(start):
         ({"speed": 2}, 400, "invalid_value"),
         ({"instructions": "whisper"}, 400, "invalid_value"),
         ({"seed": -1}, 400, "invalid_value"),
+        ({"emotion_strength": -1}, 400, "invalid_value"),
+        ({"emotion_reference": "/etc/passwd"}, 400, "invalid_value"),
         ({"file": "/etc/passwd"}, 400, "invalid_value"),
         ({"input": "refused"}, 400, "cannot_be_said"),
         ({"input": "silent"}, 422, "no_speech"),

@@ -62,6 +62,12 @@ def test_a_sentence_does_not_wait_for_the_next_and_flush_ends_one(start):
         until(lambda: [asked[0] for asked in served.pool.asked] == ["one two.", "three"])
 
 
+def test_languages_and_style_are_those_of_the_first_message(start):
+    served = start()
+    talk(served, {**START, "emotion": "sad", "lang": "de"}, text("one."), END)
+    assert served.pool.wishes == [{"lang": "de", "style": {"emotion": "sad"}}]
+
+
 @pytest.mark.parametrize(
     ("messages", "code"),
     [

@@ -93,9 +93,14 @@ LEAST = {
     ],
     "data index": [
         "--codes_dir {in}/codes --token_int {in}/data/token_int --utt2spk {in}/data/utt2spk "
-        "--utt2lang {in}/data/utt2spk --output_dir {out}/index"
+        "--utt2lang {in}/data/utt2spk --utt2emo {in}/data/utt2spk --utt2style {in}/data/utt2spk "
+        "--output_dir {out}/index"
     ],
     "data sentences": [f"{PAIRS} --sentences {{in}}/text.txt --output_dir {{out}}/said"],
+    "data style": [
+        "--data_dir {in}/data --token_int {in}/data/token_int --edges {out}/edges.yaml --fit true "
+        "--output_dir {out}/style"
+    ],
     "data timing": [
         "--codec_config {in}/codec.yaml --codes_dir {in}/codes --wav_scp {in}/data/wav.scp "
         "--token_int {in}/data/token_int --token_list {in}/tokens.txt --aligner {out}/aligner.npz --fit true "
@@ -130,6 +135,10 @@ LEAST = {
     "listening serve": ["--test_dir {in}/exp"],
     "listening analyse": ["--test_dir {in}/exp"],
     "benchmark bookkeeping": [f"--folder {{in}}/exp {JSON}"],
+    "emotion train": [
+        "--train_dir {in}/data --valid_dir {in}/data --config {conf}/emotion/train_cls.yaml "
+        "--output_dir {out}/emotion"
+    ],
     "detector train": [
         "--data_dir {in}/data --system ours={in}/data/wav.scp --pairs {in}/data/pairs "
         "--config {conf}/detector/train_asvspoof.yaml --output_dir {out}/detector"
@@ -157,6 +166,7 @@ LEAST = {
     "benchmark score": [f"--folder {{in}}/exp --config {{conf}}/score/study.yaml {JSON}"],
     "benchmark watermark": [f"--real_dir {{in}}/data --output_dir {{out}}/work {JSON}"],
     "benchmark diffusion": [f"--config {{conf}}/train_ns2_mini.yaml {JSON}"],
+    "benchmark style": [f"{MODEL} {PAIRS} --emotion_recognizer {{in}}/exp {JSON}"],
     "benchmark control": [f"{MODEL} {PAIRS} {JSON}"],
     "benchmark longform": [
         f"{MODEL} --prompt {{in}}/voice.npz --words {{in}}/text.txt --output_wav {{out}}/long.wav {JSON} "

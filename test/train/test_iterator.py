@@ -11,6 +11,7 @@ from espnet2_valle.train.concatenate import ALONE
 from espnet2_valle.train.index import TrainingIndex
 from espnet2_valle.train.index_writer import build_index
 from espnet2_valle.train.iterator import IndexedUtterances, IndexIterFactory
+from espnet2_valle.train.told_style import ToldStyle
 
 
 @pytest.fixture(scope="module")
@@ -109,3 +110,20 @@ def test_utterances_have_the_number_of_their_language(index, tmp_path):
     assert set(IndexedUtterances(spoken)[3, ALONE][1]) == {"text", "codes"}
     with pytest.raises(InputError, match="has 'de', which is none of the languages of the model: en, fr"):
         IndexedUtterances(spoken, languages=["en", "fr"])
+
+
+def test_each_token_has_the_style_of_its_utterance_and_which_of_a_pair_it_is(index, tmp_path):
+    source = index.directory.parent
+    lines = {index.utterance(n): ("sad", "shy")[n % 2] for n in range(len(index))}
+    (tmp_path / "utt2emo").write_text("".join(f"{utt} {name}\n" for utt, name in lines.items()))
+    (tmp_path / "utt2style").write_text("".join(f"{utt} 1 2 3 {n % 5}\n" for n, utt in enumerate(lines)))
+    told = {"utt2emo": tmp_path / "utt2emo", "utt2style": tmp_path / "utt2style"}
+    build_index(source, source / "token_int", source / "utt2spk", tmp_path / "index", **told)
+    styled = TrainingIndex(tmp_path / "index")
+    told_style = ToldStyle(["emotion", "energy"], ["shy", "sad"], 5)
+    utterances = IndexedUtterances(styled, separator=99, told=told_style)
+    data = utterances[3, ALONE][1]
+    assert data["text_styles"].tolist() == [[1, 1, 3]] * len(data["text"])
+    data = utterances[2, 3][1]
+    assert data["text_styles"].tolist() == [[1, 2, 2]] * 3 + [[2, 1, 3]] * 2
+    assert "text_styles" not in IndexedUtterances(styled)[3, ALONE][1]

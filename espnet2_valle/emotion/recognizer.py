@@ -1,0 +1,96 @@
+"""A trained recogniser of emotions, opened to hear."""
+
+import argparse
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+import yaml
+
+from espnet2_valle.common.audio import read_audio, resample
+from espnet2_valle.common.errors import InputError
+from espnet2_valle.common.resume import file_state
+from espnet2_valle.mark.sound_training import CONFIG, MODEL
+
+SHORTEST = 0.1  # seconds
+TRAIN = "Train one there: valle emotion train, or run.sh --emotion_recognizer true"
+
+
+class EmotionRecognizer:
+    """A recogniser.
+
+    Args:
+        model: in evaluation mode.
+        labels: emotions that it knows, in the order of its output.
+        rate: of its sounds, in Hz.
+    """
+
+    def __init__(self, model: torch.nn.Module, labels: Sequence[str], rate: int):
+        self.model = model
+        self.labels = tuple(labels)
+        self.rate = rate
+
+    @classmethod
+    def open(cls, folder: str | Path) -> "EmotionRecognizer":
+        """Open what `valle emotion train` wrote.
+
+        Raises:
+            InputError: none is there, or its files do not fit each other.
+        """
+        folder = Path(folder)
+        for name in (CONFIG, MODEL):
+            if not (folder / name).is_file():
+                raise InputError(folder, f"has no {name}", TRAIN)
+        from espnet2_valle.common.espnet_imports import import_espnet_quietly
+
+        import_espnet_quietly()
+        from espnet2_valle.emotion.task import EmotionTask
+
+        args = argparse.Namespace(**yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8")))
+        model = EmotionTask.build_model(args)
+        try:
+            model.load_state_dict(torch.load(folder / MODEL, map_location="cpu", weights_only=True))
+        except RuntimeError as error:
+            raise InputError(
+                folder / MODEL, f"its weights do not fit {CONFIG} ({error})", "Train it anew"
+            ) from error
+        return cls(model.eval(), args.token_list[:-1], int(args.frontend_conf["fs"]))
+
+    @torch.inference_mode()
+    def posteriors(self, wav: np.ndarray, rate: int, where: str | Path = "sound") -> dict[str, float]:
+        """Emotion -> its probability, in a sound (samples,) at any rate.
+
+        Raises:
+            InputError: it is too short.
+        """
+        speech = torch.from_numpy(np.ascontiguousarray(resample(wav, rate, self.rate), dtype=np.float32))
+        if len(speech) < SHORTEST * self.rate:
+            raise InputError(where, "is too short to tell an emotion", "Give a longer recording")
+        encoded, lengths = self.model.encode(speech[None], torch.tensor([len(speech)]))
+        shares = self.model.decoder(encoded, lengths)[0].float().softmax(-1)
+        return dict(zip(self.labels, shares.tolist()))
+
+
+@lru_cache(maxsize=4)
+def open_recognizer(folder: str) -> EmotionRecognizer:
+    """Open a recogniser once in each process; see `EmotionRecognizer.open`."""
+    return EmotionRecognizer.open(folder)
+
+
+def heard_emotions(folder: str, recording: str) -> dict[str, float]:
+    """Emotions of a recording and their shares, as the recogniser of a folder hears them.
+
+    Raises:
+        InputError: see `EmotionRecognizer`, or the recording cannot be read.
+    """
+    if not Path(recording).is_file():
+        raise InputError("--emotion_reference", f"no such file '{recording}'", "Correct the path")
+    return dict(_heard(folder, recording, file_state(recording)))
+
+
+@lru_cache(maxsize=64)
+def _heard(folder: str, recording: str, state: str) -> tuple[tuple[str, float], ...]:
+    wav, rate = read_audio(recording)
+    return tuple(open_recognizer(folder).posteriors(wav, rate, recording).items())
