@@ -12,7 +12,7 @@ case "$*" in
 esac
 # shellcheck source=../egs2/valle/utils/setup_env.sh
 . egs2/valle/utils/setup_env.sh
-setup_env "$(pwd)" espeak,score,longform,languages,finetune,lyra,serve,test,dev
+setup_env "$(pwd)" espeak,score,longform,languages,emotion,finetune,lyra,serve,test,dev
 
 check() {
     echo "== $*"

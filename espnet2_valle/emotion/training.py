@@ -8,11 +8,11 @@ import soundfile
 from espnet2_valle.asr.training import frontend_options, highest_frequency
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
+from espnet2_valle.data.combine import UNKNOWN_EMOTION
 from espnet2_valle.data.datadir import DataDir
 from espnet2_valle.mark.sound_training import Labelled, train_on_sounds
 
 DONE = "emotion.done"
-UNKNOWN = "unknown"  # of corpora that do not tell any
 LABELS = "labels.txt"
 UTT2EMO = "Write utt2emo into the data directory (stage 1) and run stage 2 again"
 
@@ -72,7 +72,7 @@ def _labelled(data: DataDir) -> list[Labelled]:
     Raises:
         InputError: there is none, or a label with a space, which ESPnet takes for two.
     """
-    known = {key: label for key, label in sorted(data.emotions.items()) if label != UNKNOWN}
+    known = {key: label for key, label in sorted(data.emotions.items()) if label != UNKNOWN_EMOTION}
     if not known:
         raise InputError(data.path / "utt2emo", "is missing, or tells no emotion", UTT2EMO)
     for key, label in known.items():

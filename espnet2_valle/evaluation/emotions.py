@@ -8,6 +8,7 @@ from typing import Any
 from espnet2_valle.common.audio import read_audio
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.resume import Journal, file_state
+from espnet2_valle.data.combine import UNKNOWN_EMOTION
 from espnet2_valle.emotion.recognizer import open_recognizer
 from espnet2_valle.evaluation.bootstrap import ratio_metric
 from espnet2_valle.evaluation.groups import figures_of_groups
@@ -16,13 +17,14 @@ from espnet2_valle.jobs.pool import parallel_map
 from espnet2_valle.mark.sound_training import MODEL
 
 NOTHING = "nothing"  # is heard where there is no sound, or too little
-UNKNOWN = "unknown"  # emotion of recordings of corpora that do not tell any
 WORTH = 50  # recordings, for a worker of its own
 
 
 def intended_of(pairs: Mapping[str, str]) -> dict[str, str]:
     """The pairs whose emotion is known, in order; none where all have the same."""
-    known = {pair: emotion for pair, emotion in sorted(pairs.items()) if emotion and emotion != UNKNOWN}
+    known = {
+        pair: emotion for pair, emotion in sorted(pairs.items()) if emotion and emotion != UNKNOWN_EMOTION
+    }
     return known if len(set(known.values())) > 1 else {}
 
 

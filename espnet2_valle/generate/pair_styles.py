@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.data.combine import UNKNOWN_EMOTION
 from espnet2_valle.data.pairs import Pair, read_lines_of_pairs
 from espnet2_valle.generate.request import Request
 from espnet2_valle.generate.styles import REFERENCE, STRENGTH, StyleOptions
 from espnet2_valle.valle.styles import EMOTION
 
 LINE = "pair_id emotion=happy emotion_strength=2 speaking_rate=5"
-UNKNOWN = "unknown"  # emotion of utterances of corpora that do not tell any
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,8 @@ def read_styles(
     found = {}
     for pair in pairs:
         given = _wishes(lines.get(pair.pair_id, ""), pair.pair_id, path or "")
-        told = emotions.get(pair.target_utt, UNKNOWN)
-        emotion = "" if told == UNKNOWN else told
+        told = emotions.get(pair.target_utt, UNKNOWN_EMOTION)
+        emotion = "" if told == UNKNOWN_EMOTION else told
         found[pair.pair_id] = PairStyle(given, emotion, bool((several and emotion) or given))
     return found
 

@@ -4,8 +4,9 @@ import argparse
 import re
 
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.data.combine import UNKNOWN_EMOTION
 from espnet2_valle.train.index import TrainingIndex
-from espnet2_valle.train.told_style import EMOTIONS_REMEDY, UNKNOWN, ToldStyle
+from espnet2_valle.train.told_style import EMOTIONS_REMEDY, ToldStyle
 from espnet2_valle.valle.styles import EMOTION, StyleConditions
 
 OPTION = "valle_conf: style"
@@ -35,7 +36,7 @@ def fill_emotions(args: argparse.Namespace, index: str | None) -> None:
         return
     emotions = args.valle_conf.get("emotions")
     if not emotions:
-        emotions = sorted({*TrainingIndex(index).emotions} - {UNKNOWN})
+        emotions = sorted({*TrainingIndex(index).emotions} - {UNKNOWN_EMOTION})
         if not emotions:
             raise InputError(index, f"tells no emotions, and {OPTION} names them", EMOTIONS_REMEDY)
         args.valle_conf = {**args.valle_conf, "emotions": emotions}

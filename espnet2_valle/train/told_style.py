@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.data.combine import UNKNOWN_EMOTION
 from espnet2_valle.train.index import TrainingIndex
 from espnet2_valle.valle.styles import EMOTION
 
-UNKNOWN = "unknown"  # emotion of utterances of corpora that do not tell any
 EMOTIONS_REMEDY = "Write utt2emo into the data directory (stage 1) and run stages 2 to 4 again"
 STYLE_REMEDY = "Run stage 4 again with --measure_style true"
 
@@ -52,12 +52,14 @@ class ToldStyle:
                     "Choose as many bins as stage 4 measured",
                 )
             return column
-        other = sorted({*index.emotions} - {*self.emotions, UNKNOWN})
+        other = sorted({*index.emotions} - {*self.emotions, UNKNOWN_EMOTION})
         if other:
             raise InputError(
                 index.directory / "emotions.txt",
                 f"has '{other[0]}', which is none of the emotions of the model: {', '.join(self.emotions)}",
                 f"{EMOTIONS_REMEDY}, or name it in valle_conf: emotions",
             )
-        numbers = [0 if label == UNKNOWN else self.emotions.index(label) + 1 for label in index.emotions]
+        numbers = [
+            0 if label == UNKNOWN_EMOTION else self.emotions.index(label) + 1 for label in index.emotions
+        ]
         return np.array(numbers, dtype=np.int64)[column]
