@@ -47,7 +47,7 @@ class Corpus(AbsCorpus):
         )
 
     def is_root(self, path: Path) -> bool:
-        return any(_texts(folder) is not None for folder in _speakers(path))
+        return path.is_dir() and any(_texts(folder) is not None for folder in _speakers(path))
 
     def read(self, root: Path, part: str) -> Found:
         found = Found()
