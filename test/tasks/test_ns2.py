@@ -86,10 +86,12 @@ def test_data_without_timing_are_told(archive, tmp_path):
         NS2Task.main(cmd=[word for word in words if "timing,timing" not in word])
 
 
-@pytest.mark.parametrize("size", ["mini", "base", "paper"])
-def test_each_config_builds_its_model(archive, size, tmp_path):
+@pytest.mark.parametrize(
+    "config", ["train_ns2_mini", "train_ns2_base", "train_ns2_paper", "tuning/train_ns2_mini_real"]
+)
+def test_each_config_builds_its_model(archive, config, tmp_path):
     words = [word for word in ns2_options(archive) if not word.startswith(("--config", "--ns2_conf"))]
-    args = NS2Task.get_parser().parse_args([f"--config={CONF}/train_ns2_{size}.yaml", *words])
+    args = NS2Task.get_parser().parse_args([f"--config={CONF}/{config}.yaml", *words])
     with torch.device("meta"):
         args.latent_dim = 128
         args.codec_config = {
@@ -100,5 +102,5 @@ def test_each_config_builds_its_model(archive, size, tmp_path):
             "codebook_size": 1024,
         }
         count = sum(one.numel() for one in NS2Task.build_model(args).parameters()) / 1e6
-    least, most = {"mini": (2, 6), "base": (60, 150), "paper": (150, 450)}[size]
+    least, most = {"mini": (2, 6), "base": (60, 150), "paper": (150, 450)}[config.split("_")[2]]
     assert least < count < most
