@@ -17,26 +17,29 @@ from espnet2_valle.zoo.pack import pack
 from .conftest import RATE, buzz
 
 MODEL = Path("egs2/valle/exp/mini/model.zip")
-LANGUAGES = "languages"
+LANGUAGES, EMOTIONS = "languages", "emotions"
 PYTHON = [block for block in blocks("python") if block.page in ("README.md", "docs/api.md")]
 SAYING = [one for one in shell_commands() if one.words[:2] in (("valle", "say"), ("valle", "stream"))]
 SAYING += [one for one in shell_commands() if one.words[:2] == ("valle", "longform")]
 
 
 @pytest.fixture(scope="module")
-def folder(files, told, tmp_path_factory):
+def folder(files, told, styled, tmp_path_factory):
     """A folder that holds what the pages name: models, a voice, its prepared prompt, a text.
 
-    LANGUAGES in it holds what they name of a model of several languages.
+    LANGUAGES in it holds what they name of a model of several languages, EMOTIONS of one of emotions.
     """
     root = tmp_path_factory.mktemp("use")
     for output in (MODEL, Path("model.zip")):
         pack_files(files, root / output)
     pack_files(told, root / LANGUAGES / "model.zip")
     soundfile.write(root / LANGUAGES / "english.wav", buzz(110, 1.0), RATE)
+    pack_files(styled, root / EMOTIONS / "model.zip")
+    soundfile.write(root / EMOTIONS / "voice.wav", buzz(110, 1.0), RATE)
     soundfile.write(root / "voice.wav", buzz(110, 1.0), RATE)
     prompt = PreparedPrompt.encode(buzz(110, 1.0), "b c", Text2Speech.from_files(**files).codec)
     prompt.save(root / "voice.npz")
+    prompt.save(root / EMOTIONS / "voice.npz")
     (root / "chapter.txt").write_text("A b c. B a.\n")
     return root
 
@@ -66,7 +69,8 @@ def test_what_a_page_says_aloud_is_heard(command, folder, monkeypatch, capfdbina
     if command.words[1] == "longform":
         pytest.importorskip("sentencex")
     words = list(command.words)
-    here = folder / LANGUAGES if "--lang" in words else folder
+    kinds = {"--lang": LANGUAGES, "--emotion": EMOTIONS}
+    here = next((folder / kinds[word] for word in words if word in kinds), folder)
     monkeypatch.chdir(here)
     monkeypatch.setattr(sys, "argv", words)
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"a b c")))
