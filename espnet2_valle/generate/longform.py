@@ -19,6 +19,7 @@ from espnet2_valle.generate.resumable_wav import GrowingRecording
 from espnet2_valle.generate.sentences import Sentence
 from espnet2_valle.generate.speech import Speech
 from espnet2_valle.generate.text2speech import Text2Speech
+from espnet2_valle.text.markup import without_emotions
 from espnet2_valle.text.tokens import NO_SYMBOL
 
 FIXED, ROLLING = "fixed", "rolling"
@@ -165,7 +166,7 @@ def _next_prompt(result: Speech, sentence: Sentence, text2speech: Text2Speech) -
     wav = result.wav.numpy()
     if result.outcome is not Outcome.OK or len(wav) < ROLLING_SECONDS * text2speech.fs:
         return None
-    prompt = PreparedPrompt.encode(wav, sentence.text, text2speech.codec)
+    prompt = PreparedPrompt.encode(wav, without_emotions(sentence.text), text2speech.codec)
     return replace(prompt, lang=sentence.lang or "")
 
 

@@ -6,11 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from espnet2_valle.bin import valle_inference, valle_longform, valle_stream
 from espnet2_valle.common.audio import write_audio
+from espnet2_valle.common.conf import find
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.data.pairs import read_pairs
+from espnet2_valle.generate import longform
 from espnet2_valle.generate import text2speech as module
 from espnet2_valle.generate.ar_decoding import decode_ar
 from espnet2_valle.generate.opening import ModelSpec
@@ -307,7 +310,7 @@ def test_the_emotion_of_a_reference_is_its_shares(text2speech, voice, monkeypatc
         prepared(text2speech, voice, **style)
 
 
-def test_commands_say_with_emotions(styled, system, tmp_path):
+def test_commands_say_with_emotions(styled, tmp_path, monkeypatch):
     pytest.importorskip("sentencex", reason="the extra longform is not installed")
     voice = PreparedPrompt.encode(buzz(110, 1.0), "b c", Text2Speech.from_files(**styled).codec)
     voice.save(tmp_path / "me.npz")
@@ -316,8 +319,13 @@ def test_commands_say_with_emotions(styled, system, tmp_path):
     spoken = [*options, f"--prompt={tmp_path}/me.npz", "--emotion=happy", "--emotion_strength=2"]
     valle_inference.main([*spoken, "--text=a b", f"--output_wav={tmp_path}/a.wav"])
     valle_longform.main([*spoken, f"--text_file={tmp_path}/text", f"--output_wav={tmp_path}/b.wav"])
+    rolling = yaml.safe_load(find("longform.yaml").read_text()) | {"prompt": "rolling"}
+    (tmp_path / "rolling.yaml").write_text(yaml.safe_dump(rolling))
+    monkeypatch.setattr(longform, "ROLLING_SECONDS", 0.0)
+    command = [*spoken, f"--text_file={tmp_path}/text", f"--longform_config={tmp_path}/rolling.yaml"]
+    valle_longform.main([*command, f"--output_wav={tmp_path}/e.wav"])
     valle_stream.main([*spoken, "--text=a <emotion=sad>b</emotion>", f"--output_wav={tmp_path}/c.wav"])
-    for name in "abc":
+    for name in "abce":
         assert (tmp_path / f"{name}.wav").stat().st_size > 44
     with pytest.raises(InputError, match="does not know 'shy'"):
         valle_longform.main(
