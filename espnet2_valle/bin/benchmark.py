@@ -10,7 +10,7 @@ from importlib import import_module
 
 from espnet2_valle.bench.metric import render, write_json
 from espnet2_valle.commands import COMMANDS
-from espnet2_valle.common.checks import check_output_file
+from espnet2_valle.common.checks import check_folder, check_output_file
 from espnet2_valle.common.cli import parse, run_command
 
 # A benchmark is a module of espnet2_valle/bench with `add_arguments` and `measure`, and a line in the table.
@@ -32,7 +32,7 @@ def get_parser(name: str = "") -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run one benchmark."""
     words = sys.argv[1:] if argv is None else argv
-    args = parse(get_parser(*words[:1]), words, model=check_output_file)
+    args = parse(get_parser(*words[:1]), words, model=check_output_file, emotion_recognizer=check_folder())
     metrics = import_module(f"espnet2_valle.bench.{args.benchmark}").measure(args)
     print(render(metrics))
     if args.json:
