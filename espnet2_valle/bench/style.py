@@ -76,7 +76,7 @@ def strength_metrics(
     data: DataDir,
     about: Mapping[str, Any],
 ) -> list[Metric]:
-    """How often the emotion of each target is recognised, and how likely it is, by strength."""
+    """Count how often the emotion of each target is recognised, and how likely it is, by strength."""
     recognizer = open_recognizer(args.emotion_recognizer)
     moved = [pair for pair in pairs if data.emotions.get(pair.target_utt, NEUTRAL) != NEUTRAL]
     if not moved:

@@ -225,7 +225,7 @@ def language_parts(scores: Mapping[str, Any]) -> list[str]:
 
 
 def crossing_lines(scores: Mapping[str, Any]) -> list[str]:
-    """What crossing languages leaves of word accuracy and similarity, a line for each system."""
+    """Word accuracy and similarity that are left across languages, a line for each system."""
     lines = []
     for name, shares in scores.get("across_over_within", {}).items():
         told = [

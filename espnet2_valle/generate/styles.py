@@ -68,7 +68,7 @@ class StyleOptions:
 
     @property
     def heard_state(self) -> dict[str, str]:
-        """What decides which emotion is heard in a reference: it and the recogniser, as they are now."""
+        """Digests of a reference and of its recogniser, which decide on the emotion that is heard."""
         if not self.emotion_reference:
             return {}
         weights = Path(self.emotion_recognizer, MODEL)
@@ -133,7 +133,7 @@ def level_of(given: str, name: str) -> float | None:
 
 
 class StyleTeller:
-    """What is asked for, as a model is told it.
+    """The style that is asked for, as a model is told it.
 
     Args:
         conditions: of the model.

@@ -159,7 +159,7 @@ class Lanes:
 
     @property
     def weights(self) -> list[torch.Tensor | None]:
-        """What each lane's tokens are told."""
+        """The styles that each lane's tokens are told."""
         return [style and style.weights for style in self.styles]
 
     def combined(self, logits: torch.Tensor) -> torch.Tensor:
@@ -178,7 +178,7 @@ class Lanes:
         return rows[self.owners] if self._guided else rows
 
     def gathered(self, lanes: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-        """What the rows' own lanes have, of one for each lane."""
+        """Entries of the rows' own lanes, of one for each lane."""
         return [lanes[first] for first in self._first]
 
     def of_rows(self, rows: Sequence[int]) -> list[int]:
