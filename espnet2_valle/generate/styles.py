@@ -68,7 +68,7 @@ class StyleOptions:
 
     @property
     def heard_state(self) -> dict[str, str]:
-        """States of the files of a reference and its recogniser, which decide on the emotion that is heard."""
+        """States of the files of a reference and its recogniser, which decide what emotion is heard."""
         if not self.emotion_reference:
             return {}
         weights = Path(self.emotion_recognizer, MODEL)
