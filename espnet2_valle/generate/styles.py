@@ -10,7 +10,7 @@ import torch
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.options import check_keys
 from espnet2_valle.common.resume import file_state
-from espnet2_valle.generate.option import ACCEPTED, kinds, not_negative, option
+from espnet2_valle.generate.option import ACCEPTED, kinds, option
 from espnet2_valle.mark.sound_training import MODEL
 from espnet2_valle.valle.styles import ATTRIBUTES, EMOTION, SpokenStyle, StyleConditions
 
@@ -19,6 +19,11 @@ STRENGTH, REFERENCE, RECOGNIZER = "emotion_strength", "emotion_reference", "emot
 TRAIN = "Leave it out, or train a model that is told it (valle_conf: style, docs/emotion.md)"
 LEVEL_HELP = "auto, or from 1 (lowest) to as many values as the model has, 5 by default; 3.5 lies between two"
 ROUNDING = 0.01  # of shares that are to add up to 1
+MOST_STRENGTH = 20.0  # of guidance: far beyond what speech stands, and logits stay finite
+
+
+def _is_strength(value: float) -> bool:
+    return 0 <= value <= MOST_STRENGTH
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,7 @@ class StyleOptions:
 
     emotion: str = option("", "such as happy, or a blend, happy:0.6+sad:0.4; default: the model's own choice")
     emotion_strength: float = option(
-        1.0, "guidance: above 1 the emotion counts more (twice the work), 1 as learnt, 0 none", not_negative
+        1.0, "guidance: above 1 the emotion counts more (twice the work), 1 as learnt, 0 none", _is_strength
     )
     emotion_reference: str = option(
         "", "recording whose emotion is to be taken, whoever speaks; needs --emotion_recognizer"

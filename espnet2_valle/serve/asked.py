@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from espnet2_valle.generate.styles import MOST_STRENGTH
 from espnet2_valle.serve.refusal import Refusal, invalid
 
 Asked = TypeVar("Asked", bound=BaseModel)
@@ -37,7 +38,7 @@ class Wishes(Strict):
     prompt_lang: str | None = None
     accent: str | None = None
     emotion: str | None = None
-    emotion_strength: Annotated[float, Field(ge=0)] | None = None
+    emotion_strength: Annotated[float, Field(ge=0, le=MOST_STRENGTH)] | None = None
     speaking_rate: Level = None
     pitch_level: Level = None
     pitch_variation: Level = None

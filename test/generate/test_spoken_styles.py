@@ -58,6 +58,8 @@ def test_an_emotion_is_one_or_a_blend():
         ({"emotion": "happy+"}, "'' is no emotion"),
         ({"emotion": "sad+sad"}, "'sad' comes twice"),
         ({"emotion_strength": -1.0}, "--emotion_strength: -1.0 is out of range"),
+        ({"emotion_strength": 1e300}, "--emotion_strength: 1e+300 is out of range"),
+        ({"emotion_strength": float("nan")}, "--emotion_strength: nan is out of range"),
         ({"speaking_rate": "fast"}, "--speaking_rate: 'fast' is out of range. Give auto"),
         ({"energy": 0}, "--energy: '0' is out of range"),
     ],

@@ -120,6 +120,7 @@ def test_events_carry_the_sound_and_the_outcome(start):
         ({"instructions": "whisper"}, 400, "invalid_value"),
         ({"seed": -1}, 400, "invalid_value"),
         ({"emotion_strength": -1}, 400, "invalid_value"),
+        ({"emotion": "happy", "emotion_strength": 1e300}, 400, "invalid_value"),
         ({"emotion_reference": "/etc/passwd"}, 400, "invalid_value"),
         ({"file": "/etc/passwd"}, 400, "invalid_value"),
         ({"input": "refused"}, 400, "cannot_be_said"),
