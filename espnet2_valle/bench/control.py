@@ -1,16 +1,14 @@
 """Speed and pitch of what a NaturalSpeech 2 model says, against what was asked for."""
 
 import argparse
-from collections.abc import Sequence
 
 import numpy as np
 
 from espnet2_valle.asr.timing import frame_pitch
 from espnet2_valle.bench.metric import Metric
-from espnet2_valle.common.seeds import seed_of
+from espnet2_valle.bench.saying import say
 from espnet2_valle.data.datadir import DataDir
-from espnet2_valle.data.pairs import Pair, read_pairs
-from espnet2_valle.generate.request import Request
+from espnet2_valle.data.pairs import read_pairs
 from espnet2_valle.generate.speech import Speech
 from espnet2_valle.generate.text2speech import Text2Speech
 from espnet2_valle.ns2.control import SEMITONES
@@ -34,37 +32,22 @@ def measure(args: argparse.Namespace) -> list[Metric]:
     text2speech = Text2Speech.from_pretrained(args.model_tag)
     data = DataDir.load(args.data_dir)
     pairs = read_pairs(args.pairs)[: args.num_pairs]
-    plain = say(text2speech, pairs, data, "")
+    plain = say(text2speech, pairs, data, control="")
     about = {"model": args.model_tag, "pairs": len(pairs)}
     metrics = []
     for speed in args.speeds:
-        changed = say(text2speech, pairs, data, f"speed={speed}")
+        changed = say(text2speech, pairs, data, control=f"speed={speed}")
         ratios = [len(one.wav) * speed / len(other.wav) for one, other in zip(changed, plain, strict=True)]
         error = float(np.mean(np.abs(np.array(ratios) - 1)))
         setting = {**about, "speed": speed}
         metrics.append(Metric("control_length_error", error, "share", f"<= {LENGTH_BAR}", setting))
     for semitones in args.semitones:
-        changed = say(text2speech, pairs, data, f"pitch={semitones}")
+        changed = say(text2speech, pairs, data, control=f"pitch={semitones}")
         heard = [semitones_between(other, one) for one, other in zip(changed, plain, strict=True)]
         error = float(np.median(np.abs(np.array(heard) - semitones)))
         setting = {**about, "semitones": semitones}
         metrics.append(Metric("control_pitch_error", error, "semitones", f"<= {PITCH_BAR}", setting))
     return metrics
-
-
-def say(text2speech: Text2Speech, pairs: Sequence[Pair], data: DataDir, control: str) -> list[Speech]:
-    """The speech of each pair with the same wishes; a seed is of its pair."""
-    requests = [
-        Request(
-            data.texts[pair.target_utt],
-            data.wavs[pair.prompt_utt],
-            data.texts[pair.prompt_utt],
-            seed=seed_of(text2speech.seed, pair.pair_id),
-            control=control,
-        )
-        for pair in pairs
-    ]
-    return text2speech.batch(requests)
 
 
 def semitones_between(low: Speech, high: Speech) -> float:

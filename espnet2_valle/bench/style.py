@@ -8,14 +8,12 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from espnet2_valle.bench.metric import Metric
+from espnet2_valle.bench.saying import say
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.common.seeds import seed_of
 from espnet2_valle.data.datadir import DataDir
 from espnet2_valle.data.pairs import Pair, read_pairs
 from espnet2_valle.data.styles import measure as measure_style
 from espnet2_valle.emotion.recognizer import open_recognizer
-from espnet2_valle.generate.request import Request
-from espnet2_valle.generate.speech import Speech
 from espnet2_valle.generate.text2speech import Text2Speech
 from espnet2_valle.valle.styles import ATTRIBUTES
 
@@ -87,7 +85,7 @@ def strength_metrics(
         for pair in moved:
             emotion = data.emotions[pair.target_utt]
             wishes = {"emotion": emotion, "emotion_strength": strength}
-            (speech,) = say(text2speech, [pair], data, wishes)
+            (speech,) = say(text2speech, [pair], data, style=wishes)
             posteriors = recognizer.posteriors(speech.wav.numpy(), speech.fs) if len(speech.wav) else {}
             right = bool(posteriors) and max(posteriors, key=lambda one: posteriors[one]) == emotion
             likely.append((posteriors.get(emotion, 0.0), right))
@@ -104,7 +102,7 @@ def heard(
     text2speech: Text2Speech, pairs: Sequence[Pair], data: DataDir, wishes: Mapping[str, Any]
 ) -> np.ndarray:
     """Measures (pairs, attributes) of the speech of each pair with the same wishes."""
-    said = say(text2speech, pairs, data, wishes)
+    said = say(text2speech, pairs, data, style=wishes)
     counts = [len(text2speech.tokenizer.encode(data.texts[pair.target_utt])) for pair in pairs]
     nothing = np.full(len(ATTRIBUTES), np.nan)
     return np.array(
@@ -113,20 +111,3 @@ def heard(
             for one, count in zip(said, counts, strict=True)
         ]
     )
-
-
-def say(
-    text2speech: Text2Speech, pairs: Sequence[Pair], data: DataDir, wishes: Mapping[str, Any]
-) -> list[Speech]:
-    """The speech of each pair in the same style; a seed is of its pair."""
-    requests = [
-        Request(
-            data.texts[pair.target_utt],
-            data.wavs[pair.prompt_utt],
-            data.texts[pair.prompt_utt],
-            seed=seed_of(text2speech.seed, pair.pair_id),
-            style=wishes,
-        )
-        for pair in pairs
-    ]
-    return text2speech.batch(requests)

@@ -20,10 +20,10 @@ from espnet2_valle.common.audio import read_audio
 from espnet2_valle.common.conf import read_yaml
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
-from espnet2_valle.common.resume import Journal, digest, file_state
+from espnet2_valle.common.resume import digest, file_state
 from espnet2_valle.data.datadir import DataDir, read_scp, write_scp
 from espnet2_valle.data.made_from import told_to_make_anew
-from espnet2_valle.jobs.pool import parallel_map
+from espnet2_valle.jobs.kept import kept_map
 from espnet2_valle.valle.styles import ATTRIBUTES
 
 UTT2STYLE = "utt2style"
@@ -171,22 +171,12 @@ def _measured(jobs: Mapping[str, tuple[str, int]], folder: Path, nj: int) -> dic
     """Measures of utterances, of which those that are there and whose sounds are the same are kept."""
     states = {key: digest([file_state(wav), str(tokens)]) for key, (wav, tokens) in jobs.items()}
     folder.mkdir(parents=True, exist_ok=True)
-    with Journal(folder / "measures.jsonl") as journal:
-        found = {
-            key: np.array(values, dtype=np.float64)
-            for key, state, values in journal.read()
-            if states.get(key) == state
-        }
-        pending = [key for key in jobs if key not in found]
-        made = parallel_map(_measure_file, [jobs[key] for key in pending], nj, "style", worth=WORTH)
-        for key, values in zip(pending, made):
-            found[key] = values
-            journal.append([key, states[key], values.tolist()])
-    return {key: found[key] for key in jobs}
+    made = kept_map(_measure_file, jobs, states, folder / "measures.jsonl", nj, "style", WORTH)
+    return {key: np.array(values, dtype=np.float64) for key, values in made.items()}
 
 
-def _measure_file(job: tuple[str, int]) -> np.ndarray:
+def _measure_file(job: tuple[str, int]) -> list[float]:
     path, tokens = job
     with told_to_make_anew():
         wav, rate = read_audio(path)
-    return measure(wav, rate, tokens)
+    return measure(wav, rate, tokens).tolist()

@@ -1,21 +1,33 @@
 """A trained recogniser of emotions, opened to hear."""
 
-import argparse
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-import yaml
 
 from espnet2_valle.common.audio import read_audio, resample
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.resume import file_state
-from espnet2_valle.mark.sound_training import CONFIG, MODEL
+from espnet2_valle.mark.sound_training import open_trained
+
+if TYPE_CHECKING:
+    from espnet2_valle.emotion.task import EmotionTask
 
 SHORTEST = 0.1  # seconds
 TRAIN = "Train one there: valle emotion train, or run.sh --emotion_recognizer true"
+
+
+def emotion_task() -> type["EmotionTask"]:
+    """The task of ESPnet that recognisers are trained with, imported when it is needed."""
+    from espnet2_valle.common.espnet_imports import import_espnet_quietly
+
+    import_espnet_quietly()
+    from espnet2_valle.emotion.task import EmotionTask
+
+    return EmotionTask
 
 
 class EmotionRecognizer:
@@ -39,24 +51,8 @@ class EmotionRecognizer:
         Raises:
             InputError: none is there, or its files do not fit each other.
         """
-        folder = Path(folder)
-        for name in (CONFIG, MODEL):
-            if not (folder / name).is_file():
-                raise InputError(folder, f"has no {name}", TRAIN)
-        from espnet2_valle.common.espnet_imports import import_espnet_quietly
-
-        import_espnet_quietly()
-        from espnet2_valle.emotion.task import EmotionTask
-
-        args = argparse.Namespace(**yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8")))
-        model = EmotionTask.build_model(args)
-        try:
-            model.load_state_dict(torch.load(folder / MODEL, map_location="cpu", weights_only=True))
-        except RuntimeError as error:
-            raise InputError(
-                folder / MODEL, f"its weights do not fit {CONFIG} ({error})", "Train it anew"
-            ) from error
-        return cls(model.eval(), args.token_list[:-1], int(args.frontend_conf["fs"]))
+        model, args = open_trained(folder, emotion_task, TRAIN)
+        return cls(model, args.token_list[:-1], int(args.frontend_conf["fs"]))
 
     @torch.inference_mode()
     def posteriors(self, wav: np.ndarray, rate: int, where: str | Path = "sound") -> dict[str, float]:

@@ -6,7 +6,6 @@ Frontend, normalisation, loss, model and trainer are ESPnet's, as are its encode
 import argparse
 
 import torch
-from espnet2.asr.encoder.abs_encoder import AbsEncoder
 from espnet2.cls.decoder.abs_decoder import AbsDecoder
 from espnet2.cls.decoder.linear_decoder import LinearDecoder
 from espnet2.cls.espnet_model import ESPnetClassificationModel
@@ -15,8 +14,7 @@ from espnet2.train.class_choices import ClassChoices
 from torch import nn
 
 from espnet2_valle.common.extras import import_extra
-from espnet2_valle.mark.detector_encoder import TDNNEncoder
-from espnet2_valle.mark.detector_task import pooled
+from espnet2_valle.mark.sound_task import acoustic_parts, pooled, replaced, with_tdnn
 
 UNKNOWN = "<unk>"
 
@@ -49,12 +47,7 @@ class PooledDecoder(AbsDecoder):
         return self.output.out_features
 
 
-encoders = ClassChoices(
-    name=encoder_choices.name,
-    classes={**encoder_choices.classes, "tdnn": TDNNEncoder},
-    type_check=AbsEncoder,
-    default="tdnn",
-)
+encoders = with_tdnn(encoder_choices)
 decoders = ClassChoices(
     name="decoder",
     classes={"linear": LinearDecoder, "pooled": PooledDecoder},
@@ -66,15 +59,7 @@ decoders = ClassChoices(
 class EmotionTask(CLSTask):
     """The task, with `--decoder pooled` and `--encoder tdnn` beside ESPnet's."""
 
-    class_choices_list = [
-        *(
-            choices
-            for choices in CLSTask.class_choices_list
-            if choices.name not in (encoders.name, decoders.name)
-        ),
-        encoders,
-        decoders,
-    ]
+    class_choices_list = replaced(CLSTask.class_choices_list, encoders, decoders)
 
     @classmethod
     def build_model(cls, args: argparse.Namespace) -> ESPnetClassificationModel:
@@ -87,22 +72,15 @@ class EmotionTask(CLSTask):
         if isinstance(args.token_list, str):
             with open(args.token_list, encoding="utf-8") as stream:
                 args.token_list = stream.read().splitlines()
-        frontend = frontend_choices.get_class(args.frontend)(**args.frontend_conf)
-        specaug = specaug_choices.get_class(args.specaug)
-        normalize = normalize_choices.get_class(args.normalize)
-        encoder = encoders.get_class(args.encoder)(input_size=frontend.output_size(), **args.encoder_conf)
+        parts = acoustic_parts(args, frontend_choices, specaug_choices, normalize_choices, encoders)
         labels = len(args.token_list) - 1  # without <unk>, which is the last
         decoder = decoders.get_class(args.decoder)(
-            labels, encoder_output_size=encoder.output_size(), **args.decoder_conf
+            labels, encoder_output_size=parts["encoder"].output_size(), **args.decoder_conf
         )
         return ESPnetClassificationModel(
             vocab_size=labels,
             token_list=args.token_list,
-            frontend=frontend,
-            specaug=specaug and specaug(**args.specaug_conf),
-            normalize=normalize and normalize(**args.normalize_conf),
-            preencoder=None,
-            encoder=encoder,
+            **parts,
             decoder=decoder,
             **args.model_conf,
         )

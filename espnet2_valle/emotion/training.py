@@ -10,6 +10,7 @@ from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
 from espnet2_valle.data.combine import UNKNOWN_EMOTION
 from espnet2_valle.data.datadir import DataDir
+from espnet2_valle.emotion.recognizer import emotion_task
 from espnet2_valle.mark.sound_training import Labelled, train_on_sounds
 
 DONE = "emotion.done"
@@ -55,15 +56,7 @@ def train_emotion_recognizer(
         stream.writelines(f"{label}\n" for label in (*labels, "<unk>"))
     words = [*frontend_options(rates[0], highest_frequency(train, rates[0])), *options]
     words += ["--token_list", str(folder / LABELS)]
-    from espnet2_valle.common.espnet_imports import import_espnet_quietly
-
-    import_espnet_quietly()
-    from espnet2_valle.emotion.task import EmotionTask
-
-    def start(command: Sequence[str]) -> None:
-        EmotionTask.main(cmd=command)
-
-    train_on_sounds(start, sets, folder, config, words, "text", folder / DONE, "recogniser")
+    train_on_sounds(emotion_task, sets, folder, config, words, "text", folder / DONE, "recogniser")
 
 
 def _labelled(data: DataDir) -> list[Labelled]:

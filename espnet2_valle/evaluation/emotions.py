@@ -7,16 +7,16 @@ from typing import Any
 
 from espnet2_valle.common.audio import read_audio
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.common.resume import Journal, file_state
+from espnet2_valle.common.resume import file_state
 from espnet2_valle.data.combine import UNKNOWN_EMOTION
 from espnet2_valle.emotion.recognizer import open_recognizer
 from espnet2_valle.evaluation.bootstrap import ratio_metric
 from espnet2_valle.evaluation.groups import figures_of_groups
+from espnet2_valle.evaluation.table import NOTHING
 from espnet2_valle.evaluation.utterance import UtteranceScore
-from espnet2_valle.jobs.pool import parallel_map
+from espnet2_valle.jobs.kept import kept_map
 from espnet2_valle.mark.sound_training import MODEL
 
-NOTHING = "nothing"  # is heard where there is no sound, or too little
 WORTH = 50  # recordings, for a worker of its own
 
 
@@ -99,16 +99,8 @@ def _heard(wavs: Mapping[str, str], recognizer: str, folder: Path, name: str, nj
     """Emotion that is heard in each sound file; what was heard before in the same ones is kept."""
     weights = file_state(Path(recognizer, MODEL))
     states = {pair: f"{file_state(path)} {weights}" for pair, path in wavs.items()}
-    with Journal(folder / f"{name}.emotions.jsonl", ensure_ascii=False) as journal:
-        found = {pair: label for pair, state, label in journal.read() if states.get(pair) == state}
-        pending = [pair for pair in wavs if pair not in found]
-        made = parallel_map(
-            partial(_listen, recognizer), [wavs[pair] for pair in pending], nj, f"emotions {name}", WORTH
-        )
-        for pair, label in zip(pending, made):
-            found[pair] = label
-            journal.append([pair, states[pair], label])
-    return {pair: found[pair] for pair in wavs}
+    kept = folder / f"{name}.emotions.jsonl"
+    return kept_map(partial(_listen, recognizer), wavs, states, kept, nj, f"emotions {name}", WORTH)
 
 
 def _listen(recognizer: str, path: str) -> str:

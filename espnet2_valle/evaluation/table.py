@@ -109,6 +109,7 @@ MORE_MEASURES = (
     ),
 )  # fmt: skip
 COMPARED = ("word_accuracy", "sim_prompt")  # of texts across languages and within one
+NOTHING = "nothing"  # the emotion that is heard where there is no sound, or too little
 SMALLEST_P = 0.001
 VERSA = "versa_"  # begins the keys of metrics that VERSA measured
 PAIRED_HEADER = ("difference", "p", "p (Holm)", "p by speaker")
@@ -285,7 +286,7 @@ def emotion_rows(heard: Mapping[str, Any]) -> list[list[str]]:
 def confusion_table(heard: Mapping[str, Any], name: str) -> tuple[list[str], list[list[str]]]:
     """Header and rows of a system's confusion matrix; what was never silent has no column for it."""
     confusion = heard["systems"][name]["confusion"]
-    columns = [*heard["labels"], "nothing"]
+    columns = [*heard["labels"], NOTHING]
     if not any(row[-1] for row in confusion.values()):
         columns = columns[:-1]
     rows = [[emotion, *map(str, row[: len(columns)])] for emotion, row in confusion.items()]

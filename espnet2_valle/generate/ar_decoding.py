@@ -129,7 +129,7 @@ class ARDecoder:
         first = [of_lane.index(place) for place in range(len(places))]
         parts = at_once([read[lane] for lane in first], utterances[0].text.device)
         prefixes = joined([read_prefixes(self.model, part) for part in parts])
-        of_row = [of_lane[new.owners.index(n)] for n in range(len(utterances))]
+        of_row = new.gathered(of_lane)
         size = self.model.group_size
         numbers = [self._admitted + n for n in range(len(utterances))]
         rows = [

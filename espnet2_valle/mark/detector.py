@@ -1,21 +1,23 @@
 """A detector of synthetic speech: trained by ESPnet's asvspoof task, and opened to hear."""
 
-import argparse
 import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-import yaml
 
 from espnet2_valle.common.audio import resample
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
 from espnet2_valle.mark.detector_sounds import RATE, prepared
-from espnet2_valle.mark.sound_training import CONFIG, MODEL, Labelled, train_on_sounds
+from espnet2_valle.mark.sound_training import Labelled, open_trained, train_on_sounds
+
+if TYPE_CHECKING:
+    from espnet2_valle.mark.detector_task import DetectorTask
 
 DONE, ABOUT = "detector.done", "detector.json"
 REAL, SYNTHETIC = 0, 1
@@ -69,26 +71,10 @@ class Detector:
         Raises:
             InputError: no detector is there, or its files do not fit each other.
         """
-        folder = Path(folder)
-        for name in (CONFIG, MODEL):
-            if not (folder / name).is_file():
-                raise InputError(folder, f"has no {name}", "Train a detector there: valle detector train")
-        from espnet2_valle.common.espnet_imports import import_espnet_quietly
-
-        import_espnet_quietly()
-        from espnet2_valle.mark.detector_task import DetectorTask
-
-        args = argparse.Namespace(**yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8")))
-        model = DetectorTask.build_model(args)
-        try:
-            model.load_state_dict(torch.load(folder / MODEL, map_location="cpu", weights_only=True))
-        except RuntimeError as error:
-            raise InputError(
-                folder / MODEL, f"its weights do not fit {CONFIG} ({error})", "Train it anew"
-            ) from error
-        about = folder / ABOUT
+        model, _ = open_trained(folder, _task, "Train a detector there: valle detector train")
+        about = Path(folder, ABOUT)
         known = json.loads(about.read_text(encoding="utf-8")) if about.is_file() else {}
-        return cls(model.eval(), known.get("threshold", 0.0), known.get("error_rate", 0.5))
+        return cls(model, known.get("threshold", 0.0), known.get("error_rate", 0.5))
 
     @torch.inference_mode()
     def score(self, wav: np.ndarray) -> float:
@@ -138,13 +124,14 @@ def train_detector(
     Raises:
         InputError: the folder has a detector that learnt from something else.
     """
+    folder = Path(folder)
+    train_on_sounds(_task, sets, folder, config, options, "text_int", folder / DONE, "detector")
+
+
+def _task() -> type["DetectorTask"]:
     from espnet2_valle.common.espnet_imports import import_espnet_quietly
 
     import_espnet_quietly()
     from espnet2_valle.mark.detector_task import DetectorTask
 
-    def train(words: Sequence[str]) -> None:
-        DetectorTask.main(cmd=words)
-
-    folder = Path(folder)
-    train_on_sounds(train, sets, folder, config, options, "text_int", folder / DONE, "detector")
+    return DetectorTask

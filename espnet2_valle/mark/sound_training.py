@@ -1,17 +1,24 @@
 """Training on labelled sounds with one of ESPnet's tasks, of the detector and of a recogniser of emotions."""
 
+import argparse
 import logging
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import soundfile
+import torch
+import yaml
 
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
 from espnet2_valle.common.resume import digest, file_state, is_done, mark_done
 from espnet2_valle.data.datadir import write_scp
+
+if TYPE_CHECKING:
+    from espnet2.tasks.abs_task import AbsTask
 
 MODEL, CONFIG = "valid.loss.best.pth", "config.yaml"
 ORDER_SEED = 0  # of the batches
@@ -44,7 +51,7 @@ def write_shapes(path: Path, sounds: Iterable[Labelled]) -> None:
 
 
 def train_on_sounds(
-    train: Callable[[Sequence[str]], object],
+    task: "Callable[[], type[AbsTask]]",
     sets: Mapping[str, Sequence[Labelled]],
     folder: Path,
     config: str | Path,
@@ -56,7 +63,7 @@ def train_on_sounds(
     """Train, or go on where a killed run was; does nothing where it was done on the same.
 
     Args:
-        train: the task's, on the words of a command line.
+        task: imports the task, which takes seconds, when there is something to train.
         sets: "train" and "valid", of which the latter chooses the best epoch.
         folder: ESPnet training directory.
         config: of the task.
@@ -89,5 +96,33 @@ def train_on_sounds(
         words += [f"--{name}_data_path_and_name_and_type", f"{folder}/{name}_wav.scp,speech,sound"]
         words += [f"--{name}_data_path_and_name_and_type", f"{folder}/{name}_label,label,{label_type}"]
         words += [f"--{name}_shape_file", f"{folder}/{name}_shape"]
-    train(words)
+    task().main(cmd=words)
     mark_done(done, {"made_from": state, "ended": True})
+
+
+def open_trained(
+    folder: str | Path, task: "Callable[[], type[AbsTask]]", remedy: str
+) -> tuple[torch.nn.Module, argparse.Namespace]:
+    """Open what `train_on_sounds` left: the model in evaluation mode, and its configuration.
+
+    Args:
+        folder: of the training.
+        task: imports the task, which takes seconds, when the files are there.
+        remedy: where they are not.
+
+    Raises:
+        InputError: they are not there, or do not fit each other.
+    """
+    folder = Path(folder)
+    for name in (CONFIG, MODEL):
+        if not (folder / name).is_file():
+            raise InputError(folder, f"has no {name}", remedy)
+    args = argparse.Namespace(**yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8")))
+    model = cast(torch.nn.Module, task().build_model(args))
+    try:
+        model.load_state_dict(torch.load(folder / MODEL, map_location="cpu", weights_only=True))
+    except RuntimeError as error:
+        raise InputError(
+            folder / MODEL, f"its weights do not fit {CONFIG} ({error})", "Train it anew"
+        ) from error
+    return model.eval(), args

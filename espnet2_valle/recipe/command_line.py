@@ -19,7 +19,6 @@ from espnet2_valle.recipe.steps import log
 
 BASE_OPTIONS = "options"  # in exp/TAG/base: lines `option value`, what a packed model asks for
 MINI_X_G2P = "en=espeak:en-us zh=pypinyin_g2p_phone de=espeak:de es=espeak:es pl=espeak:pl"
-HEARS = "emotion_recognizer"
 ALWAYS_INSTALLED = "espeak,score"
 
 
@@ -30,9 +29,14 @@ def extras(words: Sequence[str]) -> str:
         InputError: an option is wrong.
     """
     given = read_words(words)
-    options = make_options(given)
-    hears = options.emotion_recognizer or (given.get("corpus") == MINI_EMO and HEARS not in given)
-    more = [("finetune", bool(options.init_model)), ("lyra", options.codec == "lyra"), ("emotion", hears)]
+    corpus = given.get("corpus", MINI)
+    own = corpus_defaults(corpus) if corpus in EMBEDDED else {}  # others' may need what is to be installed
+    options = make_options({**own, **given})
+    more = [
+        ("finetune", bool(options.init_model)),
+        ("lyra", options.codec == "lyra"),
+        ("emotion", options.emotion_recognizer),
+    ]
     return ",".join([ALWAYS_INSTALLED, *(extra for extra, needed in more if needed)])
 
 
@@ -78,7 +82,7 @@ def corpus_defaults(corpus: str) -> dict[str, str]:
         return {
             "local_data_opts": f"--config {CONF}/mini_emo.yaml",
             "measure_style": "true",
-            HEARS: "true",
+            "emotion_recognizer": "true",
             "ar_config": f"{CONF}/train_ar_mini_emo.yaml",
             "nar_config": f"{CONF}/train_nar_mini_emo.yaml",
         }

@@ -224,7 +224,7 @@ def emotion_section(scores: Mapping[str, Any]) -> dict[str, Any] | None:
     if not heard:
         return None
     matrices = []
-    for name in heard["systems"]:
+    for name, (title, accuracy) in zip(heard["systems"], emotion_rows(heard)):
         header, rows = confusion_table(heard, name)
         cells = [
             [
@@ -235,12 +235,13 @@ def emotion_section(scores: Mapping[str, Any]) -> dict[str, Any] | None:
         ]
         matrices.append(
             {
-                "title": system_name(name),
+                "title": title,
+                "accuracy": accuracy,
                 "header": header[1:],
                 "rows": [(row[0], of_row) for row, of_row in zip(rows, cells)],
             }
         )
-    return {"accuracies": emotion_rows(heard), "matrices": matrices}
+    return {"matrices": matrices}
 
 
 def outcome_rows(systems: Mapping[str, Any]) -> list[dict[str, Any]]:

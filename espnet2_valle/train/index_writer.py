@@ -96,7 +96,7 @@ class IndexWriter:
         }
         if EMOTION in self.told:
             values[EMOTION] = self._number(EMOTIONS, emotion)
-        values |= zip(ATTRIBUTES, attributes) if attributes else {}
+        values |= zip(ATTRIBUTES, attributes)
         self.files["token_ids"].extend(token_ids)
         self.files["ids"].extend(utterance.encode("utf-8"))
         for name, value in {**values, "id_start": self.files["ids"].length}.items():

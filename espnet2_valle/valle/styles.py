@@ -9,6 +9,7 @@ at decoding how strongly an emotion is heard. As tokens are told and not frames,
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import nn
@@ -21,6 +22,7 @@ ATTRIBUTES = ("speaking_rate", "pitch_level", "pitch_variation", "energy")
 CONDITIONS = (EMOTION, *ATTRIBUTES)
 BINS = 5  # of an attribute: so many values, from the lowest to the highest
 PARTS = 2  # utterances that may be joined in training
+Entry = TypeVar("Entry")
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,7 +179,7 @@ class Lanes:
         """(rows, ...) -> (lanes, ...)."""
         return rows[self.owners] if self._guided else rows
 
-    def gathered(self, lanes: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    def gathered(self, lanes: Sequence[Entry]) -> list[Entry]:
         """Entries of the rows' own lanes, of one for each lane."""
         return [lanes[first] for first in self._first]
 

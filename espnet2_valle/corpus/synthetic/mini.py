@@ -23,6 +23,7 @@ from espnet2_valle.jobs.pool import parallel_map, use_cluster
 
 DONE = "mini.yaml"  # copy of the config, written last
 SPLITS = ("train", "valid", "test")
+PARTS = {"train": ("train",), "valid": ("valid",), "test": ("prompts", "targets")}  # of each
 
 
 @dataclass(frozen=True)
@@ -158,14 +159,13 @@ def plan(config: MiniConfig) -> dict[str, list[MiniUtterance]]:
     """Decide who says what: no text comes twice, neither in one set nor in two."""
     rng = random.Random(config.seed)
     used: set[tuple[str, ...]] = set()
-    parts = {"train": ["train"], "valid": ["valid"], "test": ["prompts", "targets"]}
     planned: dict[str, list[MiniUtterance]] = {}
     # Test first: its short texts are then the ones that training avoids.
     for split in reversed(SPLITS):
         planned[split] = [
             MiniUtterance(f"{speaker_name(voice)}_{part[0]}{number:02d}", speaker_name(voice), voice, words)
             for voice in config.voices[split]
-            for part in parts[split]
+            for part in PARTS[split]
             for number, words in enumerate(random_texts(config.vocabulary, config.amounts[part], used, rng))
         ]
     return planned

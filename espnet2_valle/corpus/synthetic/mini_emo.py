@@ -13,6 +13,7 @@ from espnet2_valle.common.options import build
 from espnet2_valle.corpus.synthetic.espeak import EspeakVoice
 from espnet2_valle.corpus.synthetic.espeak_speech import speaker_name
 from espnet2_valle.corpus.synthetic.mini import (
+    PARTS,
     SPLITS,
     Amount,
     MiniUtterance,
@@ -24,7 +25,6 @@ from espnet2_valle.corpus.synthetic.mini import (
 
 DONE = "mini_emo.yaml"  # what the config says with its base, written last
 LOWEST, HIGHEST = 0, 99  # of espeak-ng's pitch
-PARTS = {"train": ("train",), "valid": ("valid",), "test": ("prompts", "targets")}
 
 
 @dataclass(frozen=True)
