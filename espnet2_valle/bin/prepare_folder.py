@@ -6,12 +6,16 @@ from functools import partial
 from pathlib import Path
 
 from espnet2_valle.common.cli import parse, run_command
+from espnet2_valle.common.errors import InputError
 from espnet2_valle.corpus.folder import LAYOUTS
 from espnet2_valle.corpus.letters import as_letters
 from espnet2_valle.corpus.prepare import add_preparation_arguments
 from espnet2_valle.corpus.prepare_folder import is_prompt, prepare_folder
 from espnet2_valle.corpus.split import read_splits
+from espnet2_valle.data.combine import UNKNOWN_LANGUAGE
 from espnet2_valle.data.pairs import PairChoice
+
+UNTOLD = ("", UNKNOWN_LANGUAGE)
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -40,6 +44,9 @@ def get_parser() -> argparse.ArgumentParser:
         default="false",
         help="a lone `a` is the letter, as all lone letters are, and not the article",
     )
+    parser.add_argument(
+        "--lang", default="", help="language of all that the list does not tell it of, such as en (utt2lang)"
+    )
     add_preparation_arguments(parser)
     return parser
 
@@ -47,6 +54,8 @@ def get_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     args = parse(get_parser(), argv)
+    if args.lang and len(args.lang.split()) != 1:
+        raise InputError("--lang", f"'{args.lang}' is no language", "Give its code, such as en")
     splits = read_splits(
         args.db,
         args.num_test_speakers,
@@ -59,6 +68,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.spelled_letters == "true":
         splits = {
             name: [r._replace(text=as_letters(r.text)) for r in recordings]
+            for name, recordings in splits.items()
+        }
+    if args.lang:
+        splits = {
+            name: [r if r.language not in UNTOLD else r._replace(language=args.lang) for r in recordings]
             for name, recordings in splits.items()
         }
     make = PairChoice(args.num_pairs, args.seed, args.min_prompt, args.max_prompt)

@@ -18,9 +18,9 @@ from espnet2_valle.common.sound_files import (
     sound_name,
 )
 from espnet2_valle.common.walk import Walk, existing, walk
-from espnet2_valle.corpus.metadata import Row, find_metadata, other_list, read_emotions, read_metadata
+from espnet2_valle.corpus.metadata import Row, find_metadata, other_list, read_labels, read_metadata
 from espnet2_valle.corpus.recording import make_recording
-from espnet2_valle.data.combine import UNKNOWN_EMOTION
+from espnet2_valle.data.combine import UNKNOWN_EMOTION, UNKNOWN_LANGUAGE
 from espnet2_valle.data.datadir import DataDir
 from espnet2_valle.data.setaside import set_aside
 from espnet2_valle.data.utterances import Utterance
@@ -135,7 +135,7 @@ def _read_metadata(path: Path, sounds: SoundFolder, need_text: bool) -> Read:
     recordings: list[Utterance] = []
     bad: dict[str, InputError] = {}
     used: dict[Path, Row] = {}
-    emotions = read_emotions(path.parent)
+    labels = read_labels(path.parent)
     repeated = 0
     for row in read_metadata(path, sounds):
         if isinstance(row, InputError):
@@ -164,10 +164,14 @@ def _read_metadata(path: Path, sounds: SoundFolder, need_text: bool) -> Read:
             continue
         name = file.stem if is_foreign(row.name) else sound_name(row.name)
         speaker = row.speaker or _folder_speaker(file, sounds.root)
-        emotion = row.emotion or emotions.get(row.name, "")
-        recordings.append(make_recording(name, speaker, row.text, file, emotion="-".join(emotion.split())))
+        emotion = row.emotion or labels["emotion"].get(row.name, "")
+        language = row.language or labels["language"].get(row.name, "")
+        one_word = ("-".join(label.split()) for label in (language, emotion))
+        recordings.append(make_recording(name, speaker, row.text, file, *one_word))
     if any(recording.emotion for recording in recordings):
         recordings = [one if one.emotion else one._replace(emotion=UNKNOWN_EMOTION) for one in recordings]
+    if any(recording.language for recording in recordings):
+        recordings = [one if one.language else one._replace(language=UNKNOWN_LANGUAGE) for one in recordings]
     if repeated:
         logging.warning("%s: %d rows are there once more and left out", path, repeated)
     unused = sounds.without(used)

@@ -38,9 +38,11 @@ COLUMNS = {
         "normalized_transcription", "txt",
     ),
     "emotion": ("emotion", "emo"),
+    "language": ("language", "lang", "locale"),
 }
 # fmt: on
 LABELS = "extra.csv"  # further labels by id, beside the list
+OF_LABELS = ("emotion", "language")  # columns that it may have, too
 SAMPLE = 50  # rows that are looked at to tell what the columns of a list without header are
 ALIKE = 0.5  # the third column repeats the second, numbers spelled out, from this similarity on
 
@@ -54,7 +56,7 @@ class Row:
         name: of the sound file, as it is written.
         speaker: "" where the list does not tell.
         text: what is said.
-        emotion: how; "" where the list does not tell.
+        emotion, language: how it is said; "" where the list does not tell.
     """
 
     where: str
@@ -62,6 +64,7 @@ class Row:
     speaker: str
     text: str
     emotion: str = ""
+    language: str = ""
 
 
 def find_metadata(db: Path) -> Path | None:
@@ -135,28 +138,35 @@ def read_metadata(path: Path, sounds: SoundFolder) -> Iterator[Row | InputError]
                 continue
             fields = dict(zip(columns, row))
             spoken = fields.get("normalised", "").strip() or fields["text"]
-            speaker, emotion = (fields.get(name, "").strip() for name in ("speaker", "emotion"))
-            yield Row(where, fields["id"].strip(), speaker, spoken, emotion)
+            speaker, *labels = (fields.get(name, "").strip() for name in ("speaker", *OF_LABELS))
+            yield Row(where, fields["id"].strip(), speaker, spoken, *labels)
     except csv.Error as error:
         raise InputError(
             path, f"is not a table of columns between '{separator}' ({error})", "Close its quotes"
         ) from error
 
 
-def read_emotions(folder: Path) -> dict[str, str]:
-    """Emotion by id, of a table of further labels (extra.csv) that has both; nothing without one."""
+def read_labels(folder: Path) -> dict[str, dict[str, str]]:
+    """Labels by id, of a table beside the list (extra.csv), for each of OF_LABELS that it has a column of."""
     path = folder / LABELS
+    labels: dict[str, dict[str, str]] = {name: {} for name in OF_LABELS}
     if not path.is_file():
-        return {}
+        return labels
     text = read_text(path)
     first = next((line for line in text.split("\n") if line.strip()), "")
     for separator in SEPARATORS:
         columns = [name.strip().strip('"').lower() for name in first.split(separator)]
-        if {"id", "emotion"} <= {*columns}:
-            key, value = columns.index("id"), columns.index("emotion")
-            rows = [row for _, row in _read_rows(text, separator)[1:] if len(row) > max(key, value)]
-            return {row[key].strip(): row[value].strip() for row in rows}
-    return {}
+        if "id" not in columns:
+            continue
+        rows = [row for _, row in _read_rows(text, separator)[1:]]
+        key = columns.index("id")
+        for name in OF_LABELS:
+            column = next((columns.index(known) for known in COLUMNS[name] if known in columns), None)
+            if column is not None:
+                whole = [row for row in rows if len(row) > max(key, column)]
+                labels[name] = {row[key].strip(): row[column].strip() for row in whole}
+        break
+    return labels
 
 
 def _read_rows(text: str, separator: str) -> list[tuple[int, list[str]]]:
@@ -184,7 +194,7 @@ def _read_json_lines(path: Path, text: str) -> Iterator[Row | InputError]:
         if not fields["id"]:
             yield InputError(where, "does not name a sound file", "Give it the key audio_filepath")
             continue
-        yield Row(where, fields["id"], fields["speaker"], fields["text"], fields["emotion"])
+        yield Row(where, **{("name" if column == "id" else column): fields[column] for column in COLUMNS})
 
 
 def _first(found: Mapping[str, Any], names: Sequence[str]) -> str:

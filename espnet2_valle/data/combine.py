@@ -1,13 +1,14 @@
 """Several corpora as one: their sets put together, with their speakers and utterances kept apart."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple
 from pathlib import Path
 
 from espnet2_valle.common.fileio import atomic_open, read_text
 from espnet2_valle.data.ids import within
-from espnet2_valle.data.pairs import NO_OTHER, PAIR_LISTS, Pair, read_pairs, write_pairs
+from espnet2_valle.data.pairs import ACROSS_PAIRS, NO_OTHER, PAIR_LISTS, PAIRS, Pair, read_pairs, write_pairs
+from espnet2_valle.data.pairs_across import with_pairs_across
 from espnet2_valle.data.utterances import (
     DataReader,
     Utterance,
@@ -32,6 +33,8 @@ def combine(corpora: Mapping[str, Path], output_dir: Path) -> dict[str, tuple[in
         output_dir: gets train/, valid/, test/ and, of each corpus, test_NAME/. The vocabulary is that of all,
             if each has a closed one.
 
+    Of corpora in several languages, test/ has a list of pairs that cross them, too; see `with_pairs_across`.
+
     Returns:
         set -> utterances and speakers that were written.
 
@@ -43,6 +46,7 @@ def combine(corpora: Mapping[str, Path], output_dir: Path) -> dict[str, tuple[in
     for corpus, reader in read[TEST].items():
         sets[f"{TEST}_{corpus}"] = output_dir / f"{TEST}_{corpus}", {corpus: reader}
     lists = {name: _pairs(readers) for name, (_, readers) in sets.items()}
+    lists[TEST][ACROSS_PAIRS] = _across(read[TEST], lists[TEST].get(PAIRS, []))
     written = {}
     for name, (target, readers) in sets.items():  # when all have been read
         written[name] = sum(map(len, readers.values())), _write(readers, target)
@@ -94,6 +98,16 @@ def _pairs(readers: Mapping[str, DataReader]) -> dict[str, list[Pair]]:
                 pairs = [_renamed(corpus, pair) for pair in read_pairs(one.path / kind)]
                 lists.setdefault(kind, []).extend(pairs)
     return lists
+
+
+def _across(readers: Mapping[str, DataReader], pairs: Sequence[Pair]) -> list[Pair]:
+    """Pairs of the combined test set that cross languages, with those that do not; none of one language."""
+    languages = {
+        within(corpus, one.utterance): one.language or UNKNOWN_LANGUAGE
+        for corpus, reader in readers.items()
+        for one in reader
+    }
+    return [] if UNKNOWN_LANGUAGE in languages.values() else with_pairs_across(pairs, languages)
 
 
 def _renamed(corpus: str, pair: Pair) -> Pair:

@@ -14,7 +14,8 @@ from espnet2_valle.data.datadir import DataDir, read_scp
 
 PAIRS = "pairs"  # list of a test set: the prompt is another recording
 CONTINUATION_PAIRS = "pairs_continuation"  # list in which each target is its own prompt: its first seconds
-PAIR_LISTS = (PAIRS, CONTINUATION_PAIRS)
+ACROSS_PAIRS = "pairs_across"  # list in which each prompt says a text of its language and one of another
+PAIR_LISTS = (PAIRS, CONTINUATION_PAIRS, ACROSS_PAIRS)
 NO_OTHER = "-"  # fourth column when the set has one speaker only
 PROMPT_SECONDS = 3.0  # the paper's prompts
 GOOD_PROMPTS = 10  # so many of the best prompts are taken in a seeded order

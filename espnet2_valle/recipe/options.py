@@ -96,7 +96,9 @@ class Options:
     valid_set: str = _data("valid", "name of the validation set")
     test_sets: str = _data("test", "name of the test set; of several corpora, test_NAME is that of one alone")
     pairs: str = _data(
-        "pairs", "list of the test set: pairs, or pairs_continuation where the corpus has one (LibriSpeech)"
+        "pairs",
+        "list of the test set: pairs, pairs_continuation where the corpus has one (LibriSpeech), "
+        "or pairs_across of several corpora in several languages",
     )
     fs: int = _data(24000, "Hz; the codec's rate")
     min_duration: str = _data("0.3", "seconds")
@@ -332,7 +334,8 @@ def _check_model(options: Options) -> None:
 def _check(options: Options) -> None:
     _check_numbers(options)
     if not PAIR_LIST.fullmatch(options.pairs):
-        raise InputError("--pairs", f"there is no list '{options.pairs}'", "Give pairs or pairs_continuation")
+        remedy = "Give pairs, pairs_continuation or pairs_across"
+        raise InputError("--pairs", f"there is no list '{options.pairs}'", remedy)
     _check_model(options)
     if options.token_type not in TOKEN_TYPES:
         raise InputError(

@@ -62,6 +62,22 @@ def test_three_stages_from_a_folder_to_ids(tmp_path):
     assert soundfile.info(next(iter(raw.wavs.values()))).samplerate == 16000
 
 
+def test_the_language_of_a_folder_can_be_said(tmp_path):
+    db = write_corpus(tmp_path / "db")
+    rows = (db / "metadata.csv").read_text().splitlines()
+    (db / "metadata.csv").write_text(
+        "\n".join(["id|speaker|text|lang", f"{rows[1]}|de"] + [f"{row}|" for row in rows[2:]])
+    )
+    prepare(tmp_path, "--lang", "en")
+    told = {}
+    for name in ("train", "valid", "test"):
+        told |= DataDir.load(tmp_path / "data" / name).languages
+    assert told.pop("a0") == "de"
+    assert list(told.values()) == ["en"] * 35
+    with pytest.raises(InputError, match="--lang: 'en de' is no language. Give its code"):
+        prepare(tmp_path, "--lang", "en de")
+
+
 def test_the_same_command_gives_the_same_files(tmp_path):
     write_corpus(tmp_path / "db")
     prepare(tmp_path)

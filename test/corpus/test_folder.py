@@ -1,3 +1,4 @@
+import json
 import logging
 
 import pytest
@@ -217,3 +218,17 @@ def test_emotions_stand_in_the_list_or_in_a_table_of_further_labels(tmp_path):
     assert [recording.emotion for recording in read_folder(tmp_path)] == ["happy", "very-happy", "unknown"]
     (tmp_path / "extra.csv").write_text("id|sex\nu1|f\n", encoding="utf-8")
     assert {recording.emotion for recording in read_folder(tmp_path)} == {""}
+
+
+def test_languages_stand_in_the_list_or_in_a_table_of_further_labels(tmp_path):
+    for name in ("u1", "u2"):
+        touch(tmp_path / "wav" / f"{name}.flac")
+    write_metadata(tmp_path, ["u1|ann|one|en-US", "u2|ann|zwei|"], "id|speaker|text|locale")
+    assert [recording.language for recording in read_folder(tmp_path)] == ["en-US", "und"]
+    (tmp_path / "extra.csv").write_text("id,lang,emotion\nu1,de,sad\nu2,de\n", encoding="utf-8")
+    found = read_folder(tmp_path)
+    assert [(one.language, one.emotion) for one in found] == [("en-US", "sad"), ("de", "unknown")]
+    lines = [{"audio": f"{name}.flac", "text": name, "lang": "pl"} for name in ("u1", "u2")]
+    (tmp_path / "metadata.csv").unlink()
+    (tmp_path / "metadata.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    assert {one.language for one in read_folder(tmp_path)} == {"pl"}

@@ -81,6 +81,23 @@ def test_a_list_of_continuations_is_of_those_that_have_one(tmp_path):
     assert not (tmp_path / "all" / "test" / "pairs_continuation").exists()
 
 
+def test_corpora_of_several_languages_have_pairs_that_cross_them(tmp_path):
+    corpus(tmp_path / "x", languages="en")
+    corpus(tmp_path / "y", languages="pl")
+    corpus(tmp_path / "z")
+    combine(tmp_path, "x", "y")
+    own = {name: Pair(f"{name}-ann-2b_0", f"{name}-ann-2a", f"{name}-ann-2b", "-") for name in "xy"}
+    across = [
+        Pair(f"{a}-ann-2b_0_{to}", f"{a}-ann-2a", f"{b}-ann-2b", "-")
+        for a, b, to in (("x", "y", "pl"), ("y", "x", "en"))
+    ]
+    expected = sorted([*own.values(), *across], key=lambda pair: pair.pair_id)
+    assert read_pairs(tmp_path / "all" / "test" / "pairs_across") == expected
+    assert not (tmp_path / "all" / "test_x" / "pairs_across").exists()
+    combine(tmp_path, "x", "z")  # nobody knows what z speaks
+    assert not (tmp_path / "all" / "test" / "pairs_across").exists()
+
+
 def test_a_corpus_without_training_set_is_told_before_anything_is_written(tmp_path):
     corpus(tmp_path / "x")
     (corpus(tmp_path / "y") / "valid").rename(tmp_path / "elsewhere")

@@ -51,7 +51,7 @@ def test_numbers_go_to_commands_as_they_are_given():
         (["--max_duration", ""], "--max_duration: '' is not a number"),
         (["--min_duration", "30"], "--min_duration: 30 s is more than --max_duration"),
         (["--join_seconds", "-8"], "--join_seconds: -8 is out of range"),
-        (["--pairs", "x"], "--pairs: there is no list 'x'. Give pairs or pairs_continuation"),
+        (["--pairs", "x"], "--pairs: there is no list 'x'. Give pairs, pairs_continuation or pairs_across"),
         (["--token_type", "phones"], "--token_type: there is no 'phones'. Choose among phn, char, bpe"),
         (["--read_aloud", "06"], "--read_aloud: '06' is not a number of sentences"),
         (["--shard_size", "0"], "--shard_size: '0' is not a number of utterances"),
