@@ -75,14 +75,19 @@ class MultilingualTokenizer:
         """
         return [(span.language, tokens) for span, tokens in self.spans2tokens(spans(line, self.tokenizers))]
 
+    def tokens_of(self, span: Span) -> list[str]:
+        """Tokens of a part by itself; a space is the same token in all languages."""
+        return [
+            SPACE if token == " " else token
+            for token in self.tokenizers[span.language].text2tokens(span.text)
+        ]
+
     def spans2tokens(self, parts: Iterable[Span]) -> list[tuple[Span, list[str]]]:
         """Tokens of each part that has some, see `text2spans`."""
         found: list[tuple[Span, list[str]]] = []
         for span in parts:
             language = span.language
-            tokens = [
-                SPACE if token == " " else token for token in self.tokenizers[language].text2tokens(span.text)
-            ]
+            tokens = self.tokens_of(span)
             if tokens and found and {language, found[-1][0].language} & self._apart:
                 tokens = [SPACE, *tokens]
             if tokens:

@@ -32,8 +32,12 @@ def unknown_words(
         return {
             word: lacked
             for span in spans(text, tokenizer.tokenizers)
-            for word, lacked in _unknown_of(
-                span.text, tokenizer.tokenizers[span.language], known, choices.get(span.language)
+            for word, lacked in unknown_words(
+                span.text,
+                tokenizer.tokens_of(span),
+                tokenizer.tokenizers[span.language],
+                known,
+                choices.get(span.language),
             ).items()
         }
     missing = set(known.unknown(tokens))
@@ -46,11 +50,6 @@ def unknown_words(
             explained.update(lacked)
     foreign = dict.fromkeys(foreign_words(text, g2p), "letters that the g2p does not read")
     return found | {token: token for token in sorted(missing - explained)} | foreign
-
-
-def _unknown_of(text: str, tokenizer: Tokenizer, known: TokenIDs, g2p: str | None) -> dict[str, str]:
-    """Words of a part of a text in one language that a model cannot say as they are."""
-    return unknown_words(text, tokenizer.text2tokens(text), tokenizer, known, g2p)
 
 
 def name_words(words: Mapping[str, str]) -> str:

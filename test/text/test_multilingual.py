@@ -86,6 +86,8 @@ def test_words_that_were_never_learnt_are_told_by_language():
     learnt = TokenIDs.collect([build_tokenizer("phn", G2P).text2tokens("one <lang=zh>你好</lang>")]).tokens
     unknown = TextEncoder(learnt, "phn", G2P).unknown("one <lang=zh>世</lang> <lang=de>null</lang>")
     assert unknown == {"世": "sh i4", "null": "ˈ ʊ l"}
+    # The space is that of all languages.
+    assert TextEncoder(learnt, "phn", G2P).unknown("one <lang=zh>你 好 世</lang>") == {"世": "sh i4"}
 
 
 def test_a_language_without_g2p_is_refused():
