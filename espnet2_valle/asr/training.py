@@ -12,7 +12,7 @@ import soundfile
 from espnet2_valle.asr.normalise import basic as normalise
 from espnet2_valle.asr.phones import PhoneUnits
 from espnet2_valle.common.audio import read_audio
-from espnet2_valle.common.conf import read_yaml
+from espnet2_valle.common.conf import read_config, read_yaml
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
 from espnet2_valle.common.resume import is_done, mark_done
@@ -67,7 +67,7 @@ def train_recognizer(
     config, judge_dir = Path(config), Path(judge_dir)
     if not config.is_file():
         raise InputError(config, "no such file", "Correct --config")
-    settings = read_yaml(config, "--config")
+    settings = read_config(config)
     train, valid = DataDir.load(train_dir), DataDir.load(valid_dir)
     schedule = _schedule(settings)
     shorter = _for_few(schedule, settings, len(train.wavs), max_passes)
@@ -101,9 +101,11 @@ def train_recognizer(
     import_espnet_quietly()
     from espnet2.tasks.asr import ASRTask
 
+    from espnet2_valle.common.config_parser import run_task
+
     (judge_dir / _DONE).unlink(missing_ok=True)
     step_checkpoint.repair(judge_dir)  # ESPnet would stumble over a checkpoint that a kill cut short
-    ASRTask.main(cmd=arguments)
+    run_task(ASRTask, arguments)
     mark_done(judge_dir / _DONE, _ENDED)
 
 

@@ -2,11 +2,14 @@
 
 import argparse
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from espnet2.utils import config_argparse
 
 from espnet2_valle.common.conf import read_config
+
+if TYPE_CHECKING:
+    from espnet2.tasks.abs_task import AbsTask
 
 
 class ConfigParser(config_argparse.ArgumentParser):
@@ -44,3 +47,8 @@ def with_bases_read(parser: argparse.ArgumentParser) -> ConfigParser:
         conflict_handler="resolve",  # of the two --config, which are alike
         allow_abbrev=False,  # an option that is gone would be taken for a longer one
     )
+
+
+def run_task(task: "type[AbsTask]", words: Sequence[str]) -> None:
+    """Run a task of ESPnet with these words; its `--config` may name a `base`."""
+    task.main(args=with_bases_read(task.get_parser()).parse_args(words))

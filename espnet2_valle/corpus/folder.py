@@ -166,8 +166,8 @@ def _read_metadata(path: Path, sounds: SoundFolder, need_text: bool) -> Read:
         speaker = row.speaker or _folder_speaker(file, sounds.root)
         emotion = row.emotion or labels["emotion"].get(row.name, "")
         language = row.language or labels["language"].get(row.name, "")
-        one_word = ("-".join(label.split()) for label in (language, emotion))
-        recordings.append(make_recording(name, speaker, row.text, file, *one_word))
+        language, emotion = ("-".join(label.split()) for label in (language, emotion))
+        recordings.append(make_recording(name, speaker, row.text, file, language, emotion))
     if any(recording.emotion for recording in recordings):
         recordings = [one if one.emotion else one._replace(emotion=UNKNOWN_EMOTION) for one in recordings]
     if any(recording.language for recording in recordings):

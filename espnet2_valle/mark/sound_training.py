@@ -12,6 +12,7 @@ import soundfile
 import torch
 import yaml
 
+from espnet2_valle.common.conf import with_bases
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
 from espnet2_valle.common.resume import digest, file_state, is_done, mark_done
@@ -76,7 +77,7 @@ def train_on_sounds(
         InputError: the folder has one that learnt from something else.
     """
     learnt = [f"{part} {one.label} {file_state(one.wav)}" for part in sorted(sets) for one in sets[part]]
-    state = digest([Path(config).read_bytes().hex(), *options, *learnt])
+    state = digest([*(file.read_bytes().hex() for file in with_bases(config)), *options, *learnt])
     if is_done(done, {"made_from": state, "ended": True}):
         logging.info("%s is there already", folder)
         return
@@ -96,7 +97,10 @@ def train_on_sounds(
         words += [f"--{name}_data_path_and_name_and_type", f"{folder}/{name}_wav.scp,speech,sound"]
         words += [f"--{name}_data_path_and_name_and_type", f"{folder}/{name}_label,label,{label_type}"]
         words += [f"--{name}_shape_file", f"{folder}/{name}_shape"]
-    task().main(cmd=words)
+    asked = task()
+    from espnet2_valle.common.config_parser import run_task  # which imports ESPnet, as the task has by now
+
+    run_task(asked, words)
     mark_done(done, {"made_from": state, "ended": True})
 
 

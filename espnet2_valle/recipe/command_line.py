@@ -77,6 +77,7 @@ def corpus_defaults(corpus: str) -> dict[str, str]:
             "g2p": MINI_X_G2P,
             "ar_config": f"{CONF}/train_ar_mini_x.yaml",
             "nar_config": f"{CONF}/train_nar_mini_x.yaml",
+            "judge_config": f"{CONF}/judge/train_asr_ctc_mini_x.yaml",
         }
     if corpus == MINI_EMO:
         return {

@@ -4,7 +4,7 @@ import pytest
 from espnet2.utils import config_argparse
 from espnet2.utils.nested_dict_action import NestedDictAction
 
-from espnet2_valle.common.config_parser import with_bases_read
+from espnet2_valle.common.config_parser import run_task, with_bases_read
 from espnet2_valle.common.errors import InputError
 
 
@@ -52,3 +52,22 @@ def test_a_config_at_fault_is_named(config, capsys):
     with pytest.raises(SystemExit, match="2"):
         parser().parse_args([f"--config={config}"])
     assert f"unrecognized arguments: witdh (from {config})" in capsys.readouterr().err
+
+
+def test_a_task_of_espnet_is_run_with_what_the_base_of_its_config_says(config):
+    class Task:
+        ran = None
+
+        @classmethod
+        def get_parser(cls):
+            plain = config_argparse.ArgumentParser()
+            plain.add_argument("--width", type=int, default=1)
+            plain.add_argument("--conf", action=NestedDictAction, default={})
+            return plain
+
+        @classmethod
+        def main(cls, args):
+            cls.ran = args
+
+    run_task(Task, [f"--config={config}", "--conf", "a=5"])
+    assert (Task.ran.width, Task.ran.conf) == (8, {"a": 5, "b": 3})
