@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from espnet2_valle.generate.known import Known
 from espnet2_valle.generate.options import SamplingOptions
 from espnet2_valle.generate.prompt import PreparedPrompt
 
@@ -63,10 +64,12 @@ class Ready:
     Attributes:
         rate: of its sound, in Hz.
         streams: its NAR model was trained with chunks.
+        known: see there.
     """
 
     rate: int
     streams: bool
+    known: Known
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.generate.known import Known
 from espnet2_valle.generate.opening import ModelSpec
 from espnet2_valle.generate.options import SamplingOptions
 from espnet2_valle.generate.prompt import PreparedPrompt
@@ -89,7 +90,7 @@ class _Worker:
         while message is not None:
             try:
                 message = pipe.recv()
-            except (EOFError, OSError):
+            except (EOFError, OSError, TypeError):  # TypeError: closed while it was waited for
                 message = None
             with suppress(RuntimeError):  # the loop is closed
                 loop.call_soon_threadsafe(self._heard, self, message)
@@ -114,6 +115,7 @@ class Pool:
         self.restarts = 0
         self.rate = 0
         self.streams = False
+        self.known = Known()
         self._arguments = (model, options.rows, threads, recognizer)
         self._count = count
         self._workers: list[_Worker] = []
@@ -274,7 +276,8 @@ class Pool:
             case None:
                 self._died(worker)
             case Ready():
-                worker.ready, self.rate, self.streams = message, message.rate, message.streams
+                worker.ready, self.known = message, message.known
+                self.rate, self.streams = message.rate, message.streams
                 self._early_deaths = 0
                 held, self._held = self._held, []
                 for call in held:

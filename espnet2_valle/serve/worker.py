@@ -15,6 +15,7 @@ import torch
 
 from espnet2_valle.asr.registry import open_recognizer
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.generate.known import known_of
 from espnet2_valle.generate.opening import ModelSpec, open_text2speech
 from espnet2_valle.generate.prepare_prompt import prepare_samples
 from espnet2_valle.generate.prompt_check import PromptLimits
@@ -53,7 +54,7 @@ def work(model: ModelSpec, rows: int, threads: int, recognizer: str, pipe: Conne
         pipe.send(Failed(error.where, error.problem, error.remedy))
         return
     worker = Worker(text2speech, rows, recognizer, pipe)
-    pipe.send(Ready(text2speech.fs, bool(text2speech.nar.chunk_frames)))
+    pipe.send(Ready(text2speech.fs, bool(text2speech.nar.chunk_frames), known_of(text2speech)))
     worker.run()
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,6 +13,9 @@ pytest.importorskip("fastapi")
 pytest.importorskip("prometheus_client")
 
 from espnet2_valle.codec.spec import CodecSpec
+from espnet2_valle.evaluation.speaker import AbsSpeakerEncoder
+from espnet2_valle.generate.known import Known
+from espnet2_valle.generate.opening import ModelSpec
 from espnet2_valle.generate.outcome import Outcome
 from espnet2_valle.generate.prompt import PreparedPrompt
 from espnet2_valle.generate.scheduler import Piece
@@ -20,7 +24,9 @@ from espnet2_valle.serve.http import make_server
 from espnet2_valle.serve.keys import Keys
 from espnet2_valle.serve.messages import Made
 from espnet2_valle.serve.options import ServeOptions
+from espnet2_valle.serve.page import Page
 from espnet2_valle.serve.refusal import Refusal, invalid
+from espnet2_valle.serve.server import ServeSpec
 from espnet2_valle.serve.voices import Voices
 
 RATE = 24000
@@ -35,6 +41,7 @@ class StubPool:
     rate, rows, ready, restarts, streams = RATE, 0, 1, 0, False
 
     def __init__(self):
+        self.known = Known()
         self.asked, self.left, self.wishes = [], [], []
         self.gate = threading.Event()
 
@@ -105,3 +112,24 @@ def start(tmp_path):
     for server, thread in running:
         server.should_exit = server.force_exit = True
         thread.join(PATIENCE)
+
+
+class Level(AbsSpeakerEncoder):
+    """Says of all voices that they are alike."""
+
+    name = "level"
+
+    def embed(self, wav, rate):
+        return np.array([1.0, 0.0])
+
+
+@pytest.fixture
+def page(tmp_path):
+    """The page of a stand-in, with the voice `ann`; me.wav is a recording."""
+    voice = replace(a_voice("hi"), wav=np.full(RATE, 0.1, dtype=np.float32))
+    voice.save(tmp_path / "ann.npz")
+    (tmp_path / "me.wav").write_bytes(b"RIFF")
+    spec = ServeSpec(
+        ModelSpec(), str(tmp_path), None, ServeOptions(), "conf/longform.yaml", "127.0.0.1", 0, 1, 0, "none"
+    )
+    return Page(StubPool(), Voices(tmp_path, 9, whole=True), spec, Level())

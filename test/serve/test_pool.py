@@ -20,7 +20,7 @@ from espnet2_valle.serve.refusal import Refusal
 from espnet2_valle.serve.worker import read_upload
 from espnet2_valle.zoo.trained import ModelFiles
 
-from ..generate.conftest import RATE, buzz, files, system  # noqa: F401
+from ..generate.conftest import RATE, buzz, styled, system  # noqa: F401
 
 TEXT = "a b c a b c"
 
@@ -32,14 +32,15 @@ def sound(seconds=1.0, rate=RATE, channels=1, format="WAV"):
     return file.getvalue()
 
 
-async def said(pool, text, voice, seed, streamed=False):
-    return [piece async for piece in pool.speak(text, voice, seed, streamed)]
+async def said(pool, text, voice, seed, streamed=False, **style):
+    pieces = pool.speak(text, voice, seed, streamed, None, {"style": style} if style else None)
+    return [piece async for piece in pieces]
 
 
-def test_workers_say_what_is_said_alone_and_die_unnoticed(files):  # noqa: F811
+def test_workers_say_what_is_said_alone_and_die_unnoticed(styled):  # noqa: F811
     options = DecodingOptions(native="never", max_duration_ratio=2.0)
-    model = ModelSpec(ModelFiles(**files), options=options)
-    text2speech = Text2Speech.from_files(**files, native="never", max_duration_ratio=2.0)
+    model = ModelSpec(ModelFiles(**styled), options=options)
+    text2speech = Text2Speech.from_files(**styled, native="never", max_duration_ratio=2.0)
     voice = PreparedPrompt.encode(buzz(110, 1.0), "b c", text2speech.codec)
     alone = [text2speech(TEXT, voice, seed=seed).wav.numpy() for seed in range(4)]
 
@@ -52,6 +53,13 @@ def test_workers_say_what_is_said_alone_and_die_unnoticed(files):  # noqa: F811
             pieces = await asyncio.gather(*(said(pool, TEXT, voice, seed) for seed in range(4)))
             for expected, got in zip(alone, pieces, strict=True):
                 assert np.array_equal(np.concatenate([piece.wav for piece in got]), expected)
+
+            assert pool.known.emotions == ("angry", "happy", "neutral", "sad")
+            glad = await said(pool, TEXT, voice, 0, emotion="happy", emotion_strength=2.0)
+            expected = text2speech(TEXT, voice, seed=0, emotion="happy", emotion_strength=2.0).wav.numpy()
+            assert np.array_equal(np.concatenate([piece.wav for piece in glad]), expected)
+            with pytest.raises(Refusal, match="does not know 'shy'"):
+                await said(pool, TEXT, voice, 0, emotion="shy")
 
             with pytest.raises(Refusal, match="has no symbol"):
                 await said(pool, "???", voice, 0)
