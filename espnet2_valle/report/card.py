@@ -11,10 +11,17 @@ from espnet2_valle.codec.build import read_codec_config
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.options import load
 from espnet2_valle.corpus.named.registry import CORPORA
-from espnet2_valle.evaluation.table import MEASURES, outcome_table, reference_lines, score_table
-from espnet2_valle.generate.languages import known_languages
-from espnet2_valle.tasks.languages import languages_of
-from espnet2_valle.text.multilingual import choices_by_language
+from espnet2_valle.evaluation.table import (
+    MEASURES,
+    crossing_lines,
+    emotion_rows,
+    markdown_table,
+    outcome_table,
+    reference_lines,
+    score_table,
+)
+from espnet2_valle.generate.known import Known
+from espnet2_valle.report.told import example_options, known_of_configs, told_lines
 from espnet2_valle.train.index import TrainingIndex
 from espnet2_valle.zoo.card import Facts, Statements, write_card
 from espnet2_valle.zoo.checkpoint import count_parameters, read_train_config
@@ -79,20 +86,26 @@ def make_card(files: CardFiles) -> str:
     """
     said = load(Statements, files.card_config, "--card_config") if files.card_config else Statements()
     ns2 = files.ns2_train_config is not None
-    args = (
-        read_ns2_config(str(files.ns2_train_config)) if ns2 else read_train_config(str(files.ar_train_config))
-    )
+    if ns2:
+        trainings = [read_ns2_config(str(files.ns2_train_config))]
+    else:
+        trainings = [
+            read_train_config(str(files.ar_train_config)),
+            read_train_config(str(files.nar_train_config)),
+        ]
+    args, known = trainings[0], known_of_configs(trainings)
     names = files.corpus.split()
     only_mini = names in ([MINI], [MINI_X], [MINI_EMO])
     facts = Facts(
         name=files.name,
-        model=_model(files, args),
+        model=_model(files, args, known),
         data=_data(files, names),
         scores=_scores(files.scores) if files.scores else "",
-        languages=_languages(names) or _spoken(args),
+        languages=_languages(names) or list(known.languages),
         base_model=files.base_model,
         grouped=not ns2 and args.valle_conf.get("group_size", 1) > 1,
-        told=bool(told_languages(args)),
+        told=bool(known.accents),
+        options={} if ns2 else example_options(known),
         diffusion=ns2,
         limits=MINI_LIMITS if only_mini else "",
         consent=MINI_CONSENT if only_mini else "",
@@ -111,7 +124,7 @@ def _sizes(files: CardFiles) -> list[str]:
     ]
 
 
-def _model(files: CardFiles, args: Namespace) -> list[str]:
+def _model(files: CardFiles, args: Namespace, known: Known) -> list[str]:
     codec = read_codec_config(files.codec_config)
     units = UNITS.get(args.token_type, args.token_type)
     reading = f"phones of `{args.g2p}`" if args.token_type == "phn" else units
@@ -120,25 +133,9 @@ def _model(files: CardFiles, args: Namespace) -> list[str]:
         f"- Codec: `{codec['type']}`, {codec['sample_rate']} Hz, {codec['frame_rate']:g} frames a second, "
         f"{codec['num_codebooks']} codebooks of {codec['codebook_size']}",
         f"- Texts are read as {reading}",
+        *told_lines(known),
     ]
-    spoken = _spoken(args)
-    if len(spoken) > 1:
-        lines.append(
-            f'- Languages: {", ".join(spoken)}; name those of text and prompt (`lang="{spoken[0]}", '
-            f'prompt_lang="{spoken[1]}"`), or install `espnet2_valle[languages]`, which detects them'
-        )
     return lines + ([f"- Fine-tuned from `{base_name(files.base_model)}`"] if files.base_model else [])
-
-
-def _spoken(args: Namespace) -> list[str]:
-    """Languages that a model knows, as far as its config tells."""
-    read = choices_by_language(args.g2p) if args.token_type == "phn" else {}
-    return list(known_languages(tuple(read), told_languages(args)))
-
-
-def told_languages(args: Namespace) -> list[str]:
-    """Languages of a model's IDs; none of one without."""
-    return (languages_of(args) or []) if hasattr(args, "valle_conf") else []
 
 
 def base_name(tag: str) -> str:
@@ -194,8 +191,32 @@ def _scores(path: str) -> str:
     if any("by_speaker" in system for system in systems.values()):
         by_speaker = {name: {**system, **system.get("by_speaker", {})} for name, system in systems.items()}
         parts += ["The same with intervals over speakers:", score_table(by_speaker, MEASURES)]
-    parts += [*reference_lines(scores), "How the utterances ended:", outcome_table(systems)]
+    parts += [
+        *_crossing(scores),
+        *_emotions(scores),
+        *reference_lines(scores),
+        "How the utterances ended:",
+        outcome_table(systems),
+    ]
     return "\n\n".join(part.strip() for part in parts)
+
+
+def _crossing(scores: dict[str, Any]) -> list[str]:
+    """What crossing languages leaves of words and similarity, where the pairs are of several."""
+    shares = scores.get("across_over_within", {})
+    return crossing_lines(
+        {"across_over_within": {name: own for name, own in shares.items() if name in SHOWN}}
+    )
+
+
+def _emotions(scores: dict[str, Any]) -> list[str]:
+    """A table of how often emotions are recognised, where a recogniser has heard them."""
+    heard = scores.get("emotion", {}).get("systems", {})
+    shown = {"systems": {name: own for name, own in heard.items() if name in SHOWN}}
+    if not shown["systems"]:
+        return []
+    rows = markdown_table(["", "Emotion recognised"], emotion_rows(shown))
+    return ["Emotions, as a recogniser hears them: right, of all that were to be heard.", rows]
 
 
 def _read_scores(path: str) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
@@ -40,6 +40,18 @@ soundfile.write("out.wav", result.wav, text2speech.fs)
 
 `voice.wav` is about three seconds of the voice. The weights are safetensors: opening them runs no code.
 `SHA256SUMS` tells what was packed.
+"""
+ASKING = """\
+The model may be told more than the text, in Python and on the command line; the values are below.
+
+```python
+result = text2speech({text}, "voice.wav", "what is said in voice.wav", {python})
+```
+
+```sh
+valle say {text} {shell} \\
+  --prompt voice.wav --prompt_text "what is said in voice.wav" --model_tag model.zip -o out.wav
+```
 """
 INTENDED_USE = "Research on speech synthesis, and speech in voices whose owners have agreed to it."
 LIMITS = """\
@@ -116,6 +128,7 @@ class Facts:
         grouped: VALL-E 2's grouped codes.
         told: of VALL-E X, models that are told languages by IDs.
         diffusion: NaturalSpeech 2, not VALL-E.
+        options: of speaking beside the text, for an example; none: the model is told nothing else.
         limits: Markdown, beside the usual ones.
         consent: of the people in the training data, where the data tell; a lab's own statement goes before.
         text: that the model can say, for the example.
@@ -130,6 +143,7 @@ class Facts:
     grouped: bool = False
     told: bool = False
     diffusion: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
     limits: str = ""
     consent: str = ""
     text: str = "what to say"
@@ -140,7 +154,7 @@ def write_card(facts: Facts, said: Statements) -> str:
     weights = f"- Licence of the weights: {said.license or UNSTATED}"
     licence = f"- Licence of the data: {said.data_license}" if said.data_license else ""
     sections = {
-        "How to load it": LOADING.format(text=json.dumps(facts.text, ensure_ascii=False)),
+        "How to load it": _usage(facts),
         "Model": "\n".join([*facts.model, weights]),
         "Training data": _paragraphs("\n".join(filter(None, (*facts.data, licence))), said.data),
         "Scores": facts.scores or "This run was not scored: how well it speaks is not known.",
@@ -157,6 +171,16 @@ def write_card(facts: Facts, said: Statements) -> str:
     usual = ABOUT_NS2 if facts.diffusion else ABOUT
     about = f"{usual} Trained by {said.authors}." if said.authors else usual
     return f"---\n{_metadata(facts, said)}---\n\n# {facts.name}\n\n{about}\n\n{body}\n"
+
+
+def _usage(facts: Facts) -> str:
+    """How the model is opened, and told what it may be told."""
+    text = json.dumps(facts.text, ensure_ascii=False)
+    if not facts.options:
+        return LOADING.format(text=text)
+    python = ", ".join(f"{name}={json.dumps(value)}" for name, value in facts.options.items())
+    shell = " ".join(f"--{name} {value}" for name, value in facts.options.items())
+    return LOADING.format(text=text) + "\n" + ASKING.format(text=text, python=python, shell=shell)
 
 
 def _papers(facts: Facts) -> str:

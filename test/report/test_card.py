@@ -103,8 +103,58 @@ def test_a_card_names_the_languages_of_a_model_of_several(files):
         '- Languages: en, de; name those of text and prompt (`lang="en", prompt_lang="de"`)'
         in sections["Model"]
     )
+    assert 'prompt_text="what is said in voice.wav")' in sections["How to load it"]
+    assert 'what is said in voice.wav", lang="en", prompt_lang="de")' in sections["How to load it"]
+    assert "--lang en --prompt_lang de \\\n  --prompt voice.wav" in sections["How to load it"]
     assert "arXiv:2303.03926" in sections["Citation"]
     assert "closed vocabulary" in sections["Limits"]
+
+
+def tell(files, kind, **conf):
+    """Add to the valle_conf of a training."""
+    path = Path(files[f"{kind}_train_config"])
+    config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    config["valle_conf"] |= conf
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+
+
+STYLE = {"style": ["emotion", "energy"], "emotions": ["happy", "sad"], "style_bins": 7}
+
+
+@pytest.mark.parametrize("kinds", [("ar", "nar"), ("nar",)])
+def test_a_card_names_emotions_and_conditions_and_shows_how_to_ask_for_them(files, kinds):
+    assert "valle say" not in card(files)[1]["How to load it"]
+    for kind in kinds:
+        tell(files, kind, **STYLE)
+    _, sections = card(files, corpus="mini_emo")
+    assert '- Emotions: happy, sad; name one (`emotion="happy"`)' in sections["Model"]
+    assert "- Told as well: `energy`, from 1 (lowest) to 7 (highest)" in sections["Model"]
+    assert ', emotion="happy", energy=6)' in sections["How to load it"]
+    assert (
+        'valle say "seven two nine" --emotion happy --energy 6 \\\n  --prompt' in sections["How to load it"]
+    )
+
+
+def test_a_card_tells_of_style_without_emotions(files):
+    tell(files, "ar", style=["energy"])
+    _, sections = card(files)
+    assert "Emotions" not in sections["Model"]
+    assert "from 1 (lowest) to 5 (highest)" in sections["Model"]
+
+
+def test_scores_by_language_and_emotion_are_on_the_card(files, tmp_path):
+    systems = ("valle", "vits")
+    shares = {name: {"word_accuracy": 0.9, "sim_prompt": 0.8} for name in systems}
+    heard = {"systems": {name: {"accuracy": METRIC} for name in systems}}
+    scores = {**SCORES, "across_over_within": shares, "emotion": heard}
+    (tmp_path / "scores.json").write_text(json.dumps(scores))
+    text = card(files, scores=str(tmp_path / "scores.json"))[1]["Scores"]
+    assert (
+        "VALL-E, across as a share of within: word accuracy 90.0 %, similarity to the prompt 80.0 %" in text
+    )
+    emotions = text.split("Emotion recognised", 1)[1].split("How the utterances ended", 1)[0]
+    assert "92.3 % (90.5 to 94.2)" in emotions
+    assert "vits" not in text.lower()
 
 
 def test_scores_come_with_protocol_and_intervals(files, scores):
