@@ -121,7 +121,9 @@ def _parser(command: str) -> argparse.ArgumentParser:
         import_espnet_quietly()
         from espnet2.tasks.asr import ASRTask
 
-        return ASRTask.get_parser()
+        from espnet2_valle.common.config_parser import with_bases_read
+
+        return with_bases_read(ASRTask.get_parser())
     parser: argparse.ArgumentParser = import_module(f"espnet2_valle.bin.{command}").get_parser()
     return parser
 

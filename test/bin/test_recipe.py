@@ -107,6 +107,13 @@ def test_what_later_stages_take_is_let_through(tmp_path, monkeypatch, capsys):
     subprocess.run(["bash", "-euc", printed], check=True)  # nothing else is printed
 
 
+@pytest.mark.parametrize("corpus", ["mini_x", "mini_emo"])
+def test_what_a_corpus_wants_otherwise_is_let_through(tmp_path, monkeypatch, capsys, corpus):
+    monkeypatch.chdir(ROOT / "egs2" / "valle")
+    recipe.main(["settings", "--", "--expdir", str(tmp_path), "--corpus", corpus])
+    assert f"train_ar_{corpus}.yaml" in capsys.readouterr().out
+
+
 def test_a_stage_begins_when_the_one_before_has_ended(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(ROOT / "egs2" / "valle")
     words = ["--", "--expdir", str(tmp_path)]
