@@ -4,6 +4,7 @@ import logging
 from itertools import chain
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 import humanfriendly
 import numpy as np
@@ -83,7 +84,7 @@ class WhisperRecognizer(AbsRecognizer):
         compute_type: of CTranslate2; "" is int8 on a CPU and float16 on a GPU.
 
     Raises:
-        InputError: neither package is installed, or the model cannot be had.
+        InputError: neither package is installed, the model cannot be had, or does not know the language.
     """
 
     def __init__(
@@ -95,6 +96,30 @@ class WhisperRecognizer(AbsRecognizer):
         compute_type: str = "",
     ):
         self._options = {"language": language or None, "beam_size": beam_size, "temperature": 0.0}
+        self._weights = _shared_weights(model, device, compute_type)
+        if language and not self._weights.hears(language):
+            raise InputError(
+                model,
+                f"does not hear the language '{language}'",
+                "Give its code as Whisper has it, and a model of several languages: none that ends in .en",
+            )
+
+    def transcribe(self, wav: np.ndarray, rate: int) -> str:
+        """See AbsRecognizer. What was heard before does not change what is heard now."""
+        wav = resample(np.asarray(wav, dtype=np.float32), rate, MODEL_RATE)
+        if len(wav) < MIN_SAMPLES:
+            return ""
+        # Timestamps are only needed to go on where 30 seconds ended, and cost words.
+        short = len(wav) <= WHISPER_SECONDS * MODEL_RATE
+        return self._weights.transcribe(
+            wav, condition_on_previous_text=False, without_timestamps=short, **self._options
+        )
+
+
+class _WhisperWeights:
+    """A Whisper model in memory, by the package that reads it; see `WhisperRecognizer`."""
+
+    def __init__(self, model: str, device: str, compute_type: str):
         self._fast = True
         try:
             package = import_extra("faster_whisper", "the recogniser whisper", "whisper")
@@ -119,21 +144,31 @@ class WhisperRecognizer(AbsRecognizer):
         self._model = load_model(load, "Whisper", model)
         logging.getLogger("faster_whisper").setLevel(logging.WARNING)  # a line an utterance, else
 
-    def transcribe(self, wav: np.ndarray, rate: int) -> str:
-        """See AbsRecognizer. What was heard before does not change what is heard now."""
-        wav = resample(np.asarray(wav, dtype=np.float32), rate, MODEL_RATE)
-        if len(wav) < MIN_SAMPLES:
-            return ""
-        result = self._model.transcribe(
-            wav,
-            condition_on_previous_text=False,
-            # Timestamps are only needed to go on where 30 seconds ended, and cost words.
-            without_timestamps=len(wav) <= WHISPER_SECONDS * MODEL_RATE,
-            **self._options,
-        )
+    def hears(self, language: str) -> bool:
+        """Tell whether the model knows a language, by its code; those of English alone would hear English."""
+        if self._fast:
+            return language in self._model.supported_languages
+        return language == "en" or self._model.is_multilingual
+
+    def transcribe(self, wav: np.ndarray, **options: Any) -> str:
+        """Text that is heard in `wav` (S,) at MODEL_RATE, with options of both packages' `transcribe`."""
+        result = self._model.transcribe(wav, **options)
         if self._fast:
             return " ".join(segment.text.strip() for segment in result[0])
         return str(result["text"]).strip()
+
+
+# Recognisers of several languages have the same model, which may be large; it goes when they all do.
+_WEIGHTS: "WeakValueDictionary[tuple[str, ...], _WhisperWeights]" = WeakValueDictionary()
+
+
+def _shared_weights(model: str, device: str, compute_type: str) -> _WhisperWeights:
+    """The model in memory, loaded if no recogniser has it."""
+    key = (str(Path(model).resolve()) if Path(model).exists() else model, device, compute_type)
+    weights = _WEIGHTS.get(key)
+    if weights is None:
+        weights = _WEIGHTS[key] = _WhisperWeights(model, device, compute_type)
+    return weights
 
 
 def _for_ctranslate2(device: str, compute_type: str) -> dict[str, Any]:

@@ -1,15 +1,18 @@
 """Inputs of the commands score and report, checked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.data.datadir import read_if_there, read_scp
+from espnet2_valle.data.languages import UTT2LANG
 from espnet2_valle.data.pairs import NO_OTHER, Pair, read_pairs
 from espnet2_valle.evaluation.lists import read_list
+from espnet2_valle.evaluation.scorers import ALL
 from espnet2_valle.evaluation.settings import CONTINUATION, Settings
 from espnet2_valle.evaluation.utterance import Trial
+from espnet2_valle.text.multilingual import normal_code
 
 
 def read_trials(
@@ -80,15 +83,21 @@ def read_asked(
         settings: has the protocol.
 
     Raises:
-        InputError: neither or both are given, or see `read_trials` and `read_list`.
+        InputError: neither or both are given, or see `read_trials`, `read_list` and `judged_language`.
     """
     prompts = read_scp(resynthesis) if resynthesis else {}
     if trial_list:
         if pairs or data_dir:
             raise InputError("--list", "is given beside --pairs or --data_dir", "Give one or the other")
+        if settings.by_language:
+            raise InputError(
+                "--list",
+                "tells no languages, and --config has a judge for each",
+                "Give --pairs and a --data_dir with utt2lang, or a --config with one judge",
+            )
         asked = Asked([replace(t, resynthesis=prompts.get(t.pair_id)) for t in read_list(trial_list)])
     elif pairs and data_dir:
-        asked = _of_data_dir(pairs, Path(data_dir), prompts)
+        asked = _of_data_dir(pairs, Path(data_dir), prompts, settings)
     else:
         raise InputError("--pairs", "or --data_dir is missing", "Give both, or --list")
     if settings.protocol == CONTINUATION:
@@ -96,8 +105,11 @@ def read_asked(
     return asked
 
 
-def _of_data_dir(pairs_file: str, data_dir: Path, prompts: Mapping[str, str]) -> Asked:
+def _of_data_dir(pairs_file: str, data_dir: Path, prompts: Mapping[str, str], settings: Settings) -> Asked:
     pairs = read_pairs(pairs_file)
+    path, judged = data_dir / UTT2LANG, settings.by_language
+    told = read_if_there(path)
+    languages = {pair.pair_id: judged_language(pair.target_utt, told, judged, path) for pair in pairs}
     wavs = read_scp(data_dir / "wav.scp")
     trials = read_trials(pairs, wavs, read_scp(data_dir / "text"), pairs_file)
     known = read_if_there(data_dir / "utt2spk")
@@ -108,6 +120,7 @@ def _of_data_dir(pairs_file: str, data_dir: Path, prompts: Mapping[str, str]) ->
                 trial,
                 speaker=speakers.get(pair.prompt_utt, trial.prompt),
                 resynthesis=prompts.get(pair.prompt_utt),
+                language=languages[pair.pair_id],
             )
             for trial, pair in zip(trials, pairs)
         ],
@@ -125,10 +138,45 @@ def _emotions(pairs: Sequence[Pair], data_dir: Path) -> dict[str, str]:
 
 
 def _languages(pairs: Sequence[Pair], data_dir: Path) -> dict[str, tuple[str, str]]:
-    """Languages of prompt and text of each pair; none where the data directory does not tell them."""
-    spoken = read_if_there(data_dir / "utt2lang")
+    """Codes of prompt's and text's language of each pair; none where the data directory does not tell."""
+    told = read_if_there(data_dir / UTT2LANG)
+    spoken = {utterance: normal_code(named) for utterance, named in told.items()}
     both = {pair.pair_id: (spoken.get(pair.prompt_utt), spoken.get(pair.target_utt)) for pair in pairs}
     return {pair: (prompt, text) for pair, (prompt, text) in both.items() if prompt and text}
+
+
+def judged_language(
+    utterance: str, told: Mapping[str, str], judged: Collection[str], where: str | Path
+) -> str:
+    """Code of the language of an utterance's text, which chooses its judges; ALL where these hear any.
+
+    Args:
+        utterance: whose text is to be said.
+        told: utterance -> language.
+        judged: codes of languages that have judges of their own; none where the judges hear any.
+        where: what tells the languages, for errors.
+
+    Raises:
+        InputError: there are judges by language, but none of this one, or it is not known.
+    """
+    if not judged:
+        return ALL
+    named = told.get(utterance, "")
+    if not named:
+        raise InputError(
+            where,
+            f"does not tell the language of '{utterance}', and the scoring config has judges by language",
+            "Write a line `utterance language`, or give a scoring config with one judge",
+        )
+    code = normal_code(named)
+    if code not in judged:
+        raise InputError(
+            where,
+            f"'{utterance}' is '{named}', for which the scoring config has no judge, but for "
+            f"{', '.join(judged)}",
+            f"Add '{code}' below by_language of that config",
+        )
+    return code
 
 
 def continued(trial: Trial, seconds: float) -> Trial:

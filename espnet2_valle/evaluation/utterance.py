@@ -11,7 +11,7 @@ import soundfile
 from espnet2_valle.common.audio import read_audio, read_first_seconds
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.resume import digest
-from espnet2_valle.evaluation.scorers import AbsScorerPlan, Scorers, load_scorers
+from espnet2_valle.evaluation.scorers import ALL, AbsScorerPlan, Scorers, load_scorers
 from espnet2_valle.evaluation.speaker import similarity
 from espnet2_valle.evaluation.table import SECOND
 
@@ -35,6 +35,7 @@ class Trial:
         resynthesis: the prompt after the codec, or None.
         prompt_seconds: the prompt is only the beginning of its file, so long; None for all of it.
         skip_seconds: of the output are the prompt itself and are left out where voice and sound are scored.
+        language: code of the text's, which chooses its judges; ALL where they hear any.
     """
 
     pair_id: str
@@ -46,6 +47,7 @@ class Trial:
     resynthesis: str | None = None
     prompt_seconds: float | None = None
     skip_seconds: float = 0.0
+    language: str = ALL
 
 
 @dataclass(frozen=True)
@@ -114,8 +116,8 @@ def score_recording(task: Task, plan: AbsScorerPlan) -> list[UtteranceScore]:
     if audio is None:
         return [unheard(trial, mark, plan) for trial, mark in asked]
     wav, rate = audio
-    heard = scorers.recognizer.transcribe(wav, rate)
-    second_heard = scorers.second.transcribe(wav, rate) if scorers.second else None
+    languages = dict.fromkeys(trial.language for trial in task.trials)
+    heard = {language: scorers.judges[language].hear(wav, rate) for language in languages}
     rows = []
     for new, group in _by_new_part(wav, rate, asked):
         judged = _score_sound(new, rate, scorers)
@@ -125,9 +127,9 @@ def score_recording(task: Task, plan: AbsScorerPlan) -> list[UtteranceScore]:
                 UtteranceScore(
                     pair_id=trial.pair_id,
                     fingerprint=mark,
-                    text=scorers.normalise(trial.text),
-                    heard=scorers.normalise(heard),
-                    second_heard=None if second_heard is None else scorers.normalise(second_heard),
+                    text=scorers.judges[trial.language].normalise(trial.text),
+                    heard=heard[trial.language][0],
+                    second_heard=heard[trial.language][1],
                     seconds=round(len(wav) / rate, DECIMALS),
                     sim_prompt=sims.pop("sim_prompt", None),
                     sim_other=sims.pop("sim_other", None),
@@ -141,7 +143,7 @@ def score_recording(task: Task, plan: AbsScorerPlan) -> list[UtteranceScore]:
 def unheard(trial: Trial, mark: str, plan: AbsScorerPlan) -> UtteranceScore:
     """The row of an output in which there is nothing to hear."""
     nothing = "" if plan.second_name else None
-    text = load_scorers(plan).normalise(trial.text)
+    text = load_scorers(plan).judges[trial.language].normalise(trial.text)
     return UtteranceScore(trial.pair_id, mark, text, "", nothing, 0.0, None, None, None)
 
 
@@ -239,6 +241,7 @@ def fingerprint(trial: Trial, wav: str | None, identity: str) -> str:
         InputError: a sound file cannot be read.
     """
     asked = [trial.pair_id, trial.text, identity, f"{trial.prompt_seconds} {trial.skip_seconds}"]
+    asked += [trial.language] if trial.language else []  # rows of one judge are kept as they were
     sounds = (wav, trial.prompt, trial.other, trial.reference, trial.resynthesis)
     return digest([*asked, b"".join(map(content_digest, sounds))], "sha1", digits=SHA1_DIGITS)
 

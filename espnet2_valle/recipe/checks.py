@@ -227,7 +227,7 @@ def check_stage(settings: Settings, stage: int) -> None:
 
     Raises:
         InputError: a marker of an earlier stage is missing; there is no such list of pairs; the recogniser of
-            stage 8 would hear another language than its own.
+            stage 8 would hear another language than its own, or none would hear that of a text.
     """
     for marker, needed in needs(settings, stage):
         if not Path(marker).is_file():
@@ -246,6 +246,7 @@ def check_stage(settings: Settings, stage: int) -> None:
         check_texts(settings)
     if stage > 1 and SCORE in settings.stages:
         check_language(settings)
+        check_judges(settings)
         check_systems(settings)
         check_detector(settings)
 
@@ -365,6 +366,28 @@ def check_language(settings: Settings) -> None:
             f"Give a config with another judge: {CONF}/score/aishell3.yaml is for Mandarin, and a copy of it "
             "with another language for that one. Or train without scores: --skip_eval true",
         )
+
+
+def check_judges(settings: Settings) -> None:
+    """Raise InputError if a scoring config has judges by language, but none of that of a text to be said."""
+    options = settings.options
+    test = Path(settings.data, options.test_sets)
+    pairs = test / options.pairs
+    if not options.score_config or not pairs.is_file():
+        return
+    from espnet2_valle.evaluation.settings import read_settings  # only now: help needs nothing installed
+
+    judged = read_settings(options.score_config).by_language
+    if not judged:
+        return
+    from espnet2_valle.data.datadir import read_if_there
+    from espnet2_valle.data.languages import UTT2LANG
+    from espnet2_valle.data.pairs import read_pairs
+    from espnet2_valle.evaluation.inputs import judged_language
+
+    told = read_if_there(test / UTT2LANG)
+    for pair in read_pairs(pairs):
+        judged_language(pair.target_utt, told, judged, test / UTT2LANG)
 
 
 def other_language(settings: Settings) -> str:

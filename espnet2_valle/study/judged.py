@@ -15,6 +15,7 @@ from espnet2_valle.data.made_from import make_missing, sound_state
 from espnet2_valle.data.pairs import NO_OTHER, make_pairs
 from espnet2_valle.data.utterances import Utterance
 from espnet2_valle.evaluation.aggregate import plain_values
+from espnet2_valle.evaluation.inputs import judged_language
 from espnet2_valle.evaluation.scorecard import CODEC, GROUND_TRUTH, Scored, summarise_samples
 from espnet2_valle.evaluation.scorers import AbsScorerPlan, DefaultPlan
 from espnet2_valle.evaluation.settings import Settings
@@ -97,12 +98,23 @@ def choose_plan(corpus: Corpus, settings: Settings, judge_dir: str | None) -> Ab
     """The recogniser: that of the settings; else a trained one; else pocketsphinx, if there is any text.
 
     A trained one beside that of the settings is the second, unless they name it too.
+
+    Raises:
+        InputError: the settings have judges by language, but none of the language of a recording.
     """
     if not corpus.has_text:
-        return DefaultPlan(None, (), replace(settings, judge=Component("none"), second_judge=None))
+        none = replace(settings, judge=Component("none"), second_judge=None, by_language={})
+        return DefaultPlan(None, (), none)
+    told = {one.utterance: one.language for one in corpus.recordings}
+    for utterance in told:
+        judged_language(utterance, told, settings.by_language, f"corpus {corpus.name}")
     if judge_dir:
         trained = Component("ctc", (("judge_dir", judge_dir),))
-        if settings.judge is None:
+        if settings.by_language:
+            each = settings.by_language.items()
+            both = {code: replace(own, second_judge=own.second_judge or trained) for code, own in each}
+            settings = replace(settings, by_language=both)
+        elif settings.judge is None:
             settings = replace(settings, judge=trained)
         elif settings.second_judge is None:
             settings = replace(settings, second_judge=trained)
@@ -156,6 +168,7 @@ def judge_corpus(
             data.wavs[pair.prompt_utt],
             None if pair.other_utt == NO_OTHER else data.wavs[pair.other_utt],
             speakers[pair.pair_id],
+            language=judged_language(pair.target_utt, data.languages, plan.languages, corpus.name),
         )
         for pair in pairs
     ]

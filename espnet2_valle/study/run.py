@@ -14,9 +14,10 @@ from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
 from espnet2_valle.common.registry import Component
 from espnet2_valle.data.datadir import DataDir
+from espnet2_valle.data.languages import UTT2LANG
 from espnet2_valle.data.layout import TrainedRun, read_runs
 from espnet2_valle.data.pairs import Pair, read_pairs
-from espnet2_valle.evaluation.inputs import read_trials, read_vocabulary
+from espnet2_valle.evaluation.inputs import judged_language, read_trials, read_vocabulary
 from espnet2_valle.evaluation.scorecard import Scored, summarise_samples
 from espnet2_valle.evaluation.scorers import AbsScorerPlan, DefaultPlan
 from espnet2_valle.evaluation.settings import read_settings
@@ -120,12 +121,17 @@ def read_test(options: StudyOptions, run: TrainedRun, study: Study) -> Test:
         chosen = set(choose(speakers, speakers, options.num_pairs, 0))
         pairs = [pair for pair in pairs if pair.pair_id in chosen]
         speakers = {pair.pair_id: speakers[pair.pair_id] for pair in pairs}
-    trials = read_trials(pairs, data.wavs, data.texts, str(folder / PAIRS))
+    settings = read_settings(options.score_config)
+    judged, where = settings.by_language, folder / UTT2LANG
+    trials = [
+        replace(trial, language=judged_language(pair.target_utt, data.languages, judged, where))
+        for pair, trial in zip(pairs, read_trials(pairs, data.wavs, data.texts, str(folder / PAIRS)))
+    ]
     if study.voice == REFERENCE:
         trials = [replace(trial, prompt=str(trial.reference)) for trial in trials]
-    settings = read_settings(options.score_config)
     judge = Path(options.judge or run.judge)
-    if settings.judge is None and (options.judge or judge.is_dir()):
+    unnamed = settings.judge is None and not settings.by_language
+    if unnamed and (options.judge or judge.is_dir()):
         settings = replace(settings, judge=Component("ctc", (("judge_dir", str(judge)),)))
     words = read_vocabulary(str(run.vocabulary)) if run.vocabulary.is_file() else ()
     return Test(pairs, data, trials, speakers, DefaultPlan(None, words, settings))

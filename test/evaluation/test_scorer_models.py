@@ -22,7 +22,7 @@ from espnet2_valle.corpus.folder import read_folder
 from espnet2_valle.evaluation.mos import DistillMOSScorer, TorchHubScorer
 from espnet2_valle.evaluation.registry import QUALITY_SCORERS, SPEAKER_ENCODERS
 from espnet2_valle.evaluation.scorers import DefaultPlan
-from espnet2_valle.evaluation.settings import Settings, read_settings
+from espnet2_valle.evaluation.settings import LanguageSettings, Settings, read_settings
 from espnet2_valle.evaluation.speaker import ESPnetEncoder, WavLMEncoder
 
 RATE = 8000
@@ -45,6 +45,8 @@ def test_faster_whisper(monkeypatch):
     seen = {}
 
     class WhisperModel:
+        supported_languages = ("en", "zh")
+
         def __init__(self, model, **options):
             seen["model"] = (model, options)
 
@@ -72,11 +74,40 @@ def test_faster_whisper(monkeypatch):
 
 
 def test_a_folder_without_a_model_of_ctranslate2_is_refused(monkeypatch, tmp_path):
-    install(monkeypatch, "faster_whisper", WhisperModel=lambda model, **options: None)
+    hears = SimpleNamespace(supported_languages=["en"])
+    install(monkeypatch, "faster_whisper", WhisperModel=lambda model, **options: hears)
     with pytest.raises(InputError, match="has no model.bin.*ct2-transformers-converter"):
         WhisperRecognizer(str(tmp_path))
     (tmp_path / "model.bin").touch()
     WhisperRecognizer(str(tmp_path))
+    with pytest.raises(InputError, match="does not hear the language 'zh'. Give its code .* ends in .en"):
+        WhisperRecognizer(str(tmp_path), language="zh")
+
+
+def test_recognisers_of_several_languages_share_a_whisper_in_memory(monkeypatch, tmp_path):
+    loaded, seen = [], []
+
+    class WhisperModel:
+        supported_languages = ("en", "zh")
+
+        def __init__(self, model, **options):
+            loaded.append(model)
+
+        def transcribe(self, wav, language, **options):
+            seen.append(language)
+            return [SimpleNamespace(text=language)], None
+
+    install(monkeypatch, "faster_whisper", WhisperModel=WhisperModel)
+    (tmp_path / "model.bin").touch()
+    folder = str(tmp_path)
+    both = [WhisperRecognizer(folder), WhisperRecognizer(f"{folder}/", language="zh")]
+    assert loaded == [folder]
+    assert [judge.transcribe(SECOND, RATE) for judge in both] == ["en", "zh"]
+    WhisperRecognizer(folder, device="cuda")
+    assert loaded == [folder, folder], "of another device"
+    both.clear()
+    WhisperRecognizer(folder)
+    assert len(loaded) == 3, "what no recogniser has any more is not kept"
 
 
 @pytest.mark.skipif(not WHISPER, reason="ESPNET2_VALLE_WHISPER names no folder of a model of CTranslate2")
@@ -96,9 +127,15 @@ def test_a_real_whisper_in_a_folder():
 
 def test_openai_whisper_serves_where_only_that_is_installed(monkeypatch):
     monkeypatch.setitem(sys.modules, "faster_whisper", None)
-    model = SimpleNamespace(transcribe=lambda wav, **options: {"text": " seven two "})
-    install(monkeypatch, "whisper", load_model=lambda name, device: model)
+    heard = {"transcribe": lambda wav, **options: {"text": " seven two "}}
+    install(
+        monkeypatch, "whisper",
+        load_model=lambda name, device: SimpleNamespace(is_multilingual=not name.endswith(".en"), **heard),
+    )  # fmt: skip
     assert WhisperRecognizer("tiny").transcribe(SECOND, RATE) == "seven two"
+    assert WhisperRecognizer("tiny", language="zh").transcribe(SECOND, RATE) == "seven two"
+    with pytest.raises(InputError, match="tiny.en: does not hear the language 'zh'"):
+        WhisperRecognizer("tiny.en", language="zh")
 
 
 @pytest.mark.parametrize(
@@ -290,8 +327,11 @@ def test_a_plan_is_known_by_its_scorers(tmp_path):
         Settings(quality=(Component("dnsmos_p808"),)),
         Settings(signal=True),
         Settings(normaliser="characters"),
+        Settings(by_language={"en": LanguageSettings(Component("whisper"))}),
+        Settings(by_language={"zh": LanguageSettings(Component("whisper"))}),
+        Settings(by_language={"zh": LanguageSettings(Component("whisper"), normaliser="characters")}),
     ]
-    assert len({plain, *(DefaultPlan(settings=settings).identity() for settings in others)}) == 7
+    assert len({plain, *(DefaultPlan(settings=settings).identity() for settings in others)}) == 10
     model = Component("espnet", (("model", str(tmp_path)),))
     before = DefaultPlan(settings=Settings(judge=model)).identity()
     (tmp_path / "weights.pth").write_text("new")
@@ -303,6 +343,53 @@ def test_second_judges():
     plan = DefaultPlan(settings=two)
     assert (plan.recognizer_name, plan.second_name) == ("whisper", "pocketsphinx, free text")
     assert DefaultPlan(settings=Settings(judge=Component("whisper"))).second_name is None
+
+
+def whisper_in(language, **more):
+    judge = Component("whisper", (("language", language), ("model", "large-v3")))
+    return LanguageSettings(judge, **more)
+
+
+def test_judges_by_language(monkeypatch, tmp_path):
+    plan = DefaultPlan(settings=read_settings(FOLDER / "en_zh.yaml"))
+    assert plan.languages == ("en", "zh")
+    assert plan.recognizer_name == (
+        "en: whisper (language en, model large-v3); zh: whisper (language zh, model large-v3)"
+    )
+    assert plan.second_name is None
+    assert hash(plan) == hash(DefaultPlan(settings=read_settings(FOLDER / "en_zh.yaml")))
+    trained = DefaultPlan(str(tmp_path), ("one",), read_settings(FOLDER / "en_zh.yaml"))
+    assert trained.second_name == "en: ESPnet CTC recogniser; zh: ESPnet CTC recogniser"
+    (tmp_path / "by_language.yaml").write_text(
+        "by_language:\n  English: {judge: none, second_judge: pocketsphinx}\n"
+        "  cmn: {judge: none, second_judge: none, normaliser: characters}\nspeaker: wavlm\n"
+    )
+    fake_transformers(monkeypatch)
+    plan = DefaultPlan(settings=read_settings(tmp_path / "by_language.yaml"))
+    assert plan.second_name == "en: pocketsphinx, free text; zh: none"
+    judges = plan.build().judges
+    assert [judges[language].normalise("Ni Hao!") for language in ("en", "zh")] == ["Ni Hao!", "n i h a o"]
+    assert judges["zh"].hear(SECOND, RATE) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"by_language": {False: whisper_in("no")}}, "False is no language. Write its code in quotes"),
+        ({"by_language": {"en": whisper_in("en"), "eng": whisper_in("en")}}, "'en' is there twice"),
+        ({"by_language": {"en": whisper_in("en")}, "judge": Component("none")}, "stands beside a judge"),
+        ({"by_language": {"en": whisper_in("en")}, "normaliser": "characters"}, "stands beside a judge"),
+        (
+            {"by_language": {"en": whisper_in("en", second_judge=Component("none")), "zh": whisper_in("zh")}},
+            "has a second_judge of some languages only",
+        ),
+    ],
+)
+def test_judges_by_language_that_do_not_go_together_are_refused(settings, message):
+    with pytest.raises(InputError, match=f"by_language: .*{message}"):
+        Settings(**settings)
+    with pytest.raises(InputError, match="there is no 'latin'"):
+        whisper_in("la", normaliser="latin")
 
 
 def test_second_speaker_encoders():

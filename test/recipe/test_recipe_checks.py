@@ -2,12 +2,14 @@ from pathlib import Path
 
 import pytest
 
+from espnet2_valle.common.conf import CONF
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.recipe.checks import (
     check_begun_codec,
     check_candidates,
     check_codec,
     check_detector,
+    check_judges,
     check_language,
     check_settings,
     check_stage,
@@ -126,6 +128,18 @@ def test_who_chose_a_recogniser_or_has_a_trained_one_may_speak_any_language(spee
     check_language(speech(score_config="mine.yaml"))
     (tmp_path / "data" / "mini" / "vocabulary").write_text("\u4e00\n")
     check_language(speech())
+
+
+def test_a_language_without_a_judge_is_told_before_training(speech, tmp_path):
+    settings = speech(score_config=str(CONF / "score" / "en_zh.yaml"), g2p="none")
+    check_judges(settings)  # there is no test set yet
+    (tmp_path / "data" / "mini" / "test" / "pairs").write_text("p1 u1 u2 -\n")
+    languages(settings, "zho")
+    check_judges(settings)
+    languages(settings, "de")
+    (tmp_path / "data" / "mini" / ".done").touch()
+    with pytest.raises(InputError, match="utt2lang: 'u2' is 'de', for which the scoring config has no judge"):
+        check_stage(settings, 2)
 
 
 def test_the_language_is_looked_at_before_anything_is_made_of_the_corpus(speech, tmp_path):

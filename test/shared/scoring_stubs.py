@@ -8,7 +8,7 @@ import soundfile
 
 from espnet2_valle.asr.recognizer import AbsRecognizer
 from espnet2_valle.evaluation.mos import AbsQualityScorer
-from espnet2_valle.evaluation.scorers import AbsScorerPlan, Scorers
+from espnet2_valle.evaluation.scorers import ALL, AbsScorerPlan, Judges, Scorers
 from espnet2_valle.evaluation.speaker import AbsSpeakerEncoder
 
 RATE = 8000
@@ -98,6 +98,5 @@ class StubPlan(AbsScorerPlan):
         with open(self.log, "a") as stream:
             stream.write("built\n")
         second = PeakEncoder() if self.two_encoders else None
-        return Scorers(
-            ToneRecognizer(), ToneRecognizer(), LevelEncoder(), LevelQuality(), second_speaker=second
-        )
+        judges = {ALL: Judges(ToneRecognizer(), ToneRecognizer())}
+        return Scorers(judges, LevelEncoder(), LevelQuality(), second_speaker=second)

@@ -12,8 +12,8 @@ from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.registry import Component
 from espnet2_valle.evaluation import utterance
 from espnet2_valle.evaluation.mos import AbsQualityScorer
-from espnet2_valle.evaluation.scorers import Scorers
-from espnet2_valle.evaluation.settings import Settings
+from espnet2_valle.evaluation.scorers import ALL, Judges, Scorers
+from espnet2_valle.evaluation.settings import LanguageSettings, Settings
 from espnet2_valle.study import judge_check as checking
 from espnet2_valle.study import judged
 
@@ -81,7 +81,8 @@ class TwoOfEach(Plan):
         return "two"
 
     def build(self):
-        return Scorers(Judge(), Deaf(), Encoder(), Quality(), (SecondQuality(),), second_speaker=Blunt())
+        judges = {ALL: Judges(Judge(), Deaf())}
+        return Scorers(judges, Encoder(), Quality(), (SecondQuality(),), second_speaker=Blunt())
 
 
 def test_two_scorers_of_each_kind_stand_side_by_side(corpora, tmp_path, monkeypatch):
@@ -151,6 +152,19 @@ def test_without_text_there_is_no_judge_and_few_words_are_a_grammar(corpora, tmp
     assert judged.choose_plan(read, Settings(), None).vocabulary == ()  # each word is too rare
     many = judged.Corpus("many", read.recordings * 10)
     assert judged.choose_plan(many, Settings(), None).vocabulary == ("0", "1", "a", "b")
+
+
+def test_judges_by_language_need_recordings_that_tell_theirs(corpora, tmp_path):
+    read, voices = (
+        judged.read_corpus(name, str(tmp_path / name), tmp_path / "h") for name in ("read", "voices")
+    )
+    settings = Settings(by_language={"en": LanguageSettings(Component("whisper"))})
+    assert judged.choose_plan(voices, settings, None).languages == ()
+    with pytest.raises(InputError, match="corpus read: does not tell the language of 's"):
+        judged.choose_plan(read, settings, None)
+    english = judged.Corpus("read", [one._replace(language="eng") for one in read.recordings])
+    plan = judged.choose_plan(english, settings, str(tmp_path))
+    assert (plan.languages, plan.second_name) == (("en",), "en: ESPnet CTC recogniser")
 
 
 def test_a_judge_of_no_corpus_is_named(corpora, tmp_path):

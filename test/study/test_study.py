@@ -18,7 +18,7 @@ from espnet2_valle.data.datadir import read_scp
 from espnet2_valle.data.pairs import read_pairs
 from espnet2_valle.evaluation.inputs import read_trials
 from espnet2_valle.evaluation.mos import AbsQualityScorer
-from espnet2_valle.evaluation.scorers import AbsScorerPlan, Scorers
+from espnet2_valle.evaluation.scorers import ALL, AbsScorerPlan, Judges, Scorers
 from espnet2_valle.evaluation.speaker import AbsSpeakerEncoder
 from espnet2_valle.evaluation.utterance import UtteranceScore
 from espnet2_valle.generate import decode_pairs
@@ -66,7 +66,7 @@ class Plan(AbsScorerPlan):
         return "stub"
 
     def build(self):
-        return Scorers(Judge(), None, Encoder(), Quality())
+        return Scorers({ALL: Judges(Judge())}, Encoder(), Quality())
 
 
 @pytest.fixture
