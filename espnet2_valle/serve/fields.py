@@ -54,22 +54,22 @@ def fields_of(known: Known, options: DecodingOptions) -> dict[str, Field]:
     """
     fields = {}
     if len(known.languages) > 1:
-        fields["lang"] = _language("Language of the text", options.lang, known.languages, TEXT, "detect")
+        fields["lang"] = _language("Language", options.lang, known.languages, TEXT, "detect")
         fields["prompt_lang"] = _language(
             "Language of the prompt", options.prompt_lang, known.languages, PROMPT, "detect"
         )
     if len(known.accents) > 1:
-        fields["accent"] = _language("Accent", options.accent, known.accents, ACCENT, "the text's own")
+        fields["accent"] = _language("Accent", options.accent, known.accents, ACCENT, "the text's")
     if known.emotions:
         blend = "or a blend: {}:0.6+{}:0.4".format(*known.emotions) if len(known.emotions) > 1 else ""
         nothing = "the reference's" if options.emotion_reference else "none"
         choices = ((nothing, ""), *_plain(known.emotions))
         fields[EMOTION] = Field("Emotion", options.emotion, choices, blend)
-        fields[STRENGTH] = Field("Strength of the emotion", options.emotion_strength)
+        fields[STRENGTH] = Field("Strength", options.emotion_strength)
     for name, levels in known.levels.items():
         choices = _plain([AUTO, *(str(level) for level in range(1, levels + 1))])
         label = name.replace("_", " ").capitalize()
-        fields[name] = Field(label, getattr(options, name), choices, f"auto, or 1 to {levels}, such as 3.5")
+        fields[name] = Field(label, getattr(options, name), choices, "or between two, such as 3.5")
     return fields
 
 

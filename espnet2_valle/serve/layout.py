@@ -92,7 +92,8 @@ def layout(page: Page, gradio: Any) -> Any:
                 shown |= draw(gradio, fields, [EMOTION, STRENGTH])
                 if fields.keys() & {*ATTRIBUTES}:
                     with gradio.Accordion("Speaking rate, pitch and energy", open=False):
-                        shown |= draw(gradio, fields, ATTRIBUTES)
+                        for pair in (ATTRIBUTES[:2], ATTRIBUTES[2:]):
+                            shown |= draw(gradio, fields, pair)
                 with gradio.Accordion("Settings", open=False):
                     temperature = gradio.Slider(0, 2, given["temperature"], step=0.05, label="temperature")
                     top_p = gradio.Slider(0.05, 1, given["top_p"], step=0.05, label="top_p")

@@ -39,8 +39,8 @@ def test_fields_are_there_for_what_a_model_knows(page):
     page.pool.known = Known(("de", "en"), ("de", "en"), ("happy", "sad"), {"energy": 5})
     assert labels(page) == [
         *PLAIN[:3],
-        *("Language of the prompt", "Text to say", "Language of the text", "Accent"),
-        *("Emotion", "Strength of the emotion", "Energy"),
+        *("Language of the prompt", "Text to say", "Language", "Accent"),
+        *("Emotion", "Strength", "Energy"),
         *PLAIN[4:],
     ]
 
@@ -49,7 +49,7 @@ def test_what_a_visitor_chooses_is_asked_for(page):
     page.pool.known = Known(("de", "en"), (), ("happy", "sad"), {"energy": 5})
     blocks = layout(page, gradio)
     click = next(iter(blocks.fns.values()))
-    values = {"Voice": "ann", "Text to say": "one", "Language of the text": "de", "Energy": "4"}
+    values = {"Voice": "ann", "Text to say": "one", "Language": "de", "Energy": "4"}
     given = [values.get(block.label, block.value) for block in click.inputs]
 
     async def run():
