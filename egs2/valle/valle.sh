@@ -157,6 +157,16 @@ train_recogniser() {
         --config "${config}" --output_dir "${dir}" "$@"
 }
 
+# train_label_recogniser LABEL CONFIG: it is in EXP/LABEL, and scoring is told of it.
+train_label_recogniser() {
+    local label=$1 config=$2
+    train "${exp}/${label}" "${exp}/${label}/${label}.done" "${config}" "${raw}/${recorded_set}/.done" "${raw}/${valid_set}/.done" -- \
+        "${PYTHON}" -m "espnet2_valle.bin.${label}_train" --train_dir "${raw}/${recorded_set}" --valid_dir "${raw}/${valid_set}" \
+        --config "${config}" --output_dir "${exp}/${label}"
+    heard_by+=("--${label}_recognizer" "${exp}/${label}")
+    heard_done+=("${exp}/${label}/.done")
+}
+
 if wanted 4; then
     begin_stage 4 codec
     trained=(--keep_for "${exp}/ar" --keep_for "${exp}/nar" --keep_for "${exp}/ns2")
@@ -268,21 +278,17 @@ if wanted 8; then
         vocabulary=${data}/vocabulary
         train_recogniser "${exp}/judge" "${judge_config}" "${vocabulary}" --
     fi
-    heard_by=
-    if "${emotion_recognizer}"; then
-        heard_by=${exp}/emotion
-        train "${heard_by}" "${heard_by}/emotion.done" "${emotion_config}" "${raw}/${recorded_set}/.done" "${raw}/${valid_set}/.done" -- \
-            "${PYTHON}" -m espnet2_valle.bin.emotion_train --train_dir "${raw}/${recorded_set}" --valid_dir "${raw}/${valid_set}" \
-            --config "${emotion_config}" --output_dir "${heard_by}"
-    fi
+    heard_by=() heard_done=()
+    ! "${emotion_recognizer}" || train_label_recogniser emotion "${emotion_config}"
+    ! "${language_recognizer}" || train_label_recogniser language "${language_config}"
     list_others
     step "${results}/.done_score" "${results}/scores.json" "${decode}/.done" "${resynthesis}/.done" \
-        ${vocabulary:+"${exp}/judge/.done"} ${heard_by:+"${heard_by}/.done"} ${compared_done[@]+"${compared_done[@]}"} -- \
+        ${vocabulary:+"${exp}/judge/.done"} ${heard_done[@]+"${heard_done[@]}"} ${compared_done[@]+"${compared_done[@]}"} -- \
         "${PYTHON}" -m espnet2_valle.bin.score --pairs "${raw}/${test_sets}/${pairs}" --data_dir "${raw}/${test_sets}" \
         --system "codec=${resynthesis}/wav.scp" --system "${model}=${decode}/wav.scp" ${compared[@]+"${compared[@]}"} \
         --training "${model}=${training_stages}" ${compared_scored[@]+"${compared_scored[@]}"} \
         --config "${score_config}" ${prompts:+--prompt_resynthesis "${prompts}"} --outcomes "${model}=${decode}/outcomes" \
-        ${vocabulary:+--judge "${exp}/judge" --vocabulary "${vocabulary}"} ${heard_by:+--emotion_recognizer "${heard_by}"} --stage_times "${stage_times}" \
+        ${vocabulary:+--judge "${exp}/judge" --vocabulary "${vocabulary}"} ${heard_by[@]+"${heard_by[@]}"} --stage_times "${stage_times}" \
         --output_dir "${results}" --max_bad "${max_bad}" --device "${device}" "${inference_workers[@]}"
     if "${detector}"; then
         train "${results}/detector" "${results}/detector/DETECTOR.md" "${detector_config}" "${raw}/${test_sets}/.done" \

@@ -13,8 +13,9 @@ from espnet2_valle.common.errors import InputError
 from espnet2_valle.data.datadir import DataDir
 from espnet2_valle.data.pairs import Pair, read_pairs
 from espnet2_valle.data.styles import measure as measure_style
-from espnet2_valle.emotion.recognizer import open_recognizer
 from espnet2_valle.generate.text2speech import Text2Speech
+from espnet2_valle.labels.kinds import EMOTION
+from espnet2_valle.labels.recognizer import open_recognizer
 from espnet2_valle.valle.styles import ATTRIBUTES
 
 CORRELATION_BAR, RECOGNISED_BAR = 0.9, 0.8
@@ -75,7 +76,7 @@ def strength_metrics(
     about: Mapping[str, Any],
 ) -> list[Metric]:
     """Count how often the emotion of each target is recognised, and how likely it is, by strength."""
-    recognizer = open_recognizer(args.emotion_recognizer)
+    recognizer = open_recognizer(args.emotion_recognizer, EMOTION)
     moved = [pair for pair in pairs if data.emotions.get(pair.target_utt, NEUTRAL) != NEUTRAL]
     if not moved:
         raise InputError(args.data_dir, "tells no emotion but neutral of the targets", "Give more pairs")

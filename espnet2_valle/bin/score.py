@@ -74,6 +74,11 @@ def get_parser() -> argparse.ArgumentParser:
         default=None,
         help="directory of a trained recogniser of emotions: what it hears, against utt2emo of --data_dir",
     )
+    parser.add_argument(
+        "--language_recognizer",
+        default=None,
+        help="directory of a trained recogniser of languages: what it hears, against utt2lang of --data_dir",
+    )
     parser.add_argument("--stage_times", default=None, help="lines `stage seconds`, for the report")
     parser.add_argument(
         "--training",
@@ -96,7 +101,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
-    args = parse(get_parser(), argv, emotion_recognizer=check_folder())
+    args = parse(get_parser(), argv, emotion_recognizer=check_folder(), language_recognizer=check_folder())
     settings = read_settings(args.config)
     plan = DefaultPlan(args.judge, read_vocabulary(args.vocabulary), settings, args.device)
     inputs = ScoringInputs(
@@ -114,6 +119,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         seed=args.seed,
         nj=args.nj,
         emotion_recognizer=args.emotion_recognizer,
+        language_recognizer=args.language_recognizer,
     )
     with only_one(args.output_dir, WORK):
         with use_cluster(args.cluster, args.device):

@@ -1,13 +1,15 @@
 """Scores by language: of texts in the language of the prompt, and of texts in others."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from espnet2_valle.data.combine import UNKNOWN_LANGUAGE
 from espnet2_valle.evaluation.groups import figures_of_groups
-from espnet2_valle.evaluation.table import COMPARED
+from espnet2_valle.evaluation.labels import Sounds, heard_scores
+from espnet2_valle.evaluation.table import ACROSS, COMPARED, WITHIN
 from espnet2_valle.evaluation.utterance import UtteranceScore
-
-WITHIN, ACROSS = "within", "across"
+from espnet2_valle.labels.kinds import LANGUAGE
 
 
 def group_pairs(languages: Mapping[str, tuple[str, str]]) -> dict[str, list[str]]:
@@ -52,6 +54,47 @@ def by_language(
     if not found:
         return {}
     return {"by_language": found, "across_over_within": _shares(found)}
+
+
+def spoken_in(languages: Mapping[str, tuple[str, str]]) -> dict[str, str]:
+    """Language of each text that is known, in order of the pairs; none where all pairs are of one."""
+    texts = {pair: text for pair, (_, text) in sorted(languages.items()) if text != UNKNOWN_LANGUAGE}
+    return texts if group_pairs(languages) else {}
+
+
+def language_scores(
+    rows: Mapping[str, Sequence[UtteranceScore]],
+    wavs: Sounds,
+    languages: Mapping[str, tuple[str, str]],
+    recognizer: str | None,
+    folder: Path,
+    seed: int = 0,
+    nj: int = 1,
+) -> dict[str, Any]:
+    """Figures by language for scores.json, and what the recogniser hears; nothing where all pairs are of one.
+
+    Args:
+        rows: system -> rows of all pairs.
+        wavs: of the systems.
+        languages: pair id -> codes of prompt's and text's language.
+        recognizer: folder of the recogniser, if there is one.
+        folder: keeps what was heard, for a run that goes on.
+        seed: of the bootstrap.
+        nj: workers.
+
+    Returns:
+        See `by_language`; "language": see `heard_scores`, with the groups WITHIN and ACROSS: how often texts
+        of another language than the prompt's are heard as what they are tells of accent.
+
+    Raises:
+        InputError: the recogniser cannot be had, or does not know a language.
+    """
+    scores = by_language(rows, languages, seed)
+    intended = spoken_in(languages)
+    if not intended or recognizer is None:
+        return scores
+    both = {group: pairs for group, pairs in group_pairs(languages).items() if group in (WITHIN, ACROSS)}
+    return scores | {"language": heard_scores(LANGUAGE, recognizer, wavs, intended, folder, both, seed, nj)}
 
 
 def _shares(found: Mapping[str, Any]) -> dict[str, dict[str, float]]:

@@ -10,9 +10,10 @@ from typing import Any
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
 from espnet2_valle.data.setaside import MAX_BAD
-from espnet2_valle.evaluation.emotions import emotion_scores
+from espnet2_valle.evaluation.emotions import emotion_scores, intended_of
 from espnet2_valle.evaluation.inputs import Asked, read_asked, read_times
-from espnet2_valle.evaluation.languages import by_language
+from espnet2_valle.evaluation.labels import check_known
+from espnet2_valle.evaluation.languages import language_scores, spoken_in
 from espnet2_valle.evaluation.lists import read_samples
 from espnet2_valle.evaluation.scorecard import GROUND_TRUTH, Scored, assemble, with_best
 from espnet2_valle.evaluation.scorers import AbsScorerPlan
@@ -21,6 +22,7 @@ from espnet2_valle.evaluation.speaker_verification import speaker_reference
 from espnet2_valle.evaluation.systems import score_system, write_rows
 from espnet2_valle.evaluation.table import TRAINING_MINUTES, results_markdown
 from espnet2_valle.evaluation.versa import read_versa, with_versa
+from espnet2_valle.labels.kinds import EMOTION, LANGUAGE
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class ScoringInputs:
         seed: of the bootstrap.
         nj: workers.
         emotion_recognizer: folder of the recogniser that hears emotions; None: they are not heard.
+        language_recognizer: the same of languages.
     """
 
     output_dir: Path
@@ -58,6 +61,7 @@ class ScoringInputs:
     seed: int = 0
     nj: int = 1
     emotion_recognizer: str | None = None
+    language_recognizer: str | None = None
 
 
 def score_run(inputs: ScoringInputs, plan: AbsScorerPlan, settings: Settings | None = None) -> dict[str, Any]:
@@ -82,6 +86,7 @@ def score_run(inputs: ScoringInputs, plan: AbsScorerPlan, settings: Settings | N
     check_systems(inputs.training, "--training", systems)
     check_systems(inputs.versa, "--versa", systems)
     versa = {name: read_versa(path) for name, path in inputs.versa.items()}
+    check_recognizers(inputs, asked)
     folder = inputs.output_dir / "scores"
     scored: dict[str, Scored] = {}
     for name, samples in systems.items():
@@ -98,18 +103,10 @@ def score_run(inputs: ScoringInputs, plan: AbsScorerPlan, settings: Settings | N
         best = {row.pair_id: row for row in everything[name].samples[0]}
         write_rows(folder / rows_file(name, 0), asked.trials, best)
     scores = assemble(everything, plan, times, {t.pair_id: t.speaker for t in asked.trials}, inputs.seed)
-    scores |= by_language(
-        {name: each.rows for name, each in everything.items()}, asked.languages, inputs.seed
-    )
-    scores |= emotion_scores(
-        {name: each.rows for name, each in everything.items()},
-        systems,
-        asked.emotions,
-        inputs.emotion_recognizer,
-        folder,
-        inputs.seed,
-        inputs.nj,
-    )
+    every = {name: each.rows for name, each in everything.items()}
+    heard_in = (folder, inputs.seed, inputs.nj)
+    scores |= language_scores(every, systems, asked.languages, inputs.language_recognizer, *heard_in)
+    scores |= emotion_scores(every, systems, asked.emotions, inputs.emotion_recognizer, *heard_in)
     scores["protocol"] = settings.protocol
     if settings.protocol == CONTINUATION:
         scores["prompt_seconds"] = settings.prompt_seconds
@@ -118,6 +115,27 @@ def score_run(inputs: ScoringInputs, plan: AbsScorerPlan, settings: Settings | N
         if minutes is not None:
             scores["systems"][name][TRAINING_MINUTES] = {"value": minutes, "low": None, "high": None}
     return scores | _speaker_references(asked, plan, settings, inputs.seed, inputs.nj)
+
+
+def check_recognizers(inputs: ScoringInputs, asked: Asked) -> None:
+    """Check that recognisers of labels know those of the test set; warn where there is nothing to tell apart.
+
+    Raises:
+        InputError: see `check_known`.
+    """
+    for label, recognizer, wanted in (
+        (EMOTION, inputs.emotion_recognizer, intended_of(asked.emotions)),
+        (LANGUAGE, inputs.language_recognizer, spoken_in(asked.languages)),
+    ):
+        if recognizer and wanted:
+            check_known(label, recognizer, wanted.values())
+        elif recognizer:
+            logging.warning(
+                "--%s_recognizer hears nothing: all pairs are of one %s, or %s does not tell it",
+                label.name,
+                label.name,
+                label.file,
+            )
 
 
 def rows_file(name: str, sample: int) -> str:

@@ -109,7 +109,8 @@ MORE_MEASURES = (
     ),
 )  # fmt: skip
 COMPARED = ("word_accuracy", "sim_prompt")  # of texts across languages and within one
-NOTHING = "nothing"  # the emotion that is heard where there is no sound, or too little
+WITHIN, ACROSS = "within", "across"  # the language of the prompt, or another one
+NOTHING = "nothing"  # the emotion or language that is heard where there is no sound, or too little
 SMALLEST_P = 0.001
 VERSA = "versa_"  # begins the keys of metrics that VERSA measured
 PAIRED_HEADER = ("difference", "p", "p (Holm)", "p by speaker")
@@ -216,11 +217,12 @@ def results_markdown(scores: Mapping[str, Any], title: str, command: str = "") -
 
 
 def language_parts(scores: Mapping[str, Any]) -> list[str]:
-    """Tables of word accuracy and similarity by language, and what crossing languages costs; or nothing."""
+    """Tables of the languages heard, of words and similarity by language, of what crossing costs; or none."""
     groups = scores.get("by_language", {})
     if not groups:
         return []
-    parts = ["By language: within that of the prompt, and across from another one to it.\n"]
+    parts = heard_parts(scores.get("language"), "Language")
+    parts.append("By language: within that of the prompt, and across from another one to it.\n")
     parts += [markdown_table(header, rows) for header, rows in group_tables(groups)]
     return parts + [f"{line}\n" for line in crossing_lines(scores)]
 
@@ -262,25 +264,52 @@ def emotion_parts(scores: Mapping[str, Any]) -> list[str]:
     """Tables of what a recogniser of emotions hears, and of words and similarity by emotion; or nothing."""
     if not scores.get("by_emotion"):
         return []
-    parts = []
-    heard = scores.get("emotion")
-    if heard:
-        parts.append("Emotions, as the recogniser hears them: right, of all that were to be heard.\n")
-        parts.append(markdown_table(["", "Emotion recognised"], emotion_rows(heard)))
-        for name in heard["systems"]:
-            parts.append(f"{system_name(name)}: intended (lines) and heard (columns).\n")
-            parts.append(markdown_table(*confusion_table(heard, name)))
+    parts = heard_parts(scores.get("emotion"), "Emotion")
     parts.append("By emotion of what was to be said.\n")
     return parts + [markdown_table(header, rows) for header, rows in group_tables(scores["by_emotion"])]
 
 
-def emotion_rows(heard: Mapping[str, Any]) -> list[list[str]]:
-    """System and accuracy of its emotions, with the interval; `heard` is "emotion" of scores.json."""
-    rows = []
-    for name, found in heard["systems"].items():
-        value, low, high = (100 * found["accuracy"][key] for key in ("value", "low", "high"))
-        rows.append([system_name(name), f"{value:.1f} % ({low:.1f} to {high:.1f})"])
-    return rows
+def heard_parts(heard: Mapping[str, Any] | None, kind: str) -> list[str]:
+    """Tables of what a recogniser hears; or nothing.
+
+    Args:
+        heard: "emotion" or "language" of scores.json.
+        kind: of which the recogniser is.
+    """
+    if not heard:
+        return []
+    parts = [f"{kind}s, as the recogniser hears them: right, of all that were to be heard.\n"]
+    parts.append(heard_table(heard, kind))
+    for name in heard["systems"]:
+        parts.append(f"{system_name(name)}: intended (lines) and heard (columns).\n")
+        parts.append(markdown_table(*confusion_table(heard, name)))
+    return parts
+
+
+def heard_table(heard: Mapping[str, Any], kind: str) -> str:
+    """Table of how often each system is heard right; see `heard_parts`."""
+    header = ["", f"{kind} recognised", *heard_groups(heard)]
+    accuracies = zip(heard["systems"], heard_accuracies(heard))
+    return markdown_table(header, [[system_name(name), *cells] for name, cells in accuracies])
+
+
+def heard_groups(heard: Mapping[str, Any]) -> list[str]:
+    """Groups that have accuracies of their own; `heard` is "emotion" or "language" of scores.json."""
+    return [group for group in (WITHIN, ACROSS) if any(group in found for found in heard["systems"].values())]
+
+
+def heard_accuracies(heard: Mapping[str, Any]) -> list[list[str]]:
+    """Accuracy of each system with the interval: of all pairs, and of each of `heard_groups`."""
+    groups = heard_groups(heard)
+    return [
+        [_accuracy(found), *(_accuracy(found[group]) for group in groups)]
+        for found in heard["systems"].values()
+    ]
+
+
+def _accuracy(found: Mapping[str, Any]) -> str:
+    value, low, high = (100 * found["accuracy"][key] for key in ("value", "low", "high"))
+    return f"{value:.1f} % ({low:.1f} to {high:.1f})"
 
 
 def confusion_table(heard: Mapping[str, Any], name: str) -> tuple[list[str], list[list[str]]]:

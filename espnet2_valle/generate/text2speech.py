@@ -12,7 +12,6 @@ import torch
 from espnet2_valle.codec.abs_codec import AbsCodec
 from espnet2_valle.common.errors import InputError, WorkError
 from espnet2_valle.common.seeds import derive_seed
-from espnet2_valle.emotion.recognizer import heard_emotions
 from espnet2_valle.generate.ar_decoding import Decoded, decode_ar
 from espnet2_valle.generate.choosing import Scorer, build_scorer
 from espnet2_valle.generate.diffusion_options import DiffusionOptions
@@ -42,6 +41,7 @@ from espnet2_valle.generate.request import Prepared, Request
 from espnet2_valle.generate.speech import Speech
 from espnet2_valle.generate.stopping import Limits
 from espnet2_valle.generate.styles import StyleOptions, StyleTeller
+from espnet2_valle.labels.recognizer import heard_emotions
 from espnet2_valle.ns2.control import Control
 from espnet2_valle.text.characters import check_said
 from espnet2_valle.text.encoder import Encoded, TextEncoder

@@ -1,4 +1,4 @@
-"""Parts that tasks of labelled sounds share: the detector's, and that of a recogniser of emotions."""
+"""Parts that tasks of labelled sounds share: the detector's, and that of recognisers of labels."""
 
 import argparse
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Training on labelled sounds with one of ESPnet's tasks, of the detector and of a recogniser of emotions."""
+"""Training on labelled sounds with one of ESPnet's tasks, of the detector and of recognisers of labels."""
 
 import argparse
 import logging

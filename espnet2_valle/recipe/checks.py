@@ -227,7 +227,8 @@ def check_stage(settings: Settings, stage: int) -> None:
 
     Raises:
         InputError: a marker of an earlier stage is missing; there is no such list of pairs; the recogniser of
-            stage 8 would hear another language than its own, or none would hear that of a text.
+            stage 8 would hear another language than its own, or none would hear that of a text; one of labels
+            would have nothing to tell apart.
     """
     for marker, needed in needs(settings, stage):
         if not Path(marker).is_file():
@@ -249,6 +250,7 @@ def check_stage(settings: Settings, stage: int) -> None:
         check_judges(settings)
         check_systems(settings)
         check_detector(settings)
+        check_labels(settings)
 
 
 def check_detector(settings: Settings) -> None:
@@ -264,6 +266,22 @@ def check_detector(settings: Settings) -> None:
             f"the test set {speakers.parent} has {count} speakers, too few",
             f"Leave it out, or give a test set of {FEWEST_SPEAKERS} or more",
         )
+
+
+def check_labels(settings: Settings) -> None:
+    """Raise InputError if recordings do not tell what a recogniser of emotions or languages is to learn."""
+    options = settings.options
+    asked = {"emotion": options.emotion_recognizer, "language": options.language_recognizer}
+    learnt = Path(settings.data, options.train_set)
+    if not any(asked.values()) or not learnt.is_dir():
+        return
+    from espnet2_valle.data.datadir import read_if_there  # only now: help needs nothing installed
+    from espnet2_valle.labels.kinds import LABELS
+    from espnet2_valle.labels.training import FEWEST, labels_of
+
+    for label in LABELS:
+        if asked[label.name]:
+            labels_of(label, read_if_there(learnt / label.file).values(), learnt, FEWEST)
 
 
 def needs(settings: Settings, stage: int) -> Iterator[tuple[str, int]]:
@@ -295,7 +313,7 @@ def needs(settings: Settings, stage: int) -> Iterator[tuple[str, int]]:
     if stage == 8:
         yield f"{settings.decode}/.done", 7
         yield f"{settings.resynthesis}/.done", 7
-        if has_vocabulary(settings):
+        if has_vocabulary(settings) or options.emotion_recognizer or options.language_recognizer:
             yield from ((f"{settings.raw}/{name}/.done", 2) for name in recorded)
     if stage == 9:
         yield f"{settings.results}/.done_score", 8

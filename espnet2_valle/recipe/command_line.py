@@ -35,7 +35,7 @@ def extras(words: Sequence[str]) -> str:
     more = [
         ("finetune", bool(options.init_model)),
         ("lyra", options.codec == "lyra"),
-        ("emotion", options.emotion_recognizer),
+        ("emotion", options.emotion_recognizer or options.language_recognizer),
     ]
     return ",".join([ALWAYS_INSTALLED, *(extra for extra, needed in more if needed)])
 
@@ -75,6 +75,7 @@ def corpus_defaults(corpus: str) -> dict[str, str]:
         return {
             "local_data_opts": f"--config {CONF}/mini_x.yaml",
             "g2p": MINI_X_G2P,
+            "language_recognizer": "true",
             "ar_config": f"{CONF}/train_ar_mini_x.yaml",
             "nar_config": f"{CONF}/train_nar_mini_x.yaml",
             "judge_config": f"{CONF}/judge/train_asr_ctc_mini_x.yaml",

@@ -253,5 +253,5 @@ class Names:
         files = [self._train_config(getattr(options, f"{kind}_config"), kind) for kind in self.kinds]
         files += [self.inference_config, options.judge_config]
         files += [self.score_config, self.finetune_config, options.phone_chooser_config]
-        files += [options.detector_config]
+        files += [options.detector_config, options.emotion_config, options.language_config]
         return files + [file for file in (self.codec_config, options.cluster, options.card_config) if file]

@@ -195,6 +195,10 @@ class Options:
         False, "train a recogniser of emotions (utt2emo) in stage 8: what it hears of the systems is scored"
     )
     emotion_config: str = _training("../../conf/emotion/train_cls.yaml", "of that recogniser")
+    language_recognizer: bool = _training(
+        False, "the same of spoken languages (utt2lang): how well they are told tells of accent"
+    )
+    language_config: str = _training("../../conf/language/train_cls.yaml", "of that recogniser")
 
     baseline: str = _systems(
         "", 'of ESPnet\'s own TTS, trained here: "vits tacotron2 fastspeech2", one or more'

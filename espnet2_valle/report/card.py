@@ -14,8 +14,7 @@ from espnet2_valle.corpus.named.registry import CORPORA
 from espnet2_valle.evaluation.table import (
     MEASURES,
     crossing_lines,
-    emotion_rows,
-    markdown_table,
+    heard_table,
     outcome_table,
     reference_lines,
     score_table,
@@ -193,7 +192,8 @@ def _scores(path: str) -> str:
         parts += ["The same with intervals over speakers:", score_table(by_speaker, MEASURES)]
     parts += [
         *_crossing(scores),
-        *_emotions(scores),
+        *_recognised(scores, "language"),
+        *_recognised(scores, "emotion"),
         *reference_lines(scores),
         "How the utterances ended:",
         outcome_table(systems),
@@ -209,14 +209,17 @@ def _crossing(scores: dict[str, Any]) -> list[str]:
     )
 
 
-def _emotions(scores: dict[str, Any]) -> list[str]:
-    """A table of how often emotions are recognised, where a recogniser has heard them."""
-    heard = scores.get("emotion", {}).get("systems", {})
+def _recognised(scores: dict[str, Any], key: str) -> list[str]:
+    """A table of how often emotions or languages are recognised, where a recogniser has heard them."""
+    heard = scores.get(key, {}).get("systems", {})
     shown = {"systems": {name: own for name, own in heard.items() if name in SHOWN}}
     if not shown["systems"]:
         return []
-    rows = markdown_table(["", "Emotion recognised"], emotion_rows(shown))
-    return ["Emotions, as a recogniser hears them: right, of all that were to be heard.", rows]
+    kind = key.capitalize()
+    return [
+        f"{kind}s, as a recogniser hears them: right, of all that were to be heard.",
+        heard_table(shown, kind),
+    ]
 
 
 def _read_scores(path: str) -> dict[str, Any]:

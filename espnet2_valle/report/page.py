@@ -16,8 +16,9 @@ from espnet2_valle.evaluation.table import (
     Measure,
     confusion_table,
     crossing_lines,
-    emotion_rows,
     group_tables,
+    heard_accuracies,
+    heard_groups,
     paired_rows,
     reference_lines,
     shown_measures,
@@ -39,6 +40,7 @@ MODELS = {  # by their folder
     **{name: KINDS[name].title for name in KINDS},
     "judge": "Recogniser",
     "emotion": "Recogniser of emotions",
+    "language": "Recogniser of languages",
 }
 TRAINED = {"valle": ("ar", "nar"), "ns2": ("ns2",)}  # system -> models; of the others a run may have none
 OPINION = (1.0, 5.0)
@@ -123,7 +125,7 @@ def render(run: Run, num_examples: int = 12, seed: int = 0) -> str:
         plots=length_plots(run.rows, run.trials),
         references=reference_lines(run.scores),
         groups=group_sections(run.scores),
-        emotions=emotion_section(run.scores),
+        heard=heard_sections(run.scores),
         tests=paired_rows(run.scores.get("paired_tests", ())),
         listening=[listening_result(result) for result in run.listening],
         script=script,
@@ -218,13 +220,19 @@ def group_sections(scores: Mapping[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def emotion_section(scores: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Accuracy of the emotions that are heard, and a confusion matrix of each system; None without any."""
-    heard = scores.get("emotion")
-    if not heard:
-        return None
+def heard_sections(scores: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A section of the emotions and one of the languages that are heard, where any are."""
+    return [
+        {"id": f"{key}s", "title": f"{key}s".capitalize(), "matrices": _matrices(scores[key])}
+        for key in ("emotion", "language")
+        if scores.get(key)
+    ]
+
+
+def _matrices(heard: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Accuracies and confusion matrix of each system; `heard` is "emotion" or "language" of scores.json."""
     matrices = []
-    for name, (title, accuracy) in zip(heard["systems"], emotion_rows(heard)):
+    for name, (accuracy, *of_groups) in zip(heard["systems"], heard_accuracies(heard)):
         header, rows = confusion_table(heard, name)
         cells = [
             [
@@ -235,13 +243,13 @@ def emotion_section(scores: Mapping[str, Any]) -> dict[str, Any] | None:
         ]
         matrices.append(
             {
-                "title": title,
-                "accuracy": accuracy,
+                "title": system_name(name),
+                "accuracies": [f"{accuracy} right", *map(" ".join, zip(heard_groups(heard), of_groups))],
                 "header": header[1:],
                 "rows": [(row[0], of_row) for row, of_row in zip(rows, cells)],
             }
         )
-    return {"matrices": matrices}
+    return matrices
 
 
 def outcome_rows(systems: Mapping[str, Any]) -> list[dict[str, Any]]:

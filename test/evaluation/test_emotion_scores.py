@@ -5,13 +5,13 @@ import pytest
 
 from espnet2_valle.common.audio import write_audio
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.evaluation import emotions as module
+from espnet2_valle.evaluation import labels as module
 from espnet2_valle.evaluation.emotions import emotion_scores, intended_of
 from espnet2_valle.evaluation.inputs import read_asked
 from espnet2_valle.evaluation.settings import Settings
 from espnet2_valle.evaluation.table import emotion_parts
 from espnet2_valle.evaluation.utterance import UtteranceScore
-from espnet2_valle.report.page import emotion_section, group_sections
+from espnet2_valle.report.page import group_sections, heard_sections
 
 INTENDED = {"p1": "happy", "p2": "sad", "p3": "happy", "p4": "sad"}
 
@@ -33,7 +33,7 @@ class Ear:
 @pytest.fixture
 def systems(tmp_path, monkeypatch):
     """Sound files of a system in which a recogniser hears happy, sad, sad, and nothing."""
-    monkeypatch.setattr(module, "open_recognizer", lambda folder: Ear())
+    monkeypatch.setattr(module, "open_recognizer", lambda *_: Ear())
     Ear.heard = 0
     wavs = {}
     for pair, level in zip(INTENDED, (0.9, 0.1, 0.2, 0.0)):
@@ -68,14 +68,15 @@ def test_accuracy_and_confusion_are_counted_and_kept(systems, tmp_path):
 def test_the_page_shows_matrices_and_groups(systems, tmp_path):
     rows = {"valle": [row(pair, "one two") for pair in INTENDED]}
     scores = emotion_scores(rows, systems, INTENDED, "exp/emotion", tmp_path / "scores")
-    shown = emotion_section(scores)
+    (shown,) = heard_sections(scores)
+    assert (shown["id"], shown["title"]) == ("emotions", "Emotions")
     assert shown["matrices"][0]["header"] == ["happy", "sad", "shy", "nothing"]
     assert shown["matrices"][0]["rows"][0] == (
         "happy",
         [{"count": count, "share": int(count) / 2} for count in ("1", "1", "0", "0")],
     )
     assert [group["title"] for group in group_sections(scores)] == ["By emotion"]
-    assert emotion_section({}) is None
+    assert heard_sections({}) == []
     assert group_sections({}) == []
 
 

@@ -73,6 +73,8 @@ def test_finetuning_needs_more_installed_and_goes_by_the_packed_model(recipe):
     words = ["--init_model", "zoo/name", "--expdir", str(recipe)]
     assert extras(words) == "espeak,score,finetune"
     assert extras(["--codec", "lyra"]) == "espeak,score,lyra"
+    assert extras(["--corpus", "mini_x"]) == "espeak,score,emotion"
+    assert extras(["--corpus", "mini_x", "--language_recognizer", "false"]) == "espeak,score"
     assert settings_of(words).options.token_type == "phn"
     base = recipe / "mini" / "base"
     base.mkdir(parents=True)

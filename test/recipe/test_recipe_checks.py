@@ -10,6 +10,7 @@ from espnet2_valle.recipe.checks import (
     check_codec,
     check_detector,
     check_judges,
+    check_labels,
     check_language,
     check_settings,
     check_stage,
@@ -140,6 +141,22 @@ def test_a_language_without_a_judge_is_told_before_training(speech, tmp_path):
     (tmp_path / "data" / "mini" / ".done").touch()
     with pytest.raises(InputError, match="utt2lang: 'u2' is 'de', for which the scoring config has no judge"):
         check_stage(settings, 2)
+
+
+def test_labels_that_nothing_can_be_learnt_from_are_told_before_training(speech, tmp_path):
+    settings = speech(language_recognizer=True)
+    check_labels(settings)  # there is no training set yet
+    train = tmp_path / "data" / "mini" / "train"
+    train.mkdir()
+    with pytest.raises(InputError, match="train/utt2lang: is missing, or tells no language"):
+        check_labels(settings)
+    (train / "utt2lang").write_text("u1 en\nu2 eng\nu3 und\n")
+    with pytest.raises(InputError, match="has no language but en. Give at least two"):
+        check_labels(settings)
+    (train / "utt2lang").write_text("u1 en\nu2 de\n")
+    check_labels(settings)
+    with pytest.raises(InputError, match="train/utt2emo: is missing, or tells no emotion"):
+        check_labels(speech(emotion_recognizer=True))
 
 
 def test_the_language_is_looked_at_before_anything_is_made_of_the_corpus(speech, tmp_path):

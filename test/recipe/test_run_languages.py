@@ -8,6 +8,7 @@ import pytest
 import yaml
 from miniature import ROOT, edited, run, write_configs
 
+from espnet2_valle.common.conf import find, read_config
 from espnet2_valle.generate.text2speech import Text2Speech
 from espnet2_valle.zoo.checkpoint import read_train_config
 
@@ -17,6 +18,7 @@ pytestmark = pytest.mark.recipe
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """Folder of a run of all stages, and what it printed."""
+    pytest.importorskip("torcheval", reason="the extra emotion is not installed")
     folder = tmp_path_factory.mktemp("recipe")
     given = dict(zip(*[iter(write_configs(folder))] * 2, strict=True))
     mini_x = yaml.safe_load((ROOT / "conf" / "mini_x.yaml").read_text(encoding="utf-8"))
@@ -40,6 +42,9 @@ def finished(tmp_path_factory):
         config["valle_conf"]["language_id"] = "both"
         Path(given[option]).write_text(yaml.safe_dump(config), encoding="utf-8")
     given["--local_data_opts"] = f"--config {corpus}"
+    config = read_config(find("language/train_cls.yaml")) | {"num_iters_per_epoch": 3, "max_epoch": 1}
+    (folder / "language.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    given["--language_config"] = str(folder / "language.yaml")
     options = [word for pair in given.items() for word in pair]
     done = run("--corpus", "mini_x", *options, "--g2p", "en=espeak:en-us zh=pypinyin_g2p_phone")
     assert done.returncode == 0, done.stdout
@@ -54,6 +59,15 @@ def test_a_run_scores_within_languages_and_across(finished):
     assert (groups["within"]["pairs"], groups["across"]["pairs"]) == (4, 4)
     assert {"ground_truth", "codec", "valle"} == groups["across"]["systems"].keys()
     assert "Ground truth, across as a share of within: " in printed
+    heard = scores["language"]
+    assert heard["labels"] == ["en", "zh"]
+    assert {"ground_truth", "codec", "valle"} == heard["systems"].keys()
+    for found in heard["systems"].values():
+        for group in (found["within"], found["across"]):
+            assert [sum(row) for row in group["confusion"].values()] == [2, 2]
+    assert "Language recognised" in printed
+    page = (folder / "exp" / "mini_x" / "report.html").read_text(encoding="utf-8")
+    assert 'id="languages"' in page
     card = zipfile.ZipFile(folder / "exp" / "mini_x" / "model.zip").read("README.md").decode()
     assert "made by espeak-ng (GPL-3) from many synthetic voices and a few words of five languages" in card
 

@@ -146,12 +146,15 @@ def test_scores_by_language_and_emotion_are_on_the_card(files, tmp_path):
     systems = ("valle", "vits")
     shares = {name: {"word_accuracy": 0.9, "sim_prompt": 0.8} for name in systems}
     heard = {"systems": {name: {"accuracy": METRIC} for name in systems}}
-    scores = {**SCORES, "across_over_within": shares, "emotion": heard}
+    told = {"accuracy": METRIC, "within": {"accuracy": METRIC}, "across": {"accuracy": METRIC}}
+    spoken = {"systems": dict.fromkeys(systems, told)}
+    scores = {**SCORES, "across_over_within": shares, "emotion": heard, "language": spoken}
     (tmp_path / "scores.json").write_text(json.dumps(scores))
     text = card(files, scores=str(tmp_path / "scores.json"))[1]["Scores"]
     assert (
         "VALL-E, across as a share of within: word accuracy 90.0 %, similarity to the prompt 80.0 %" in text
     )
+    assert "| Language recognised | within | across |" in " ".join(text.split())
     emotions = text.split("Emotion recognised", 1)[1].split("How the utterances ended", 1)[0]
     assert "92.3 % (90.5 to 94.2)" in emotions
     assert "vits" not in text.lower()

@@ -139,6 +139,10 @@ LEAST = {
         "--train_dir {in}/data --valid_dir {in}/data --config {conf}/emotion/train_cls.yaml "
         "--output_dir {out}/emotion"
     ],
+    "language train": [
+        "--train_dir {in}/data --valid_dir {in}/data --config {conf}/language/train_cls.yaml "
+        "--output_dir {out}/language"
+    ],
     "detector train": [
         "--data_dir {in}/data --system ours={in}/data/wav.scp --pairs {in}/data/pairs "
         "--config {conf}/detector/train_asvspoof.yaml --output_dir {out}/detector"

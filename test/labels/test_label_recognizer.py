@@ -1,14 +1,17 @@
-"""A recogniser of emotions: trained by ESPnet's task, opened to hear."""
+"""Recognisers of emotions and of languages: trained by ESPnet's task, opened to hear."""
+
+import shutil
 
 import numpy as np
 import pytest
 import soundfile
 import yaml
 
-from espnet2_valle.bin import emotion_train
+from espnet2_valle.bin import emotion_train, language_train
 from espnet2_valle.common.conf import find
 from espnet2_valle.common.errors import InputError
-from espnet2_valle.emotion.recognizer import EmotionRecognizer, heard_emotions
+from espnet2_valle.labels.kinds import EMOTION, LANGUAGE
+from espnet2_valle.labels.recognizer import LabelRecognizer, heard_emotions
 
 RATE = 8000
 
@@ -16,9 +19,9 @@ RATE = 8000
 def tone(pitch, level, seed):
     rng = np.random.default_rng(seed)
     times = np.arange(int(RATE * rng.uniform(0.5, 0.7))) / RATE
-    return (level * np.sin(2 * np.pi * pitch * times) + 0.01 * rng.standard_normal(len(times))).astype(
-        np.float32
-    )
+    syllables = np.sin(2 * np.pi * 8 * times) > 0  # what never changes, a mean over time takes away
+    wav = level * syllables * np.sin(2 * np.pi * pitch * times) + 0.01 * rng.standard_normal(len(times))
+    return wav.astype(np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -56,14 +59,14 @@ def command(folder, output="recognizer"):
 
 
 def test_it_hears_the_emotions_that_it_learnt(trained):
-    recognizer = EmotionRecognizer.open(trained / "recognizer")
+    recognizer = LabelRecognizer.open(trained / "recognizer", EMOTION)
     assert recognizer.labels == ("happy", "sad")
     assert recognizer.rate == RATE
     for label, wav in (("sad", tone(200, 0.1, 500)), ("happy", tone(900, 0.4, 501))):
         found = recognizer.posteriors(wav, RATE)
         assert max(found, key=found.get) == label
         assert sum(found.values()) == pytest.approx(1.0)
-    with pytest.raises(InputError, match="is too short to tell an emotion"):
+    with pytest.raises(InputError, match="is too short to tell its emotion"):
         recognizer.posteriors(np.zeros(100, np.float32), RATE)
 
 
@@ -107,3 +110,39 @@ def test_sets_that_teach_nothing_are_refused(trained, tmp_path, lines, message):
     (tmp_path / "config.yaml").write_text((trained / "config.yaml").read_text())
     with pytest.raises(InputError, match=message):
         emotion_train.main(command(tmp_path))
+
+
+def test_languages_are_told_whatever_they_are_called_and_however_loud(trained, tmp_path):
+    named = {"sad": ("en", "eng", "English"), "happy": ("cmn", "zh"), "unknown": ("und",)}
+    for name in ("train", "valid"):
+        shutil.copytree(trained / name, tmp_path / name)
+        lines = (trained / name / "utt2emo").read_text().split("\n")[:-1]
+        told = [line.split() for line in lines]
+        (tmp_path / name / "utt2lang").write_text(
+            "".join(f"{key} {named[one][n // 3 % len(named[one])]}\n" for n, (key, one) in enumerate(told))
+        )
+    config = yaml.safe_load((trained / "config.yaml").read_text())
+    shipped = yaml.safe_load(find("language/train_cls.yaml").read_text())
+    assert shipped.pop("base") == "../emotion/train_cls.yaml"
+    (tmp_path / "base.yaml").write_text(yaml.safe_dump(config))
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump({"base": "base.yaml", **shipped}))
+    language_train.main(command(tmp_path, "language"))
+    recognizer = LabelRecognizer.open(tmp_path / "language", LANGUAGE)
+    assert recognizer.labels == ("en", "zh")
+    assert type(recognizer.model.normalize).__name__ == "UtteranceMVN"
+    for language, pitch in (("en", 200), ("zh", 900)):
+        for level in (0.05, 0.5):
+            found = recognizer.posteriors(tone(pitch, level, 500), RATE)
+            assert max(found, key=found.get) == language
+    weights = tmp_path / "language" / "valid.loss.best.pth"
+    before = weights.stat().st_mtime_ns
+    language_train.main(command(tmp_path, "language"))
+    assert weights.stat().st_mtime_ns == before
+    (tmp_path / "base.yaml").write_text(yaml.safe_dump(config | {"seed": 1}))
+    with pytest.raises(InputError, match="has a recogniser of other sounds or options"):
+        language_train.main(command(tmp_path, "language"))
+    (tmp_path / "valid" / "utt2lang").unlink()
+    with pytest.raises(InputError, match="valid/utt2lang: is missing, or tells no language"):
+        language_train.main(command(tmp_path, "other"))
+    with pytest.raises(InputError, match="has no config.yaml. Train one there: valle language train"):
+        LabelRecognizer.open(tmp_path / "other", LANGUAGE)

@@ -56,7 +56,7 @@ decoders = ClassChoices(
 )
 
 
-class EmotionTask(CLSTask):
+class LabelTask(CLSTask):
     """The task, with `--decoder pooled` and `--encoder tdnn` beside ESPnet's."""
 
     class_choices_list = replaced(CLSTask.class_choices_list, encoders, decoders)
@@ -68,7 +68,7 @@ class EmotionTask(CLSTask):
         Raises:
             InputError: the extra `emotion` is not installed, which ESPnet's model needs.
         """
-        import_extra("torcheval.metrics.functional", "a recogniser of emotions", "emotion")
+        import_extra("torcheval.metrics.functional", "a recogniser of emotions or languages", "emotion")
         if isinstance(args.token_list, str):
             with open(args.token_list, encoding="utf-8") as stream:
                 args.token_list = stream.read().splitlines()
