@@ -48,7 +48,7 @@ EXTRAS = {
         "librosa>=0.10",
         "scikit-learn>=1.3",
     ],
-    "whisper": ["faster-whisper>=1.0", "whisper-normalizer>=0.1"],
+    "whisper": ["faster-whisper>=1.0", "whisper-normalizer>=0.1", "opencc>=1.1.7"],
     "distillmos": ["distillmos>=0.9"],
     "transformers": ["transformers>=4.40"],
     "finetune": ["loralib>=0.1.2"],

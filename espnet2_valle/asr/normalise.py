@@ -29,6 +29,21 @@ def characters(text: str) -> str:
     return " ".join(basic(text).replace(" ", ""))
 
 
+def mandarin(text: str) -> str:
+    """As `characters`, in simplified characters: Whisper writes Mandarin in either, as it likes.
+
+    Raises:
+        InputError: the package opencc is not installed.
+    """
+    module = import_extra("opencc", "the normaliser mandarin", "whisper")
+    return characters(_simplified_by(module).convert(text))
+
+
+@lru_cache(maxsize=1)
+def _simplified_by(module: Any) -> Any:
+    return module.OpenCC("t2s")  # which reads its tables
+
+
 def whisper_english(text: str) -> str:
     """Whisper's: as `basic`, and spellings, numbers, contractions and fillers made alike.
 
@@ -60,6 +75,7 @@ NORMALISERS: Registry[Callable[[str], str]] = Registry(
     {
         "basic": basic,
         "characters": characters,
+        "mandarin": mandarin,
         "spelled_english": spelled_english,
         "whisper_english": whisper_english,
     },

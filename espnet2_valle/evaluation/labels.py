@@ -50,7 +50,7 @@ def heard_scores(
     seed: int = 0,
     nj: int = 1,
 ) -> dict[str, Any]:
-    """What the recogniser hears, for scores.json.
+    """Labels that the recogniser hears, as scores.json has them.
 
     Args:
         label: of what kind.

@@ -266,6 +266,7 @@ class DefaultPlan(AbsScorerPlan):
         for language, both in wanted.items():
             own: Settings | LanguageSettings = settings.by_language[language] if language else settings
             normalise = str if own.normaliser == "basic" else NORMALISERS[own.normaliser]
+            normalise("")  # a package that it lacks is told now
             first, *second = (built[recognizer] for recognizer in both)
             judges[language] = Judges(first, next(iter(second), None), normalise)
         encoders = [SPEAKER_ENCODERS.build(encoder, **where) for encoder in self._encoders()]

@@ -16,7 +16,7 @@ PROTOCOLS = (CROSS, CONTINUATION)
 
 @dataclass(frozen=True)
 class LanguageSettings:
-    """Who judges the texts of one language.
+    """Judges and normaliser of the texts of one language.
 
     Attributes:
         judge: recogniser.

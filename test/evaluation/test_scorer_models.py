@@ -411,6 +411,20 @@ def test_normalisers(monkeypatch):
     assert NORMALISERS["whisper_english"]("Mr. Smith!") == "mister smith"
     assert NORMALISERS["spelled_english"]("T-E-E, 50") == NORMALISERS["spelled_english"]("tee 5 o")
     assert NORMALISERS["spelled_english"]("tee") == "t e e"
+    simplified = SimpleNamespace(convert=lambda text: text.replace("館", "馆"))
+    install(monkeypatch, "opencc", OpenCC=lambda way: simplified)
+    assert NORMALISERS["mandarin"]("纪念館。") == "纪 念 馆"
+    monkeypatch.setitem(sys.modules, "opencc", None)
+    plan = DefaultPlan(settings=Settings(Component("none"), normaliser="mandarin"))
+    with pytest.raises(InputError, match="the normaliser mandarin: needs the package opencc"):
+        plan.build()
+
+
+def test_either_script_of_mandarin_is_heard():
+    pytest.importorskip("opencc")
+    assert NORMALISERS["mandarin"]("上海孫中山故居紀念館，Loft") == NORMALISERS["mandarin"](
+        "上海孙中山故居纪念馆loft"
+    )
 
 
 def test_spelling_and_digits_are_heard_however_they_are_written():
