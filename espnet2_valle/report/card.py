@@ -202,7 +202,7 @@ def _scores(path: str) -> str:
 
 
 def _crossing(scores: dict[str, Any]) -> list[str]:
-    """What crossing languages leaves of words and similarity, where the pairs are of several."""
+    """Words and similarity that are left across languages, where the pairs are of several."""
     shares = scores.get("across_over_within", {})
     return crossing_lines(
         {"across_over_within": {name: own for name, own in shares.items() if name in SHOWN}}

@@ -174,7 +174,7 @@ def write_card(facts: Facts, said: Statements) -> str:
 
 
 def _usage(facts: Facts) -> str:
-    """How the model is opened, and told what it may be told."""
+    """Usage: opening the model, and telling it what it may be told."""
     text = json.dumps(facts.text, ensure_ascii=False)
     if not facts.options:
         return LOADING.format(text=text)
