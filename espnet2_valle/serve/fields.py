@@ -83,7 +83,7 @@ def draw(gradio: Any, fields: Mapping[str, Field], names: Sequence[str]) -> dict
 
 
 def told(asked: Mapping[str, Any]) -> list[str]:
-    """What was chosen, in words; what is left to the model is not named."""
+    """Choices of a visitor, in words; what is left to the model is not named."""
     own = {None, "", AUTO}
     return [
         f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"

@@ -1,4 +1,4 @@
-"""What happens on the page of `valle demo`: a voice and a text become a sound that grows, and then a take."""
+"""Speech on the page of `valle demo`: a voice and a text become a sound that grows, and then a take."""
 
 import asyncio
 import json
