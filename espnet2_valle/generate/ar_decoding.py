@@ -101,9 +101,9 @@ class ARDecoder:
         self._rows: list[_Row] = []
         self._cache: KVCache
         self._logits: torch.Tensor
-        self._rates: torch.Tensor
+        self._pace: torch.Tensor  # rate and origin, see `VALLEAR.pace`
         self._log_probabilities: torch.Tensor
-        self._lanes = Lanes([])  # of cache and rates; all else has the rows
+        self._lanes = Lanes([])  # of cache and pace; all else has the rows
         self._admitted = 0
         self.admit(utterances)
 
@@ -137,18 +137,19 @@ class ARDecoder:
             for number, one, n in zip(numbers, utterances, of_row)
         ]
         caches = [prefixes.caches[n] for n in of_lane]
-        logits, rates = new.combined(prefixes.logits[of_lane]), prefixes.rates[of_lane]
+        logits = new.combined(prefixes.logits[of_lane])
+        pace = torch.stack([prefixes.rates, prefixes.origins], dim=1)[of_lane]
         # Of the codes drawn so far, in float64: summed where they are, so that no step waits for them.
-        totals = rates.new_zeros(len(rows), dtype=torch.float64)
+        totals = pace.new_zeros(len(rows), dtype=torch.float64)
         room = max(row.groups_left(size) for row in [*self._rows, *rows])
         if self._rows:
             self._cache = self._cache.admit(caches, room)
             logits = torch.cat([self._logits, logits])
-            rates = torch.cat([self._rates, rates])
+            pace = torch.cat([self._pace, pace])
             totals = torch.cat([self._log_probabilities, totals])
         else:
             self._cache = KVCache.stack(caches, room)
-        self._logits, self._rates, self._log_probabilities = logits, rates, totals
+        self._logits, self._pace, self._log_probabilities = logits, pace, totals
         self._rows = [*self._rows, *rows]
         self._lanes = Lanes([row.style for row in self._rows])
         self._admitted += len(rows)
@@ -234,7 +235,7 @@ class ARDecoder:
         self._lanes = Lanes([row.style for row in self._rows])
         self._cache.keep(lanes)
         self._logits = self._logits[staying]
-        self._rates = self._rates[lanes]
+        self._pace = self._pace[lanes]
         self._log_probabilities = self._log_probabilities[staying]
 
     def _predict(self) -> torch.Tensor:
@@ -246,7 +247,8 @@ class ARDecoder:
         placed = torch.tensor(positions, device=device)
         spoken = [row.language for row in rows if row.language is not None]
         languages = torch.tensor(spoken, device=device) if spoken else None
-        return self._lanes.combined(self.model.step(groups, placed, self._cache, self._rates, languages))
+        rates, origins = self._pace.unbind(1)
+        return self._lanes.combined(self.model.step(groups, placed, self._cache, rates, languages, origins))
 
 
 def decode_ar(model: VALLEAR, utterances: Sequence[Utterance], options: SamplingOptions) -> list[Decoded]:

@@ -30,6 +30,7 @@ class Utterance:
         sampling: how its codes are drawn; None: as the decoder's others.
         languages: None only for models without language IDs.
         style: None: the model is told none.
+        relative_rate: how many times as fast as the prompt it is said, see `VALLEAR.relative_rate`.
     """
 
     text: torch.Tensor
@@ -40,6 +41,7 @@ class Utterance:
     sampling: SamplingOptions | None = None
     languages: SpokenLanguages | None = None
     style: SpokenStyle | None = None
+    relative_rate: float = 1.0
 
     @property
     def beginning(self) -> tuple[int, ...]:
@@ -54,13 +56,14 @@ class Prefixes:
     Attributes:
         caches: of one row each.
         logits: (N, G, classes) of the next group.
-        rates: (N,), see `VALLEAR.position_rates`.
+        rates, origins: (N,) of what is to be said, see `VALLEAR.pace`.
         prompts: codes of each one's whole groups.
     """
 
     caches: list[KVCache]
     logits: torch.Tensor
     rates: torch.Tensor
+    origins: torch.Tensor
     prompts: list[list[int]]
 
 
@@ -85,13 +88,17 @@ def read_prefixes(model: VALLEAR, utterances: Sequence[Utterance]) -> Prefixes:
     grouped = [model.group(one.prompt[None], torch.tensor([len(one.prompt)])) for one in utterances]
     groups = [one[0] for one, _ in grouped]
     tokens = torch.tensor([one.prompt_tokens for one in utterances])
-    rates = on_device(model.position_rates(tokens, torch.cat([count for _, count in grouped])), device)
+    counts = torch.cat([count for _, count in grouped])
+    rates = on_device(model.position_rates(tokens, counts), device)
+    relative = torch.tensor([one.relative_rate for one in utterances])
+    pace, origins = (on_device(one, device) for one in model.pace(tokens, counts, relative))
     positions = [len(text) + 1 + len(group) for text, group in zip(texts, groups)]
     cache = model.new_cache(len(utterances), max(positions))
     languages = [one.languages for one in utterances]
     styles = [one.style and one.style.weights for one in utterances]
     logits = model.prefill(texts, groups, cache, rates, languages, styles)
-    return Prefixes(cache.split(positions), logits, rates, [group.flatten().tolist() for group in groups])
+    prompts = [group.flatten().tolist() for group in groups]
+    return Prefixes(cache.split(positions), logits, pace, origins, prompts)
 
 
 def joined(parts: Sequence[Prefixes]) -> Prefixes:
@@ -100,5 +107,6 @@ def joined(parts: Sequence[Prefixes]) -> Prefixes:
         [cache for part in parts for cache in part.caches],
         torch.cat([part.logits for part in parts]),
         torch.cat([part.rates for part in parts]),
+        torch.cat([part.origins for part in parts]),
         [prompt for part in parts for prompt in part.prompts],
     )

@@ -57,6 +57,7 @@ class Prepared:
         provenance: of the voice.
         languages: None only for models without language IDs.
         style: None: the models are told none.
+        relative_rate: how many times as fast as the prompt it is said.
     """
 
     request: Request
@@ -70,6 +71,7 @@ class Prepared:
     provenance: Provenance = Provenance()
     languages: SpokenLanguages | None = None
     style: SpokenStyle | None = None
+    relative_rate: float = 1.0
 
     @property
     def lanes(self) -> int:
@@ -88,4 +90,4 @@ class Prepared:
         generator = torch.Generator(self.text.device).manual_seed(seed)
         sampling = self.request.sampling
         given = self.text, self.first, self.limits, generator, self.prompt_tokens
-        return Utterance(*given, sampling, self.languages, self.style)
+        return Utterance(*given, sampling, self.languages, self.style, self.relative_rate)

@@ -337,14 +337,15 @@ class Text2Speech:
         joined = f"{prompt_text} {text}"
         encoded = self.tokenizer.encode_styled(joined, self.emotions)
         both = torch.tensor(encoded.ids, device=self.device)
-        limits = self._limits(len(prompt) / len(prompt_ids) * len(ids))
         seed = self.seed if request.seed is None else request.seed
         first = prompt[:, 0].contiguous()
         unknown = self.tokenizer.unknown(without_emotions(text))
-        made = request, both, prompt, first, limits, seed, len(prompt_ids), unknown
         languages = self._numbered(joined, encoded, len(prompt_ids), spoken)
         style = self._styled(request, encoded.emotions or [""] * len(both), len(prompt_ids))
-        return Prepared(*made, voice.provenance, languages, style)
+        relative = self.ar.relative_rate(len(prompt_ids), languages, style)
+        limits = self._limits(len(prompt) / len(prompt_ids) * len(ids) / relative)
+        made = request, both, prompt, first, limits, seed, len(prompt_ids), unknown
+        return Prepared(*made, voice.provenance, languages, style, relative)
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -456,7 +457,7 @@ class Text2Speech:
             return None
         prepared = self.prepare(request)
         given = prepared.text, prepared.first, first, prepared.prompt_tokens, prepared.languages
-        return align(self.ar, *given, prepared.style)
+        return align(self.ar, *given, prepared.style, prepared.relative_rate)
 
     @torch.inference_mode()
     def _synthesise(self, prepared: Sequence[Prepared]) -> list[Speech]:

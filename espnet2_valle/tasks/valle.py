@@ -26,6 +26,7 @@ from espnet2_valle.tasks.adapter import check_adapter, keep_apart
 from espnet2_valle.tasks.batch_size import accept_auto, choose_batch_bins
 from espnet2_valle.tasks.codewords import use_codewords
 from espnet2_valle.tasks.languages import fill_languages, languages_of
+from espnet2_valle.tasks.rates import fill_rates
 from espnet2_valle.tasks.styles import fill_emotions, told_style
 from espnet2_valle.text.roles import SPACE
 from espnet2_valle.text.tokenizer import G2P_HELP, TOKEN_TYPES
@@ -136,7 +137,7 @@ class VALLETask(AbsTask):
 
         Raises:
             InputError: there is no such token list or training index, a weight is none; see `check_adapter`,
-                `fill_languages` and `fill_emotions`.
+                `fill_languages`, `fill_emotions` and `fill_rates`.
         """
         super().check_required_command_args(args)
         check_adapter(args)
@@ -155,6 +156,7 @@ class VALLETask(AbsTask):
         index = data[0][0] if data and data[0][2] == INDEX_TYPE else None
         fill_languages(args, index)
         fill_emotions(args, index)
+        fill_rates(args, index)
 
     @classmethod
     def build_optimizers(
@@ -228,6 +230,7 @@ class VALLETask(AbsTask):
                 rule.separator,
                 languages_of(args),
                 told_style(valle.styles),
+                valle.positions_by_part,
             ),
             rule,
             iter_options.collate_fn,

@@ -27,6 +27,7 @@ class IndexedUtterances(Dataset[Utterance]):
         separator: token between the texts of a pair; None: nothing.
         languages: whose numbers utterances are to have, in that order; None: they have none.
         told: conditions of style that they are to have; None: none.
+        parts: they are to tell where the second of a pair begins.
 
     Raises:
         InputError: the set has an utterance of another language, or see `ToldStyle.numbers_of`.
@@ -39,10 +40,12 @@ class IndexedUtterances(Dataset[Utterance]):
         separator: int | None = None,
         languages: Sequence[str] | None = None,
         told: ToldStyle | None = None,
+        parts: bool = False,
     ):
         self.index = index
         self.styles = None if told is None else told.numbers_of(index)
         self.languages = None if languages is None else _numbers(index, languages)
+        self.parts = parts
         self.preprocess = preprocess
         self.separator = [] if separator is None else [separator]
 
@@ -50,7 +53,8 @@ class IndexedUtterances(Dataset[Utterance]):
         """Name (`first+second` of a pair), and "text" (S,) int64 and "codes" (T, Q) int16.
 
         With `languages` also "text_languages" (S,) and "codes_languages" (T,), int64; with `told` also
-        "text_styles" (S, 1 + conditions), see `StyleConditions.weights`.
+        "text_styles" (S, 1 + conditions), see `StyleConditions.weights`; with `parts` also "parts" (2,)
+        int64, tokens and frames of the first.
         """
         first, second = item
         spoken, styled = self._languages(first), self._style(first, 1)
@@ -70,8 +74,10 @@ class IndexedUtterances(Dataset[Utterance]):
             ]
         data = {"text": text, "codes": codes}
         data = self.preprocess(name, data) if self.preprocess else data
-        told = zip(("text_languages", "codes_languages"), spoken)
-        return name, {**data, **dict(told), **dict(zip(["text_styles"], styled))}
+        told = dict(zip(("text_languages", "codes_languages"), spoken)) | dict(zip(["text_styles"], styled))
+        if self.parts:
+            told["parts"] = np.array([self.index.tokens[first], self.index.frames[first]], dtype=np.int64)
+        return name, {**data, **told}
 
     def _style(self, number: int, part: int) -> list[np.ndarray]:
         """The style of each token of an utterance, which is that `part` of a pair; or nothing."""

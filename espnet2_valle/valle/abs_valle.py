@@ -35,10 +35,12 @@ class AbsVALLE(torch.nn.Module, ABC):
 
     Attributes:
         causal: whether a position sees only those before it.
+        positions_by_part: whether it is to be told where joined utterances meet.
         transformer, text, codes, language_ids, styles: see the classes.
     """
 
     causal: bool
+    positions_by_part: bool = False
     transformer: Transformer
     text: TextEmbedding
     codes: CodeTables
@@ -54,6 +56,7 @@ class AbsVALLE(torch.nn.Module, ABC):
         codes_lengths: torch.Tensor,
         languages: BatchLanguages | None = None,
         styles: torch.Tensor | None = None,
+        parts: torch.Tensor | None = None,
     ) -> Prediction:
         """Predict the codes that the model is trained on.
 
@@ -64,6 +67,8 @@ class AbsVALLE(torch.nn.Module, ABC):
             codes_lengths: (batch,), on the CPU.
             languages: of tokens and frames; None only for models without language IDs.
             styles: (batch, text_time, values) of the tokens, see `StyleConditions`; None: nothing is told.
+            parts: (batch, 2), tokens and frames of the first of two joined utterances, or of the only one;
+                None only for models without `positions_by_part`.
         """
 
     @abstractmethod

@@ -39,6 +39,7 @@ def align(
     prompt_tokens: int,
     languages: SpokenLanguages | None = None,
     style: SpokenStyle | None = None,
+    relative_rate: float = 1.0,
 ) -> Alignment:
     """Read text and speech once more and look at the attention of the steps behind the prompt.
 
@@ -50,6 +51,7 @@ def align(
         prompt_tokens: how many of the ids are the prompt's.
         languages: None only for models without language IDs.
         style: in which it was said; None: not told.
+        relative_rate: how many times as fast as the prompt, see `VALLEAR.relative_rate`.
 
     Returns:
         the alignment by the head with the largest focus rate.
@@ -63,7 +65,10 @@ def align(
         raise ValueError("there are no codes to align")
     frames = torch.cat([prompt[len(prompt) % size :], codes[: new_groups * size]])
     groups = frames.view(1, -1, size)
-    rates = model.position_rates(torch.tensor([prompt_tokens]), torch.tensor([prompt_groups]))
+    known = torch.tensor([prompt_tokens]), torch.tensor([prompt_groups])
+    rates, origins = model.pace(*known, torch.tensor([relative_rate]))
+    place = torch.arange(groups.shape[1])
+    placed = torch.where(place < prompt_groups, place * model.position_rates(*known), origins + place * rates)
     inputs: dict[int, torch.Tensor] = {}
 
     def keep(layer: int, x: torch.Tensor) -> None:
@@ -76,9 +81,8 @@ def align(
     ]
     try:
         cache = model.new_cache(1, len(text) + 1 + groups.shape[1])
-        model.prefill(
-            text[None], groups, cache, rates.to(text.device), [languages], [style and style.weights]
-        )
+        told = [languages], [style and style.weights]
+        model.prefill(text[None], groups, cache, None, *told, [placed.to(text.device)])
     finally:
         for hook in hooks:
             hook.remove()

@@ -14,8 +14,9 @@ from espnet2_valle.valle.cache import KVCache
 from espnet2_valle.valle.embeddings import CodeTables, TextEmbedding, sinusoids
 from espnet2_valle.valle.languages import NONE, BatchLanguages, LanguageIDs, SpokenLanguages
 from espnet2_valle.valle.packing import Packing
+from espnet2_valle.valle.relative_rates import relative_rate
 from espnet2_valle.valle.rows import filled_places, join, length_mask, on_device, round_up, take
-from espnet2_valle.valle.styles import BINS, StyleConditions
+from espnet2_valle.valle.styles import BINS, SpokenStyle, StyleConditions
 from espnet2_valle.valle.transformer import Transformer
 
 
@@ -45,6 +46,12 @@ class VALLEAR(AbsVALLE):
         alignment_layer: of which layer the first head is taught by an `Aligner` to read what is to be said
             next, counted from 1. Without a teacher a small model on little real speech finds the text late
             or never. 0: none, as in the papers.
+        positions_by_part: each of two joined utterances has a rate and a beginning of its own, and what is
+            said behind a prompt has them too; see `part_positions`. Without it both have the rate of the
+            whole, which is neither's where languages or styles are spoken at different rates.
+        relative_rates: how many times as fast as usual each language (`language`), emotion (`emotion`) and
+            value of the speaking rate (`speaking_rate`) is spoken; see `relative_rates.relative_rate`. A
+            training with `positions_by_part` measures them.
         language_id: what is told its language by a learned embedding: none, text (its tokens), audio (its
             frames: VALL-E X, Zhang et al., 2023) or both.
         languages: that it knows, whose order gives their numbers.
@@ -80,6 +87,8 @@ class VALLEAR(AbsVALLE):
         emotions: list[str] | None = None,
         style_bins: int = BINS,
         style_dropout: float = 0.2,
+        positions_by_part: bool = False,
+        relative_rates: dict[str, list[float]] | None = None,
     ):
         super().__init__()
         if not 0 <= alignment_layer <= layers:
@@ -89,6 +98,8 @@ class VALLEAR(AbsVALLE):
         self.history_dropout = history_dropout
         self.position_rate = position_rate
         self.own_rate_weight = own_rate_weight
+        self.positions_by_part = positions_by_part
+        self.relative_rates = relative_rates or {}
         self.end = codebook_size
         self.text = TextEmbedding(vocab_size, width)
         self.codes = CodeTables(1, codebook_size + 1, width)
@@ -112,14 +123,20 @@ class VALLEAR(AbsVALLE):
         codes_lengths: torch.Tensor,
         languages: BatchLanguages | None = None,
         styles: torch.Tensor | None = None,
+        parts: torch.Tensor | None = None,
     ) -> Prediction:
         """See `AbsVALLE.forward`; predicts every group and the end: N = G * sum(groups + 1)."""
         groups, group_lengths = self.group(codes[..., 0], codes_lengths)
         rates = self.position_rates(text_lengths, group_lengths)
+        placed = None
+        if self.positions_by_part and parts is not None:
+            placed = self.part_positions(parts, text_lengths, codes_lengths, groups.shape[1])
         taps = {self.alignment_layer - 1: text} if self.alignment_layer else {}
         if languages is not None:  # a group is of the language of its last frame
             languages = languages._replace(codes=self.group(languages.codes, codes_lengths)[0][..., -1])
-        logits = self.logits(text, text_lengths, groups, group_lengths, rates, taps, languages, styles)
+        logits = self.logits(
+            text, text_lengths, groups, group_lengths, rates, taps, languages, styles, placed
+        )
         said = length_mask(on_device(group_lengths, groups.device), groups.shape[1] + 1)
         ended = F.pad(groups, (0, 0, 0, 1)).masked_fill(~said.unsqueeze(2), self.end)
         inside = on_device(filled_places(group_lengths + 1, ended.shape[1]), groups.device)
@@ -159,6 +176,53 @@ class VALLEAR(AbsVALLE):
         own = torch.where(known, tokens / groups.clamp(min=1), self.position_rate)
         return self.position_rate ** (1 - self.own_rate_weight) * own**self.own_rate_weight
 
+    def part_positions(
+        self, parts: torch.Tensor, text_lengths: torch.Tensor, codes_lengths: torch.Tensor, groups: int
+    ) -> torch.Tensor:
+        """Text positions of groups of joined utterances: each begins where its text does, at its own rate.
+
+        Args:
+            parts: (batch, 2), tokens and frames of the first.
+            text_lengths, codes_lengths: (batch,) of both, on the CPU.
+            groups: so many positions.
+
+        Returns:
+            (batch, groups) float32.
+        """
+        text_lengths, codes_lengths = (on_device(one, parts.device) for one in (text_lengths, codes_lengths))
+        tokens, frames = parts.unbind(1)
+        all_groups = codes_lengths // self.group_size
+        first = ((frames - codes_lengths % self.group_size) // self.group_size).clamp(min=0)
+        rates = self.position_rates(tokens, first).unsqueeze(1)
+        others = self.position_rates(text_lengths - tokens, all_groups - first).unsqueeze(1)
+        place, first = torch.arange(groups, device=parts.device), first.unsqueeze(1)
+        behind = tokens.unsqueeze(1) + (place - first) * others
+        return torch.where(place < first, place * rates, behind)
+
+    def pace(
+        self, tokens: torch.Tensor, groups: torch.Tensor, relative: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Rate of what is said behind prompts, and the text position that group 0 would have at that rate.
+
+        Args:
+            tokens, groups: (batch,) of the prompts, see `position_rates`.
+            relative: (batch,) how many times as fast as its prompt each is said.
+
+        Returns:
+            both (batch,): group k, the prompt's counted, stands at origin + k * rate.
+        """
+        rates = self.position_rates(tokens, groups)
+        if not self.positions_by_part:
+            return rates, torch.zeros_like(rates)
+        rates = rates * relative**self.own_rate_weight
+        return rates, torch.where(tokens > 0, tokens - groups * rates, 0.0)
+
+    def relative_rate(
+        self, prompt_tokens: int, languages: SpokenLanguages | None, style: SpokenStyle | None
+    ) -> float:
+        """How many times as fast as its prompt a text is said; 1 of models without `positions_by_part`."""
+        return relative_rate(self.relative_rates, self.styles, prompt_tokens, languages, style)
+
     def positions(self, text_lengths: Lengths, codes_lengths: Lengths) -> Lengths:
         """See `AbsVALLE.positions`: text, text end, and groups."""
         return text_lengths + 1 + codes_lengths // self.group_size
@@ -190,6 +254,7 @@ class VALLEAR(AbsVALLE):
         taps: dict[int, torch.Tensor] | None = None,
         languages: BatchLanguages | None = None,
         styles: torch.Tensor | None = None,
+        placed: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Teacher-forced prediction.
 
@@ -200,6 +265,7 @@ class VALLEAR(AbsVALLE):
             taps: see `Transformer.forward`.
             languages: of tokens and groups; None only for models without language IDs.
             styles: of the tokens, see `forward`.
+            placed: (batch, groups) text positions of the groups, in the place of `rates`.
 
         Returns:
             (batch, groups + 1, G, codebook_size + 1): at index t the prediction of group t
@@ -207,7 +273,9 @@ class VALLEAR(AbsVALLE):
         """
         of_text, of_groups = languages or (None, None)
         embedded_text, embedded_lengths = self.embed_text(text, text_lengths, of_text, styles)
-        audio = self._embed(groups, rates=rates, languages=of_groups)
+        if placed is None:
+            placed = self._placed(torch.arange(groups.shape[1], device=groups.device), rates)
+        audio = self._embed(groups, placed, of_groups)
         parts = [(embedded_text, embedded_lengths), (audio, group_lengths)]
         x, lengths = join(parts, self.shape_step)
         packing = Packing(lengths, x.shape[1], x.device, causal=True) if self.transformer.packed else None
@@ -229,6 +297,7 @@ class VALLEAR(AbsVALLE):
         rates: torch.Tensor | None = None,
         languages: Sequence[SpokenLanguages | None] | None = None,
         styles: Sequence[torch.Tensor | None] | None = None,
+        placed: Sequence[torch.Tensor] | None = None,
     ) -> torch.Tensor:
         """Read the text and the prompt into an empty cache.
 
@@ -242,6 +311,7 @@ class VALLEAR(AbsVALLE):
             rates: (batch,) from `position_rates`; None means `position_rate` for all.
             languages: of each row; None only for models without language IDs.
             styles: (text_time, values) of each row, see `StyleConditions`; None: nothing is told.
+            placed: (prompt_groups,) text positions of the groups of each row, in the place of `rates`.
 
         Returns:
             logits of the next group, (batch, G, codebook_size + 1).
@@ -250,7 +320,11 @@ class VALLEAR(AbsVALLE):
         each = [None] * len(texts) if rates is None else rates.split(1)
         spoken = languages or [None] * len(texts)
         told = styles or [None] * len(texts)
-        rows = [self._row(*row) for row in zip(texts, groups, each, spoken, told, strict=True)]
+        parts = list(groups)
+        if placed is None:
+            counted = [torch.arange(len(part), device=part.device) for part in parts]
+            placed = [self._placed(one, rate)[0] for one, rate in zip(counted, each, strict=True)]
+        rows = [self._row(*row) for row in zip(texts, parts, placed, spoken, told, strict=True)]
         x = pad_sequence(rows, batch_first=True)
         if all(len(row) == x.shape[1] for row in rows):
             return self._predict(self.transformer(x, causal=True, cache=cache, last=1))[:, 0]
@@ -261,7 +335,7 @@ class VALLEAR(AbsVALLE):
         self,
         text: torch.Tensor,
         groups: torch.Tensor,
-        rate: torch.Tensor | None,
+        placed: torch.Tensor,
         spoken: SpokenLanguages | None,
         style: torch.Tensor | None,
     ) -> torch.Tensor:
@@ -270,7 +344,7 @@ class VALLEAR(AbsVALLE):
         embedded, _ = self.embed_text(
             text[None], length, spoken and spoken.text[None], None if style is None else style[None]
         )
-        audio = self._embed(groups[None], rates=rate, languages=spoken and spoken.prompt)
+        audio = self._embed(groups[None], placed[None], spoken and spoken.prompt)
         return torch.cat([embedded, audio.to(embedded.dtype)], dim=1)[0]
 
     @torch.no_grad()
@@ -281,6 +355,7 @@ class VALLEAR(AbsVALLE):
         cache: KVCache,
         rates: torch.Tensor | None = None,
         languages: torch.Tensor | None = None,
+        origins: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Add one group to each row.
 
@@ -288,34 +363,39 @@ class VALLEAR(AbsVALLE):
             group: (batch, G), the groups just sampled.
             position: (batch,), their index among the row's audio groups, the prompt's included.
             cache: state after `prefill` or the former `step`.
-            rates: the rows' of `prefill`.
+            rates, origins: (batch,) see `pace`; None: `position_rate` for all, and 0.
             languages: (batch,), of what the rows are to say; None only for models without language IDs.
 
         Returns:
             logits of the next group, (batch, G, codebook_size + 1).
         """
         spoken = None if languages is None else languages.unsqueeze(1)
-        x = self._embed(group.unsqueeze(1), position.unsqueeze(1), rates, spoken)
+        placed = self._placed(position.unsqueeze(1), rates)
+        if origins is not None:
+            placed = placed + origins.unsqueeze(1)
+        x = self._embed(group.unsqueeze(1), placed, spoken)
         return self._predict(self.transformer(x, causal=True, cache=cache))[:, 0]
+
+    def _placed(self, positions: torch.Tensor, rates: torch.Tensor | None) -> torch.Tensor:
+        """Text positions (batch, groups) of groups at `positions`, (batch, groups) or (groups,) of all."""
+        if rates is None:
+            rates = torch.tensor([self.position_rate])
+        return positions * on_device(rates, positions.device).unsqueeze(1)
 
     def _embed(
         self,
         groups: torch.Tensor,
-        positions: torch.Tensor | None = None,
-        rates: torch.Tensor | None = None,
+        placed: torch.Tensor,
         languages: torch.Tensor | int | None = None,
     ) -> torch.Tensor:
-        """(batch, groups, G) -> (batch, groups, width), at audio `positions` (batch, groups) or from zero."""
+        """(batch, groups, G) -> (batch, groups, width), at text positions (batch, groups)."""
         table = self.codes.weight[0]
         x = F.embedding(groups, table).flatten(2) * self.codes.scale
         if self.group_size > 1:
             x = self.group_in(x)
         if self.training and self.history_dropout:
             x = x * (torch.rand(x.shape[:2], device=x.device) >= self.history_dropout).unsqueeze(2)
-        if positions is None:
-            positions = torch.arange(groups.shape[1], device=groups.device)
-        rate = self.position_rate if rates is None else on_device(rates, groups.device).unsqueeze(1)
-        return self.language_ids.of_audio(x, languages) + sinusoids(positions * rate, table.shape[1])
+        return self.language_ids.of_audio(x, languages) + sinusoids(placed, table.shape[1])
 
     def _predict(self, hidden: torch.Tensor) -> torch.Tensor:
         """(batch, steps, width) -> (batch, steps, G, codebook_size + 1)."""

@@ -82,6 +82,7 @@ class ESPnetVALLEModel(AbsESPnetModel):
         text_languages: torch.Tensor | None = None,
         codes_languages: torch.Tensor | None = None,
         text_styles: torch.Tensor | None = None,
+        parts: torch.Tensor | None = None,
         **kwargs: object,
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor], torch.Tensor]:
         """Loss of a batch.
@@ -94,6 +95,7 @@ class ESPnetVALLEModel(AbsESPnetModel):
                 time) of each frame. Only for models with language IDs.
             text_styles: (batch, text_time, 1 + conditions) of each token, see `StyleConditions.weights`. Only
                 for models that are told styles.
+            parts: (batch, 2), see `AbsVALLE.forward`.
 
         Returns:
             loss (mean over predicted codes), stats (loss, acc, acc10; of a model with an aligner also its
@@ -111,7 +113,7 @@ class ESPnetVALLEModel(AbsESPnetModel):
         if text_styles is not None:
             styles = self.valle.styles.weights(text_styles[:, : text.shape[1]])
         with self._products(codes.device):
-            predicted = self.valle(text, text_lengths, codes, codes_lengths, languages, styles)
+            predicted = self.valle(text, text_lengths, codes, codes_lengths, languages, styles, parts)
         logits, targets = predicted.logits, predicted.targets
         shares = targets
         if self.training and self.neighbourhoods is not None:
@@ -127,7 +129,7 @@ class ESPnetVALLEModel(AbsESPnetModel):
         if predicted.alignment is not None:
             stats["alignment"] = predicted.alignment.detach()
             if not self.training:
-                given = text, text_lengths, codes, codes_lengths, languages, styles
+                given = text, text_lengths, codes, codes_lengths, languages, styles, parts
                 stats["text_gain"] = self._loss_backwards(*given) - loss.detach()
             loss = loss + self.alignment_weight * predicted.alignment
         weight = on_device(torch.tensor([targets.numel()]), loss.device)
@@ -142,6 +144,7 @@ class ESPnetVALLEModel(AbsESPnetModel):
         codes_lengths: torch.Tensor,
         languages: BatchLanguages | None,
         styles: torch.Tensor | None,
+        parts: torch.Tensor | None,
     ) -> torch.Tensor:
         """Loss of the batch with the tokens of each text in reverse."""
         last = on_device(text_lengths, text.device).unsqueeze(1) - 1
@@ -152,7 +155,7 @@ class ESPnetVALLEModel(AbsESPnetModel):
             styles = styles.gather(1, place.unsqueeze(2).expand_as(styles))
         with self._products(codes.device):
             backwards = text.gather(1, place)
-            predicted = self.valle(backwards, text_lengths, codes, codes_lengths, languages, styles)
+            predicted = self.valle(backwards, text_lengths, codes, codes_lengths, languages, styles, parts)
         return F.cross_entropy(predicted.logits.float(), predicted.targets)
 
     def _products(self, device: torch.device) -> AbstractContextManager:

@@ -160,6 +160,7 @@ class VALLENAR(AbsVALLE):
         codes_lengths: torch.Tensor,
         languages: BatchLanguages | None = None,
         styles: torch.Tensor | None = None,
+        parts: torch.Tensor | None = None,
     ) -> Prediction:
         """See `AbsVALLE.forward`; N = sum of target lengths, one codebook of each."""
         numbers = None if self.training else content_numbers(codes, codes_lengths).cpu()

@@ -38,6 +38,23 @@ def test_a_model_knows_the_emotions_of_its_training_set(archive, valle):
     assert tuple(model.valle.styles.table.shape) == (2 + 4 * 5, 16)
 
 
+def test_a_model_keeps_the_rates_of_what_it_is_told(archive):
+    style(archive, "sad", "happy")
+    words = [ALL, "--valle_conf=positions_by_part=true", "--join_seconds=1"]
+    VALLETask.main(cmd=options(archive, "ar", *words))
+    config = yaml.safe_load((archive / "exp" / "config.yaml").read_text())
+    rates = config["valle_conf"]["relative_rates"]
+    assert {name: len(values) for name, values in rates.items()} == {"emotion": 2, "speaking_rate": 5}
+    model, _ = VALLETask.build_model_from_file(model_file=archive / "exp" / "valid.loss.ave.pth")
+    assert model.valle.relative_rates == rates
+
+
+def test_parts_are_told_by_an_index(archive):
+    words = ["--valle_conf=positions_by_part=true", "--iterator_type=sequence"]
+    with pytest.raises(InputError, match="positions_by_part: needs a training index, which tells the parts"):
+        VALLETask.main(cmd=options(archive, "ar", *words))
+
+
 def test_an_index_without_styles_is_as_it_was(archive):
     build_index(archive, archive / "token_int", archive / "utt2spk", archive / "index")
     assert not (archive / "index" / "emotions.txt").exists()

@@ -52,6 +52,12 @@ def test_two_utterances_are_laid_behind_one_another(index):
     assert utterances[3, ALONE][1]["text"].tolist() == [3, 3]
 
 
+def test_a_pair_tells_where_its_utterances_meet(index):
+    utterances = IndexedUtterances(index, separator=99, parts=True)
+    assert utterances[3, 5][1]["parts"].tolist() == [2, index.frames[3]]
+    assert utterances[3, ALONE][1]["parts"].tolist() == [2, index.frames[3]]
+
+
 def test_a_preprocessor_sees_every_utterance(index):
     seen = []
     utterances = IndexedUtterances(index, lambda name, data: seen.append(name) or data)

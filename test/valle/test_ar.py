@@ -98,10 +98,43 @@ def test_position_rate_puts_speech_beside_its_text(sizes, batch):
     """With half a text position a group, group 2n has the position of token n."""
     model = VALLEAR(**sizes, position_rate=0.5).eval()
     groups, _ = model.group(batch["codes"][..., 0], batch["codes_lengths"])
-    embedded = model._embed(groups) - model.codes.weight[0][groups[..., 0]] * model.codes.scale
+    placed = torch.arange(groups.shape[1]) * 0.5
+    embedded = model._embed(groups, placed) - model.codes.weight[0][groups[..., 0]] * model.codes.scale
     text, _ = model.text(batch["text"], batch["text_lengths"])
     plain = text[0, :4] - model.text.table(batch["text"][0, :4]) * model.text.scale
     torch.testing.assert_close(embedded[0, :8:2], plain, atol=1e-5, rtol=1e-4)
+
+
+def test_parts_begin_where_their_texts_do_and_have_rates_of_their_own(sizes):
+    model = VALLEAR(**sizes, group_size=2, position_rate=0.5, own_rate_weight=1.0, positions_by_part=True)
+    parts = torch.tensor([[3, 13], [4, 8]])  # the second row is one utterance
+    placed = model.part_positions(parts, torch.tensor([9, 4]), torch.tensor([25, 8]), 12)
+    first = [place * 0.5 for place in range(6)]  # 3 tokens in 6 groups, an odd frame left out
+    second = [3 + place * 1.0 for place in range(6)]  # 6 tokens in as many
+    torch.testing.assert_close(placed[0], torch.tensor(first + second))
+    torch.testing.assert_close(placed[1, :4], torch.arange(4.0))
+
+
+def test_what_is_said_behind_a_prompt_has_the_pace_of_a_part(sizes):
+    model = VALLEAR(**sizes, position_rate=0.5, own_rate_weight=1.0, positions_by_part=True).eval()
+    tokens, groups = torch.tensor([4, 0]), torch.tensor([8, 0])
+    rates, origins = model.pace(tokens, groups, torch.tensor([2.0, 1.0]))
+    torch.testing.assert_close(rates, torch.tensor([1.0, 0.5]))
+    torch.testing.assert_close(origins + 8 * rates, torch.tensor([4.0, 4.0]))  # behind the prompt's text
+    text = torch.randint(0, 9, (1, 10))
+    codes = torch.randint(0, 16, (1, 14, 1))
+    said, alone = codes[0, 8:], torch.tensor([6])  # six tokens in six groups: twice the prompt's rate
+    placed = model.part_positions(torch.tensor([[4, 8]]), torch.tensor([10]), torch.tensor([14]), 14)
+    full = model.logits(text, torch.tensor([10]), codes, torch.tensor([14]), placed=placed)
+    cache = model.new_cache(1, 30)
+    steps = [model.prefill(text, codes[:, :8], cache, model.position_rates(tokens, groups)[:1])]
+    for number, group in enumerate(said):
+        given = group[None], torch.tensor([8 + number]), cache, rates[:1], None, origins[:1]
+        steps.append(model.step(*given))
+    assert len(steps) == int(alone) + 1
+    torch.testing.assert_close(torch.stack(steps, 1), full[:, 8:], atol=1e-4, rtol=1e-4)
+    plain = VALLEAR(**sizes, position_rate=0.5, own_rate_weight=1.0)
+    assert [one.tolist() for one in plain.pace(tokens, groups, torch.ones(2))] == [[0.5, 0.5], [0.0, 0.0]]
 
 
 def test_own_rate_takes_the_place_of_the_corpus_rate(sizes):
