@@ -99,9 +99,8 @@ def speak(
         for number, sentence in enumerate(sentences[done:], done):
             seed = seed_of(text2speech.seed, number)
             prompt_lang = rolling.lang if rolling else None
-            result = text2speech(
-                sentence.text, rolling or prompt, seed=seed, lang=sentence.lang, prompt_lang=prompt_lang
-            )
+            voice = replace(rolling, styled=True) if rolling else prompt
+            result = text2speech(sentence.text, voice, seed=seed, lang=sentence.lang, prompt_lang=prompt_lang)
             if options.prompt == ROLLING:
                 rolling = _next_prompt(result, sentence, text2speech) or rolling
             wav = level_out(result.wav.numpy(), prompt.wav, text2speech.fs, options)

@@ -174,6 +174,7 @@ class PreparedPrompt:
         probe: what the codec makes of a fixed sound: tells codecs of the same numbers apart.
         provenance: consent and origin of the voice, as far as they are stated.
         lang: language of the text, ISO 639-1; empty if it is not stated.
+        styled: it was said in the style that is asked for, so that a text is said as fast; not saved.
     """
 
     wav: np.ndarray
@@ -183,6 +184,7 @@ class PreparedPrompt:
     probe: np.ndarray
     provenance: Provenance = Provenance()
     lang: str = ""
+    styled: bool = False
 
     @classmethod
     def encode(cls, wav: np.ndarray, text: str, codec: AbsCodec) -> "PreparedPrompt":

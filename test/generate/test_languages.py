@@ -109,6 +109,19 @@ def test_models_are_told_the_languages(told, place):
     assert text2speech.prepare(Request("a b", known, lang="en")).languages.prompt == 0
 
 
+def test_a_text_is_said_at_the_rate_of_the_language_that_it_is_read_in(told):
+    text2speech = Text2Speech.from_files(**told, **SHORT)
+    text2speech.ar.relative_rates = {"language": [2.0, 1.0]}
+    voice = PreparedPrompt.encode(buzz(110, 1.0), "b c", text2speech.codec)
+
+    def rate(**wishes):
+        return text2speech.prepare(Request("a b", voice, prompt_lang="en", **wishes)).relative_rate
+
+    assert rate(lang="en") == 1.0
+    assert rate(lang="de") == pytest.approx(2.0)
+    assert rate(lang="en", accent="de") == 1.0  # it has the tokens of English
+
+
 def test_each_way_of_speaking_heeds_the_language(told):
     text2speech = Text2Speech.from_files(**told, **SHORT, native="never")
     for model in (text2speech.ar, text2speech.nar):

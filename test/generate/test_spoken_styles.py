@@ -1,5 +1,6 @@
 """Styles of what is said: named, blended, marked in the text, guided, and told to the models."""
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -67,6 +68,20 @@ def test_an_emotion_is_one_or_a_blend():
 def test_options_that_are_none_are_refused(options, message):
     with pytest.raises(InputError, match=message.replace("+", r"\+")):
         DecodingOptions(**options)
+
+
+def test_a_text_is_said_at_the_rate_of_its_emotion(text2speech, voice):
+    text2speech.ar.relative_rates = {"emotion": [1.5, 1.0, 1.0, 0.5]}
+
+    def prepared(prompt=voice, **style):
+        return text2speech.prepare(Request("a b c d a b c d", prompt, style=style))
+
+    plain, slow = prepared(), prepared(emotion="sad")
+    assert (plain.relative_rate, slow.relative_rate) == (1.0, pytest.approx(0.5))
+    assert slow.limits.max_frames == pytest.approx(2 * plain.limits.max_frames, abs=1)
+    assert slow.utterance(0).relative_rate == slow.relative_rate
+    # What is said behind a sentence in the same style is as fast as that.
+    assert prepared(replace(voice, styled=True), emotion="sad").relative_rate == 1.0
 
 
 def test_options_of_a_request_take_the_place_of_the_models():
