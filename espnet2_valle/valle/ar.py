@@ -220,7 +220,7 @@ class VALLEAR(AbsVALLE):
     def relative_rate(
         self, prompt_tokens: int, languages: SpokenLanguages | None, style: SpokenStyle | None
     ) -> float:
-        """How many times as fast as its prompt a text is said; 1 of models without `positions_by_part`."""
+        """Rate of a text over that of its prompt; 1 of models without `positions_by_part`."""
         return relative_rate(self.relative_rates, self.styles, prompt_tokens, languages, style)
 
     def positions(self, text_lengths: Lengths, codes_lengths: Lengths) -> Lengths:

@@ -21,7 +21,7 @@ def relative_rate(
     languages: SpokenLanguages | None,
     style: SpokenStyle | None,
 ) -> float:
-    """How many times as fast as its prompt a text is said; the geometric mean over its tokens.
+    """Rate of a text over that of its prompt; the geometric mean over its tokens.
 
     Args:
         rates: how many times as fast as usual each language, each emotion and each value of the speaking rate

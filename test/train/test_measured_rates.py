@@ -49,5 +49,12 @@ def test_a_language_is_compared_with_all_and_a_style_with_its_speaker(index):
     assert rates["speaking_rate"] == pytest.approx([0.5, 1.0, 2.0, 1.0], abs=1e-3)
 
 
+def test_what_a_set_does_not_tell_has_no_rate(index, tmp_path):
+    assert measured_rates(index, ["pl"], None)["language"] == pytest.approx([0.8 / 0.4595], abs=1e-3)
+    build_index(tmp_path, tmp_path / "token_int", tmp_path / "utt2spk", tmp_path / "plain")
+    told = ToldStyle(["emotion"], ["sad"], 5)
+    assert measured_rates(TrainingIndex(tmp_path / "plain"), None, told) == {}
+
+
 def test_a_model_that_is_told_nothing_has_none(index):
     assert measured_rates(index, None, None) == {}
