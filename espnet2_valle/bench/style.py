@@ -20,6 +20,7 @@ from espnet2_valle.valle.styles import ATTRIBUTES
 
 CORRELATION_BAR, RECOGNISED_BAR = 0.9, 0.8
 NEUTRAL = "neutral"
+DIGITS = 9
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,7 +66,12 @@ def correlation(found: np.ndarray, levels: Sequence[float]) -> float:
     differences = found - np.nanmean(found, axis=0)
     asked = np.repeat(np.array(levels, dtype=float)[:, None], found.shape[1], axis=1)
     known = ~np.isnan(differences)
-    return float(spearmanr(asked[known], differences[known]).statistic)
+    return rank_correlation(asked[known], differences[known])
+
+
+def rank_correlation(asked: Sequence[float] | np.ndarray, found: Sequence[float] | np.ndarray) -> float:
+    """Spearman's rank correlation, without the rounding that leaves what is monotone just below 1."""
+    return round(float(spearmanr(asked, found).statistic), DIGITS)
 
 
 def strength_metrics(
@@ -94,7 +100,7 @@ def strength_metrics(
         recognised = float(np.mean([right for _, right in likely]))
         setting = {**about, "pairs": len(moved), "strength": strength, "posterior": round(shares[-1], 3)}
         metrics.append(Metric("emotion_recognised", recognised, "share", f">= {RECOGNISED_BAR}", setting))
-    value = float(spearmanr(args.strengths, shares).statistic)
+    value = rank_correlation(args.strengths, shares)
     metrics.append(Metric("emotion_strength", value, "rank correlation", ">= 1", dict(about)))
     return metrics
 
