@@ -155,14 +155,14 @@ def read_labels(folder: Path) -> dict[str, dict[str, str]]:
     text = read_text(path)
     first = next((line for line in text.split("\n") if line.strip()), "")
     for separator in SEPARATORS:
-        columns = [name.strip().strip('"').lower() for name in first.split(separator)]
-        if "id" not in columns:
+        names = _names(first, separator)
+        if "id" not in names:
             continue
-        rows = [row for _, row in _read_rows(text, separator)[1:]]
+        columns, rows = _columns(names), [row for _, row in _read_rows(text, separator)[1:]]
         key = columns.index("id")
         for name in OF_LABELS:
-            column = next((columns.index(known) for known in COLUMNS[name] if known in columns), None)
-            if column is not None:
+            if name in columns:
+                column = columns.index(name)
                 whole = [row for row in rows if len(row) > max(key, column)]
                 labels[name] = {row[key].strip(): row[column].strip() for row in whole}
         break
@@ -205,15 +205,25 @@ def _first(found: Mapping[str, Any], names: Sequence[str]) -> str:
 def _header(line: str) -> tuple[str, list[str]]:
     """Separator and columns (`id`, `speaker`, `text` or "") if the line names them; else no columns."""
     for separator in SEPARATORS:
-        names = [name.strip().strip('"').lower() for name in line.split(separator)]
-        columns = [""] * len(names)
-        for column, known in COLUMNS.items():
-            here = next((name for name in known if name in names), None)
-            if here is not None:
-                columns[names.index(here)] = column
+        columns = _columns(_names(line, separator))
         if {"id", "text"} <= set(columns):
             return separator, columns
     return "", []
+
+
+def _names(line: str, separator: str) -> list[str]:
+    """Names of columns in lower case, as a header has them."""
+    return [name.strip().strip('"').lower() for name in line.split(separator)]
+
+
+def _columns(names: Sequence[str]) -> list[str]:
+    """Column of COLUMNS that each name stands for; "" for none."""
+    columns = [""] * len(names)
+    for column, known in COLUMNS.items():
+        here = next((name for name in known if name in names), None)
+        if here is not None:
+            columns[names.index(here)] = column
+    return columns
 
 
 def _guess(path: Path, text: str, sounds: SoundFolder) -> tuple[str, list[str]]:

@@ -3,9 +3,10 @@
 import argparse
 
 from espnet2_valle.common.errors import InputError
+from espnet2_valle.data.combine import UNKNOWN_LANGUAGE
+from espnet2_valle.tasks.needed_index import needed_index
 from espnet2_valle.text.multilingual import normal_code
 from espnet2_valle.train.index import TrainingIndex
-from espnet2_valle.train.index_writer import UNKNOWN_LANGUAGE
 from espnet2_valle.valle.languages import NONE
 
 OPTION = "valle_conf: language_id"
@@ -25,10 +26,7 @@ def fill_languages(args: argparse.Namespace, index: str | None) -> None:
     """
     if args.valle_conf.get("language_id", NONE) == NONE:
         return
-    if index is None or args.iterator_type != "task":
-        raise InputError(
-            OPTION, "needs a training index, which tells them", "Train from one, or choose language_id: none"
-        )
+    index = needed_index(args, index, OPTION, "them", "choose language_id: none")
     if args.valle_conf.get("languages"):
         return
     found = {normal_code(name) for name in TrainingIndex(index).languages}

@@ -2,8 +2,8 @@
 
 import argparse
 
-from espnet2_valle.common.errors import InputError
 from espnet2_valle.tasks.languages import languages_of
+from espnet2_valle.tasks.needed_index import needed_index
 from espnet2_valle.train.index import TrainingIndex
 from espnet2_valle.train.relative_rates import measured_rates
 from espnet2_valle.train.told_style import ToldStyle
@@ -27,10 +27,7 @@ def fill_rates(args: argparse.Namespace, index: str | None) -> None:
     conf = args.valle_conf
     if not conf.get("positions_by_part"):
         return
-    if index is None or args.iterator_type != "task":
-        raise InputError(
-            OPTION, "needs a training index, which tells the parts", "Train from one, or leave it out"
-        )
+    index = needed_index(args, index, OPTION, "the parts", "leave it out")
     if conf.get("relative_rates") is not None:
         return
     style = conf.get("style") or []

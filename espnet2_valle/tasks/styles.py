@@ -5,6 +5,7 @@ import re
 
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.data.combine import UNKNOWN_EMOTION
+from espnet2_valle.tasks.needed_index import needed_index
 from espnet2_valle.train.index import TrainingIndex
 from espnet2_valle.train.told_style import EMOTIONS_REMEDY, ToldStyle
 from espnet2_valle.valle.styles import EMOTION, StyleConditions
@@ -28,10 +29,7 @@ def fill_emotions(args: argparse.Namespace, index: str | None) -> None:
     style = args.valle_conf.get("style") or []
     if not style:
         return
-    if index is None or args.iterator_type != "task":
-        raise InputError(
-            OPTION, "needs a training index, which tells it", "Train from one, or leave style out"
-        )
+    index = needed_index(args, index, OPTION, "it", "leave style out")
     if EMOTION not in style:
         return
     emotions = args.valle_conf.get("emotions")

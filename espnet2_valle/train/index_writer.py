@@ -14,6 +14,7 @@ from numpy.lib import format as npy
 from espnet2_valle.common.errors import InputError
 from espnet2_valle.common.fileio import atomic_open
 from espnet2_valle.data.codes import INDEX, SHAPES
+from espnet2_valle.data.combine import UNKNOWN_LANGUAGE
 from espnet2_valle.train.index import (
     COLUMNS,
     EMOTIONS,
@@ -30,7 +31,6 @@ from espnet2_valle.valle.styles import ATTRIBUTES, EMOTION
 
 REMEDY = "Run stages 2 to 4 again"
 BUFFERED = 1 << 16  # numbers of a column kept in memory before they are written
-UNKNOWN_LANGUAGE = "und"  # ISO 639-2
 STYLE = "style"
 
 
