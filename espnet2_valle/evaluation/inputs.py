@@ -126,7 +126,7 @@ def _of_data_dir(pairs_file: str, data_dir: Path, prompts: Mapping[str, str], se
         ],
         wavs,
         speakers,
-        _languages(pairs, data_dir),
+        _languages(pairs, told),
         _emotions(pairs, data_dir),
     )
 
@@ -137,9 +137,8 @@ def _emotions(pairs: Sequence[Pair], data_dir: Path) -> dict[str, str]:
     return {pair.pair_id: told[pair.target_utt] for pair in pairs if pair.target_utt in told}
 
 
-def _languages(pairs: Sequence[Pair], data_dir: Path) -> dict[str, tuple[str, str]]:
-    """Codes of prompt's and text's language of each pair; none where the data directory does not tell."""
-    told = read_if_there(data_dir / UTT2LANG)
+def _languages(pairs: Sequence[Pair], told: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Codes of prompt's and text's language of each pair; none where `told`, of the utterances, lacks one."""
     spoken = {utterance: normal_code(named) for utterance, named in told.items()}
     both = {pair.pair_id: (spoken.get(pair.prompt_utt), spoken.get(pair.target_utt)) for pair in pairs}
     return {pair: (prompt, text) for pair, (prompt, text) in both.items() if prompt and text}

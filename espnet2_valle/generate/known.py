@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from espnet2_valle.generate.text2speech import Text2Speech
 from espnet2_valle.valle.styles import ATTRIBUTES
+
+if TYPE_CHECKING:
+    from espnet2_valle.generate.text2speech import Text2Speech
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class Known:
     levels: Mapping[str, int] = field(default_factory=dict)
 
 
-def known_of(text2speech: Text2Speech) -> Known:
+def known_of(text2speech: "Text2Speech") -> Known:
     """Languages and style that an open model may be told."""
     sizes = text2speech.style_conditions.sizes
     levels = {name: size for name, size in sizes.items() if name in ATTRIBUTES}

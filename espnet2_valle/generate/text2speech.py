@@ -343,7 +343,9 @@ class Text2Speech:
         languages = self._numbered(joined, encoded, len(prompt_ids), spoken)
         style = self._styled(request, encoded.emotions or [""] * len(both), len(prompt_ids))
         # An accent changes what the model is told, not how many tokens the text has.
-        read = self._numbered(joined, encoded, len(prompt_ids), replace(spoken, accent=None))
+        read = languages
+        if spoken.accent:
+            read = self._numbered(joined, encoded, len(prompt_ids), replace(spoken, accent=None))
         relative = self.ar.relative_rate(len(prompt_ids), read, None if voice.styled else style)
         limits = self._limits(len(prompt) / len(prompt_ids) * len(ids) / relative)
         made = request, both, prompt, first, limits, seed, len(prompt_ids), unknown

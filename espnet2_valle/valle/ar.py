@@ -127,10 +127,11 @@ class VALLEAR(AbsVALLE):
     ) -> Prediction:
         """See `AbsVALLE.forward`; predicts every group and the end: N = G * sum(groups + 1)."""
         groups, group_lengths = self.group(codes[..., 0], codes_lengths)
-        rates = self.position_rates(text_lengths, group_lengths)
-        placed = None
+        rates = placed = None
         if self.positions_by_part and parts is not None:
             placed = self.part_positions(parts, text_lengths, codes_lengths, groups.shape[1])
+        else:
+            rates = self.position_rates(text_lengths, group_lengths)
         taps = {self.alignment_layer - 1: text} if self.alignment_layer else {}
         if languages is not None:  # a group is of the language of its last frame
             languages = languages._replace(codes=self.group(languages.codes, codes_lengths)[0][..., -1])
